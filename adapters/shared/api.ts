@@ -1,0 +1,51 @@
+/** The types of the public surface that all runtimes share. */
+import type { FileHandle } from "node:fs/promises";
+import type { Readable, Writable } from "node:stream";
+import type { Capability } from "../../core/capabilities.ts";
+import type { Strategy } from "../../core/kernel.ts";
+
+/** An open descriptor that stays the caller's: Sluice duplicates it and never closes it. */
+export interface HasFd {
+  readonly fd: number;
+}
+
+/** Where bytes come from: a path or file URL, a descriptor, an open file, a socket, a stream, or memory. */
+export type Source = string | URL | number | HasFd | FileHandle | Readable | Uint8Array;
+
+/** Where bytes go: a path or file URL (created, or emptied unless `targetOffset` is given), a descriptor, an open file, a socket or a stream. */
+export type Target = string | URL | number | HasFd | FileHandle | Writable;
+
+export interface CopyOptions {
+  /** Whether an existing target is replaced. Default true. When false: `EEXIST`. */
+  readonly overwrite?: boolean | undefined;
+  /** Keep the source's mode and times exactly. Default false: the mode less the umask, as cp does. */
+  readonly preserve?: boolean | undefined;
+  /** "always" fails where blocks can't be shared, "never" makes sure they are not. Default "auto". */
+  readonly reflink?: "auto" | "always" | "never" | undefined;
+  /** Keep holes as holes. Default "auto": where the source has any. */
+  readonly sparse?: "auto" | "always" | "never" | undefined;
+  /** fsync the file and its folder before resolving. Default false. */
+  readonly durable?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Called with the bytes copied so far, at most about ten times a second, and once at the end. */
+  readonly onProgress?: ((bytes: number) => void) | undefined;
+}
+
+/** What this machine and runtime can do, with the reason for each answer. */
+export interface CapabilityReport {
+  readonly engine: {
+    readonly available: boolean;
+    /** Why not, in one line; for an available engine, where it was loaded from. */
+    readonly reason: string;
+  };
+  readonly strategies: Readonly<Record<Strategy, Capability>>;
+}
+
+/** What a network interface does by itself (SIOCETHTOOL, ethtool(8)). */
+export interface InterfaceFeatures {
+  /** It gathers a packet from several pages, so that sendfile needs no copy. */
+  readonly scatterGather: boolean;
+  /** It cuts large sends into segments. */
+  readonly tso: boolean;
+  readonly txChecksum: boolean;
+}

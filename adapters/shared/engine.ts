@@ -1,0 +1,216 @@
+/** The native engine as seen from one isolate: jobs go in, outcomes come back on the event loop. */
+import {
+  censusRecord,
+  ends,
+  extentRecord,
+  type Native,
+  opcodes,
+  outcomeRecord,
+  requestRecord,
+} from "../../core/abi.ts";
+import { type Job, nothing, type Outcome } from "../../core/kernel.ts";
+import type { Runtime, Waker } from "./runtime.ts";
+
+const sideNames = [undefined, "source", "target"] as const;
+const endNames = ["done", "eof", "cancelled", "error"] as const;
+/** Outcomes taken in one call. */
+const batch = 64;
+
+/** A record of the ABI in memory of ours. */
+export class RecordMemory {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  constructor(size: number) {
+    this.bytes = new Uint8Array(size);
+    this.view = new DataView(this.bytes.buffer);
+  }
+}
+
+function failed(errno: number): Outcome {
+  return { ...nothing, end: "error", errno };
+}
+
+function encode({ view }: RecordMemory, job: Job): void {
+  const { strategy } = job;
+  if (strategy === "portable") throw new TypeError("The engine has no portable strategy");
+  requestRecord.set(view, "strategy", opcodes[strategy]);
+  requestRecord.set(view, "offset", job.offset ?? -1);
+  requestRecord.set(view, "length", job.length ?? -1);
+  requestRecord.set(view, "target_offset", job.targetOffset ?? -1);
+}
+
+function decode({ view }: RecordMemory, base: number): Outcome {
+  return {
+    bytes: outcomeRecord.get(view, "bytes", base),
+    stranded: outcomeRecord.get(view, "stranded", base),
+    end: endNames[outcomeRecord.get(view, "end", base)] ?? "error",
+    errno: outcomeRecord.get(view, "error", base),
+    failed: sideNames[outcomeRecord.get(view, "failed", base)],
+    syscalls: outcomeRecord.get(view, "syscalls", base),
+    waits: outcomeRecord.get(view, "waits", base),
+    cpuNs: outcomeRecord.get(view, "cpu_ns", base),
+  };
+}
+
+/** The two outcomes of one attempt that began on the calling thread and went on in the engine. */
+function sum(first: Outcome, rest: Outcome): Outcome {
+  return {
+    ...rest,
+    bytes: first.bytes + rest.bytes,
+    syscalls: first.syscalls + rest.syscalls,
+    waits: first.waits + rest.waits,
+    cpuNs: first.cpuNs + rest.cpuNs,
+  };
+}
+
+export class Engine {
+  readonly native: Native;
+  readonly #waker: Waker;
+  readonly #pending = new Map<number, (outcome: Outcome) => void>();
+  readonly #request = new RecordMemory(requestRecord.size);
+  readonly #outcomes = new RecordMemory(outcomeRecord.size * batch);
+
+  constructor(native: Native, runtime: Runtime) {
+    this.native = native;
+    this.#waker = runtime.openWaker(native, () => this.#reap());
+  }
+
+  #reap(): void {
+    let count: number;
+    do {
+      count = this.native.sluice_reap(this.#waker.context, this.#outcomes.bytes, batch);
+      // Decoded before any is settled: settling may run code that reaps again.
+      const settled: [number, Outcome][] = [];
+      for (let base = 0; base < count * outcomeRecord.size; base += outcomeRecord.size)
+        settled.push([outcomeRecord.get(this.#outcomes.view, "job", base), decode(this.#outcomes, base)]);
+      for (const [job, outcome] of settled) {
+        const settle = this.#pending.get(job);
+        this.#pending.delete(job);
+        settle?.(outcome);
+      }
+    } while (count === batch);
+    if (this.#pending.size === 0) this.#waker.unref();
+  }
+
+  /** Opens a job between two descriptors, which are duplicated: a handle, or a negative errno. */
+  open(source: number, target: number): number {
+    return this.native.sluice_job_open(this.#waker.context, source, target);
+  }
+
+  start(handle: number, job: Job): Promise<Outcome> | Outcome {
+    encode(this.#request, job);
+    const started = this.native.sluice_job_start(handle, this.#request.bytes);
+    if (started < 0) return failed(-started);
+    if (this.#pending.size === 0) this.#waker.ref();
+    return new Promise((resolve) => this.#pending.set(handle, resolve));
+  }
+
+  /** One attempt on the calling thread; undefined where the engine must do the whole of it. */
+  attempt(source: number, target: number, job: Job): { outcome: Outcome; blocked: boolean } | undefined {
+    encode(this.#request, job);
+    const answer = this.native.sluice_attempt(source, target, this.#request.bytes, this.#outcomes.bytes);
+    if (answer < 0) return undefined;
+    const blocked = outcomeRecord.get(this.#outcomes.view, "end") === ends.blocked;
+    return { outcome: decode(this.#outcomes, 0), blocked };
+  }
+
+  cancel(handle: number): void {
+    this.native.sluice_job_cancel(handle);
+  }
+
+  /** Bytes that the running attempt has moved. */
+  progress(handle: number): number {
+    const record = new RecordMemory(8);
+    if (this.native.sluice_job_progress(handle, record.bytes) < 0) return 0;
+    return extentRecord.get(record.view, "start");
+  }
+
+  close(handle: number): void {
+    this.native.sluice_job_close(handle);
+  }
+}
+
+/**
+ * The engine's side of one transfer. Its duplicates live as long as the transfer, not as long as an
+ * attempt: between two attempts the runtime may close its socket and hand the number to a stranger.
+ */
+export class Link {
+  readonly #engine: Engine;
+  readonly #source: number;
+  readonly #target: number;
+  #handle = 0;
+  #running = false;
+  /** Bytes of earlier attempts and of the part that ran on the calling thread. */
+  #before = 0;
+
+  constructor(engine: Engine, source: number, target: number) {
+    this.#engine = engine;
+    this.#source = source;
+    this.#target = target;
+  }
+
+  /** Runs an attempt. The first call must come in the same turn of the event loop as the inspection. */
+  run(job: Job): Outcome | Promise<Outcome> {
+    const tried = job.inline && this.#handle === 0 ? this.#engine.attempt(this.#source, this.#target, job) : undefined;
+    if (tried === undefined) return this.#start(job);
+    const { outcome, blocked } = tried;
+    if (!blocked) return outcome;
+    this.#before += outcome.bytes;
+    const rest = this.#start({
+      ...job,
+      offset: job.offset === undefined ? undefined : job.offset + outcome.bytes,
+      length: job.length === undefined ? undefined : job.length - outcome.bytes,
+    });
+    return "then" in rest ? rest.then((end) => sum(outcome, end)) : sum(outcome, rest);
+  }
+
+  #start(job: Job): Outcome | Promise<Outcome> {
+    const opened = this.hold();
+    if (opened < 0) return failed(-opened);
+    const outcome = this.#engine.start(this.#handle, job);
+    if (!("then" in outcome)) return outcome;
+    this.#running = true;
+    return outcome.then((end) => {
+      this.#running = false;
+      this.#before += end.bytes;
+      return end;
+    });
+  }
+
+  /** Duplicates the descriptors, if that has not been done: zero, or a negative errno. */
+  hold(): number {
+    if (this.#handle === 0) {
+      const opened = this.#engine.open(this.#source, this.#target);
+      if (opened < 0) return opened;
+      this.#handle = opened;
+    }
+    return 0;
+  }
+
+  cancel(): void {
+    if (this.#running) this.#engine.cancel(this.#handle);
+  }
+
+  get progress(): number {
+    return this.#before + (this.#running ? this.#engine.progress(this.#handle) : 0);
+  }
+
+  close(): void {
+    if (this.#handle !== 0) this.#engine.close(this.#handle);
+    this.#handle = 0;
+  }
+}
+
+/** What the whole process's engine holds. For tests and diagnostics. */
+export function census(native: Native): { [K in "contexts" | "jobs" | "workers" | "blocking_workers" | "pooled_pipes"]: number } {
+  const record = new RecordMemory(censusRecord.size);
+  native.sluice_census(record.bytes);
+  const read = (field: Parameters<typeof censusRecord.get>[1]) => censusRecord.get(record.view, field);
+  return {
+    contexts: read("contexts"),
+    jobs: read("jobs"),
+    workers: read("workers"),
+    blocking_workers: read("blocking_workers"),
+    pooled_pipes: read("pooled_pipes"),
+  };
+}

@@ -1,0 +1,63 @@
+/** Says what a transfer would do, without doing any of it. */
+import { constants } from "node:fs";
+import { open, stat } from "node:fs/promises";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Endpoint, endpoint } from "../../core/endpoint.ts";
+import { type Explanation, explainPlan } from "../../core/explain.ts";
+import { checkOptions, type TransferOptions } from "../../core/request.ts";
+import { select } from "../../core/select.ts";
+import type { Source, Target } from "./api.ts";
+import { callFailed, inspectFd } from "./inspect.ts";
+import type { Machine } from "./machine.ts";
+import { sourceOf } from "./source.ts";
+import { targetOf } from "./target.ts";
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
+
+async function inspectPath(machine: Machine, path: string, flags: number): Promise<Endpoint> {
+  const handle = await open(path, flags | constants.O_NONBLOCK | constants.O_NOCTTY);
+  try {
+    return inspectFd(machine.native, handle.fd, path);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** A file that is not there yet is taken for an empty one in its folder. */
+async function inspectTargetPath(machine: Machine, path: string): Promise<Endpoint> {
+  try {
+    return await inspectPath(machine, path, (await stat(path)).isDirectory() ? constants.O_RDONLY : constants.O_WRONLY);
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") throw callFailed(`open ${path}`, "open", codeOf(error), error);
+  }
+  const folder = await inspectPath(machine, dirname(path), constants.O_RDONLY).catch((error: unknown) => {
+    throw callFailed(`open ${path}`, "open", codeOf(error), error);
+  });
+  const { identity, filesystem, fd } = folder;
+  return endpoint({ kind: "file", name: path, size: 0, filesystem, fd, identity: identity && { ...identity, inode: 0n } });
+}
+
+/** Explains; see the entry of each runtime for the contract. */
+export async function explain(
+  machine: Machine,
+  from: Source,
+  to: Target,
+  options: TransferOptions = {},
+): Promise<Explanation> {
+  const asked = checkOptions(options);
+  const source = sourceOf(from, machine.runtime);
+  try {
+    await source.open();
+    const inspected = source.inspect(machine.native);
+    const isPath = typeof to === "string" || to instanceof URL;
+    const target = isPath
+      ? await inspectTargetPath(machine, typeof to === "string" ? to : fileURLToPath(to))
+      : targetOf(to, machine.runtime, options.signal).inspect(machine.native);
+    const starting = isPath && target.kind === "file" && asked.targetOffset === undefined;
+    return explainPlan(select(inspected, target, starting ? { ...asked, targetOffset: 0 } : asked, machine.knowledge));
+  } finally {
+    await source.end(false);
+  }
+}

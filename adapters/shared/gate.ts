@@ -1,0 +1,122 @@
+/**
+ * A turn in a Writable's own queue of writes.
+ *
+ * A transfer must come after what was written before it and before what is written after it, and the
+ * stream's queue is the only place that knows that order, with `end()`, `cork()` and `destroy()`
+ * already right. So a turn is a write: an empty chunk that our `_write` recognises when the stream
+ * comes to it, which is when everything before it has been handed to the kernel. The stream then
+ * counts a write as in flight, and queues all others, until the turn is given back.
+ */
+import type { Writable } from "node:stream";
+
+type Callback = (error?: Error | null) => void;
+type Write = (chunk: unknown, encoding: BufferEncoding, callback: Callback) => void;
+type Writev = (chunks: { chunk: unknown; encoding: BufferEncoding }[], callback: Callback) => void;
+
+/** The methods of a Writable that its implementer provides. */
+interface Implementation {
+  _write?: Write;
+  _writev?: Writev | null;
+}
+
+export interface Turn {
+  /** Writes to the stream's own sink, past the queue. Resolves when the chunk has been taken. */
+  write(chunk: Uint8Array): Promise<void>;
+  /** Lets the stream go on with what was queued behind. */
+  release(): void;
+}
+
+type Grant = (turn: Turn) => void;
+
+const gates = new WeakMap<Writable, Gate>();
+
+const methods = ["_write", "_writev"] as const;
+
+class Gate {
+  readonly #stream: Writable & Implementation;
+  readonly #grants = new Map<unknown, Grant>();
+  /** What the stream itself, not its class, had under these names. */
+  readonly #own: readonly (readonly [keyof Implementation, PropertyDescriptor | undefined])[];
+  readonly #write: Write;
+
+  constructor(stream: Writable) {
+    this.#stream = stream as Writable & Implementation;
+    this.#own = methods.map((name) => [name, Object.getOwnPropertyDescriptor(stream, name)] as const);
+    this.#write = this.#sink();
+    Object.defineProperties(stream, {
+      // Chunks are to come one by one: a batch would hide the empty one.
+      _writev: { value: null, configurable: true, writable: true, enumerable: false },
+      _write: { value: this.#dispatch.bind(this), configurable: true, writable: true, enumerable: false },
+    });
+  }
+
+  /** The stream's sink as a write of one chunk, whichever of the two methods it implements. */
+  #sink(): Write {
+    const { _write, _writev } = this.#stream;
+    const stream = this.#stream;
+    if (_writev && _write === basicWrite(stream)) {
+      return (chunk, encoding, callback) => _writev.call(stream, [{ chunk, encoding }], callback);
+    }
+    if (!_write) throw new TypeError("The target stream has no _write");
+    return (chunk, encoding, callback) => _write.call(stream, chunk, encoding, callback);
+  }
+
+  #dispatch(chunk: unknown, encoding: BufferEncoding, callback: Callback): void {
+    const grant = this.#grants.get(chunk);
+    if (grant === undefined) return this.#write(chunk, encoding, callback);
+    this.#grants.delete(chunk);
+    let released = false;
+    grant({
+      write: (bytes) =>
+        new Promise((resolve, reject) => {
+          const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+          this.#write(buffer, "buffer" as BufferEncoding, (error) => (error ? reject(error) : resolve()));
+        }),
+      release: () => {
+        if (released) return;
+        released = true;
+        this.#retire();
+        callback();
+      },
+    });
+  }
+
+  enter(grant: Grant, refuse: (error: Error) => void): void {
+    const chunk = Buffer.alloc(0);
+    this.#grants.set(chunk, grant);
+    this.#stream.write(chunk, (error) => {
+      if (!error || !this.#grants.delete(chunk)) return;
+      this.#retire();
+      refuse(error);
+    });
+  }
+
+  /** Gives the stream its own methods back when no turn is waiting. */
+  #retire(): void {
+    if (this.#grants.size > 0) return;
+    gates.delete(this.#stream);
+    for (const [name, descriptor] of this.#own) {
+      if (descriptor === undefined) delete this.#stream[name];
+      else Object.defineProperty(this.#stream, name, descriptor);
+    }
+  }
+}
+
+/** `Writable.prototype._write`, which only hands on to `_writev`. */
+function basicWrite(stream: object): Write | undefined {
+  let found: Write | undefined;
+  for (let proto: unknown = stream; typeof proto === "object" && proto !== null; proto = Object.getPrototypeOf(proto)) {
+    if (Object.hasOwn(proto, "_write")) found = (proto as Implementation)._write;
+  }
+  return found;
+}
+
+/**
+ * Queues for a turn. `grant` is called, at once where nothing is queued or in flight, when everything
+ * written before has left the process; `refuse` when the stream failed or was destroyed before that.
+ */
+export function enterGate(stream: Writable, grant: Grant, refuse: (error: Error) => void): void {
+  let gate = gates.get(stream);
+  if (gate === undefined) gates.set(stream, (gate = new Gate(stream)));
+  gate.enter(grant, refuse);
+}

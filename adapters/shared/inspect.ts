@@ -1,0 +1,87 @@
+/** Describes descriptors, by the engine where it is there and by fstat where it isn't. */
+import { type BigIntStats, fstatSync } from "node:fs";
+import { fdFlags, fdKinds, inspectionRecord, type Native } from "../../core/abi.ts";
+import { type Endpoint, endpoint, type EndpointKind, sizeIsTrusted } from "../../core/endpoint.ts";
+import { errnoName, errnoNumber, errnoText } from "../../core/errno.ts";
+import { TransferError } from "../../core/error.ts";
+import { RecordMemory } from "./engine.ts";
+
+const kinds = new Map<number, EndpointKind>(
+  (Object.keys(fdKinds) as (keyof typeof fdKinds)[]).map((name) => [fdKinds[name], name]),
+);
+
+/** A TransferError for a system call that failed before any byte moved. */
+export function callFailed(what: string, syscall: string, code: string, cause?: unknown): TransferError {
+  const errno = errnoNumber(code);
+  return new TransferError(`Cannot ${what}: ${errnoText(code)} (${code}, ${syscall})`, {
+    code,
+    errno: errno > 0 ? errno : undefined,
+    syscall,
+    cause,
+  });
+}
+
+function inspectNative(native: Native, fd: number, name: string): Endpoint {
+  const record = new RecordMemory(inspectionRecord.size);
+  const answer = native.sluice_inspect(fd, record.bytes);
+  if (answer < 0) throw callFailed(`use ${name}`, "fstat", errnoName(-answer));
+  const get = (field: Parameters<typeof inspectionRecord.get>[1]) => inspectionRecord.get(record.view, field);
+  const flags = get("flags");
+  const has = (flag: keyof typeof fdFlags) => (flags & fdFlags[flag]) !== 0;
+  const kind = kinds.get(get("kind")) ?? "other";
+  const sized = kind === "file" ? sizeIsTrusted(get("filesystem"), get("size")) : kind === "blockDevice";
+  return endpoint({
+    kind,
+    name,
+    readable: has("readable"),
+    writable: has("writable"),
+    append: has("append"),
+    nonblocking: has("nonblocking"),
+    byteStream: has("stream"),
+    listening: has("listening"),
+    connected: has("connected"),
+    size: sized ? get("size") : undefined,
+    allocated: kind === "file" ? get("blocks") * 512 : undefined,
+    identity: {
+      device: inspectionRecord.getBig(record.view, "device"),
+      inode: inspectionRecord.getBig(record.view, "inode"),
+    },
+    filesystem: get("filesystem"),
+  });
+}
+
+const statKinds = [
+  ["isFile", "file"],
+  ["isDirectory", "directory"],
+  ["isSocket", "socket"],
+  ["isFIFO", "pipe"],
+  ["isCharacterDevice", "charDevice"],
+  ["isBlockDevice", "blockDevice"],
+] as const satisfies readonly (readonly [keyof BigIntStats, EndpointKind])[];
+
+/** Without the engine neither the access mode nor the filesystem is known; a read or write will tell. */
+function inspectByStat(fd: number, name: string, withoutFd: string): Endpoint {
+  let stats: BigIntStats;
+  try {
+    stats = fstatSync(fd, { bigint: true });
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "EBADF";
+    throw callFailed(`use ${name}`, "fstat", code, error);
+  }
+  const kind = statKinds.find(([is]) => stats[is]())?.[1] ?? "other";
+  return endpoint({
+    kind,
+    name,
+    fd: false,
+    withoutFd,
+    // A size of 0 may be procfs's: read to the end instead.
+    size: kind === "file" && stats.size > 0n && stats.blocks > 0n ? Number(stats.size) : undefined,
+    allocated: Number(stats.blocks) * 512,
+    identity: { device: stats.dev, inode: stats.ino },
+  });
+}
+
+/** What is behind a descriptor. Throws TransferError `EBADF` where nothing is. */
+export function inspectFd(native: Native | string, fd: number, name: string): Endpoint {
+  return typeof native === "string" ? inspectByStat(fd, name, native) : inspectNative(native, fd, name);
+}

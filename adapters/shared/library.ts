@@ -1,0 +1,44 @@
+/** Finds and loads the native library. */
+import { existsSync } from "node:fs";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { abiFingerprint, type Native } from "../../core/abi.ts";
+import type { Runtime } from "./runtime.ts";
+
+export type Loaded = { readonly native: Native; readonly path: string } | { readonly reason: string };
+
+function candidates(): readonly string[] {
+  const override = process.env["SLUICE_LIBRARY"];
+  if (override !== undefined && override !== "") return [override];
+  const name = `native/${process.platform}-${process.arch}/libsluice.so`;
+  return [fileURLToPath(new URL(`../../${name}`, import.meta.url)), fileURLToPath(new URL(`../../dist/${name}`, import.meta.url))];
+}
+
+const oneLine = (error: unknown): string => String(error instanceof Error ? error.message : error).split("\n", 1)[0] ?? "";
+
+function load(runtime: Runtime, path: string): Loaded {
+  if (!existsSync(path)) return { reason: `${path}: no such file` };
+  try {
+    const native = runtime.bind(path);
+    const found = native.sluice_abi_fingerprint();
+    if (found === abiFingerprint) return { native, path };
+    return { reason: `${path}: built for another version (ABI ${found}, expected ${abiFingerprint})` };
+  } catch (error) {
+    return { reason: `${path}: ${oneLine(error)}` };
+  }
+}
+
+/**
+ * Loads the library: `SLUICE_LIBRARY` alone where it is set, else the one in the package. The reason
+ * of a failure lists every path that was tried.
+ */
+export function loadLibrary(runtime: Runtime): Loaded {
+  if (process.env["SLUICE_DISABLE_NATIVE"] === "1") return { reason: "switched off by SLUICE_DISABLE_NATIVE=1" };
+  const reasons: string[] = [];
+  for (const path of candidates()) {
+    const loaded = load(runtime, path);
+    if ("native" in loaded) return loaded;
+    reasons.push(loaded.reason);
+  }
+  return { reason: `the native library could not be loaded (${reasons.join("; ")})` };
+}

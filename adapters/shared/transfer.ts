@@ -1,0 +1,162 @@
+/** One transfer, from its arguments to its report: the effects around core's decisions. */
+import { errnoName } from "../../core/errno.ts";
+import { TransferError } from "../../core/error.ts";
+import { isSameFile } from "../../core/endpoint.ts";
+import type { Job, Outcome } from "../../core/kernel.ts";
+import type { Report } from "../../core/report.ts";
+import { checkOptions, type Request, type TransferOptions } from "../../core/request.ts";
+import { type Plan, select } from "../../core/select.ts";
+import { driveAsync, transferLoop } from "../../core/transfer.ts";
+import type { Source, Target } from "./api.ts";
+import { Cancellation } from "./cancellation.ts";
+import { Link } from "./engine.ts";
+import { callFailed } from "./inspect.ts";
+import type { Machine } from "./machine.ts";
+import { PortableRun } from "./portable.ts";
+import { Progress } from "./progress.ts";
+import { type SourceEnd, sourceOf } from "./source.ts";
+import { type TargetEnd, targetOf } from "./target.ts";
+
+/** Errnos after which a connection is of no more use. */
+const brokenCodes = new Set(["EPIPE", "ECONNRESET", "ENOTCONN", "ECONNABORTED", "ETIMEDOUT", "EHOSTUNREACH"]);
+
+/** What the runner of one transfer holds. */
+class Runner {
+  readonly #source: SourceEnd;
+  readonly #target: TargetEnd;
+  readonly #cancellation: Cancellation;
+  readonly #portable: PortableRun;
+  #link: Link | undefined;
+
+  constructor(source: SourceEnd, target: TargetEnd, cancellation: Cancellation) {
+    this.#source = source;
+    this.#target = target;
+    this.#cancellation = cancellation;
+    this.#portable = new PortableRun(source, target, cancellation);
+    cancellation.onCancel(() => this.#link?.cancel());
+  }
+
+  /** Links the ends to the engine, and holds duplicates of them from now on where the first attempt is not at once. */
+  prepare(machine: Machine, plan: Plan, later: boolean): void {
+    const { engine } = machine;
+    const { fd: from } = this.#source;
+    const { fd: to } = this.#target;
+    const native = plan.candidates.some(({ strategy }) => strategy !== "portable");
+    if (engine === undefined || !native || from === undefined || to === undefined) return;
+    this.#link = new Link(engine, from, to);
+    if (!later && plan.source.buffered === 0 && plan.candidates[0]?.strategy !== "portable") return;
+    const held = this.#link.hold();
+    if (held < 0) throw callFailed(`send ${plan.source.name}`, "fcntl", errnoName(-held));
+  }
+
+  run(job: Job): Outcome | Promise<Outcome> {
+    const cancelled = this.#cancellation.outcome();
+    if (cancelled !== undefined) return cancelled;
+    if (job.strategy === "portable") return this.#portable.run(job);
+    if (this.#link === undefined) throw new TypeError(`${job.strategy} was chosen for ends without descriptors`);
+    const outcome = this.#link.run(job);
+    return "then" in outcome ? outcome.then((end) => this.#explain(end)) : outcome;
+  }
+
+  /** The engine knows that an attempt was cancelled, but not why. */
+  #explain(outcome: Outcome): Outcome {
+    if (outcome.end !== "cancelled") return outcome;
+    return { ...outcome, ...this.#cancellation.outcome(outcome.bytes), syscalls: outcome.syscalls };
+  }
+
+  get progress(): number {
+    return this.#portable.progress + (this.#link?.progress ?? 0);
+  }
+
+  close(): void {
+    this.#link?.close();
+  }
+}
+
+/** Waits for the ends to be opened, in an order in which a missing source leaves the target untouched. */
+async function openEnds(machine: Machine, source: SourceEnd, target: TargetEnd, cancellation: Cancellation): Promise<void> {
+  const entered = target.enter();
+  const opened = source.open();
+  if (entered === undefined && opened === undefined && target.isOpen) return;
+  if (opened === undefined) source.keep(machine.native);
+  target.keep(machine.native);
+  await cancellation.wait(Promise.all([entered, opened]));
+  if (cancellation.outcome() === undefined) await cancellation.wait(Promise.resolve(target.open()));
+}
+
+interface Choice {
+  readonly plan: Plan;
+  /** Whether the target is a file that has to lose its old content first. */
+  readonly emptying: boolean;
+}
+
+/** A path as target starts at its beginning, in a file that is emptied; but never in the source itself. */
+function choose(machine: Machine, source: SourceEnd, target: TargetEnd, asked: Request): Choice {
+  const from = source.inspect(machine.native);
+  const to = target.inspect(machine.native);
+  const emptying = target.path !== undefined && asked.targetOffset === undefined && to.kind === "file";
+  if (emptying && isSameFile(from, to))
+    throw new TransferError(`Cannot send ${from.name}: source and target are the same file`, {
+      code: "ERR_SLUICE_OVERLAP",
+    });
+  const request = emptying ? { ...asked, targetOffset: 0 } : asked;
+  return { plan: select(from, to, request, machine.knowledge), emptying };
+}
+
+/** Which ends are of no more use after a failure. */
+function brokenEnds(error: unknown): { source: boolean; target: boolean } {
+  const broken = error instanceof TransferError && error.failed !== undefined && brokenCodes.has(error.code);
+  return { source: broken && error.failed === "source", target: broken && error.failed === "target" };
+}
+
+/**
+ * Moves bytes from source to target; see the entry of each runtime for the contract.
+ * Runs without a single turn of the event loop where nothing has to wait.
+ */
+export async function transfer(
+  machine: Machine,
+  from: Source,
+  to: Target,
+  options: TransferOptions = {},
+): Promise<Report> {
+  const started = performance.now();
+  const request = checkOptions(options);
+  const cancellation = new Cancellation(options.signal);
+  const source = sourceOf(from, machine.runtime);
+  const target = targetOf(to, machine.runtime, options.signal);
+  let runner: Runner | undefined;
+  let progress: Progress | undefined;
+  let failure: unknown;
+  try {
+    throwIfCancelled(cancellation);
+    await openEnds(machine, source, target, cancellation);
+    throwIfCancelled(cancellation);
+    const { plan, emptying } = choose(machine, source, target, request);
+    const running = new Runner(source, target, cancellation);
+    runner = running;
+    running.prepare(machine, plan, emptying);
+    source.watch(() => cancellation.closed("source"));
+    target.watch(() => cancellation.closed("target"));
+    progress = new Progress(running, target, options.onProgress);
+    if (emptying) await target.empty();
+    const account = await driveAsync(transferLoop(plan, machine.capabilities), (job) => running.run(job));
+    progress.finish(account.bytes);
+    return { ...account, durationNs: Math.round((performance.now() - started) * 1e6) };
+  } catch (error) {
+    failure = error;
+    throw error;
+  } finally {
+    progress?.stop();
+    cancellation.dispose();
+    runner?.close();
+    const broken = brokenEnds(failure);
+    await source.end(broken.source);
+    await target.end(broken.target, runner === undefined);
+  }
+}
+
+function throwIfCancelled(cancellation: Cancellation): void {
+  const outcome = cancellation.outcome();
+  if (outcome !== undefined)
+    throw new TransferError("Cannot transfer: aborted before the first byte", { code: "ABORT_ERR", cause: outcome.cause });
+}

@@ -1,0 +1,279 @@
+/**
+ * The one description of the native library: its functions, its records and its numbers.
+ *
+ * The three FFI bindings are made from these tables, and so is `native/include/sluice.h`
+ * (by `native/header.mjs`, at every build). Nothing about the ABI is written anywhere else;
+ * {@link abiFingerprint} is compared at load, so a library of another layout is never called.
+ *
+ * Only 32-bit numbers and pointers cross the wall: every runtime passes those without making
+ * a BigInt. Byte counts travel as 64-bit fields of records.
+ */
+
+/** Types an argument or a result may have. A "buffer" is a typed array passed by address. */
+export type AbiType = "i32" | "u32" | "buffer" | "pointer";
+
+interface AbiFunction {
+  readonly args: readonly AbiType[];
+  readonly names: readonly string[];
+  readonly doc: string;
+}
+
+function define<const F extends AbiFunction>(fn: F): F {
+  return fn;
+}
+
+/** Every function returns an `i32`: zero or a positive answer, or a negative errno. */
+export const symbols = {
+  sluice_abi_fingerprint: define({ args: [], names: [], doc: "Fingerprint of the layout this library was built with." }),
+  sluice_context_open: define({
+    args: ["pointer"],
+    names: ["notify"],
+    doc: "Opens a context: where one isolate's completions go. With notify NULL it wakes through a pipe.",
+  }),
+  sluice_context_wake_fd: define({
+    args: ["i32"],
+    names: ["context"],
+    doc: "The read end of the context's wake-up pipe. The caller owns it; closing it closes the context.",
+  }),
+  sluice_context_close: define({
+    args: ["i32"],
+    names: ["context"],
+    doc: "Cancels the context's jobs and frees it once they have ended. Nothing is notified any more.",
+  }),
+  sluice_job_open: define({
+    args: ["i32", "i32", "i32"],
+    names: ["context", "source", "target"],
+    doc: "Duplicates both descriptors (F_DUPFD_CLOEXEC) into a new job and returns its handle.",
+  }),
+  sluice_job_start: define({
+    args: ["i32", "buffer"],
+    names: ["job", "request"],
+    doc: "Starts one attempt on an idle job. Its outcome arrives at the context.",
+  }),
+  sluice_job_cancel: define({
+    args: ["i32"],
+    names: ["job"],
+    doc: "Asks a started attempt to end; its outcome says what had moved. Idle jobs ignore it.",
+  }),
+  sluice_job_progress: define({
+    args: ["i32", "buffer"],
+    names: ["job", "bytes"],
+    doc: "Writes the bytes moved by the attempt so far (i64) without disturbing it.",
+  }),
+  sluice_job_close: define({
+    args: ["i32"],
+    names: ["job"],
+    doc: "Closes both duplicates and frees the handle. A running attempt is cancelled and forgotten.",
+  }),
+  sluice_reap: define({
+    args: ["i32", "buffer", "u32"],
+    names: ["context", "outcomes", "capacity"],
+    doc: "Takes up to `capacity` outcomes from the context and returns how many.",
+  }),
+  sluice_attempt: define({
+    args: ["i32", "i32", "buffer", "buffer"],
+    names: ["source", "target", "request", "outcome"],
+    doc: "One bounded attempt on the calling thread that never waits: resident pages, room in the socket, or `blocked`.",
+  }),
+  sluice_inspect: define({
+    args: ["i32", "buffer"],
+    names: ["fd", "inspection"],
+    doc: "Describes what a descriptor is.",
+  }),
+  sluice_duplicate: define({
+    args: ["i32"],
+    names: ["fd"],
+    doc: "Duplicates a descriptor (F_DUPFD_CLOEXEC); the caller closes it.",
+  }),
+  sluice_probe: define({
+    args: ["u32"],
+    names: ["strategy"],
+    doc: "0 when the kernel has the strategy's system call, else -ENOSYS or -EPERM (asked with descriptors of -1).",
+  }),
+  sluice_next_extent: define({
+    args: ["i32", "buffer"],
+    names: ["fd", "extent"],
+    doc: "Finds the next run of data at or after extent.start (SEEK_DATA, SEEK_HOLE). -ENXIO when only a hole is left.",
+  }),
+  sluice_publish: define({
+    args: ["i32", "buffer"],
+    names: ["fd", "path"],
+    doc: "Gives an unnamed temporary (O_TMPFILE) a name that must not exist yet (linkat).",
+  }),
+  sluice_interface: define({
+    args: ["buffer", "buffer"],
+    names: ["name", "features"],
+    doc: "Offload features of a network interface (SIOCETHTOOL).",
+  }),
+  sluice_census: define({
+    args: ["buffer"],
+    names: ["census"],
+    doc: "What the engine holds at this moment; for tests and diagnostics.",
+  }),
+} as const;
+
+type AbiArgument<T extends AbiType> = T extends "buffer" ? Uint8Array : T extends "pointer" ? AbiPointer : number;
+type AbiArguments<T extends readonly AbiType[]> = { -readonly [K in keyof T]: AbiArgument<T[K]> };
+
+/** Whatever the runtime's FFI takes for a function pointer; null is NULL. Opaque to core. */
+export type AbiPointer = object | number | bigint | null;
+
+/** The bound library: what each adapter's `bind()` returns. */
+export type Native = {
+  readonly [K in keyof typeof symbols]: (...args: AbiArguments<(typeof symbols)[K]["args"]>) => number;
+};
+
+/** Numbers of the mechanisms the engine runs. */
+export const opcodes = { sendfile: 1, splice: 2, copyFileRange: 3, reflink: 4, mapped: 5, buffered: 6 } as const;
+
+/** A mechanism that the native engine runs. */
+export type NativeStrategy = keyof typeof opcodes;
+
+/** How an attempt ended. `blocked` comes from `sluice_attempt` alone: the rest needs the engine. */
+export const ends = { done: 0, eof: 1, cancelled: 2, error: 3, blocked: 4 } as const;
+
+/** Which end an error is about; `none` where the call can't tell or nothing failed. */
+export const sides = { none: 0, source: 1, target: 2 } as const;
+
+/** What a descriptor is. */
+export const fdKinds = {
+  file: 1,
+  directory: 2,
+  socket: 3,
+  pipe: 4,
+  charDevice: 5,
+  blockDevice: 6,
+  other: 7,
+} as const;
+
+/** Bits of `inspection.flags`. */
+export const fdFlags = {
+  readable: 1,
+  writable: 2,
+  append: 4,
+  nonblocking: 8,
+  stream: 16,
+  listening: 32,
+  connected: 64,
+  path: 128,
+} as const;
+
+/** Bits of `interface.features`. */
+export const nicFlags = { scatterGather: 1, tso: 2, txChecksum: 4 } as const;
+
+type FieldType = "i32" | "u32" | "i64";
+type Layout = Readonly<Record<string, FieldType>>;
+
+/** The records, field by field, little-endian, naturally aligned (so no padding is implied). */
+export const records = {
+  request: {
+    strategy: "u32",
+    reserved: "u32",
+    offset: "i64",
+    length: "i64",
+    target_offset: "i64",
+  },
+  outcome: {
+    job: "i32",
+    end: "u32",
+    bytes: "i64",
+    stranded: "i64",
+    error: "i32",
+    failed: "u32",
+    syscalls: "i64",
+    waits: "i64",
+    cpu_ns: "i64",
+  },
+  inspection: {
+    kind: "u32",
+    flags: "u32",
+    size: "i64",
+    device: "i64",
+    inode: "i64",
+    filesystem: "i64",
+    blocks: "i64",
+    position: "i64",
+    mode: "u32",
+    socket_domain: "i32",
+  },
+  extent: { start: "i64", end: "i64" },
+  interface: { features: "u32", reserved: "u32" },
+  census: {
+    contexts: "u32",
+    jobs: "u32",
+    workers: "u32",
+    blocking_workers: "u32",
+    pooled_pipes: "u32",
+    reserved: "u32",
+  },
+} as const satisfies Record<string, Layout>;
+
+/** Limits that both sides keep to. Bytes. */
+export const limits = {
+  /** Most bytes `sluice_attempt` moves on the calling thread. */
+  inline_bytes: 262144,
+  /** Bytes of an engine turn on a socket or pipe. */
+  turn_bytes: 2097152,
+} as const;
+
+const fieldSize = { i32: 4, u32: 4, i64: 8 } as const;
+const two32 = 4294967296;
+
+/** Reads and writes one kind of record in a `DataView`; all numbers are safe integers. */
+export interface RecordCodec<L extends Layout> {
+  /** Size of the record in bytes. */
+  readonly size: number;
+  get(view: DataView, field: keyof L & string, base?: number): number;
+  /** For fields that may exceed 2^53 (device and inode numbers). */
+  getBig(view: DataView, field: keyof L & string, base?: number): bigint;
+  set(view: DataView, field: keyof L & string, value: number, base?: number): void;
+}
+
+function codec<L extends Layout>(layout: L): RecordCodec<L> {
+  const place = new Map<string, { at: number; type: FieldType }>();
+  let size = 0;
+  for (const [name, type] of Object.entries(layout)) {
+    place.set(name, { at: size, type });
+    size += fieldSize[type];
+  }
+  const find = (field: string) => {
+    const found = place.get(field);
+    if (found === undefined) throw new TypeError(`No field ${field} in the record`);
+    return found;
+  };
+  return {
+    size,
+    get(view, field, base = 0) {
+      const { at, type } = find(field);
+      if (type === "u32") return view.getUint32(base + at, true);
+      if (type === "i32") return view.getInt32(base + at, true);
+      return view.getInt32(base + at + 4, true) * two32 + view.getUint32(base + at, true);
+    },
+    getBig(view, field, base = 0) {
+      return view.getBigUint64(base + find(field).at, true);
+    },
+    set(view, field, value, base = 0) {
+      const { at, type } = find(field);
+      if (type === "i64") {
+        view.setInt32(base + at + 4, Math.floor(value / two32), true);
+        view.setUint32(base + at, value >>> 0, true);
+      } else view.setInt32(base + at, value | 0, true);
+    },
+  };
+}
+
+export const requestRecord = codec(records.request);
+export const outcomeRecord = codec(records.outcome);
+export const inspectionRecord = codec(records.inspection);
+export const extentRecord = codec(records.extent);
+export const interfaceRecord = codec(records.interface);
+export const censusRecord = codec(records.census);
+
+/** FNV-1a over everything above that the C side must agree with; a positive 31-bit number. */
+export const abiFingerprint: number = (() => {
+  const shape = Object.entries(symbols).map(([name, { args }]) => [name, args]);
+  const text = JSON.stringify([shape, opcodes, ends, sides, fdKinds, fdFlags, nicFlags, records, limits]);
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash & 0x7fffffff;
+})();

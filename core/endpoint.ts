@@ -1,0 +1,97 @@
+/** What a source or a target is, as far as choosing a mechanism needs to know. */
+
+export type EndpointKind =
+  | "file"
+  | "directory"
+  | "socket"
+  | "pipe"
+  | "charDevice"
+  | "blockDevice"
+  | "memory"
+  | "stream"
+  | "other";
+
+export interface Endpoint {
+  readonly kind: EndpointKind;
+  /** For messages: a path, `fd 7`, `socket`. */
+  readonly name: string;
+  /** Whether the native engine can reach it. */
+  readonly fd: boolean;
+  /** Why there is no descriptor, when there is none. */
+  readonly withoutFd?: string;
+  readonly readable: boolean;
+  readonly writable: boolean;
+  /** O_APPEND: every write lands at the end, whatever the offset. */
+  readonly append: boolean;
+  /** O_NONBLOCK on the open file description. */
+  readonly nonblocking: boolean;
+  /** SOCK_STREAM, where it is a socket. Datagrams have boundaries that a byte range would break. */
+  readonly byteStream: boolean;
+  readonly listening: boolean;
+  readonly connected: boolean;
+  /** Bytes at the time of inspection; undefined where there is no size or it can't be trusted. */
+  readonly size: number | undefined;
+  /** Bytes allocated on disk; less than `size` for a sparse file. */
+  readonly allocated: number | undefined;
+  /** Device and inode, to tell whether two endpoints are the same file. */
+  readonly identity: { readonly device: bigint; readonly inode: bigint } | undefined;
+  /** statfs f_type. */
+  readonly filesystem: number;
+  /** Bytes that the runtime has already read from a socket: they go first, out of its own buffer. */
+  readonly buffered: number;
+}
+
+const plain: Endpoint = {
+  kind: "other",
+  name: "",
+  fd: true,
+  readable: true,
+  writable: true,
+  append: false,
+  nonblocking: true,
+  byteStream: true,
+  listening: false,
+  connected: true,
+  size: undefined,
+  allocated: undefined,
+  identity: undefined,
+  filesystem: 0,
+  buffered: 0,
+};
+
+/** An endpoint with ordinary properties except for those given. */
+export function endpoint(properties: Partial<Endpoint> & Pick<Endpoint, "kind" | "name">): Endpoint {
+  return { ...plain, ...properties };
+}
+
+/**
+ * Filesystems whose st_size says nothing about the content (magic numbers of statfs(2)):
+ * proc, sysfs, debugfs, tracefs, cgroup, cgroup2, securityfs, configfs, bpf, selinuxfs, efivarfs, pstore.
+ */
+const virtualFilesystems = new Set([
+  0x9fa0, 0x62656572, 0x64626720, 0x74726163, 0x27e0eb, 0x63677270, 0x73636673, 0x62656570, 0xcafe4a11, 0xf97cff8c,
+  0xde5e81e4, 0x6165676c,
+]);
+
+/** FUSE, where a server using direct_io reports a size of 0 for files that have content. */
+const fuse = 0x65735546;
+
+/** Whether st_size of a regular file on this filesystem is its length. */
+export function sizeIsTrusted(filesystem: number, size: number): boolean {
+  return !virtualFilesystems.has(filesystem) && !(filesystem === fuse && size === 0);
+}
+
+/** Whether reading it takes an offset. */
+export function hasPositions({ kind }: Endpoint): boolean {
+  return kind === "file" || kind === "blockDevice" || kind === "memory";
+}
+
+/** Whether two endpoints are one file. */
+export function isSameFile(a: Endpoint, b: Endpoint): boolean {
+  return (
+    a.identity !== undefined &&
+    b.identity !== undefined &&
+    a.identity.device === b.identity.device &&
+    a.identity.inode === b.identity.inode
+  );
+}

@@ -1,0 +1,72 @@
+/**
+ * The one error of a transfer. Match on `code`; messages may be reworded in any version.
+ *
+ * | code | meaning |
+ * | --- | --- |
+ * | an errno name | the kernel's answer: `EPIPE`, `ECONNRESET`, `ENOSPC`, `EISDIR`, `EBADF` … |
+ * | `ABORT_ERR` | the signal was aborted (the error's `name` is then "AbortError") |
+ * | `ERR_SLUICE_TRUNCATED` | the source ended before the bytes that it had when the transfer started |
+ * | `ERR_SLUICE_UNSUPPORTED` | no mechanism serves this pair of ends, or a forced one does not |
+ * | `ERR_SLUICE_OVERLAP` | source and target are one file and the ranges overlap |
+ * | `ERR_SLUICE_CLOSED` | the runtime's object for one end was closed during the transfer |
+ *
+ * Arguments of a wrong type or range throw `TypeError` and `RangeError` with `ERR_INVALID_ARG_TYPE`,
+ * `ERR_INVALID_ARG_VALUE` or `ERR_OUT_OF_RANGE`, as the platform's own functions do.
+ */
+import type { Strategy } from "./kernel.ts";
+import type { Attempt } from "./report.ts";
+
+export interface TransferErrorDetails {
+  readonly code: string;
+  /** Positive errno number, where the kernel gave one. */
+  readonly errno?: number | undefined;
+  /** The system call that failed, by its own name. */
+  readonly syscall?: string | undefined;
+  readonly strategy?: Strategy | undefined;
+  /** The end that failed, where that is known. */
+  readonly failed?: "source" | "target" | undefined;
+  /** Bytes that reached the target before the failure. */
+  readonly bytesTransferred?: number | undefined;
+  /** Bytes taken from a source without positions (socket, pipe) that did not reach the target. */
+  readonly bytesStranded?: number | undefined;
+  /** Where in the source the failure was, in bytes. */
+  readonly sourceOffset?: number | undefined;
+  readonly attempts?: readonly Attempt[] | undefined;
+  readonly cause?: unknown;
+}
+
+/** A transfer that could not start or did not reach its end. It always says how far it came. */
+export class TransferError extends Error {
+  override readonly name: string;
+  readonly code: string;
+  readonly errno: number | undefined;
+  readonly syscall: string | undefined;
+  readonly strategy: Strategy | undefined;
+  readonly failed: "source" | "target" | undefined;
+  readonly bytesTransferred: number;
+  readonly bytesStranded: number;
+  readonly sourceOffset: number | undefined;
+  readonly attempts: readonly Attempt[];
+
+  constructor(message: string, details: TransferErrorDetails) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = details.code === "ABORT_ERR" ? "AbortError" : "TransferError";
+    this.code = details.code;
+    this.errno = details.errno;
+    this.syscall = details.syscall;
+    this.strategy = details.strategy;
+    this.failed = details.failed;
+    this.bytesTransferred = details.bytesTransferred ?? 0;
+    this.bytesStranded = details.bytesStranded ?? 0;
+    this.sourceOffset = details.sourceOffset;
+    this.attempts = details.attempts ?? [];
+  }
+}
+
+type ArgumentCode = "ERR_INVALID_ARG_TYPE" | "ERR_INVALID_ARG_VALUE" | "ERR_OUT_OF_RANGE";
+
+/** A TypeError or RangeError that carries the platform's own code. */
+export function argumentError(code: ArgumentCode, message: string): TypeError | RangeError {
+  const error = code === "ERR_OUT_OF_RANGE" ? new RangeError(message) : new TypeError(message);
+  return Object.assign(error, { code });
+}

@@ -1,0 +1,50 @@
+/**
+ * The port between deciding and doing. Core yields a {@link Job} and is given an {@link Outcome};
+ * an adapter is whatever stands in between, be it the native engine, the runtime's own streams or a
+ * scripted fake.
+ */
+import type { NativeStrategy } from "./abi.ts";
+
+/** A mechanism by its own name. `portable` is the runtime's ordinary API. */
+export type Strategy = NativeStrategy | "portable";
+
+/** One attempt: one mechanism over one byte range. */
+export interface Job {
+  readonly strategy: Strategy;
+  /** Bytes from the start of the source; undefined where a source has no positions (sockets, pipes). */
+  readonly offset: number | undefined;
+  /** Bytes wanted; undefined is "until the source ends". */
+  readonly length: number | undefined;
+  /** Bytes from the start of the target; undefined is the target's own position. */
+  readonly targetOffset: number | undefined;
+  /** Whether the body is small enough for one attempt on the calling thread that never waits. */
+  readonly inline: boolean;
+}
+
+/** What became of a {@link Job}. Falling back is a value, never an exception. */
+export interface Outcome {
+  /** Bytes that reached the target, whatever the end. */
+  readonly bytes: number;
+  /** Bytes taken from a source without positions that did not reach the target: lost to the caller. */
+  readonly stranded: number;
+  readonly end: "done" | "eof" | "cancelled" | "error";
+  /** Positive errno number when `end` is "error", else 0. */
+  readonly errno: number;
+  /** Which end the error is about, where that is known. */
+  readonly failed?: "source" | "target" | undefined;
+  /** Which end's object the runtime's user closed, where that is what cancelled the attempt. */
+  readonly closed?: "source" | "target" | undefined;
+  /** What the runtime threw, where the attempt ran through its API. */
+  readonly cause?: unknown;
+  readonly syscalls: number;
+  /** How often the attempt had to wait for an end to become ready. */
+  readonly waits: number;
+  /** CPU time of the threads that moved the bytes, in nanoseconds; 0 where it can't be told apart. */
+  readonly cpuNs: number;
+}
+
+/** An outcome that moved nothing. */
+export const nothing: Outcome = { bytes: 0, stranded: 0, end: "done", errno: 0, syscalls: 0, waits: 0, cpuNs: 0 };
+
+/** Runs one attempt between two ends that it holds. A plain answer means that nothing had to wait. */
+export type Run = (job: Job) => Outcome | Promise<Outcome>;

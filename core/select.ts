@@ -1,0 +1,161 @@
+/** PURE: which mechanisms to try for a pair of ends, in which order, each with its reason. */
+import { limits } from "./abi.ts";
+import type { Capability } from "./capabilities.ts";
+import { type Endpoint, type EndpointKind, hasPositions, isSameFile } from "./endpoint.ts";
+import { errnoNumber } from "./errno.ts";
+import { TransferError } from "./error.ts";
+import type { Strategy } from "./kernel.ts";
+import type { Request } from "./request.ts";
+import { strategies } from "./strategies.ts";
+
+export interface Candidate {
+  readonly strategy: Strategy;
+  readonly reason: string;
+}
+
+/** What a transfer is going to do, before it does it. */
+export interface Plan {
+  readonly source: Endpoint;
+  readonly target: Endpoint;
+  /** Undefined where the source has no positions. */
+  readonly offset: number | undefined;
+  /** Bytes to move; undefined is "until the source ends". */
+  readonly length: number | undefined;
+  /** Whether `length` was there at the start, so that an earlier end is a truncation. */
+  readonly owed: boolean;
+  readonly targetOffset: number | undefined;
+  readonly inline: boolean;
+  /** In the order in which they are tried. Never empty. */
+  readonly candidates: readonly Candidate[];
+  /** The others, each with the reason why it is not tried. */
+  readonly rejected: readonly Candidate[];
+}
+
+/** What selection asks about a mechanism between these two ends. */
+export type Knowledge = (strategy: Strategy, source: Endpoint, target: Endpoint) => Capability;
+
+type Order = readonly Strategy[];
+
+/** Best first, by the kinds of source and target. */
+const orders = {
+  fileToFile: ["reflink", "copyFileRange", "sendfile", "splice", "buffered", "mapped"],
+  fileToPipe: ["splice", "sendfile", "buffered", "mapped"],
+  fileToAny: ["sendfile", "splice", "mapped", "buffered"],
+  streamToAny: ["splice", "buffered"],
+} as const satisfies Record<string, Order>;
+
+function orderFor(source: Endpoint, target: Endpoint): Order {
+  if (source.kind !== "file" && source.kind !== "blockDevice") return orders.streamToAny;
+  if (target.kind === "file") return orders.fileToFile;
+  return target.kind === "pipe" ? orders.fileToPipe : orders.fileToAny;
+}
+
+/** Kinds that no byte range can be moved from or to, and the errno that says so. */
+const impossible: Partial<Record<EndpointKind, string>> = { directory: "EISDIR" };
+
+function refuse(source: Endpoint, target: Endpoint, code: string, detail: string): never {
+  const errno = errnoNumber(code);
+  throw new TransferError(`Cannot send ${source.name} to ${target.name}: ${detail}`, {
+    code,
+    ...(errno > 0 && { errno }),
+  });
+}
+
+/** Throws where one of the ends can't take part in any transfer, whatever the mechanism. */
+function checkEnds(source: Endpoint, target: Endpoint, request: Request): void {
+  const no = (code: string, detail: string) => refuse(source, target, code, detail);
+  for (const end of [source, target]) {
+    const code = impossible[end.kind];
+    if (code !== undefined) no(code, `${end.name} is a directory`);
+    if (end.kind === "other") no("ERR_SLUICE_UNSUPPORTED", `${end.name} is not a file, socket, pipe or device`);
+    if (end.kind === "socket" && end.fd && !end.byteStream)
+      no("ERR_SLUICE_UNSUPPORTED", `${end.name} is a socket of datagrams or packets, not a byte stream`);
+    if (end.kind === "socket" && end.fd && (end.listening || !end.connected))
+      no("ENOTCONN", `${end.name} is not connected`);
+  }
+  if (!source.readable) no("EBADF", `${source.name} is not open for reading`);
+  if (!target.writable) no("EBADF", `${target.name} is not open for writing`);
+  if (!hasPositions(source) && request.offset !== 0)
+    no("ESPIPE", `${source.name} has no positions, so offset must be 0`);
+  if (!hasPositions(target) && request.targetOffset !== undefined)
+    no("ESPIPE", `${target.name} has no positions, so targetOffset can't be given`);
+}
+
+/** Bytes to move and whether they are there now. A range past the end is cut to what is there. */
+function clamp(source: Endpoint, { offset, length }: Request): { length: number | undefined; owed: boolean } {
+  if (source.size === undefined) return { length, owed: false };
+  const available = Math.max(0, source.size - offset);
+  return { length: Math.min(length ?? available, available), owed: true };
+}
+
+function checkOverlap(source: Endpoint, target: Endpoint, offset: number, length: number, at: number): void {
+  if (isSameFile(source, target) && length > 0 && offset < at + length && at < offset + length)
+    refuse(source, target, "ERR_SLUICE_OVERLAP", "source and target are the same file and the ranges overlap");
+}
+
+/** Why a mechanism is not to be tried, or undefined where it is. */
+function objection(
+  strategy: Strategy,
+  source: Endpoint,
+  target: Endpoint,
+  request: Request,
+  knowledge: Knowledge,
+): string | undefined {
+  if (strategy === "portable")
+    return request.fallback ? undefined : "the portable path is forbidden by fallback: false";
+  for (const end of [source, target]) if (!end.fd) return end.withoutFd ?? `${end.name} has no descriptor`;
+  const { ability, reason } = knowledge(strategy, source, target);
+  if (ability === "no") return reason;
+  return strategies[strategy].unfit(source, target, request);
+}
+
+/**
+ * Chooses.
+ *
+ * @throws TransferError when the ends rule out any transfer (`EISDIR`, `EBADF`, `ENOTCONN`, `ESPIPE`,
+ * `ERR_SLUICE_OVERLAP`), or when no allowed mechanism is left (`ERR_SLUICE_UNSUPPORTED`)
+ */
+export function select(source: Endpoint, target: Endpoint, request: Request, knowledge: Knowledge): Plan {
+  checkEnds(source, target, request);
+  const { length, owed } = clamp(source, request);
+  if (request.targetOffset !== undefined && length !== undefined)
+    checkOverlap(source, target, request.offset, length, request.targetOffset);
+
+  const forced = request.strategy !== "auto";
+  const wanted: Order = request.strategy === "auto" ? [...orderFor(source, target), "portable"] : request.strategy;
+  const candidates: Candidate[] = [];
+  const rejected: Candidate[] = [];
+  for (const strategy of wanted) {
+    const why = objection(strategy, source, target, request, knowledge);
+    if (why === undefined) candidates.push({ strategy, reason: forced ? "asked for" : strategies[strategy].about });
+    else rejected.push({ strategy, reason: why });
+  }
+  if (candidates.length === 0) {
+    const list = rejected.map(({ strategy, reason }) => `${strategy}: ${reason}`).join("; ");
+    refuse(source, target, "ERR_SLUICE_UNSUPPORTED", `no mechanism is left (${list})`);
+  }
+  return {
+    source,
+    target,
+    offset: hasPositions(source) ? request.offset : undefined,
+    length,
+    owed,
+    targetOffset: request.targetOffset,
+    inline: isInline(source, target, length),
+    candidates: forced ? candidates : preferInline(candidates, isInline(source, target, length)),
+    rejected,
+  };
+}
+
+/** A hop to the engine costs tens of µs, so a small body to a socket is tried on the calling thread first. */
+function isInline(source: Endpoint, target: Endpoint, length: number | undefined): boolean {
+  return source.kind === "file" && target.kind === "socket" && length !== undefined && length <= limits.inline_bytes;
+}
+
+/** Below this many bytes a read and a write beat handing over pages. */
+function preferInline(candidates: readonly Candidate[], inline: boolean): readonly Candidate[] {
+  const buffered = candidates.find(({ strategy }) => strategy === "buffered");
+  if (!inline || buffered === undefined) return candidates;
+  const reason = "small enough to read and write on the calling thread, if its pages are in memory";
+  return [{ strategy: "buffered", reason }, ...candidates.filter((candidate) => candidate !== buffered)];
+}

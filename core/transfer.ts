@@ -1,0 +1,174 @@
+/**
+ * The loop: attempt, outcome, resume. It yields jobs and is given outcomes, so that the same code
+ * runs under an async driver, a sync driver and a scripted test. It never awaits.
+ */
+import type { Capabilities } from "./capabilities.ts";
+import { errnoName, errnoText } from "./errno.ts";
+import { TransferError, type TransferErrorDetails } from "./error.ts";
+import type { Job, Outcome, Run } from "./kernel.ts";
+import type { Attempt, Copied, Report } from "./report.ts";
+import type { Candidate, Plan } from "./select.ts";
+import { strategies } from "./strategies.ts";
+
+/** The report without the wall-clock time, which only a driver with a clock can tell. */
+export type Account = Omit<Report, "durationNs">;
+
+interface Ledger {
+  bytes: number;
+  syscalls: number;
+  waits: number;
+  cpuNs: number;
+  readonly attempts: Attempt[];
+}
+
+type Verdict = { readonly kind: "complete" } | { readonly kind: "next"; readonly why: string } | Failure;
+
+interface Failure {
+  readonly kind: "failed";
+  readonly message: string;
+  readonly details: TransferErrorDetails;
+}
+
+/**
+ * Runs a plan: yields one {@link Job} an attempt, resumes with the next mechanism at the exact byte
+ * where one is refused, and returns the account.
+ *
+ * @throws TransferError with the bytes moved, when nothing is left to try or the failure is not a refusal
+ */
+export function* transferLoop(plan: Plan, capabilities: Capabilities): Generator<Job, Account, Outcome> {
+  const ledger: Ledger = { bytes: 0, syscalls: 0, waits: 0, cpuNs: 0, attempts: [] };
+  if (plan.length === 0) return close(plan, ledger);
+  const carried = yield* carry(plan, ledger);
+  if (carried && ledger.bytes === plan.length) return close(plan, ledger);
+  for (const [index, candidate] of plan.candidates.entries()) {
+    const outcome = yield jobFor(plan, candidate, ledger.bytes);
+    const verdict = judge(plan, candidate, outcome, ledger.bytes, index + 1 < plan.candidates.length);
+    enter(ledger, candidate, outcome, verdict);
+    const refused = verdict.kind === "next" && outcome.errno > 0 ? errnoName(outcome.errno) : undefined;
+    if (refused !== undefined || outcome.bytes > 0)
+      capabilities.learn(candidate.strategy, plan.source, plan.target, refused);
+    if (verdict.kind === "complete") return close(plan, ledger);
+    if (verdict.kind === "failed") throw failure(plan, candidate, ledger, outcome, verdict);
+  }
+  throw new Error("A plan's last candidate can't give way to another");
+}
+
+/** Brings over what the runtime had already read from the source. True when there was something. */
+function* carry(plan: Plan, ledger: Ledger): Generator<Job, boolean, Outcome> {
+  const first = plan.candidates[0];
+  if (plan.source.buffered === 0 || first?.strategy === "portable") return false;
+  const candidate: Candidate = { strategy: "portable", reason: "the runtime had already read these bytes" };
+  const length = Math.min(plan.source.buffered, plan.length ?? plan.source.buffered);
+  const outcome = yield { ...jobFor(plan, candidate, 0), length };
+  const verdict = judge(plan, candidate, outcome, 0, false);
+  enter(ledger, candidate, outcome, verdict);
+  if (verdict.kind === "failed") throw failure(plan, candidate, ledger, outcome, verdict);
+  return true;
+}
+
+function jobFor(plan: Plan, { strategy }: Candidate, moved: number): Job {
+  return {
+    strategy,
+    offset: plan.offset === undefined ? undefined : plan.offset + moved,
+    length: plan.length === undefined ? undefined : plan.length - moved,
+    targetOffset: plan.targetOffset === undefined ? undefined : plan.targetOffset + moved,
+    inline: plan.inline,
+  };
+}
+
+/** What an outcome means. `moved` is what earlier attempts brought over. */
+function judge(plan: Plan, { strategy }: Candidate, outcome: Outcome, moved: number, more: boolean): Verdict {
+  const row = strategies[strategy];
+  const total = moved + outcome.bytes;
+  const failed = (message: string, details: TransferErrorDetails): Verdict => ({ kind: "failed", message, details });
+
+  if (outcome.end === "done") return { kind: "complete" };
+  if (outcome.end === "cancelled" && outcome.closed !== undefined)
+    return failed(`the ${outcome.closed} was closed after ${total} bytes`, { code: "ERR_SLUICE_CLOSED" });
+  if (outcome.end === "cancelled")
+    return failed(`aborted after ${total} bytes`, { code: "ABORT_ERR", cause: outcome.cause });
+  if (outcome.end === "eof") {
+    // Filesystems without the operation, and procfs, answer 0 where there are bytes.
+    const suspicious = outcome.bytes === 0 && (row.zeroMayRefuse || plan.source.size === undefined);
+    if (more && suspicious && plan.offset !== undefined)
+      return { kind: "next", why: "it said end of file before the first byte" };
+    if (!plan.owed || plan.length === undefined || total >= plan.length) return { kind: "complete" };
+    const owed = plan.length - total;
+    return failed(
+      `expected ${owed} more ${owed === 1 ? "byte" : "bytes"} at offset ${(plan.offset ?? 0) + total}, source was truncated`,
+      { code: "ERR_SLUICE_TRUNCATED" },
+    );
+  }
+  const code = codeOf(outcome);
+  if (more && outcome.stranded === 0 && row.refusals.has(code)) return { kind: "next", why: `it answered ${code}` };
+  const after = total > 0 ? ` after ${total} bytes` : "";
+  return failed(`${errnoText(code)} (${code}, ${row.syscalls[0]})${after}`, {
+    code,
+    errno: outcome.errno > 0 ? outcome.errno : undefined,
+    syscall: row.syscalls[0],
+    failed: outcome.failed,
+    cause: outcome.cause,
+  });
+}
+
+/** The errno's name; for what a runtime threw, the code that it carries. */
+function codeOf({ errno, cause }: Outcome): string {
+  if (errno > 0) return errnoName(errno);
+  if (typeof cause === "object" && cause !== null && "code" in cause && typeof cause.code === "string")
+    return cause.code;
+  return "ERR_SLUICE_FAILED";
+}
+
+function enter(ledger: Ledger, { strategy, reason }: Candidate, outcome: Outcome, verdict: Verdict): void {
+  ledger.bytes += outcome.bytes;
+  ledger.syscalls += outcome.syscalls;
+  ledger.waits += outcome.waits;
+  ledger.cpuNs += outcome.cpuNs;
+  ledger.attempts.push({
+    strategy,
+    bytes: outcome.bytes,
+    ...(outcome.end === "error" && { code: codeOf(outcome) }),
+    reason: verdict.kind === "next" ? `${reason}; gave way: ${verdict.why}` : reason,
+  });
+}
+
+function close({ source, target }: Plan, ledger: Ledger): Account {
+  const best = ledger.attempts.reduce<Attempt | undefined>(
+    (most, attempt) => (most === undefined || attempt.bytes > most.bytes ? attempt : most),
+    undefined,
+  );
+  const answers = ledger.attempts
+    .filter(({ bytes }) => bytes > 0)
+    .map(({ strategy }) => strategies[strategy].copied(source, target));
+  const copied: Copied = answers.includes("yes") ? "yes" : answers.includes("unknown") ? "unknown" : "no";
+  return { ...ledger, strategy: best?.strategy, copied };
+}
+
+function failure(plan: Plan, { strategy }: Candidate, ledger: Ledger, outcome: Outcome, { message, details }: Failure) {
+  const noun = plan.source.kind === "file" ? "file" : plan.source.kind;
+  return new TransferError(`Cannot send ${noun}: ${message}`, {
+    strategy,
+    bytesTransferred: ledger.bytes,
+    bytesStranded: outcome.stranded,
+    sourceOffset: plan.offset === undefined ? undefined : plan.offset + ledger.bytes,
+    attempts: ledger.attempts,
+    ...details,
+  });
+}
+
+/** Drives a loop with a runner that may have to wait. What it answers at once costs no turn of the event loop. */
+export async function driveAsync<T>(loop: Generator<Job, T, Outcome>, run: Run): Promise<T> {
+  let step = loop.next();
+  while (!step.done) {
+    const outcome = run(step.value);
+    step = loop.next("then" in outcome ? await outcome : outcome);
+  }
+  return step.value;
+}
+
+/** Drives a loop with a runner that never waits, for hosts that can't return promises. */
+export function driveSync<T>(loop: Generator<Job, T, Outcome>, run: (job: Job) => Outcome): T {
+  let step = loop.next();
+  while (!step.done) step = loop.next(run(step.value));
+  return step.value;
+}

@@ -1,0 +1,72 @@
+// Writes native/include/sluice.h from core/abi.ts, the one place where the ABI is described.
+import { readFileSync, writeFileSync } from "node:fs";
+import * as abi from "../dist/core/abi.js";
+
+const target = new URL("include/sluice.h", import.meta.url);
+
+const upper = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
+const cType = {
+  i32: "int32_t",
+  u32: "uint32_t",
+  i64: "int64_t",
+  buffer: "void *",
+  pointer: "sluice_notify *",
+};
+const parameter = (type, name) => cType[type] + (cType[type].endsWith("*") ? "" : " ") + name;
+
+const enumeration = (prefix, values) =>
+  `enum {\n${Object.entries(values)
+    .map(([name, value]) => `    SLUICE_${prefix}${upper(name)} = ${value},`)
+    .join("\n")}\n};\n`;
+
+const structure = ([name, fields]) => {
+  const size = Object.values(fields).reduce((sum, type) => sum + (type === "i64" ? 8 : 4), 0);
+  const body = Object.entries(fields)
+    .map(([field, type]) => `    ${cType[type]} ${field};`)
+    .join("\n");
+  return `struct sluice_${name} {\n${body}\n};\n_Static_assert(sizeof(struct sluice_${name}) == ${size}, "sluice_${name}");\n`;
+};
+
+const prototype = ([name, { args, names, doc }]) =>
+  `/* ${doc} */\nSLUICE_EXPORT int32_t ${name}(${args.map((type, i) => parameter(type, names[i])).join(", ") || "void"});\n`;
+
+const header = `/* Made from core/abi.ts by native/header.mjs. Change it there. */
+#ifndef SLUICE_H
+#define SLUICE_H
+
+#include <stdint.h>
+
+#define SLUICE_ABI_FINGERPRINT ${abi.abiFingerprint}
+
+/* The library is built with hidden visibility: only what bears this mark leaves it. */
+#define SLUICE_EXPORT __attribute__((visibility("default")))
+
+/* Called on an engine thread when a context has outcomes to reap. */
+typedef void sluice_notify(void);
+
+/* Mechanisms. */
+${enumeration("", abi.opcodes)}
+/* How an attempt ended. */
+${enumeration("END_", abi.ends)}
+/* Which end an error is about. */
+${enumeration("SIDE_", abi.sides)}
+/* What a descriptor is. */
+${enumeration("KIND_", abi.fdKinds)}
+${enumeration("FD_", abi.fdFlags)}
+${enumeration("NIC_", abi.nicFlags)}
+/* Limits, in bytes. */
+${enumeration("", abi.limits)}
+${Object.entries(abi.records).map(structure).join("\n")}
+/* Every function returns zero or a positive answer, or a negative errno. */
+
+${Object.entries(abi.symbols).map(prototype).join("\n")}
+#endif
+`;
+
+let current = "";
+try {
+  current = readFileSync(target, "utf8");
+} catch (error) {
+  if (error.code !== "ENOENT") throw error;
+}
+if (current !== header) writeFileSync(target, header);

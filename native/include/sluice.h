@@ -1,0 +1,189 @@
+/* Made from core/abi.ts by native/header.mjs. Change it there. */
+#ifndef SLUICE_H
+#define SLUICE_H
+
+#include <stdint.h>
+
+#define SLUICE_ABI_FINGERPRINT 1759958252
+
+/* The library is built with hidden visibility: only what bears this mark leaves it. */
+#define SLUICE_EXPORT __attribute__((visibility("default")))
+
+/* Called on an engine thread when a context has outcomes to reap. */
+typedef void sluice_notify(void);
+
+/* Mechanisms. */
+enum {
+    SLUICE_SENDFILE = 1,
+    SLUICE_SPLICE = 2,
+    SLUICE_COPY_FILE_RANGE = 3,
+    SLUICE_REFLINK = 4,
+    SLUICE_MAPPED = 5,
+    SLUICE_BUFFERED = 6,
+};
+
+/* How an attempt ended. */
+enum {
+    SLUICE_END_DONE = 0,
+    SLUICE_END_EOF = 1,
+    SLUICE_END_CANCELLED = 2,
+    SLUICE_END_ERROR = 3,
+    SLUICE_END_BLOCKED = 4,
+};
+
+/* Which end an error is about. */
+enum {
+    SLUICE_SIDE_NONE = 0,
+    SLUICE_SIDE_SOURCE = 1,
+    SLUICE_SIDE_TARGET = 2,
+};
+
+/* What a descriptor is. */
+enum {
+    SLUICE_KIND_FILE = 1,
+    SLUICE_KIND_DIRECTORY = 2,
+    SLUICE_KIND_SOCKET = 3,
+    SLUICE_KIND_PIPE = 4,
+    SLUICE_KIND_CHAR_DEVICE = 5,
+    SLUICE_KIND_BLOCK_DEVICE = 6,
+    SLUICE_KIND_OTHER = 7,
+};
+
+enum {
+    SLUICE_FD_READABLE = 1,
+    SLUICE_FD_WRITABLE = 2,
+    SLUICE_FD_APPEND = 4,
+    SLUICE_FD_NONBLOCKING = 8,
+    SLUICE_FD_STREAM = 16,
+    SLUICE_FD_LISTENING = 32,
+    SLUICE_FD_CONNECTED = 64,
+    SLUICE_FD_PATH = 128,
+};
+
+enum {
+    SLUICE_NIC_SCATTER_GATHER = 1,
+    SLUICE_NIC_TSO = 2,
+    SLUICE_NIC_TX_CHECKSUM = 4,
+};
+
+/* Limits, in bytes. */
+enum {
+    SLUICE_INLINE_BYTES = 262144,
+    SLUICE_TURN_BYTES = 2097152,
+};
+
+struct sluice_request {
+    uint32_t strategy;
+    uint32_t reserved;
+    int64_t offset;
+    int64_t length;
+    int64_t target_offset;
+};
+_Static_assert(sizeof(struct sluice_request) == 32, "sluice_request");
+
+struct sluice_outcome {
+    int32_t job;
+    uint32_t end;
+    int64_t bytes;
+    int64_t stranded;
+    int32_t error;
+    uint32_t failed;
+    int64_t syscalls;
+    int64_t waits;
+    int64_t cpu_ns;
+};
+_Static_assert(sizeof(struct sluice_outcome) == 56, "sluice_outcome");
+
+struct sluice_inspection {
+    uint32_t kind;
+    uint32_t flags;
+    int64_t size;
+    int64_t device;
+    int64_t inode;
+    int64_t filesystem;
+    int64_t blocks;
+    int64_t position;
+    uint32_t mode;
+    int32_t socket_domain;
+};
+_Static_assert(sizeof(struct sluice_inspection) == 64, "sluice_inspection");
+
+struct sluice_extent {
+    int64_t start;
+    int64_t end;
+};
+_Static_assert(sizeof(struct sluice_extent) == 16, "sluice_extent");
+
+struct sluice_interface {
+    uint32_t features;
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct sluice_interface) == 8, "sluice_interface");
+
+struct sluice_census {
+    uint32_t contexts;
+    uint32_t jobs;
+    uint32_t workers;
+    uint32_t blocking_workers;
+    uint32_t pooled_pipes;
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct sluice_census) == 24, "sluice_census");
+
+/* Every function returns zero or a positive answer, or a negative errno. */
+
+/* Fingerprint of the layout this library was built with. */
+SLUICE_EXPORT int32_t sluice_abi_fingerprint(void);
+
+/* Opens a context: where one isolate's completions go. With notify NULL it wakes through a pipe. */
+SLUICE_EXPORT int32_t sluice_context_open(sluice_notify *notify);
+
+/* The read end of the context's wake-up pipe. The caller owns it; closing it closes the context. */
+SLUICE_EXPORT int32_t sluice_context_wake_fd(int32_t context);
+
+/* Cancels the context's jobs and frees it once they have ended. Nothing is notified any more. */
+SLUICE_EXPORT int32_t sluice_context_close(int32_t context);
+
+/* Duplicates both descriptors (F_DUPFD_CLOEXEC) into a new job and returns its handle. */
+SLUICE_EXPORT int32_t sluice_job_open(int32_t context, int32_t source, int32_t target);
+
+/* Starts one attempt on an idle job. Its outcome arrives at the context. */
+SLUICE_EXPORT int32_t sluice_job_start(int32_t job, void *request);
+
+/* Asks a started attempt to end; its outcome says what had moved. Idle jobs ignore it. */
+SLUICE_EXPORT int32_t sluice_job_cancel(int32_t job);
+
+/* Writes the bytes moved by the attempt so far (i64) without disturbing it. */
+SLUICE_EXPORT int32_t sluice_job_progress(int32_t job, void *bytes);
+
+/* Closes both duplicates and frees the handle. A running attempt is cancelled and forgotten. */
+SLUICE_EXPORT int32_t sluice_job_close(int32_t job);
+
+/* Takes up to `capacity` outcomes from the context and returns how many. */
+SLUICE_EXPORT int32_t sluice_reap(int32_t context, void *outcomes, uint32_t capacity);
+
+/* One bounded attempt on the calling thread that never waits: resident pages, room in the socket, or `blocked`. */
+SLUICE_EXPORT int32_t sluice_attempt(int32_t source, int32_t target, void *request, void *outcome);
+
+/* Describes what a descriptor is. */
+SLUICE_EXPORT int32_t sluice_inspect(int32_t fd, void *inspection);
+
+/* Duplicates a descriptor (F_DUPFD_CLOEXEC); the caller closes it. */
+SLUICE_EXPORT int32_t sluice_duplicate(int32_t fd);
+
+/* 0 when the kernel has the strategy's system call, else -ENOSYS or -EPERM (asked with descriptors of -1). */
+SLUICE_EXPORT int32_t sluice_probe(uint32_t strategy);
+
+/* Finds the next run of data at or after extent.start (SEEK_DATA, SEEK_HOLE). -ENXIO when only a hole is left. */
+SLUICE_EXPORT int32_t sluice_next_extent(int32_t fd, void *extent);
+
+/* Gives an unnamed temporary (O_TMPFILE) a name that must not exist yet (linkat). */
+SLUICE_EXPORT int32_t sluice_publish(int32_t fd, void *path);
+
+/* Offload features of a network interface (SIOCETHTOOL). */
+SLUICE_EXPORT int32_t sluice_interface(void *name, void *features);
+
+/* What the engine holds at this moment; for tests and diagnostics. */
+SLUICE_EXPORT int32_t sluice_census(void *census);
+
+#endif

@@ -1,0 +1,88 @@
+/*
+ * One attempt on the calling thread, for bodies so small that a hop to a worker would cost more than
+ * the work. It never waits: neither for a disk nor for a peer nor for the engine's lock.
+ */
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "job.h"
+
+#define CHUNK_BYTES (32 * 1024)
+
+#ifndef RWF_NOWAIT
+#define RWF_NOWAIT 0x00000008 /* Linux 4.14 */
+#endif
+
+typedef uint32_t attempt(struct job *job);
+
+static uint32_t attempt_error(struct job *job, int64_t error)
+{
+    job_fail(job, error, SLUICE_SIDE_TARGET);
+    return SLUICE_END_ERROR;
+}
+
+static uint32_t attempt_buffered(struct job *job)
+{
+    char buffer[CHUNK_BYTES];
+    while (!is_complete(job)) {
+        struct iovec slice = {.iov_base = buffer, .iov_len = wanted(job, CHUNK_BYTES)};
+        job->syscalls++;
+        int64_t n = SYS(preadv2, job->source.fd, &slice, 1, job->offset, 0, RWF_NOWAIT);
+        /* EAGAIN: not in memory. EOPNOTSUPP: this filesystem can't say. Either way the engine knows how to wait. */
+        if (n < 0) return SLUICE_END_BLOCKED;
+        if (n == 0) return SLUICE_END_EOF;
+        int64_t sent = write_target(job, buffer, (size_t)n);
+        if (sent == -EAGAIN || sent == -EINTR) return SLUICE_END_BLOCKED;
+        if (sent < 0) return attempt_error(job, sent);
+        job_advance(job, sent);
+        if (sent < n) return SLUICE_END_BLOCKED;
+    }
+    return SLUICE_END_DONE;
+}
+
+static uint32_t attempt_sendfile(struct job *job)
+{
+    if (!job->target.nonblocking || !is_resident(job, job->remaining)) return SLUICE_END_BLOCKED;
+    int64_t at = job->offset;
+    job->syscalls++;
+    int64_t n = SYS(sendfile, job->target.fd, job->source.fd, &at, wanted(job, SLUICE_INLINE_BYTES));
+    if (n == -EAGAIN || n == -EINTR) return SLUICE_END_BLOCKED;
+    if (n < 0) return attempt_error(job, n);
+    job_advance(job, n);
+    if (is_complete(job)) return SLUICE_END_DONE;
+    return n == 0 ? SLUICE_END_EOF : SLUICE_END_BLOCKED;
+}
+
+static attempt *const attempts[] = {
+    [SLUICE_SENDFILE] = attempt_sendfile,
+    [SLUICE_BUFFERED] = attempt_buffered,
+};
+
+/*
+ * The ends are taken at their word: sendto(2) itself refuses what is no socket, and pread(2) what is
+ * no file, before anything has moved.
+ */
+int32_t sluice_attempt(int32_t source, int32_t target, void *request, void *outcome)
+{
+    const struct sluice_request *asked = request;
+    attempt *run = asked->strategy < sizeof attempts / sizeof *attempts ? attempts[asked->strategy] : NULL;
+    if (!run || asked->offset < 0 || asked->length < 0 || asked->length > SLUICE_INLINE_BYTES) return -EINVAL;
+    int64_t flags = SYS(fcntl, target, F_GETFL);
+    if (flags < 0) return (int32_t)flags;
+    struct job job = {
+        .source = {.fd = source, .kind = SLUICE_KIND_FILE},
+        .target = {.fd = target, .kind = SLUICE_KIND_SOCKET, .nonblocking = flags & O_NONBLOCK},
+    };
+    job_prepare(&job, asked, NULL);
+    job.syscalls = 1;
+    uint32_t end = run(&job);
+    *(struct sluice_outcome *)outcome = (struct sluice_outcome){
+        .end = end,
+        .bytes = atomic_load_explicit(&job.moved, memory_order_relaxed),
+        .error = end == SLUICE_END_ERROR ? job.error : 0,
+        .failed = job.failed,
+        .syscalls = job.syscalls,
+    };
+    return 0;
+}

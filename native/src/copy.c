@@ -1,0 +1,45 @@
+/* File to file inside the kernel: copy_file_range(2) and FICLONERANGE. */
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+
+#include "job.h"
+
+/* Bytes of a call: large enough to cost nothing, small enough that a cancel takes effect within a moment. */
+#define COPY_BYTES (32 << 20)
+
+enum turn copy_file_range_turn(struct job *job, struct lane *lane)
+{
+    (void)lane;
+    if (is_complete(job)) return TURN_DONE;
+    if (is_cancelled(job)) return TURN_CANCELLED;
+    int64_t from = job->offset;
+    int64_t to = job->target_offset;
+    job->syscalls++;
+    int64_t n = SYS(copy_file_range, job->source.fd, &from, job->target.fd, to < 0 ? NULL : &to,
+                    wanted(job, COPY_BYTES), 0);
+    if (n == -EINTR) return TURN_AGAIN;
+    if (n < 0) return job_fail(job, n, SLUICE_SIDE_NONE);
+    if (n == 0) return TURN_EOF;
+    job_advance(job, n);
+    return is_complete(job) ? TURN_DONE : TURN_AGAIN;
+}
+
+enum turn reflink_turn(struct job *job, struct lane *lane)
+{
+    (void)lane;
+    if (is_complete(job)) return TURN_DONE;
+    if (is_cancelled(job)) return TURN_CANCELLED;
+    if (job->remaining < 0 || job->target_offset < 0) return job_fail(job, EINVAL, SLUICE_SIDE_NONE);
+    struct file_clone_range range = {
+        .src_fd = job->source.fd,
+        .src_offset = (uint64_t)job->offset,
+        .src_length = (uint64_t)job->remaining,
+        .dest_offset = (uint64_t)job->target_offset,
+    };
+    job->syscalls++;
+    int64_t failed = SYS(ioctl, job->target.fd, FICLONERANGE, &range);
+    if (failed == -EINTR) return TURN_AGAIN;
+    if (failed < 0) return job_fail(job, failed, SLUICE_SIDE_NONE);
+    job_advance(job, job->remaining);
+    return TURN_DONE;
+}

@@ -1,0 +1,76 @@
+/* The engine's rooms: the table of jobs, the contexts that submitted them, the lanes that run them. */
+#ifndef SLUICE_ENGINE_H
+#define SLUICE_ENGINE_H
+
+#include <pthread.h>
+
+#include "job.h"
+
+/*
+ * One lock for all states. Turns run outside it and last hundreds of microseconds, so a handful of
+ * workers hardly ever meet here.
+ */
+extern pthread_mutex_t engine_lock;
+
+static inline void lock(void)
+{
+    pthread_mutex_lock(&engine_lock);
+}
+
+static inline void unlock(void)
+{
+    pthread_mutex_unlock(&engine_lock);
+}
+
+/* --- jobs.c: the table. All with the lock held. --- */
+
+/* A free slot in state JOB_IDLE, or NULL when the table is full. Slots are never unmapped. */
+struct job *job_allocate(int32_t context);
+void job_free(struct job *job);
+/* The job of a handle, or NULL when it was closed meanwhile. */
+struct job *job_find(int32_t handle);
+int32_t job_handle(const struct job *job);
+/* The job of an epoll tag, or NULL when the slot has been used again since. */
+struct job *job_tagged(uint64_t tag);
+uint64_t job_tag(const struct job *job);
+uint32_t jobs_open(void);
+/* Calls `visit` for every open job of the context. */
+void jobs_of(int32_t context, void (*visit)(struct job *));
+
+/* --- contexts.c: where outcomes go. All with the lock held. --- */
+
+/* Takes an ended job into its context's list and wakes the isolate. */
+void context_deliver(struct job *job);
+bool context_is_open(int32_t context);
+/* Whether the tag is a context's; its wake-up pipe then has lost its reader. */
+bool context_tagged(uint64_t tag, int32_t *context);
+void context_kill(int32_t context);
+uint32_t contexts_open(void);
+
+/* --- lanes.c: the threads. --- */
+
+/* Starts what all jobs share. With the lock held. 0 or -errno. */
+int lanes_start(void);
+/* Hands a freshly prepared job to the threads, and sees to it that there are some. With the lock held. */
+void lanes_start_job(struct job *job);
+/* Hands a job to whichever lane can run its next turn. With the lock held. */
+void lanes_dispatch(struct job *job, enum turn after);
+/* Takes a waiting or queued job back. With the lock held; false when a worker has it. */
+bool lanes_withdraw(struct job *job);
+/* Watches a context's wake-up pipe for the loss of its reader. With the lock held. */
+int lanes_watch(int fd, uint64_t tag);
+void lanes_unwatch(int fd);
+/* Takes a job's descriptors out of the epoll set. With the lock held. */
+void lanes_forget(struct job *job);
+void lanes_count(uint32_t *prompt, uint32_t *blocking);
+
+/* --- engine.c --- */
+
+/* Ends an attempt: delivers its outcome, or frees the job when nobody waits for it. With the lock held. */
+void job_end(struct job *job, uint32_t end);
+/* Closes both descriptors and frees the slot. With the lock held. */
+void job_release(struct job *job);
+/* Closes a job whatever it is doing. With the lock held. */
+void job_abandon(struct job *job);
+
+#endif

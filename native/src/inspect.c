@@ -1,0 +1,85 @@
+/* What a descriptor is. */
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "job.h"
+
+static int socket_option(int fd, int option)
+{
+    int value = 0;
+    socklen_t length = sizeof value;
+    return SYS(getsockopt, fd, SOL_SOCKET, option, &value, &length) < 0 ? -1 : value;
+}
+
+static bool has_peer(int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+    return SYS(getpeername, fd, &address, &length) == 0;
+}
+
+static void inspect_socket(int fd, struct sluice_inspection *answer)
+{
+    answer->socket_domain = socket_option(fd, SO_DOMAIN);
+    if (socket_option(fd, SO_TYPE) == SOCK_STREAM) answer->flags |= SLUICE_FD_STREAM;
+    if (socket_option(fd, SO_ACCEPTCONN) > 0) answer->flags |= SLUICE_FD_LISTENING;
+    if (has_peer(fd)) answer->flags |= SLUICE_FD_CONNECTED;
+}
+
+static uint32_t access_flags(int64_t flags)
+{
+    uint32_t answer = 0;
+    int64_t mode = flags & O_ACCMODE;
+    if (flags & O_PATH) return SLUICE_FD_PATH;
+    if (mode == O_RDONLY || mode == O_RDWR) answer |= SLUICE_FD_READABLE;
+    if (mode == O_WRONLY || mode == O_RDWR) answer |= SLUICE_FD_WRITABLE;
+    if (flags & O_APPEND) answer |= SLUICE_FD_APPEND;
+    if (flags & O_NONBLOCK) answer |= SLUICE_FD_NONBLOCKING;
+    return answer;
+}
+
+/* The size of a block device is not in its inode: SEEK_END tells, and the position is put back. */
+static int64_t device_size(int fd, int64_t position)
+{
+    int64_t size = SYS(lseek, fd, 0, SEEK_END);
+    SYS(lseek, fd, position, SEEK_SET);
+    return size;
+}
+
+static void inspect_file(int fd, struct sluice_inspection *answer)
+{
+    struct statfs filesystem;
+    if (SYS(fstatfs, fd, &filesystem) == 0) answer->filesystem = filesystem.f_type;
+    answer->position = SYS(lseek, fd, 0, SEEK_CUR);
+    if (answer->kind == SLUICE_KIND_BLOCK_DEVICE) answer->size = device_size(fd, answer->position);
+}
+
+int32_t sluice_inspect(int32_t fd, void *inspection)
+{
+    struct sluice_inspection *answer = inspection;
+    struct stat status;
+    int64_t failed = SYS(fstat, fd, &status);
+    if (failed < 0) return (int32_t)failed;
+    int64_t flags = SYS(fcntl, fd, F_GETFL);
+    if (flags < 0) return (int32_t)flags;
+    *answer = (struct sluice_inspection){
+        .kind = fd_kind(status.st_mode),
+        .flags = access_flags(flags),
+        .size = status.st_size,
+        .device = (int64_t)status.st_dev,
+        .inode = (int64_t)status.st_ino,
+        .blocks = status.st_blocks,
+        .mode = status.st_mode,
+        .position = -1,
+    };
+    if (answer->kind == SLUICE_KIND_SOCKET) inspect_socket(fd, answer);
+    if (answer->kind == SLUICE_KIND_FILE || answer->kind == SLUICE_KIND_BLOCK_DEVICE) inspect_file(fd, answer);
+    return 0;
+}
+
+int32_t sluice_duplicate(int32_t fd)
+{
+    return (int32_t)SYS(fcntl, fd, F_DUPFD_CLOEXEC, 0);
+}

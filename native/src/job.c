@@ -1,0 +1,158 @@
+/* What all mechanisms share: accounting, the ends of a source, writes that never wait. */
+#include "job.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+static run_turn *const mechanisms[] = {
+    [SLUICE_SENDFILE] = sendfile_turn,
+    [SLUICE_SPLICE] = splice_turn,
+    [SLUICE_COPY_FILE_RANGE] = copy_file_range_turn,
+    [SLUICE_REFLINK] = reflink_turn,
+    [SLUICE_MAPPED] = mapped_turn,
+    [SLUICE_BUFFERED] = buffered_turn,
+};
+
+run_turn *mechanism(uint32_t opcode)
+{
+    return opcode < sizeof mechanisms / sizeof *mechanisms ? mechanisms[opcode] : NULL;
+}
+
+void job_prepare(struct job *job, const struct sluice_request *request, run_turn *run)
+{
+    job->run = run;
+    job->offset = request->offset;
+    job->remaining = request->length;
+    job->target_offset = request->target_offset;
+    job->pipe = (struct pipe_pair){.read_fd = -1, .write_fd = -1};
+    job->residue = NULL;
+    job->residue_at = 0;
+    job->pending = 0;
+    job->refusal = 0;
+    job->error = 0;
+    job->failed = SLUICE_SIDE_NONE;
+    job->stranded = 0;
+    job->syscalls = 0;
+    job->waits = 0;
+    job->cpu_ns = 0;
+    atomic_store_explicit(&job->cancel, false, memory_order_relaxed);
+    atomic_store_explicit(&job->moved, 0, memory_order_relaxed);
+}
+
+void job_settle(struct job *job)
+{
+    /* Bytes of a file can be read again; those of a stream are gone. */
+    job->stranded = is_positioned(job) ? 0 : (int64_t)job->pending;
+    if (job->pipe.read_fd >= 0) pipe_release(&job->pipe, job->pending == 0);
+    free(job->residue);
+    job->residue = NULL;
+    job->pending = 0;
+}
+
+void job_advance(struct job *job, int64_t bytes)
+{
+    if (job->offset >= 0) job->offset += bytes;
+    if (job->remaining > 0) job->remaining -= bytes;
+    if (job->target_offset >= 0) job->target_offset += bytes;
+    atomic_fetch_add_explicit(&job->moved, bytes, memory_order_relaxed);
+}
+
+enum turn job_fail(struct job *job, int64_t error, uint32_t side)
+{
+    job->failed = side;
+    job->error = (int)(error < 0 ? -error : error);
+    return TURN_FAILED;
+}
+
+bool is_ready(struct job *job, int fd, short events)
+{
+    struct pollfd entry = {.fd = fd, .events = events};
+    struct timespec now = {0};
+    job->syscalls++;
+    return SYS(ppoll, &entry, 1, &now, NULL, 0) > 0;
+}
+
+bool source_is_ready(struct job *job)
+{
+    const struct end *source = &job->source;
+    return source->nonblocking || !source->pollable || is_ready(job, source->fd, POLLIN);
+}
+
+enum turn source_ended(struct job *job)
+{
+    if (job->source.kind != SLUICE_KIND_PIPE) return TURN_EOF;
+    /*
+     * A FIFO opened with O_NONBLOCK before its first writer reads as 0 too. The kernel tells the two
+     * apart in poll(2): POLLHUP is set only once a writer has come and gone.
+     */
+    struct pollfd entry = {.fd = job->source.fd, .events = POLLIN};
+    struct timespec now = {0};
+    job->syscalls++;
+    if (SYS(ppoll, &entry, 1, &now, NULL, 0) > 0 && !(entry.revents & POLLIN)) return TURN_EOF;
+    return TURN_WAIT_SOURCE;
+}
+
+int64_t write_target(struct job *job, const char *bytes, size_t length)
+{
+    const struct end *target = &job->target;
+    job->syscalls++;
+    if (target->kind == SLUICE_KIND_SOCKET)
+        return SYS(sendto, target->fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
+    if (job->target_offset >= 0) return SYS(pwrite64, target->fd, bytes, length, job->target_offset);
+    if (target->kind == SLUICE_KIND_PIPE && !target->nonblocking) {
+        /* A blocking pipe that polls writable takes PIPE_BUF bytes without waiting (pipe(7)), no more for sure. */
+        if (!is_ready(job, target->fd, POLLOUT)) return -EAGAIN;
+        length = length < PIPE_BUF ? length : PIPE_BUF;
+    }
+    return SYS(write, target->fd, bytes, length);
+}
+
+enum turn flush_residue(struct job *job)
+{
+    while (job->residue && job->pending > 0) {
+        if (is_cancelled(job)) return TURN_CANCELLED;
+        int64_t n = write_target(job, job->residue + job->residue_at, job->pending);
+        if (n == -EINTR) continue;
+        if (n == -EAGAIN) return TURN_WAIT_TARGET;
+        if (n < 0) return job_fail(job, n, SLUICE_SIDE_TARGET);
+        job->residue_at += (size_t)n;
+        job->pending -= (size_t)n;
+        job_advance(job, n);
+    }
+    free(job->residue);
+    job->residue = NULL;
+    return job->refusal ? job_fail(job, job->refusal, SLUICE_SIDE_TARGET) : TURN_DONE;
+}
+
+uint32_t fd_kind(uint32_t mode)
+{
+    switch (mode & S_IFMT) {
+    case S_IFREG: return SLUICE_KIND_FILE;
+    case S_IFDIR: return SLUICE_KIND_DIRECTORY;
+    case S_IFSOCK: return SLUICE_KIND_SOCKET;
+    case S_IFIFO: return SLUICE_KIND_PIPE;
+    case S_IFCHR: return SLUICE_KIND_CHAR_DEVICE;
+    case S_IFBLK: return SLUICE_KIND_BLOCK_DEVICE;
+    default: return SLUICE_KIND_OTHER;
+    }
+}
+
+int end_describe(struct end *end, int fd)
+{
+    struct stat status;
+    int64_t failed = SYS(fstat, fd, &status);
+    if (failed < 0) return (int)failed;
+    int64_t flags = SYS(fcntl, fd, F_GETFL);
+    if (flags < 0) return (int)flags;
+    *end = (struct end){
+        .fd = fd,
+        .kind = fd_kind(status.st_mode),
+        .nonblocking = flags & O_NONBLOCK,
+    };
+    end->pollable = end->kind == SLUICE_KIND_SOCKET || end->kind == SLUICE_KIND_PIPE;
+    return 0;
+}

@@ -1,0 +1,167 @@
+/* A job: two duplicated descriptors and the attempt that runs between them. */
+#ifndef SLUICE_JOB_H
+#define SLUICE_JOB_H
+
+#include <stdatomic.h>
+
+#include "../include/sluice.h"
+#include "sys.h"
+
+enum job_state {
+    JOB_FREE,
+    JOB_IDLE,    /* open, no attempt */
+    JOB_WAITING, /* armed in epoll */
+    JOB_QUEUED,  /* in the blocking lane's queue */
+    JOB_RUNNING, /* one worker owns everything but `cancel`, `closing` and `moved` */
+    JOB_ENDED,   /* in its context's list, waiting to be reaped */
+};
+
+/* What a turn came to. */
+enum turn {
+    TURN_AGAIN, /* its share is used up; more can be done */
+    TURN_WAIT_SOURCE,
+    TURN_WAIT_TARGET,
+    TURN_COLD, /* the next page would have to come from a disk */
+    TURN_DONE,
+    TURN_EOF,
+    TURN_CANCELLED,
+    TURN_FAILED, /* job->error says why */
+};
+
+/* One end of a job. */
+struct end {
+    int fd;
+    uint32_t kind;    /* SLUICE_KIND_* */
+    bool nonblocking; /* O_NONBLOCK on the open file description */
+    bool pollable;
+    bool registered; /* in the epoll set */
+};
+
+enum residency {
+    RESIDENCY_PROBED, /* ask before each turn */
+    RESIDENCY_ALWAYS, /* memory filesystems */
+    RESIDENCY_NEVER,  /* can't be asked: assume a disk */
+};
+
+struct pipe_pair {
+    int read_fd;
+    int write_fd;
+    int32_t size;
+};
+
+struct job;
+
+/* Room that a worker lends to the turn it runs. */
+struct lane {
+    char *buffer;
+    size_t buffer_size;
+    bool may_block; /* on a disk, that is; nothing may wait for a peer */
+};
+
+typedef enum turn run_turn(struct job *job, struct lane *lane);
+
+struct job {
+    /* Guarded by the engine's lock. */
+    uint32_t index;
+    uint32_t generation;
+    enum job_state state;
+    int32_t context;
+    bool closing;
+    struct job *next;
+    struct job *previous;
+
+    _Atomic bool cancel;
+    _Atomic int64_t moved; /* bytes delivered by this attempt */
+
+    struct end source;
+    struct end target;
+    enum residency residency;
+
+    /* The attempt. Owned by the worker that runs it. */
+    run_turn *run;
+    int64_t offset;        /* next byte of the source; -1: no positions */
+    int64_t remaining;     /* bytes wanted still; -1: until the source ends */
+    int64_t target_offset; /* next byte of the target; -1: its own position */
+    struct pipe_pair pipe; /* splice; read_fd -1: none */
+    char *residue;         /* bytes read from a stream and not written yet */
+    size_t residue_at;
+    size_t pending; /* bytes in the pipe or the residue */
+    int refusal;    /* errno to report once the residue is out */
+    int error;
+    uint32_t failed; /* SLUICE_SIDE_* */
+    uint32_t end;
+    int64_t stranded;
+    int64_t syscalls;
+    int64_t waits;
+    int64_t cpu_ns;
+};
+
+/* The mechanism of an opcode, or NULL. */
+run_turn *mechanism(uint32_t opcode);
+
+run_turn sendfile_turn, splice_turn, copy_file_range_turn, reflink_turn, mapped_turn, buffered_turn;
+
+/* Prepares an opened job for an attempt. */
+void job_prepare(struct job *job, const struct sluice_request *request, run_turn *run);
+
+/* Gives back what an attempt holds beyond its descriptors and counts what is lost with it. */
+void job_settle(struct job *job);
+
+/* SLUICE_KIND_* of a st_mode. */
+uint32_t fd_kind(uint32_t mode);
+
+/* Describes a descriptor as an end; -errno when it is none. */
+int end_describe(struct end *end, int fd);
+
+/* Whether the source is read at an offset. */
+static inline bool is_positioned(const struct job *job)
+{
+    return job->offset >= 0;
+}
+
+static inline bool is_complete(const struct job *job)
+{
+    return job->remaining == 0;
+}
+
+static inline bool is_cancelled(struct job *job)
+{
+    return atomic_load_explicit(&job->cancel, memory_order_relaxed);
+}
+
+/* How much to ask for: what is wanted still, at most `cap`. */
+static inline size_t wanted(const struct job *job, int64_t cap)
+{
+    return (size_t)(job->remaining < 0 ? cap : min_i64(job->remaining, cap));
+}
+
+/* Accounts for bytes that reached the target. */
+void job_advance(struct job *job, int64_t bytes);
+
+/* Ends the turn with an errno (positive or negative) that is about one end. */
+enum turn job_fail(struct job *job, int64_t error, uint32_t side);
+
+/* What an answer of 0 from a stream source means: its end, or a FIFO that nobody has opened yet. */
+enum turn source_ended(struct job *job);
+
+/* Whether poll(2) finds the descriptor ready now. */
+bool is_ready(struct job *job, int fd, short events);
+
+/* Whether reading the source now can't wait: asked of descriptors in blocking mode only. */
+bool source_is_ready(struct job *job);
+
+/* Writes the residue; TURN_DONE when none is left. */
+enum turn flush_residue(struct job *job);
+
+/* One write to the target that never waits for a peer: bytes, or -errno. */
+int64_t write_target(struct job *job, const char *bytes, size_t length);
+
+/* Whether the source's next `length` bytes are in memory. */
+bool is_resident(struct job *job, int64_t length);
+
+int pipe_acquire(struct pipe_pair *pipe);
+/* Keeps the pipe for the next job if it is empty, else closes it: a pipe with bytes is never reused. */
+void pipe_release(struct pipe_pair *pipe, bool empty);
+uint32_t pipes_pooled(void);
+
+#endif

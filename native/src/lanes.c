@@ -1,0 +1,349 @@
+/*
+ * The threads, in two lanes.
+ *
+ * The prompt lane serves sockets and pipes: its workers share one epoll instance, take one event
+ * each, run a bounded turn and arm the descriptor again, so that a thousand slow peers and a fast
+ * one all make progress. Nothing there may wait for a disk.
+ *
+ * The blocking lane runs what may: copies between files, and turns on files whose next pages are
+ * not in memory. It has threads of its own, bounded, and a first-in-first-out queue.
+ */
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+
+#include "engine.h"
+
+#define MAX_PROMPT 4
+#define MAX_BLOCKING 16
+#define BUFFER_BYTES (256 * 1024)
+/* glibc takes the process's static TLS, which a runtime can make large, out of this. */
+#define STACK_BYTES (512 * 1024)
+#define IDLE_MS 10000
+
+struct pool {
+    uint32_t threads;
+    uint32_t idle;
+    uint32_t most;
+    const char *name;
+    void (*serve)(struct pool *pool, struct lane *lane);
+    bool may_block;
+};
+
+static void serve_prompt(struct pool *pool, struct lane *lane);
+static void serve_blocking(struct pool *pool, struct lane *lane);
+
+static struct pool prompt = {.name = "sluice", .serve = serve_prompt};
+static struct pool blocking = {.name = "sluice-disk", .serve = serve_blocking, .may_block = true, .most = MAX_BLOCKING};
+static int epoll_fd = -1;
+static int queue_fd = -1; /* eventfd that counts the queue's jobs */
+static struct job *queue_head;
+static struct job *queue_tail;
+static uint32_t queued;
+
+static uint32_t usable_cpus(void)
+{
+    unsigned long mask[16] = {0};
+    int64_t bytes = SYS(sched_getaffinity, 0, sizeof mask, mask);
+    uint32_t count = 0;
+    /* Bit by bit: __builtin_popcountl may call into libgcc, which nobody loads for us. */
+    for (int64_t bit = 0; bit < bytes * 8; bit++) count += mask[bit / 64] >> (bit % 64) & 1;
+    return count ? count : 1;
+}
+
+int lanes_start(void)
+{
+    if (epoll_fd >= 0) return 0;
+    int64_t poller = SYS(epoll_create1, EPOLL_CLOEXEC);
+    if (poller < 0) return (int)poller;
+    int64_t counter = SYS(eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE);
+    if (counter < 0) {
+        SYS(close, poller);
+        return (int)counter;
+    }
+    epoll_fd = (int)poller;
+    queue_fd = (int)counter;
+    uint32_t cpus = usable_cpus();
+    prompt.most = cpus < MAX_PROMPT ? cpus : MAX_PROMPT;
+    return 0;
+}
+
+struct thread {
+    struct pool *pool;
+    struct lane lane;
+    char buffer[BUFFER_BYTES];
+};
+
+static void *thread_main(void *argument)
+{
+    struct thread *self = argument;
+    SYS(prctl, PR_SET_NAME, self->pool->name, 0, 0, 0);
+    lock();
+    self->pool->serve(self->pool, &self->lane);
+    self->pool->threads--;
+    unlock();
+    free(self);
+    return NULL;
+}
+
+/*
+ * All signals are blocked in our threads: one that is meant for the runtime is never taken here,
+ * and SIGPIPE and SIGXFSZ, which the kernel sends to the thread at fault, end no process.
+ */
+static bool thread_create(struct thread *self)
+{
+    pthread_t thread;
+    pthread_attr_t attributes;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool created = pthread_create(&thread, &attributes, thread_main, self) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return created;
+}
+
+static void thread_add(struct pool *pool)
+{
+    struct thread *self = malloc(sizeof *self);
+    if (!self) return;
+    self->pool = pool;
+    self->lane = (struct lane){.buffer = self->buffer, .buffer_size = BUFFER_BYTES, .may_block = pool->may_block};
+    if (thread_create(self))
+        pool->threads++;
+    else
+        free(self);
+}
+
+/* Adds a thread when more work waits than threads do. False when nobody is there to do it. */
+static bool staff(struct pool *pool, uint32_t work)
+{
+    if (work > pool->idle && pool->threads < pool->most) thread_add(pool);
+    return pool->threads > 0;
+}
+
+static void fail_dispatch(struct job *job, int error)
+{
+    job->error = error;
+    job_end(job, SLUICE_END_ERROR);
+}
+
+/* --- arming --- */
+
+static int watch(struct end *end, uint32_t events, uint64_t tag)
+{
+    struct epoll_event event = {.events = events | EPOLLONESHOT, .data.u64 = tag};
+    int64_t failed = SYS(epoll_ctl, epoll_fd, end->registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, end->fd, &event);
+    if (failed == 0) end->registered = true;
+    return (int)failed;
+}
+
+static void unwatch(struct end *end)
+{
+    if (!end->registered) return;
+    /* A duplicate's registration outlives its close(2) while the runtime's descriptor is open. */
+    SYS(epoll_ctl, epoll_fd, EPOLL_CTL_DEL, end->fd, NULL);
+    end->registered = false;
+}
+
+static void arm(struct job *job, struct end *end, uint32_t events)
+{
+    job->state = JOB_WAITING;
+    job->syscalls += 2; /* this epoll_ctl and the epoll_wait that takes its event */
+    int failed = watch(end, events, job_tag(job));
+    if (failed < 0) fail_dispatch(job, -failed);
+}
+
+int lanes_watch(int fd, uint64_t tag)
+{
+    /* No events asked for: EPOLLERR, the loss of the reader, is always reported. */
+    struct epoll_event event = {.events = EPOLLONESHOT, .data.u64 = tag};
+    return (int)SYS(epoll_ctl, epoll_fd, EPOLL_CTL_ADD, fd, &event);
+}
+
+void lanes_unwatch(int fd)
+{
+    SYS(epoll_ctl, epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+}
+
+void lanes_forget(struct job *job)
+{
+    unwatch(&job->source);
+    unwatch(&job->target);
+}
+
+/* --- the blocking lane's queue --- */
+
+static void unlink_queued(struct job *job)
+{
+    *(job->previous ? &job->previous->next : &queue_head) = job->next;
+    *(job->next ? &job->next->previous : &queue_tail) = job->previous;
+    job->next = job->previous = NULL;
+    queued--;
+}
+
+static void enqueue(struct job *job)
+{
+    uint64_t one = 1;
+    job->state = JOB_QUEUED;
+    job->previous = queue_tail;
+    job->next = NULL;
+    *(queue_tail ? &queue_tail->next : &queue_head) = job;
+    queue_tail = job;
+    queued++;
+    SYS(write, queue_fd, &one, sizeof one);
+    if (!staff(&blocking, queued)) {
+        unlink_queued(job);
+        fail_dispatch(job, EAGAIN);
+    }
+}
+
+static struct job *dequeue(void)
+{
+    struct job *job = queue_head;
+    if (job) unlink_queued(job);
+    return job;
+}
+
+/* --- dispatch --- */
+
+/* Files wait for disks; a terminal in blocking mode waits for whoever pressed ^S. */
+static bool may_block(const struct end *target)
+{
+    return !target->pollable || (target->kind == SLUICE_KIND_CHAR_DEVICE && !target->nonblocking);
+}
+
+/* A character device may or may not be pollable; epoll knows. */
+static void find_pollable(struct job *job, struct end *end)
+{
+    if (end->kind != SLUICE_KIND_CHAR_DEVICE || end->pollable || end->registered) return;
+    end->pollable = watch(end, 0, job_tag(job)) == 0;
+}
+
+void lanes_dispatch(struct job *job, enum turn after)
+{
+    find_pollable(job, &job->source);
+    find_pollable(job, &job->target);
+    /* What is in the pipe or the residue has to leave before more is read. */
+    bool to_target = after == TURN_WAIT_TARGET || job->pending > 0 || !job->source.pollable;
+    if (after == TURN_COLD)
+        enqueue(job);
+    else if (to_target && job->target.pollable)
+        arm(job, &job->target, EPOLLOUT);
+    else if (!to_target && after != TURN_WAIT_TARGET)
+        arm(job, &job->source, EPOLLIN | EPOLLRDHUP);
+    else
+        enqueue(job);
+}
+
+void lanes_start_job(struct job *job)
+{
+    if (staff(&prompt, 1))
+        lanes_dispatch(job, TURN_AGAIN);
+    else
+        fail_dispatch(job, EAGAIN);
+}
+
+bool lanes_withdraw(struct job *job)
+{
+    if (job->state == JOB_QUEUED) unlink_queued(job);
+    return job->state == JOB_QUEUED || job->state == JOB_WAITING;
+}
+
+void lanes_count(uint32_t *prompt_threads, uint32_t *blocking_threads)
+{
+    *prompt_threads = prompt.threads;
+    *blocking_threads = blocking.threads;
+}
+
+/* --- running --- */
+
+static enum turn take_turn(struct job *job, struct lane *lane)
+{
+    if (is_cancelled(job)) return TURN_CANCELLED;
+    if (!lane->may_block) {
+        if (may_block(&job->target)) return TURN_COLD;
+        if (job->pending == 0 && !is_resident(job, (int64_t)wanted(job, SLUICE_TURN_BYTES))) return TURN_COLD;
+    }
+    int64_t started = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    enum turn turn = job->run(job, lane);
+    job->cpu_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - started;
+    return turn;
+}
+
+/* Runs one turn of a job that this worker has claimed, then hands it on. With the lock held at entry and exit. */
+static void run(struct job *job, struct lane *lane)
+{
+    static const uint32_t ends[] = {
+        [TURN_DONE] = SLUICE_END_DONE,
+        [TURN_EOF] = SLUICE_END_EOF,
+        [TURN_CANCELLED] = SLUICE_END_CANCELLED,
+        [TURN_FAILED] = SLUICE_END_ERROR,
+    };
+    job->state = JOB_RUNNING;
+    unlock();
+    enum turn turn = take_turn(job, lane);
+    lock();
+    if (turn >= TURN_DONE) {
+        job_end(job, ends[turn]);
+        return;
+    }
+    if (turn == TURN_WAIT_SOURCE || turn == TURN_WAIT_TARGET) job->waits++;
+    if (is_cancelled(job))
+        job_end(job, SLUICE_END_CANCELLED);
+    else
+        lanes_dispatch(job, turn);
+}
+
+static void take_event(const struct epoll_event *event, struct lane *lane)
+{
+    int32_t context;
+    if (context_tagged(event->data.u64, &context)) {
+        context_kill(context);
+        return;
+    }
+    struct job *job = job_tagged(event->data.u64);
+    if (job && job->state == JOB_WAITING) run(job, lane);
+}
+
+/* Both lanes are entered and left with the lock held; a thread leaves when nothing needs it for a while. */
+
+static void serve_prompt(struct pool *pool, struct lane *lane)
+{
+    struct epoll_event event;
+    for (;;) {
+        pool->idle++;
+        unlock();
+        int64_t ready = SYS(epoll_pwait, epoll_fd, &event, 1, IDLE_MS, NULL, 8);
+        lock();
+        pool->idle--;
+        if (ready > 0) take_event(&event, lane);
+        if (ready == 0 && jobs_open() == 0) return;
+    }
+}
+
+static void serve_blocking(struct pool *pool, struct lane *lane)
+{
+    for (;;) {
+        pool->idle++;
+        unlock();
+        struct pollfd entry = {.fd = queue_fd, .events = POLLIN};
+        struct timespec timeout = {.tv_sec = IDLE_MS / 1000};
+        uint64_t count;
+        int64_t ready = SYS(ppoll, &entry, 1, &timeout, NULL, 0);
+        if (ready > 0) SYS(read, queue_fd, &count, sizeof count);
+        lock();
+        pool->idle--;
+        struct job *job = dequeue();
+        if (job) run(job, lane);
+        if (!job && ready == 0) return;
+    }
+}

@@ -1,0 +1,64 @@
+/* mmap(2) of a window and write(2) from it. */
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "job.h"
+
+#define WINDOW_BYTES (1 << 20)
+
+/* Bytes of the source from the job's offset to its end as it is now; -errno. */
+static int64_t bytes_left(struct job *job)
+{
+    struct stat status;
+    job->syscalls++;
+    int64_t failed = SYS(fstat, job->source.fd, &status);
+    if (failed < 0) return failed;
+    return status.st_size > job->offset ? status.st_size - job->offset : 0;
+}
+
+/*
+ * Writes from the window. When the file is truncated under the mapping, write(2) raises no SIGBUS:
+ * it gives a short count and then EFAULT. But the rest of the page that holds the new end reads as
+ * zeros, so the size is asked again after each write and only bytes of the file are counted.
+ */
+static enum turn write_window(struct job *job, const char *window, size_t length)
+{
+    for (size_t at = 0; at < length;) {
+        if (is_cancelled(job)) return TURN_CANCELLED;
+        int64_t n = write_target(job, window + at, length - at);
+        if (n == -EINTR) continue;
+        if (n == -EAGAIN) return TURN_WAIT_TARGET;
+        int64_t left = bytes_left(job);
+        if (left < 0) return job_fail(job, left, SLUICE_SIDE_SOURCE);
+        if (n == -EFAULT) return left < (int64_t)(length - at) ? TURN_EOF : job_fail(job, EIO, SLUICE_SIDE_SOURCE);
+        if (n < 0) return job_fail(job, n, SLUICE_SIDE_TARGET);
+        job_advance(job, min_i64(n, left));
+        if (left < n) return TURN_EOF;
+        at += (size_t)n;
+    }
+    return TURN_AGAIN;
+}
+
+enum turn mapped_turn(struct job *job, struct lane *lane)
+{
+    (void)lane;
+    enum turn turn = TURN_AGAIN;
+    for (int64_t budget = SLUICE_TURN_BYTES; budget > 0 && turn == TURN_AGAIN;) {
+        if (is_complete(job)) return TURN_DONE;
+        if (is_cancelled(job)) return TURN_CANCELLED;
+        int64_t left = bytes_left(job);
+        if (left < 0) return job_fail(job, left, SLUICE_SIDE_SOURCE);
+        if (left == 0) return TURN_EOF;
+        size_t length = wanted(job, min_i64(left, WINDOW_BYTES));
+        /* A mapping starts on a page; 64 KiB is a multiple of every page size of Linux. */
+        int64_t base = job->offset & ~(int64_t)0xffff;
+        size_t lead = (size_t)(job->offset - base);
+        job->syscalls += 2;
+        char *window = mmap(NULL, lead + length, PROT_READ, MAP_SHARED | MAP_POPULATE, job->source.fd, base);
+        if (window == MAP_FAILED) return job_fail(job, errno, SLUICE_SIDE_SOURCE);
+        turn = write_window(job, window + lead, length);
+        munmap(window, lead + length);
+        budget -= (int64_t)length;
+    }
+    return turn == TURN_AGAIN && is_complete(job) ? TURN_DONE : turn;
+}

@@ -1,0 +1,60 @@
+/* What the kernel and the hardware have. */
+#include <linux/ethtool.h>
+#include <linux/fs.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "job.h"
+
+/*
+ * Asked with descriptors of -1, a call that exists answers EBADF. ENOSYS is an old kernel; EPERM a
+ * seccomp filter, which looks at the number of the call before anybody looks at the descriptor.
+ */
+static int64_t ask(uint32_t strategy)
+{
+    switch (strategy) {
+    case SLUICE_SENDFILE: return SYS(sendfile, -1, -1, NULL, 1);
+    case SLUICE_SPLICE: return SYS(splice, -1, NULL, -1, NULL, 1, 0);
+    case SLUICE_COPY_FILE_RANGE: return SYS(copy_file_range, -1, NULL, -1, NULL, 1, 0);
+    case SLUICE_REFLINK: return SYS(ioctl, -1, FICLONERANGE, NULL);
+    case SLUICE_MAPPED:
+    case SLUICE_BUFFERED: return 0;
+    default: return -EINVAL;
+    }
+}
+
+int32_t sluice_probe(uint32_t strategy)
+{
+    int64_t answer = ask(strategy);
+    return answer == -EBADF ? 0 : (int32_t)answer;
+}
+
+static uint32_t ethtool_value(int socket, struct ifreq *request, uint32_t command)
+{
+    struct ethtool_value value = {.cmd = command};
+    request->ifr_data = (char *)&value;
+    return SYS(ioctl, socket, SIOCETHTOOL, request) == 0 ? value.data : 0;
+}
+
+int32_t sluice_interface(void *name, void *features)
+{
+    struct sluice_interface *answer = features;
+    struct ifreq request = {0};
+    size_t length = strnlen(name, IFNAMSIZ);
+    if (length == 0 || length == IFNAMSIZ) return -EINVAL;
+    memcpy(request.ifr_name, name, length);
+    int64_t socket = SYS(socket, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (socket < 0) return (int32_t)socket;
+    int64_t found = SYS(ioctl, socket, SIOCGIFINDEX, &request);
+    *answer = (struct sluice_interface){0};
+    if (found == 0) {
+        if (ethtool_value((int)socket, &request, ETHTOOL_GSG)) answer->features |= SLUICE_NIC_SCATTER_GATHER;
+        if (ethtool_value((int)socket, &request, ETHTOOL_GTSO)) answer->features |= SLUICE_NIC_TSO;
+        if (ethtool_value((int)socket, &request, ETHTOOL_GTXCSUM)) answer->features |= SLUICE_NIC_TX_CHECKSUM;
+    }
+    SYS(close, socket);
+    return (int32_t)found;
+}
