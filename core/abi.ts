@@ -5,12 +5,12 @@
  * (by `native/header.mjs`, at every build). Nothing about the ABI is written anywhere else;
  * {@link abiFingerprint} is compared at load, so a library of another layout is never called.
  *
- * Only 32-bit numbers and pointers cross the wall: every runtime passes those without making
+ * Only 32-bit numbers and buffers cross the wall: every runtime passes those without making
  * a BigInt. Byte counts travel as 64-bit fields of records.
  */
 
 /** Types an argument or a result may have. A "buffer" is a typed array passed by address. */
-export type AbiType = "i32" | "u32" | "buffer" | "pointer";
+export type AbiType = "i32" | "u32" | "buffer";
 
 interface AbiFunction {
   readonly args: readonly AbiType[];
@@ -24,16 +24,25 @@ function define<const F extends AbiFunction>(fn: F): F {
 
 /** Every function returns an `i32`: zero or a positive answer, or a negative errno. */
 export const symbols = {
-  sluice_abi_fingerprint: define({ args: [], names: [], doc: "Fingerprint of the layout this library was built with." }),
+  sluice_abi_fingerprint: define({
+    args: [],
+    names: [],
+    doc: "Fingerprint of the layout this library was built with.",
+  }),
   sluice_context_open: define({
-    args: ["pointer"],
-    names: ["notify"],
-    doc: "Opens a context: where one isolate's completions go. With notify NULL it wakes through a pipe.",
+    args: [],
+    names: [],
+    doc: "Opens a context: where one isolate's outcomes go.",
   }),
   sluice_context_wake_fd: define({
     args: ["i32"],
     names: ["context"],
-    doc: "The read end of the context's wake-up pipe. The caller owns it; closing it closes the context.",
+    doc: "The isolate's end of the wake-up socket: readable when there is something to reap. The caller owns it; closing it closes the context.",
+  }),
+  sluice_context_lifeline: define({
+    args: ["i32"],
+    names: ["context"],
+    doc: "The read end of a pipe, owned by the caller; when its last duplicate is closed, so is the context. For runtimes that leave the wake-up socket open when an isolate dies.",
   }),
   sluice_context_close: define({
     args: ["i32"],
@@ -112,11 +121,8 @@ export const symbols = {
   }),
 } as const;
 
-type AbiArgument<T extends AbiType> = T extends "buffer" ? Uint8Array : T extends "pointer" ? AbiPointer : number;
+type AbiArgument<T extends AbiType> = T extends "buffer" ? Uint8Array : number;
 type AbiArguments<T extends readonly AbiType[]> = { -readonly [K in keyof T]: AbiArgument<T[K]> };
-
-/** Whatever the runtime's FFI takes for a function pointer; null is NULL. Opaque to core. */
-export type AbiPointer = object | number | bigint | null;
 
 /** The bound library: what each adapter's `bind()` returns. */
 export type Native = {
@@ -224,8 +230,8 @@ export interface RecordCodec<L extends Layout> {
   /** Size of the record in bytes. */
   readonly size: number;
   get(view: DataView, field: keyof L & string, base?: number): number;
-  /** For fields that may exceed 2^53 (device and inode numbers). */
-  getBig(view: DataView, field: keyof L & string, base?: number): bigint;
+  /** For fields that may exceed 2^53 (device and inode numbers): a bigint where it does. */
+  getWide(view: DataView, field: keyof L & string, base?: number): number | bigint;
   set(view: DataView, field: keyof L & string, value: number, base?: number): void;
 }
 
@@ -249,8 +255,10 @@ function codec<L extends Layout>(layout: L): RecordCodec<L> {
       if (type === "i32") return view.getInt32(base + at, true);
       return view.getInt32(base + at + 4, true) * two32 + view.getUint32(base + at, true);
     },
-    getBig(view, field, base = 0) {
-      return view.getBigUint64(base + find(field).at, true);
+    getWide(view, field, base = 0) {
+      const { at } = find(field);
+      const high = view.getUint32(base + at + 4, true);
+      return high < 0x200000 ? high * two32 + view.getUint32(base + at, true) : view.getBigUint64(base + at, true);
     },
     set(view, field, value, base = 0) {
       const { at, type } = find(field);

@@ -18,7 +18,7 @@ type Scope = "kernel" | "pair";
 
 const lasting: Readonly<Record<string, Scope>> = { ENOSYS: "kernel", EOPNOTSUPP: "pair", EXDEV: "pair" };
 
-/** Filesystem pairs remembered before the oldest knowledge is dropped; it is relearnt in one call. */
+/** Filesystem pairs remembered before all of it is dropped; it is relearnt in one call each. */
 const memory = 256;
 
 export class Capabilities {
@@ -38,7 +38,7 @@ export class Capabilities {
   /** What is known of a strategy between two ends; the pair's knowledge before the machine's. */
   between(strategy: Strategy, source: Endpoint, target: Endpoint): Capability {
     const machine = this.of(strategy);
-    if (machine.ability === "no") return machine;
+    if (machine.ability === "no" || this.#pairs.size === 0) return machine;
     return this.#pairs.get(pairKey(strategy, source, target)) ?? machine;
   }
 
@@ -51,7 +51,7 @@ export class Capabilities {
     }
     const scope = lasting[code];
     if (scope === "kernel") this.declare(strategy, "no", `the kernel answered ${code}`);
-    else if (scope === "pair" && source.identity !== undefined && target.identity !== undefined) {
+    else if (scope === "pair" && source.kind === "file" && target.kind === "file") {
       if (this.#pairs.size >= memory) this.#pairs.clear();
       this.#pairs.set(pairKey(strategy, source, target), {
         ability: "no",

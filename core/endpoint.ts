@@ -11,6 +11,9 @@ export type EndpointKind =
   | "stream"
   | "other";
 
+/** A device or inode number: a bigint where it exceeds 2^53, so that equal numbers are always `===`. */
+export type FileNumber = number | bigint;
+
 export interface Endpoint {
   readonly kind: EndpointKind;
   /** For messages: a path, `fd 7`, `socket`. */
@@ -34,7 +37,7 @@ export interface Endpoint {
   /** Bytes allocated on disk; less than `size` for a sparse file. */
   readonly allocated: number | undefined;
   /** Device and inode, to tell whether two endpoints are the same file. */
-  readonly identity: { readonly device: bigint; readonly inode: bigint } | undefined;
+  readonly identity: { readonly device: FileNumber; readonly inode: FileNumber } | undefined;
   /** statfs f_type. */
   readonly filesystem: number;
   /** Bytes that the runtime has already read from a socket: they go first, out of its own buffer. */

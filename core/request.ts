@@ -41,7 +41,6 @@ export interface AbortSignalLike {
 /** Checked options; what `select` reads. */
 export interface Request {
   readonly offset: number;
-  /** Whether the caller named an offset: sources without positions refuse any but 0. */
   readonly length: number | undefined;
   readonly targetOffset: number | undefined;
   readonly strategy: "auto" | readonly Strategy[];
@@ -95,6 +94,8 @@ export function checkOptions(options: TransferOptions = {}): Request {
   checkSignal(options.signal);
   if (options.onProgress !== undefined && typeof options.onProgress !== "function")
     throw argumentError("ERR_INVALID_ARG_TYPE", `onProgress must be a function, got ${typeof options.onProgress}`);
+  if (options.fallback !== undefined && typeof options.fallback !== "boolean")
+    throw argumentError("ERR_INVALID_ARG_TYPE", `fallback must be a boolean, got ${typeof options.fallback}`);
   return {
     offset: optionalCount("offset", options.offset) ?? 0,
     length: options.length === Infinity ? undefined : optionalCount("length", options.length),
@@ -106,6 +107,6 @@ export function checkOptions(options: TransferOptions = {}): Request {
 
 function checkSignal(signal: unknown): void {
   if (signal === undefined) return;
-  if (typeof signal !== "object" || signal === null || !("aborted" in signal))
+  if (typeof signal !== "object" || signal === null || !("aborted" in signal && "addEventListener" in signal))
     throw argumentError("ERR_INVALID_ARG_TYPE", `signal must be an AbortSignal, got ${String(signal)}`);
 }

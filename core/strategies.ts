@@ -13,7 +13,7 @@ export interface Range {
 }
 
 export interface StrategyRow {
-  /** The system calls of a round, by their own names; the first is the one errors name. */
+  /** The system calls of a round, by their own names: what touches the target first, what touches the source last. */
   readonly syscalls: readonly string[];
   /** Why the row can't serve this pair, or undefined where it can. */
   readonly unfit: (source: Endpoint, target: Endpoint, range: Range) => string | undefined;
@@ -55,7 +55,18 @@ export const strategies: Readonly<Record<Strategy, StrategyRow>> = {
       filesOnly(source, target) ??
       appends(target) ??
       (targetOffset === undefined ? "it takes explicit offsets only" : undefined),
-    refusals: refusals("EOPNOTSUPP", "EXDEV", "EINVAL", "ENOTTY", "ENOSYS", "EPERM", "EACCES", "ETXTBSY", "EBADF", "EIO"),
+    refusals: refusals(
+      "EOPNOTSUPP",
+      "EXDEV",
+      "EINVAL",
+      "ENOTTY",
+      "ENOSYS",
+      "EPERM",
+      "EACCES",
+      "ETXTBSY",
+      "EBADF",
+      "EIO",
+    ),
     zeroMayRefuse: true,
     copies: "0",
     switches: 2,
@@ -65,17 +76,7 @@ export const strategies: Readonly<Record<Strategy, StrategyRow>> = {
   copyFileRange: {
     syscalls: ["copy_file_range"],
     unfit: (source, target) => filesOnly(source, target) ?? appends(target),
-    refusals: refusals(
-      "ENOSYS",
-      "EXDEV",
-      "EINVAL",
-      "EIO",
-      "EOPNOTSUPP",
-      "EPERM",
-      "EBADF",
-      "EOVERFLOW",
-      "ETXTBSY",
-    ),
+    refusals: refusals("ENOSYS", "EXDEV", "EINVAL", "EIO", "EOPNOTSUPP", "EPERM", "EBADF", "EOVERFLOW", "ETXTBSY"),
     zeroMayRefuse: true,
     copies: "0 or 1",
     switches: 2,
@@ -94,7 +95,7 @@ export const strategies: Readonly<Record<Strategy, StrategyRow>> = {
     zeroMayRefuse: false,
     copies: "0 with a scatter/gather NIC, else 1",
     switches: 2,
-    copied: (_source, target) => (isSocket(target) ? "unknown" : "yes"),
+    copied: (_source, target) => (hasPositions(target) ? "yes" : "unknown"),
     about: "hands page-cache pages to the socket (Linux 2.2; to files and pipes 2.6.33)",
   },
   splice: {

@@ -3,7 +3,8 @@
  * runs under an async driver, a sync driver and a scripted test. It never awaits.
  */
 import type { Capabilities } from "./capabilities.ts";
-import { errnoName, errnoText } from "./errno.ts";
+import type { EndpointKind } from "./endpoint.ts";
+import { errnoName, errnoNumber, errnoText } from "./errno.ts";
 import { TransferError, type TransferErrorDetails } from "./error.ts";
 import type { Job, Outcome, Run } from "./kernel.ts";
 import type { Attempt, Copied, Report } from "./report.ts";
@@ -100,12 +101,14 @@ function judge(plan: Plan, { strategy }: Candidate, outcome: Outcome, moved: num
     );
   }
   const code = codeOf(outcome);
+  const errno = outcome.errno || errnoNumber(code) || undefined;
+  const syscall = row.syscalls[outcome.failed === "source" ? row.syscalls.length - 1 : 0];
   if (more && outcome.stranded === 0 && row.refusals.has(code)) return { kind: "next", why: `it answered ${code}` };
   const after = total > 0 ? ` after ${total} bytes` : "";
-  return failed(`${errnoText(code)} (${code}, ${row.syscalls[0]})${after}`, {
+  return failed(`${errnoText(code)} (${code}, ${syscall})${after}`, {
     code,
-    errno: outcome.errno > 0 ? outcome.errno : undefined,
-    syscall: row.syscalls[0],
+    errno,
+    syscall,
     failed: outcome.failed,
     cause: outcome.cause,
   });
@@ -132,21 +135,25 @@ function enter(ledger: Ledger, { strategy, reason }: Candidate, outcome: Outcome
   });
 }
 
-function close({ source, target }: Plan, ledger: Ledger): Account {
-  const best = ledger.attempts.reduce<Attempt | undefined>(
-    (most, attempt) => (most === undefined || attempt.bytes > most.bytes ? attempt : most),
-    undefined,
-  );
-  const answers = ledger.attempts
-    .filter(({ bytes }) => bytes > 0)
-    .map(({ strategy }) => strategies[strategy].copied(source, target));
-  const copied: Copied = answers.includes("yes") ? "yes" : answers.includes("unknown") ? "unknown" : "no";
-  return { ...ledger, strategy: best?.strategy, copied };
+function close({ source, target }: Plan, { bytes, syscalls, waits, cpuNs, attempts }: Ledger): Account {
+  let best: Attempt | undefined;
+  let copied: Copied = "no";
+  for (const attempt of attempts) {
+    if (best === undefined || attempt.bytes > best.bytes) best = attempt;
+    const answer = attempt.bytes > 0 ? strategies[attempt.strategy].copied(source, target) : "no";
+    if (answer === "yes" || copied === "no") copied = answer;
+  }
+  return { bytes, strategy: best?.strategy, attempts, copied, syscalls, waits, cpuNs };
 }
 
+const nouns: Partial<Record<EndpointKind, string>> = {
+  charDevice: "character device",
+  blockDevice: "block device",
+  memory: "bytes",
+};
+
 function failure(plan: Plan, { strategy }: Candidate, ledger: Ledger, outcome: Outcome, { message, details }: Failure) {
-  const noun = plan.source.kind === "file" ? "file" : plan.source.kind;
-  return new TransferError(`Cannot send ${noun}: ${message}`, {
+  return new TransferError(`Cannot send ${nouns[plan.source.kind] ?? plan.source.kind}: ${message}`, {
     strategy,
     bytesTransferred: ledger.bytes,
     bytesStranded: outcome.stranded,

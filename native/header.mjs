@@ -10,7 +10,6 @@ const cType = {
   u32: "uint32_t",
   i64: "int64_t",
   buffer: "void *",
-  pointer: "sluice_notify *",
 };
 const parameter = (type, name) => cType[type] + (cType[type].endsWith("*") ? "" : " ") + name;
 
@@ -40,9 +39,6 @@ const header = `/* Made from core/abi.ts by native/header.mjs. Change it there. 
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
-
-/* Called on an engine thread when a context has outcomes to reap. */
-typedef void sluice_notify(void);
 
 /* Mechanisms. */
 ${enumeration("", abi.opcodes)}

@@ -1,11 +1,11 @@
-/** Binds the native library with koffi, and is woken by a pipe. */
+/** Binds the native library with koffi, and is woken by a socket. */
 import { createRequire } from "node:module";
 import { Socket } from "node:net";
 import { type AbiType, type Native, symbols } from "../../core/abi.ts";
 import type { Runtime, Waker } from "../shared/runtime.ts";
 import { socketFd } from "./socket-fd.ts";
 
-const koffiType: Record<AbiType, string> = { i32: "int32", u32: "uint32", buffer: "void *", pointer: "void *" };
+const koffiType: Record<AbiType, string> = { i32: "int32", u32: "uint32", buffer: "void *" };
 
 type Koffi = typeof import("koffi");
 
@@ -16,17 +16,21 @@ function bind(path: string): Native {
   const library = koffi.load(path);
   const bound: Partial<Record<keyof Native, unknown>> = {};
   for (const name of Object.keys(symbols) as (keyof Native)[])
-    bound[name] = library.func(name, "int32", symbols[name].args.map((type: AbiType) => koffiType[type]));
+    bound[name] = library.func(
+      name,
+      "int32",
+      symbols[name].args.map((type: AbiType) => koffiType[type]),
+    );
   return bound as Native;
 }
 
 /**
- * A pipe that libuv reads: 48 µs a round trip where koffi's own asynchronous calls take 109 µs and a
- * thread of libuv's pool each. The engine closes the context by itself when the pipe loses its reader,
+ * A socket that libuv reads: 48 µs a round trip where koffi's own asynchronous calls take 109 µs and a
+ * thread of libuv's pool each. The engine closes the context by itself when the socket loses its reader,
  * which is all that is seen of a terminated Worker.
  */
 function openWaker(native: Native, onWake: () => void): Waker {
-  const context = native.sluice_context_open(null);
+  const context = native.sluice_context_open();
   if (context < 0) throw new Error(`sluice_context_open: ${context}`);
   const fd = native.sluice_context_wake_fd(context);
   const onread = {

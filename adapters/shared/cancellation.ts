@@ -20,7 +20,7 @@ export class Cancellation {
   #cancel(cause: Cause): void {
     if (this.#cause !== undefined) return;
     this.#cause = cause;
-    for (const listener of [...this.#listeners]) listener();
+    for (const listener of this.#listeners) listener();
     this.#listeners.clear();
   }
 

@@ -44,7 +44,10 @@ function checkCopyOptions(options: CopyOptions): void {
   for (const name of ["reflink", "sparse"] as const) {
     const value: unknown = options[name];
     if (value !== undefined && !choices[name].some((choice) => choice === value))
-      throw argumentError("ERR_INVALID_ARG_VALUE", `${name} must be one of ${choices[name].join(", ")}, got ${String(value)}`);
+      throw argumentError(
+        "ERR_INVALID_ARG_VALUE",
+        `${name} must be one of ${choices[name].join(", ")}, got ${String(value)}`,
+      );
   }
 }
 
@@ -172,7 +175,7 @@ function extentsOf(machine: Machine, fd: number, size: number): readonly Extent[
   if (typeof native === "string") return [{ start: 0, end: size }];
   const record = new RecordMemory(extentRecord.size);
   const extents: Extent[] = [];
-  for (let at = 0; at < size; ) {
+  for (let at = 0; at < size;) {
     extentRecord.set(record.view, "start", at);
     const answer = native.sluice_next_extent(fd, record.bytes);
     if (answer < 0 && errnoName(-answer) === "ENXIO") break;
@@ -206,7 +209,13 @@ function merge(reports: readonly Report[], bytes: number): Report {
 }
 
 /** Moves the content; holes stay holes where the file has any and sparse allows it. */
-async function fill(machine: Machine, from: number, source: Endpoint, to: FileHandle, options: CopyOptions): Promise<Report> {
+async function fill(
+  machine: Machine,
+  from: number,
+  source: Endpoint,
+  to: FileHandle,
+  options: CopyOptions,
+): Promise<Report> {
   const { signal, onProgress } = options;
   const strategy = strategiesFor[options.reflink ?? "auto"];
   const { size } = source;
@@ -247,7 +256,7 @@ export async function copyFile(
   let temporary: Temporary | undefined;
   try {
     const found = inspectFd(machine.native, source.fd, name);
-    const stats = await source.stat();
+    const stats = await source.stat({ bigint: true });
     if (found.kind === "directory") throw callFailed(`copy ${name}`, "open", "EISDIR");
     if (found.kind !== "file")
       throw new TransferError(`Cannot copy ${name}: it is not a regular file; use transfer()`, {
@@ -256,10 +265,11 @@ export async function copyFile(
     const path = await destination(pathOf(to, "to"));
     const old = await existing(path, overwrite);
     if (old !== undefined) await refuseSameFile(machine, found, path);
-    const mode = stats.mode & permissionBits;
+    const mode = Number(stats.mode) & permissionBits;
     temporary = await Temporary.create(machine, path, mode & 0o777);
     const report = await fill(machine, source.fd, found, temporary.handle, options);
-    await finish(temporary.handle, { mode, atime: stats.atime, mtime: stats.mtime, old }, options);
+    const times = { atime: seconds(stats.atimeNs), mtime: seconds(stats.mtimeNs) };
+    await finish(temporary.handle, { mode, ...times, old }, options);
     await temporary.publish(overwrite);
     if (options.durable) await syncFolder(dirname(path));
     return { ...report, durationNs: Math.round((performance.now() - started) * 1e6) };
@@ -285,10 +295,14 @@ async function refuseSameFile(machine: Machine, source: Endpoint, path: string):
   }
 }
 
+/** A double holds the seconds of our time to a quarter of a microsecond; a Date only to a millisecond. */
+const seconds = (nanoseconds: bigint): number => Number(nanoseconds) / 1e9;
+
 interface Finish {
   readonly mode: number;
-  readonly atime: Date;
-  readonly mtime: Date;
+  /** Seconds, as utimes takes them. */
+  readonly atime: number;
+  readonly mtime: number;
   /** The file that is replaced: its permissions stay, as when cp writes into it. */
   readonly old: { readonly mode: number } | undefined;
 }

@@ -202,7 +202,9 @@ export class Link {
 }
 
 /** What the whole process's engine holds. For tests and diagnostics. */
-export function census(native: Native): { [K in "contexts" | "jobs" | "workers" | "blocking_workers" | "pooled_pipes"]: number } {
+export function census(native: Native): {
+  [K in "contexts" | "jobs" | "workers" | "blocking_workers" | "pooled_pipes"]: number;
+} {
   const record = new RecordMemory(censusRecord.size);
   native.sluice_census(record.bytes);
   const read = (field: Parameters<typeof censusRecord.get>[1]) => censusRecord.get(record.view, field);

@@ -36,7 +36,14 @@ async function inspectTargetPath(machine: Machine, path: string): Promise<Endpoi
     throw callFailed(`open ${path}`, "open", codeOf(error), error);
   });
   const { identity, filesystem, fd } = folder;
-  return endpoint({ kind: "file", name: path, size: 0, filesystem, fd, identity: identity && { ...identity, inode: 0n } });
+  return endpoint({
+    kind: "file",
+    name: path,
+    size: 0,
+    filesystem,
+    fd,
+    identity: identity && { ...identity, inode: 0 },
+  });
 }
 
 /** Explains; see the entry of each runtime for the contract. */

@@ -30,24 +30,22 @@ type Grant = (turn: Turn) => void;
 
 const gates = new WeakMap<Writable, Gate>();
 
-const methods = ["_write", "_writev"] as const;
-
 class Gate {
-  readonly #stream: Writable & Implementation;
+  readonly #stream: Omit<Writable, keyof Implementation> & Implementation;
   readonly #grants = new Map<unknown, Grant>();
-  /** What the stream itself, not its class, had under these names. */
-  readonly #own: readonly (readonly [keyof Implementation, PropertyDescriptor | undefined])[];
   readonly #write: Write;
+  readonly #writev: Writev | null;
 
+  /**
+   * The gate stays for the stream's life: adding and deleting properties for every turn would cost
+   * more than a small body.
+   */
   constructor(stream: Writable) {
-    this.#stream = stream as Writable & Implementation;
-    this.#own = methods.map((name) => [name, Object.getOwnPropertyDescriptor(stream, name)] as const);
+    this.#stream = stream;
     this.#write = this.#sink();
-    Object.defineProperties(stream, {
-      // Chunks are to come one by one: a batch would hide the empty one.
-      _writev: { value: null, configurable: true, writable: true, enumerable: false },
-      _write: { value: this.#dispatch.bind(this), configurable: true, writable: true, enumerable: false },
-    });
+    this.#writev = this.#stream._writev ?? null;
+    this.#stream._write = this.#dispatch.bind(this);
+    this.#stream._writev = this.#writev;
   }
 
   /** The stream's sink as a write of one chunk, whichever of the two methods it implements. */
@@ -75,7 +73,7 @@ class Gate {
       release: () => {
         if (released) return;
         released = true;
-        this.#retire();
+        this.#rest();
         callback();
       },
     });
@@ -84,21 +82,17 @@ class Gate {
   enter(grant: Grant, refuse: (error: Error) => void): void {
     const chunk = Buffer.alloc(0);
     this.#grants.set(chunk, grant);
+    // Chunks are to come one by one while turns are waited for: a batch would hide the empty one.
+    this.#stream._writev = null;
     this.#stream.write(chunk, (error) => {
       if (!error || !this.#grants.delete(chunk)) return;
-      this.#retire();
+      this.#rest();
       refuse(error);
     });
   }
 
-  /** Gives the stream its own methods back when no turn is waiting. */
-  #retire(): void {
-    if (this.#grants.size > 0) return;
-    gates.delete(this.#stream);
-    for (const [name, descriptor] of this.#own) {
-      if (descriptor === undefined) delete this.#stream[name];
-      else Object.defineProperty(this.#stream, name, descriptor);
-    }
+  #rest(): void {
+    if (this.#grants.size === 0) this.#stream._writev = this.#writev;
   }
 }
 

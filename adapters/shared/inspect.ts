@@ -21,8 +21,10 @@ export function callFailed(what: string, syscall: string, code: string, cause?: 
   });
 }
 
+/** One for all calls: it is read before anything else can run. */
+const record = new RecordMemory(inspectionRecord.size);
+
 function inspectNative(native: Native, fd: number, name: string): Endpoint {
-  const record = new RecordMemory(inspectionRecord.size);
   const answer = native.sluice_inspect(fd, record.bytes);
   if (answer < 0) throw callFailed(`use ${name}`, "fstat", errnoName(-answer));
   const get = (field: Parameters<typeof inspectionRecord.get>[1]) => inspectionRecord.get(record.view, field);
@@ -43,8 +45,8 @@ function inspectNative(native: Native, fd: number, name: string): Endpoint {
     size: sized ? get("size") : undefined,
     allocated: kind === "file" ? get("blocks") * 512 : undefined,
     identity: {
-      device: inspectionRecord.getBig(record.view, "device"),
-      inode: inspectionRecord.getBig(record.view, "inode"),
+      device: inspectionRecord.getWide(record.view, "device"),
+      inode: inspectionRecord.getWide(record.view, "inode"),
     },
     filesystem: get("filesystem"),
   });
@@ -58,6 +60,8 @@ const statKinds = [
   ["isCharacterDevice", "charDevice"],
   ["isBlockDevice", "blockDevice"],
 ] as const satisfies readonly (readonly [keyof BigIntStats, EndpointKind])[];
+
+const narrow = (wide: bigint): number | bigint => (wide <= Number.MAX_SAFE_INTEGER ? Number(wide) : wide);
 
 /** Without the engine neither the access mode nor the filesystem is known; a read or write will tell. */
 function inspectByStat(fd: number, name: string, withoutFd: string): Endpoint {
@@ -77,7 +81,7 @@ function inspectByStat(fd: number, name: string, withoutFd: string): Endpoint {
     // A size of 0 may be procfs's: read to the end instead.
     size: kind === "file" && stats.size > 0n && stats.blocks > 0n ? Number(stats.size) : undefined,
     allocated: Number(stats.blocks) * 512,
-    identity: { device: stats.dev, inode: stats.ino },
+    identity: { device: narrow(stats.dev), inode: narrow(stats.ino) },
   });
 }
 

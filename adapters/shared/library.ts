@@ -11,10 +11,14 @@ function candidates(): readonly string[] {
   const override = process.env["SLUICE_LIBRARY"];
   if (override !== undefined && override !== "") return [override];
   const name = `native/${process.platform}-${process.arch}/libsluice.so`;
-  return [fileURLToPath(new URL(`../../${name}`, import.meta.url)), fileURLToPath(new URL(`../../dist/${name}`, import.meta.url))];
+  return [
+    fileURLToPath(new URL(`../../${name}`, import.meta.url)),
+    fileURLToPath(new URL(`../../dist/${name}`, import.meta.url)),
+  ];
 }
 
-const oneLine = (error: unknown): string => String(error instanceof Error ? error.message : error).split("\n", 1)[0] ?? "";
+const oneLine = (error: unknown): string =>
+  String(error instanceof Error ? error.message : error).split("\n", 1)[0] ?? "";
 
 function load(runtime: Runtime, path: string): Loaded {
   if (!existsSync(path)) return { reason: `${path}: no such file` };

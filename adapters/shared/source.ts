@@ -129,7 +129,8 @@ class StreamSource implements SourceEnd {
       }
       if (stream.readableEnded) return undefined;
       if (stream.errored) throw stream.errored;
-      if (stream.destroyed) throw new TransferError("Cannot send stream: it was closed before its end", { code: "ERR_SLUICE_CLOSED" });
+      if (stream.destroyed)
+        throw new TransferError("Cannot send stream: it was closed before its end", { code: "ERR_SLUICE_CLOSED" });
       await eventOf(stream, ["readable", "end", "close", "error"]);
     }
   }
@@ -269,7 +270,13 @@ class MemorySource implements SourceEnd {
 
   inspect(): Endpoint {
     const size = this.#bytes.byteLength;
-    return endpoint({ kind: "memory", name: "bytes", fd: false, withoutFd: "the source is memory of JavaScript", size });
+    return endpoint({
+      kind: "memory",
+      name: "bytes",
+      fd: false,
+      withoutFd: "the source is memory of JavaScript",
+      size,
+    });
   }
 
   async read(max: number, offset = 0): Promise<Uint8Array | undefined> {

@@ -220,7 +220,16 @@ class StreamTarget implements TargetEnd {
 }
 
 function targetClosed(detail: string, code = "EPIPE"): TransferError {
-  return new TransferError(`Cannot send to socket: ${detail}`, { code, syscall: "write" });
+  return new TransferError(`Cannot send to socket: ${detail} (${code}, write)`, { code, syscall: "write" });
+}
+
+const inspected = new WeakMap<Socket, Endpoint>();
+
+/** A connected socket stays what it is: asking the kernel again would cost as much as a small body. */
+function inspectSocket(native: Native, socket: Socket, fd: number): Endpoint {
+  let found = inspected.get(socket);
+  if (found === undefined) inspected.set(socket, (found = inspectFd(native, fd, "socket")));
+  return found;
 }
 
 /** A socket of node:net. */
@@ -263,7 +272,7 @@ class SocketTarget extends StreamTarget {
     const withoutFd = typeof fd === "string" ? fd : typeof native === "string" ? native : undefined;
     if (typeof native === "string" || typeof fd === "string")
       return { ...super.inspect(native), name: "socket", ...(withoutFd !== undefined && { withoutFd }) };
-    return inspectFd(native, fd, "socket");
+    return inspectSocket(native, this.#socket, fd);
   }
 
   override touch(): void {

@@ -74,7 +74,12 @@ class Runner {
 }
 
 /** Waits for the ends to be opened, in an order in which a missing source leaves the target untouched. */
-async function openEnds(machine: Machine, source: SourceEnd, target: TargetEnd, cancellation: Cancellation): Promise<void> {
+async function openEnds(
+  machine: Machine,
+  source: SourceEnd,
+  target: TargetEnd,
+  cancellation: Cancellation,
+): Promise<void> {
   const entered = target.enter();
   const opened = source.open();
   if (entered === undefined && opened === undefined && target.isOpen) return;
@@ -158,5 +163,8 @@ export async function transfer(
 function throwIfCancelled(cancellation: Cancellation): void {
   const outcome = cancellation.outcome();
   if (outcome !== undefined)
-    throw new TransferError("Cannot transfer: aborted before the first byte", { code: "ABORT_ERR", cause: outcome.cause });
+    throw new TransferError("Cannot transfer: aborted before the first byte", {
+      code: "ABORT_ERR",
+      cause: outcome.cause,
+    });
 }

@@ -4,13 +4,10 @@
 
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 1759958252
+#define SLUICE_ABI_FINGERPRINT 1127311349
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
-
-/* Called on an engine thread when a context has outcomes to reap. */
-typedef void sluice_notify(void);
 
 /* Mechanisms. */
 enum {
@@ -135,11 +132,14 @@ _Static_assert(sizeof(struct sluice_census) == 24, "sluice_census");
 /* Fingerprint of the layout this library was built with. */
 SLUICE_EXPORT int32_t sluice_abi_fingerprint(void);
 
-/* Opens a context: where one isolate's completions go. With notify NULL it wakes through a pipe. */
-SLUICE_EXPORT int32_t sluice_context_open(sluice_notify *notify);
+/* Opens a context: where one isolate's outcomes go. */
+SLUICE_EXPORT int32_t sluice_context_open(void);
 
-/* The read end of the context's wake-up pipe. The caller owns it; closing it closes the context. */
+/* The isolate's end of the wake-up socket: readable when there is something to reap. The caller owns it; closing it closes the context. */
 SLUICE_EXPORT int32_t sluice_context_wake_fd(int32_t context);
+
+/* The read end of a pipe, owned by the caller; when its last duplicate is closed, so is the context. For runtimes that leave the wake-up socket open when an isolate dies. */
+SLUICE_EXPORT int32_t sluice_context_lifeline(int32_t context);
 
 /* Cancels the context's jobs and frees it once they have ended. Nothing is notified any more. */
 SLUICE_EXPORT int32_t sluice_context_close(int32_t context);

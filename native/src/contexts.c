@@ -1,11 +1,13 @@
 /*
  * Contexts: one for each isolate that loaded the library. Its outcomes wait here until it reaps them.
  *
- * An isolate that dies without a word (Worker.terminate) leaves its wake-up pipe without a reader;
- * epoll reports that as EPOLLERR on the writing end, and the context goes with all its jobs.
+ * An isolate that dies without a word (Worker.terminate) leaves its wake-up socket, or its lifeline,
+ * without a reader; epoll reports that as EPOLLHUP or EPOLLERR on our end, and the context goes with
+ * all its jobs.
  */
 #include <fcntl.h>
-#include <string.h>
+#include <poll.h>
+#include <sys/socket.h>
 
 #include "engine.h"
 
@@ -16,9 +18,9 @@
 struct context {
     bool open;
     uint32_t generation;
-    sluice_notify *notify;
-    int wake_read; /* -1 once the isolate has taken it */
-    int wake_write;
+    int wake_theirs; /* -1 once the isolate has taken it */
+    int wake_ours;
+    int lifeline; /* our end, or -1 */
     struct job *first_ended;
     struct job *last_ended;
 };
@@ -51,65 +53,94 @@ bool context_tagged(uint64_t tag, int32_t *handle)
     return true;
 }
 
-static int open_wake_pipe(struct context *context)
+static bool is_lost(int fd)
+{
+    struct pollfd entry = {.fd = fd};
+    struct timespec now = {0};
+    return fd >= 0 && SYS(ppoll, &entry, 1, &now, NULL, 0) > 0;
+}
+
+void contexts_sweep(void)
+{
+    for (struct context *context = contexts; context < contexts + MAX_CONTEXTS; context++)
+        if (context->open && (is_lost(context->wake_ours) || is_lost(context->lifeline)))
+            context_kill(context_handle(context));
+}
+
+static int watch_for_loss(const struct context *context, int fd)
+{
+    return lanes_watch(fd, (uint64_t)context_handle(context) << 32 | CONTEXT_TAG);
+}
+
+/* A socket and no pipe: MSG_NOSIGNAL spares the runtime a SIGPIPE, and every runtime can read one. */
+static int open_wake_socket(struct context *context)
 {
     int fds[2];
-    int64_t failed = SYS(pipe2, fds, O_CLOEXEC | O_NONBLOCK);
+    int64_t failed = SYS(socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds);
     if (failed < 0) return (int)failed;
-    context->wake_read = fds[0];
-    context->wake_write = fds[1];
-    uint64_t tag = (uint64_t)context_handle(context) << 32 | CONTEXT_TAG;
-    int watched = lanes_watch(context->wake_write, tag);
+    context->wake_theirs = fds[0];
+    context->wake_ours = fds[1];
+    int watched = watch_for_loss(context, context->wake_ours);
     if (watched < 0) {
-        close_fd(&context->wake_read);
-        close_fd(&context->wake_write);
+        close_fd(&context->wake_theirs);
+        close_fd(&context->wake_ours);
     }
     return watched;
 }
 
-static int32_t context_open(sluice_notify *notify)
+static int32_t context_open(void)
 {
+    contexts_sweep();
     struct context *context = contexts;
     while (context < contexts + MAX_CONTEXTS && context->open) context++;
     if (context == contexts + MAX_CONTEXTS) return -EMFILE;
-    int started = lanes_start();
-    if (started < 0) return started;
-    context->notify = notify;
-    context->wake_read = context->wake_write = -1;
+    int failed = lanes_start();
+    if (failed < 0) return failed;
+    context->lifeline = -1;
     context->first_ended = context->last_ended = NULL;
-    if (!notify) {
-        int opened = open_wake_pipe(context);
-        if (opened < 0) return opened;
-    }
+    failed = open_wake_socket(context);
+    if (failed < 0) return failed;
     context->open = true;
     open_contexts++;
     return context_handle(context);
+}
+
+static int32_t context_lifeline(struct context *context)
+{
+    int fds[2];
+    if (!context) return -EBADF;
+    if (context->lifeline >= 0) return -EEXIST;
+    int64_t failed = SYS(pipe2, fds, O_CLOEXEC | O_NONBLOCK);
+    if (failed == 0) {
+        context->lifeline = fds[1];
+        failed = watch_for_loss(context, fds[1]);
+        if (failed < 0) {
+            close_fd(&context->lifeline);
+            close_fd(&fds[0]);
+        }
+    }
+    return failed < 0 ? (int32_t)failed : fds[0];
+}
+
+static void stop_watching(int *fd)
+{
+    if (*fd >= 0) lanes_unwatch(*fd);
+    close_fd(fd);
 }
 
 void context_kill(int32_t handle)
 {
     struct context *context = context_find(handle);
     if (!context) return;
-    if (context->wake_write >= 0) lanes_unwatch(context->wake_write);
-    close_fd(&context->wake_write);
-    close_fd(&context->wake_read);
+    stop_watching(&context->wake_ours);
+    stop_watching(&context->lifeline);
+    close_fd(&context->wake_theirs);
     context->open = false;
     context->generation++;
     open_contexts--;
     /* No list to keep: a job that ends in a closed context is freed at once. */
     context->first_ended = context->last_ended = NULL;
     jobs_of(handle, job_abandon);
-}
-
-static void wake(struct context *context)
-{
-    if (context->notify) {
-        /* Under the lock, so that no call can begin after context_close has returned. */
-        context->notify();
-        return;
-    }
-    /* EAGAIN: the pipe is full of earlier wake-ups, so the isolate has one to read. */
-    SYS(write, context->wake_write, "", 1);
 }
 
 void context_deliver(struct job *job)
@@ -123,7 +154,8 @@ void context_deliver(struct job *job)
     else
         context->last_ended->next = job;
     context->last_ended = job;
-    if (first) wake(context);
+    /* EAGAIN: the socket is full of earlier wake-ups, so the isolate has one to read. */
+    if (first) SYS(sendto, context->wake_ours, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
 }
 
 static void report(const struct job *job, struct sluice_outcome *outcome)
@@ -163,10 +195,10 @@ uint32_t contexts_open(void)
     return open_contexts;
 }
 
-int32_t sluice_context_open(sluice_notify *notify)
+int32_t sluice_context_open(void)
 {
     lock();
-    int32_t handle = context_open(notify);
+    int32_t handle = context_open();
     unlock();
     return handle;
 }
@@ -175,10 +207,18 @@ int32_t sluice_context_wake_fd(int32_t handle)
 {
     lock();
     struct context *context = context_find(handle);
-    int32_t fd = context ? context->wake_read : -EBADF;
-    if (context) context->wake_read = -1;
+    int32_t fd = context ? context->wake_theirs : -1;
+    if (context) context->wake_theirs = -1;
     unlock();
-    return fd == -1 ? -EBADF : fd;
+    return fd < 0 ? -EBADF : fd;
+}
+
+int32_t sluice_context_lifeline(int32_t handle)
+{
+    lock();
+    int32_t fd = context_lifeline(context_find(handle));
+    unlock();
+    return fd;
 }
 
 int32_t sluice_context_close(int32_t handle)

@@ -74,7 +74,10 @@ static int32_t job_start(int32_t handle, const struct sluice_request *request)
     if (!run) return -EINVAL;
     if (job->state != JOB_IDLE) return -EBUSY;
     job_prepare(job, request, run);
-    lanes_start_job(job);
+    if (is_complete(job))
+        job_end(job, SLUICE_END_DONE);
+    else
+        lanes_start_job(job);
     return 0;
 }
 
@@ -134,6 +137,7 @@ int32_t sluice_census(void *census)
 {
     struct sluice_census *answer = census;
     lock();
+    contexts_sweep();
     *answer = (struct sluice_census){.contexts = contexts_open(), .jobs = jobs_open(), .pooled_pipes = pipes_pooled()};
     lanes_count(&answer->workers, &answer->blocking_workers);
     unlock();

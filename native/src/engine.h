@@ -42,9 +42,11 @@ void jobs_of(int32_t context, void (*visit)(struct job *));
 /* Takes an ended job into its context's list and wakes the isolate. */
 void context_deliver(struct job *job);
 bool context_is_open(int32_t context);
-/* Whether the tag is a context's; its wake-up pipe then has lost its reader. */
+/* Whether the tag is a context's, which then has lost its isolate. */
 bool context_tagged(uint64_t tag, int32_t *context);
 void context_kill(int32_t context);
+/* Closes the contexts whose isolates have gone while no thread was there to see it. */
+void contexts_sweep(void);
 uint32_t contexts_open(void);
 
 /* --- lanes.c: the threads. --- */
@@ -57,7 +59,7 @@ void lanes_start_job(struct job *job);
 void lanes_dispatch(struct job *job, enum turn after);
 /* Takes a waiting or queued job back. With the lock held; false when a worker has it. */
 bool lanes_withdraw(struct job *job);
-/* Watches a context's wake-up pipe for the loss of its reader. With the lock held. */
+/* Watches a descriptor of a context for the loss of its reader. With the lock held. */
 int lanes_watch(int fd, uint64_t tag);
 void lanes_unwatch(int fd);
 /* Takes a job's descriptors out of the epoll set. With the lock held. */

@@ -1,0 +1,48 @@
+/** Arguments of the command line as values. Each throws what commander turns into a line about usage. */
+import { InvalidArgumentError, Option } from "commander";
+import { strategyNames } from "../../core/strategies.ts";
+
+/** A number of bytes, with K, M, G or T for powers of 1024: "4096", "64K", "2GiB". */
+export function parseBytes(text: string): number {
+  const [, digits, unit] = /^(\d+)(?:([KMGT])(?:iB)?)?$/i.exec(text) ?? [];
+  const power = unit === undefined ? 0 : "KMGT".indexOf(unit.toUpperCase()) + 1;
+  const bytes = Number(digits) * 1024 ** power;
+  if (!Number.isSafeInteger(bytes))
+    throw new InvalidArgumentError("Bytes are a whole number, such as 4096, 64K or 2G.");
+  return bytes;
+}
+
+/** A TCP port; 0 lets the system choose one. */
+export function parsePort(text: string): number {
+  const port = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!(port <= 65535)) throw new InvalidArgumentError("A port is a number from 0 to 65535.");
+  return port;
+}
+
+export interface Destination {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** "example.org:8080", "127.0.0.1:8080", "[::1]:8080". */
+export function parseDestination(text: string): Destination {
+  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(text) ?? [];
+  const host = bracketed ?? plain;
+  if (host === undefined || port === undefined)
+    throw new InvalidArgumentError("It is HOST:PORT, with an IPv6 address in brackets: [::1]:8080.");
+  return { host, port: parsePort(port) };
+}
+
+/** The other way round: how to write an address down. */
+export function formatDestination({ host, port }: Destination): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+export const jsonOption = (): Option => new Option("--json", "print data on stdout, and nothing else there");
+export const quietOption = (): Option => new Option("-q, --quiet", "say nothing when all is well");
+export const offsetOption = (): Option =>
+  new Option("--offset <bytes>", "start here in the source; K, M, G mean powers of 1024").argParser(parseBytes);
+export const lengthOption = (): Option =>
+  new Option("--length <bytes>", "move at most this much").argParser(parseBytes);
+export const strategyOption = (): Option =>
+  new Option("--strategy <name>", "use this mechanism and no other").choices(strategyNames);

@@ -1,0 +1,88 @@
+/** `sluice receive PORT FILE` */
+import { once } from "node:events";
+import { createServer, type Server, type Socket } from "node:net";
+import { Argument, Command } from "commander";
+import { errnoText } from "../../../core/errno.ts";
+import type { Report } from "../../../core/report.ts";
+import type { Target } from "../../shared/api.ts";
+import { transfer, TransferError } from "../../node.ts";
+import { formatDestination, jsonOption, parseBytes, parsePort, quietOption } from "../arguments.ts";
+import { reset, wasReset } from "../connection.ts";
+import { type JobContext, type JobOptions, runJob } from "../job.ts";
+import { writeTarget } from "../target.ts";
+import { tell } from "../screen.ts";
+
+interface ReceiveOptions extends JobOptions {
+  readonly host?: string;
+  readonly expect?: number;
+  readonly durable?: boolean;
+}
+
+export const receiveCommand = (): Command =>
+  new Command("receive")
+    .description("take one TCP connection and write what it brings into a file, whole or not at all")
+    .addArgument(new Argument("<port>", "where to listen; 0 lets the system choose").argParser(parsePort))
+    .argument("<file>", 'what to write; "-" is standard output')
+    .option("--host <address>", "listen on this address alone (default: all)")
+    .option("--expect <bytes>", "fail unless exactly this much arrives", parseBytes)
+    .option("--durable", "fsync the file and its folder before the sender is told")
+    .addOption(quietOption())
+    .addOption(jsonOption())
+    .action((port: number, file: string, options: ReceiveOptions) =>
+      runJob(`receive ${file}`, options, (context) => receive(port, file, options, context)),
+    );
+
+async function receive(port: number, file: string, options: ReceiveOptions, context: JobContext): Promise<Report> {
+  const socket = await accept(port, options, context.signal);
+  try {
+    context.expect(options.expect);
+    const report = await writeTarget(file, { overwrite: true, durable: options.durable === true }, (target) =>
+      take(socket, target, options.expect, context),
+    );
+    socket.destroy();
+    return report;
+  } catch (error) {
+    reset(socket);
+    throw error;
+  }
+}
+
+/** Listens until the first connection, and takes no second one. */
+async function accept(port: number, { host, quiet }: ReceiveOptions, signal: AbortSignal): Promise<Socket> {
+  const server = createServer({ pauseOnConnect: true, allowHalfOpen: true });
+  try {
+    server.listen(port, host);
+    await once(server, "listening", { signal });
+    if (quiet !== true || port === 0) tell(`Listening on ${addressOf(server)}`);
+    const [socket] = (await once(server, "connection", { signal })) as [Socket];
+    return socket;
+  } finally {
+    server.close();
+  }
+}
+
+function addressOf(server: Server): string {
+  const address = server.address();
+  if (address === null || typeof address === "string") return String(address);
+  return formatDestination({ host: address.address, port: address.port });
+}
+
+/** A connection has no length of its own: a sender that was killed may end it as one that is done does. */
+async function take(
+  socket: Socket,
+  target: Target,
+  expected: number | undefined,
+  { signal, onProgress }: JobContext,
+): Promise<Report> {
+  const report = await transfer(socket, target, { signal, onProgress });
+  if (wasReset(socket))
+    throw new TransferError(`Cannot receive: ${errnoText("ECONNRESET")} (ECONNRESET)`, {
+      code: "ECONNRESET",
+      bytesTransferred: report.bytes,
+    });
+  if (expected === undefined || report.bytes === expected) return report;
+  throw new TransferError(`Cannot receive: expected ${expected} bytes, the connection ended after ${report.bytes}`, {
+    code: "ERR_SLUICE_TRUNCATED",
+    bytesTransferred: report.bytes,
+  });
+}

@@ -1,0 +1,56 @@
+#!/usr/bin/env node
+/** The command line: parses, runs one command, and ends with a documented exit code. */
+import { readFileSync } from "node:fs";
+import process from "node:process";
+import { Command, CommanderError } from "commander";
+import { copyCommand } from "./commands/copy.ts";
+import { doctorCommand } from "./commands/doctor.ts";
+import { explainCommand } from "./commands/explain.ts";
+import { receiveCommand } from "./commands/receive.ts";
+import { sendCommand } from "./commands/send.ts";
+import { describeFailure, exitCodes, exitCodesHelp } from "./exit.ts";
+import { tell } from "./screen.ts";
+
+function packageVersion(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8"));
+  return String(Reflect.get(Object(manifest), "version"));
+}
+
+/** Commander writes its errors as "error: …", sometimes with a hint on a second line. */
+function writeUsageError(text: string, write: (line: string) => void): void {
+  write(
+    `sluice: ${text
+      .replace(/^error: /, "")
+      .trim()
+      .replace(/\s+/g, " ")}\n`,
+  );
+}
+
+function buildProgram(): Command {
+  const program = new Command("sluice")
+    .description("Moves bytes between files, sockets and pipes without carrying them through JavaScript.")
+    .version(packageVersion(), "-V, --version")
+    .addHelpText("after", `\n${exitCodesHelp}`);
+  const commands = [copyCommand(), sendCommand(), receiveCommand(), explainCommand(), doctorCommand()];
+  for (const command of commands) program.addCommand(command);
+  for (const command of [program, ...commands])
+    command.exitOverride().configureOutput({ outputError: writeUsageError });
+  return program;
+}
+
+/** A reader that has seen enough, as in `sluice doctor | head`, is no error. */
+function endWithReader(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") throw error;
+  process.exit();
+}
+
+process.stdout.on("error", endWithReader);
+try {
+  await buildProgram().parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  else {
+    tell(`sluice: ${describeFailure("go on", error).message}`);
+    process.exitCode = exitCodes.failed;
+  }
+}

@@ -1,0 +1,49 @@
+/** What stdout can show: its width, and colours where they are wanted (a terminal, and no NO_COLOR). */
+import process from "node:process";
+
+const { stdout } = process;
+
+/** Columns; 80 where there is no terminal. */
+export const screenWidth: number = stdout.isTTY ? stdout.columns : 80;
+
+/** hasColors() knows NO_COLOR, FORCE_COLOR and TERM=dumb. */
+const colours: boolean = stdout.isTTY && stdout.hasColors();
+
+const sgr = { bold: 1, red: 31, green: 32, yellow: 33, cyan: 36 } as const;
+
+export type Colour = keyof typeof sgr;
+
+/** The text in a colour, or as it is. */
+export function paint(colour: Colour, text: string): string {
+  return colours ? `\u001b[${sgr[colour]}m${text}\u001b[0m` : text;
+}
+
+/** The strokes of a drawing by what they cost, and the numbered mode switches. */
+const strokes: readonly (readonly [RegExp, Colour])[] = [
+  [/[━┃┏┓┸]+▶?|CPU copy \d/g, "red"],
+  [/[┅┇]+▶?|0 or 1 copy/g, "yellow"],
+  [/[╌╎]+▶?|no copy/g, "green"],
+  [/↓\d \w+ \d↑/g, "cyan"],
+  [/^(USER|KERNEL|HARDWARE)/gm, "bold"],
+];
+
+/** A drawing in colours. */
+export function paintDrawing(drawing: string): string {
+  if (!colours) return drawing;
+  return strokes.reduce((text, [pattern, colour]) => text.replace(pattern, (part) => paint(colour, part)), drawing);
+}
+
+/** Writes lines to stdout. */
+export function print(text: string): void {
+  stdout.write(`${text}\n`);
+}
+
+/** Writes one line of data to stdout. Undefined fields become null, so that every field is there. */
+export function printJson(value: unknown): void {
+  print(JSON.stringify(value, (_key, field: unknown) => (field === undefined ? null : field), 2));
+}
+
+/** Writes a line for people to stderr, where it never mixes with data. */
+export function tell(text: string): void {
+  process.stderr.write(`${text}\n`);
+}

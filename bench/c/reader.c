@@ -1,0 +1,76 @@
+/*
+ * The other end of every measured transfer: connects, counts what arrives, acknowledges.
+ *
+ *   reader PORT CONNECTIONS BYTES...
+ *
+ * On each connection it awaits BYTES[0] bytes, answers one byte, awaits BYTES[1] bytes, and so on.
+ * It discards inside the kernel (MSG_TRUNC), so that it is never the bottleneck and the same for all senders.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { MAX_CONNECTIONS = 1024, DISCARD_BYTES = 8 << 20 };
+
+struct peer {
+  long long missing;
+  int stage;
+};
+
+static int fail(const char *what) {
+  perror(what);
+  return 1;
+}
+
+static int connect_to(int port) {
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((unsigned short)port)};
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0) return -1;
+  int on = 1;
+  if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0) return -1;
+  return fd;
+}
+
+int main(int argc, char **argv) {
+  if (argc < 4) return fputs("usage: reader PORT CONNECTIONS BYTES...\n", stderr), 2;
+  int port = atoi(argv[1]), connections = atoi(argv[2]), stages = argc - 3, open = connections;
+  if (connections < 1 || connections > MAX_CONNECTIONS) return fputs("reader: too many connections\n", stderr), 2;
+  static struct pollfd fds[MAX_CONNECTIONS];
+  static struct peer peers[MAX_CONNECTIONS];
+  for (int i = 0; i < connections; i++) {
+    fds[i] = (struct pollfd){.fd = connect_to(port), .events = POLLIN};
+    if (fds[i].fd < 0) return fail("reader: connect");
+    peers[i] = (struct peer){.missing = atoll(argv[3])};
+  }
+  while (open > 0) {
+    if (poll(fds, (nfds_t)connections, -1) < 0 && errno != EINTR) return fail("reader: poll");
+    for (int i = 0; i < connections; i++) {
+      if (fds[i].fd < 0 || !fds[i].revents) continue;
+      struct peer *peer = &peers[i];
+      ssize_t got = recv(fds[i].fd, NULL, DISCARD_BYTES, MSG_TRUNC | MSG_DONTWAIT);
+      if (got < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+      if (got < 0) return fail("reader: recv");
+      if (got == 0) {
+        if (peer->stage < stages) return fputs("reader: the sender closed too early\n", stderr), 1;
+        close(fds[i].fd);
+        fds[i].fd = -1;
+        open--;
+        continue;
+      }
+      peer->missing -= got;
+      if (peer->missing < 0 || peer->stage == stages) return fputs("reader: more bytes than agreed\n", stderr), 1;
+      if (peer->missing == 0) {
+        peer->stage++;
+        if (peer->stage < stages) peer->missing = atoll(argv[3 + peer->stage]);
+        if (send(fds[i].fd, "k", 1, MSG_NOSIGNAL) != 1) return fail("reader: send");
+      }
+    }
+  }
+  return 0;
+}

@@ -1,0 +1,187 @@
+/* What descriptors, files and the machine are said to be. */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "support.h"
+
+static struct sluice_inspection inspect(int fd)
+{
+    struct sluice_inspection inspection;
+    memset(&inspection, 0xee, sizeof inspection);
+    CHECK_EQ(sluice_inspect(fd, &inspection), 0);
+    return inspection;
+}
+
+static void check_is(int fd, uint32_t kind, uint32_t flags)
+{
+    struct sluice_inspection inspection = inspect(fd);
+    CHECK_EQ(inspection.kind, kind);
+    CHECK_EQ(inspection.flags, flags);
+}
+
+TEST("sluice_inspect() describes a file")
+{
+    int file = file_of(12345);
+    MUST(lseek(file, 42, SEEK_SET));
+    struct stat status;
+    struct statfs filesystem;
+    MUST(fstat(file, &status));
+    MUST(fstatfs(file, &filesystem));
+    struct sluice_inspection inspection = inspect(file);
+    CHECK_EQ(inspection.kind, SLUICE_KIND_FILE);
+    CHECK_EQ(inspection.flags, SLUICE_FD_READABLE | SLUICE_FD_WRITABLE);
+    CHECK_EQ(inspection.size, 12345);
+    CHECK_EQ(inspection.device, (int64_t)status.st_dev);
+    CHECK_EQ(inspection.inode, (int64_t)status.st_ino);
+    CHECK_EQ(inspection.blocks, status.st_blocks);
+    CHECK_EQ(inspection.filesystem, filesystem.f_type);
+    CHECK_EQ(inspection.position, 42);
+    CHECK_EQ(inspection.mode, status.st_mode);
+    CHECK_EQ(lseek(file, 0, SEEK_CUR), 42);
+}
+
+TEST("sluice_inspect() tells how a file is open")
+{
+    MUST(fcntl(file_of(0), F_GETFL));
+    int read_only = own(open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
+    int path = own(open("/proc/self/exe", O_PATH | O_CLOEXEC));
+    int append = file_of(0);
+    MUST(fcntl(append, F_SETFL, O_APPEND | O_NONBLOCK));
+    check_is(read_only, SLUICE_KIND_FILE, SLUICE_FD_READABLE);
+    check_is(path, SLUICE_KIND_FILE, SLUICE_FD_PATH);
+    check_is(append, SLUICE_KIND_FILE,
+             SLUICE_FD_READABLE | SLUICE_FD_WRITABLE | SLUICE_FD_APPEND | SLUICE_FD_NONBLOCKING);
+}
+
+TEST("sluice_inspect() describes directories and devices")
+{
+    check_is(own(open(".", O_RDONLY | O_CLOEXEC)), SLUICE_KIND_DIRECTORY, SLUICE_FD_READABLE);
+    check_is(own(open("/dev/null", O_RDWR | O_CLOEXEC)), SLUICE_KIND_CHAR_DEVICE,
+             SLUICE_FD_READABLE | SLUICE_FD_WRITABLE);
+    check_is(own(open("/dev/full", O_WRONLY | O_CLOEXEC)), SLUICE_KIND_CHAR_DEVICE, SLUICE_FD_WRITABLE);
+    CHECK_EQ(inspect(own(eventfd(0, EFD_CLOEXEC))).kind, SLUICE_KIND_OTHER);
+}
+
+TEST("sluice_inspect() describes a block device with its size")
+{
+    int device = open("/dev/loop0", O_RDONLY | O_CLOEXEC);
+    if (device == -1) SKIP("no block device may be opened: %m");
+    own(device);
+    struct sluice_inspection inspection = inspect(device);
+    CHECK_EQ(inspection.kind, SLUICE_KIND_BLOCK_DEVICE);
+    CHECK_EQ(inspection.size, lseek(device, 0, SEEK_END));
+}
+
+TEST("sluice_inspect() describes pipes")
+{
+    struct pair pipe = target_pipe();
+    check_is(pipe.engine, SLUICE_KIND_PIPE, SLUICE_FD_WRITABLE | SLUICE_FD_NONBLOCKING);
+    check_is(pipe.peer, SLUICE_KIND_PIPE, SLUICE_FD_READABLE);
+    CHECK(inspect(pipe.peer).position < 0);
+}
+
+TEST("sluice_inspect() describes sockets")
+{
+    const uint32_t both = SLUICE_FD_READABLE | SLUICE_FD_WRITABLE;
+    struct pair local = unix_pair(), tcp = tcp_pair();
+    check_is(local.peer, SLUICE_KIND_SOCKET, both | SLUICE_FD_STREAM | SLUICE_FD_CONNECTED);
+    CHECK_EQ(inspect(local.peer).socket_domain, AF_UNIX);
+    check_is(tcp.engine, SLUICE_KIND_SOCKET, both | SLUICE_FD_STREAM | SLUICE_FD_CONNECTED | SLUICE_FD_NONBLOCKING);
+    CHECK_EQ(inspect(tcp.engine).socket_domain, AF_INET);
+    int lone = own(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    check_is(lone, SLUICE_KIND_SOCKET, both | SLUICE_FD_STREAM);
+    MUST(listen(lone, 1));
+    check_is(lone, SLUICE_KIND_SOCKET, both | SLUICE_FD_STREAM | SLUICE_FD_LISTENING);
+    check_is(own(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)), SLUICE_KIND_SOCKET, both);
+}
+
+TEST("sluice_inspect() of no descriptor is -EBADF")
+{
+    struct sluice_inspection inspection;
+    CHECK_EQ(sluice_inspect(-1, &inspection), -EBADF);
+    CHECK_EQ(sluice_inspect(FD_LIMIT - 1, &inspection), -EBADF);
+}
+
+TEST("sluice_probe() answers for every strategy")
+{
+    for (uint32_t strategy = SLUICE_SENDFILE; strategy <= SLUICE_BUFFERED; strategy++) {
+        int32_t answer = sluice_probe(strategy);
+        if (answer != -ENOSYS && answer != -EPERM) CHECK_EQ(answer, 0);
+    }
+    CHECK_EQ(sluice_probe(SLUICE_BUFFERED), 0);
+    CHECK_EQ(sluice_probe(0), -EINVAL);
+    CHECK_EQ(sluice_probe(1000), -EINVAL);
+}
+
+TEST("sluice_next_extent() walks the data of a sparse file")
+{
+    int file = memory_file_of(0);
+    MUST(ftruncate(file, 4 * MIB));
+    MUST(pwrite(file, "a", 1, MIB));
+    MUST(pwrite(file, "b", 1, 3 * MIB));
+    MUST(lseek(file, 99, SEEK_SET));
+    const int64_t page = sysconf(_SC_PAGESIZE);
+    struct sluice_extent extent = {.start = 0};
+    CHECK_EQ(sluice_next_extent(file, &extent), 0);
+    CHECK_EQ(extent.start, MIB);
+    CHECK_EQ(extent.end, MIB + page);
+    extent.start = extent.end;
+    CHECK_EQ(sluice_next_extent(file, &extent), 0);
+    CHECK_EQ(extent.start, 3 * MIB);
+    CHECK_EQ(extent.end, 3 * MIB + page);
+    extent.start = extent.end;
+    CHECK_EQ(sluice_next_extent(file, &extent), -ENXIO);
+    CHECK_EQ(lseek(file, 0, SEEK_CUR), 99);
+}
+
+TEST("sluice_next_extent() within data starts where it was asked")
+{
+    struct sluice_extent extent = {.start = 100};
+    CHECK_EQ(sluice_next_extent(file_of(5000), &extent), 0);
+    CHECK_EQ(extent.start, 100);
+    CHECK_EQ(extent.end, 5000);
+    CHECK_EQ(sluice_next_extent(source_pipe().engine, &extent), -ESPIPE);
+}
+
+TEST("sluice_publish() names an unnamed file and never replaces one")
+{
+    int file = open(".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (file == -1) SKIP("no O_TMPFILE here: %m");
+    own(file);
+    write_pattern(file, 5000, 0);
+    char path[64];
+    snprintf(path, sizeof path, "published-%d", getpid());
+    CHECK_EQ(sluice_publish(file, path), 0);
+    int named = own(open(path, O_RDONLY | O_CLOEXEC));
+    check_contents(read_file(named), 5000, 0);
+    int other = own(open(".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+    CHECK_EQ(sluice_publish(other, path), -EEXIST);
+    MUST(unlink(path));
+    CHECK_EQ(sluice_publish(-1, path), -ENOENT);
+}
+
+TEST("sluice_interface() knows the loopback and no stranger")
+{
+    struct sluice_interface answer = {.features = UINT32_MAX, .reserved = 1};
+    char loopback[] = "lo", stranger[] = "nosuchinterface", too_long[] = "an-interface-name-that-is-too-long";
+    CHECK_EQ(sluice_interface(loopback, &answer), 0);
+    CHECK_EQ(answer.features & ~(uint32_t)(SLUICE_NIC_SCATTER_GATHER | SLUICE_NIC_TSO | SLUICE_NIC_TX_CHECKSUM), 0);
+    CHECK_EQ(sluice_interface(stranger, &answer), -ENODEV);
+    CHECK_EQ(sluice_interface(too_long, &answer), -EINVAL);
+}
+
+TEST("sluice_census() of an idle library is all zeros")
+{
+    struct sluice_census census, zeros = {0};
+    memset(&census, 0xee, sizeof census);
+    CHECK_EQ(sluice_census(&census), 0);
+    CHECK_EQ(memcmp(&census, &zeros, sizeof zeros), 0);
+}

@@ -1,0 +1,127 @@
+// Builds the C tests with the engine's sources, plain and under the sanitizers, and runs them.
+// node native/test/run.mjs [plain | memory | threads ...] [part of a test's name ...]
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { cFlags, filesIn, findCompiler, isFresh, root } from "../toolchain.mjs";
+
+const variants = {
+  plain: { flags: ["-O2", "-g"], env: {} },
+  memory: {
+    flags: ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"],
+    env: { ASAN_OPTIONS: "exitcode=99:detect_stack_use_after_return=1", LSAN_OPTIONS: "exitcode=98" },
+  },
+  threads: {
+    flags: ["-O1", "-g", "-fsanitize=thread", "-fno-omit-frame-pointer"],
+    env: { TSAN_OPTIONS: "exitcode=97:halt_on_error=1:second_deadlock_stack=1:atexit_sleep_ms=20" },
+  },
+};
+
+const folder = "build/native";
+const testFlags = ["-Inative/test", "-pthread"];
+const sources = [...filesIn("native/src", ".c"), ...filesIn("native/test", ".c")];
+const inputs = [
+  "native/src",
+  "native/test",
+  "native/toolchain.mjs",
+  "native/include/sluice.h",
+  ...filesIn("native/src", ".c", ".h"),
+  ...filesIn("native/test", ".c", ".h", ".mjs"),
+];
+
+const tally = { passed: 0, failed: 0, skipped: 0 };
+
+function record(kind, line) {
+  tally[kind]++;
+  console.log(line);
+}
+
+function finish() {
+  const skipped = tally.skipped > 0 ? `, ${tally.skipped} skipped` : "";
+  if (tally.passed + tally.failed + tally.skipped === 0) record("failed", "not ok: no test ran");
+  console.log(`${tally.passed} passed, ${tally.failed} failed${skipped}`);
+  process.exit(tally.failed > 0 ? 1 : 0);
+}
+
+async function compile([command, ...words], args) {
+  const child = spawn(command, [...words, ...args], { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
+  const [status] = await once(child, "close");
+  return status === 0;
+}
+
+/** Whether a program built with these flags runs: sanitizers' runtimes come in packages of their own. */
+function works([command, ...words], flags, scratch) {
+  const program = join(scratch, "probe");
+  writeFileSync(`${program}.c`, "int main(void) { return 0; }\n");
+  const args = [...words, ...flags, `${program}.c`, "-o", program];
+  return spawnSync(command, args).status === 0 && spawnSync(program).status === 0;
+}
+
+const outcomes = [
+  [/^ok (.*)$/, "passed"],
+  [/^not ok (.*)$/, "failed"],
+  [/^skip (.*)$/, "skipped"],
+];
+
+/** Runs a variant's program; it must say at its end how many tests it ran. */
+async function run(variant, filters, scratch) {
+  const child = spawn(join(root, folder, variant), filters, {
+    cwd: scratch,
+    env: { ...process.env, ...variants[variant].env },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const closed = once(child, "close");
+  let seen = 0;
+  let announced;
+  for await (const line of createInterface({ input: child.stdout })) {
+    const [, kind] = outcomes.find(([pattern]) => pattern.test(line)) ?? [];
+    if (kind !== undefined) {
+      seen++;
+      record(kind, line.replace(/^(ok|not ok|skip) /, `$1 [${variant}] `));
+    } else if (/^end \d+$/.test(line)) announced = Number(line.slice(4));
+    else console.log(line);
+  }
+  const [status, signal] = await closed;
+  if (announced !== seen || status > 1 || signal)
+    record("failed", `not ok [${variant}]: ended early (status ${status}, signal ${signal}) after ${seen} tests`);
+  else if (seen === 0 && filters.length === 0) record("failed", `not ok [${variant}]: no test ran`);
+}
+
+async function build(compiler, variant) {
+  const output = `${folder}/${variant}`;
+  if (isFresh(output, inputs)) return true;
+  return compile(compiler, [...cFlags, ...testFlags, ...variants[variant].flags, ...sources, "-o", output]);
+}
+
+const args = process.argv.slice(2);
+const filters = args.filter((arg) => !Object.hasOwn(variants, arg));
+const named = args.filter((arg) => Object.hasOwn(variants, arg));
+const chosen = named.length > 0 ? named : Object.keys(variants);
+
+if (process.platform !== "linux") {
+  record("skipped", `skip native: the library is for Linux, this is ${process.platform}`);
+  finish();
+}
+const compiler = findCompiler();
+if (compiler === undefined) {
+  record("skipped", "skip native: no C compiler ($CC, cc, gcc or clang)");
+  finish();
+}
+
+await import("../header.mjs");
+mkdirSync(join(root, folder), { recursive: true });
+const scratch = mkdtempSync(join(root, folder, "scratch-"));
+process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
+
+const usable = chosen.filter((variant) => works(compiler, variants[variant].flags, scratch));
+for (const variant of chosen.filter((each) => !usable.includes(each)))
+  record("skipped", `skip [${variant}]: this compiler has no ${variants[variant].flags.at(2)}`);
+
+const built = await Promise.all(usable.map((variant) => build(compiler, variant)));
+for (const [index, variant] of usable.entries()) {
+  if (built[index]) await run(variant, filters, scratch);
+  else record("failed", `not ok [${variant}]: does not compile`);
+}
+finish();

@@ -1,0 +1,36 @@
+/** Counting descriptors: nothing may be left open. */
+import { readdirSync, readlinkSync } from "node:fs";
+import * as assert from "uvu/assert";
+import { settles } from "./wait.ts";
+
+export interface FdCensus {
+  /** Asserts that the same things are open as when the census was taken, once what is closing has closed. */
+  assertUnchanged(): Promise<void>;
+}
+
+/**
+ * Notes what this process has open. Take it after a first transfer of the same sort: the library opens its own
+ * epoll instance, wake-up and pooled pipes once and keeps them.
+ */
+export function takeFdCensus(): FdCensus {
+  const before = openDescriptors();
+  return {
+    async assertUnchanged() {
+      await settles(() => openDescriptors().join("\n") === before.join("\n"), 3_000);
+      assert.equal(openDescriptors(), before, "descriptors are open that were not, or the reverse");
+    },
+  };
+}
+
+/** What is open, sorted: "pipe" or "socket" without its number, since a pooled pipe may be replaced by another. */
+export function openDescriptors(): string[] {
+  const links = readdirSync("/proc/self/fd").flatMap((name) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${name}`).replace(/:\[\d+\]$/, "")];
+    } catch {
+      // The descriptor that listed the folder is closed by now.
+      return [];
+    }
+  });
+  return links.sort();
+}

@@ -1,0 +1,75 @@
+/** What a test may need of the machine and the runtime, by name, each found out in the process that runs the test. */
+import { accessSync, constants, readFileSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import process from "node:process";
+
+/** Why the need is not met here, or undefined where it is. */
+type Probe = () => string | undefined | Promise<string | undefined>;
+
+const isRoot: Probe = () => (process.getuid?.() === 0 ? undefined : "not running as root");
+
+function mountable(type: "btrfs" | "xfs"): Probe {
+  return async () => {
+    const known = readFileSync("/proc/filesystems", "utf8").split("\n");
+    if (!known.some((line) => line.trim() === type)) return `this kernel has no ${type}`;
+    return (await isRoot()) ?? missingProgram(`mkfs.${type}`);
+  };
+}
+
+function missingProgram(name: string): string | undefined {
+  const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/sbin"];
+  return folders.some((folder) => isExecutable(join(folder, name))) ? undefined : `there is no ${name} program`;
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function otherDevice(): string | undefined {
+  try {
+    return statSync("/dev/shm").dev === statSync(tmpdir()).dev
+      ? "/dev/shm and the temporary folder are one"
+      : undefined;
+  } catch (error) {
+    return `/dev/shm: ${String(error)}`;
+  }
+}
+
+export const needs = {
+  /** The native engine is loaded. */
+  engine: async () => {
+    const { capabilities } = await import("sluice");
+    const { engine } = capabilities();
+    return engine.available ? undefined : engine.reason;
+  },
+  root: isRoot,
+  /** /proc is mounted. */
+  proc: () => (isExecutable("/proc/self") ? undefined : "/proc is not mounted"),
+  /** /dev/shm is another filesystem than the temporary folder. */
+  tmpfs: otherDevice,
+  /** A btrfs image can be made and mounted: see `mountScratch`. */
+  btrfs: mountable("btrfs"),
+  xfs: mountable("xfs"),
+} as const satisfies Record<string, Probe>;
+
+export type Need = keyof typeof needs;
+
+export interface Unmet {
+  readonly need: Need;
+  readonly reason: string;
+}
+
+/** The first of the needs that is not met here, with the reason. */
+export async function unmet(list: readonly Need[]): Promise<Unmet | undefined> {
+  for (const need of list) {
+    const reason = await needs[need]();
+    if (reason !== undefined) return { need, reason };
+  }
+  return undefined;
+}

@@ -1,0 +1,19 @@
+/** Waiting for what becomes true by itself. */
+import { setTimeout as sleep } from "node:timers/promises";
+
+type Condition = () => boolean | Promise<boolean>;
+
+/** Waits until the condition holds, looking every 5 ms, and answers whether it came to hold in time. */
+export async function settles(condition: Condition, timeoutMs: number): Promise<boolean> {
+  const deadline = Date.now() + timeoutMs;
+  while (!(await condition())) {
+    if (Date.now() > deadline) return false;
+    await sleep(5);
+  }
+  return true;
+}
+
+/** Waits until the condition holds. Rejects when it never does, naming what it waited for. */
+export async function waitFor(what: string, condition: Condition, timeoutMs = 10_000): Promise<void> {
+  if (!(await settles(condition, timeoutMs))) throw new Error(`Waited ${timeoutMs} ms in vain for ${what}`);
+}

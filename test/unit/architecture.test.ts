@@ -1,0 +1,105 @@
+/** Import directions: core knows no runtime, and no adapter knows another runtime's. */
+import { cpSync, existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { type Ended, runChild } from "../support/child.ts";
+import { root } from "../support/root.ts";
+import { home } from "../support/runtimes.ts";
+import { tempFolder } from "../support/temp.ts";
+
+const test = suite("architecture");
+
+/** Compiles a copy of core that has one more file, with core's own settings and every installed type at hand. */
+async function compileCoreWith(source: string): Promise<Ended> {
+  const copy = tempFolder();
+  cpSync(join(root, "core"), join(copy, "core"), { recursive: true });
+  for (const name of ["tsconfig.base.json", "package.json"]) cpSync(join(root, name), join(copy, name));
+  symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
+  writeFileSync(join(copy, "core/intruder.ts"), source);
+  const compiler = join(root, "node_modules/typescript/bin/tsc");
+  return runChild([...home.command, compiler, "--project", join(copy, "core"), "--noEmit"], 60_000);
+}
+
+test("core compiles as it is", async () => {
+  const { code, output } = await compileCoreWith("export const two: number = 1 + 1;\n");
+  assert.is(code, 0, output);
+});
+
+const intruders = [
+  ["a global of Node", "export const pid = process.pid;"],
+  ["a Buffer", "export const empty = Buffer.alloc(0);"],
+  ["a timer", "setTimeout(() => undefined, 1);"],
+  ["the console", 'console.log("core");'],
+  ["the Deno namespace", "export const pid = Deno.pid;"],
+  ["the Bun namespace", "export const version = Bun.version;"],
+  ["a global of the web", "export const controller = new AbortController();"],
+  ["node:fs", 'import { openSync } from "node:fs";\nexport const open = openSync;'],
+  ["node:fs, for its types", 'import type { Stats } from "node:fs";\nexport type Size = Stats["size"];'],
+  ["bun:ffi", 'import { dlopen } from "bun:ffi";\nexport const open = dlopen;'],
+] as const;
+
+for (const [what, source] of intruders)
+  test(`core does not compile with ${what}`, async () => {
+    const { code, stdout } = await compileCoreWith(`${source}\n`);
+    assert.is.not(code, 0);
+    assert.match(stdout, /core\/intruder\.ts.*error TS/);
+    for (const line of stdout.split("\n").filter((text) => text.includes("error TS")))
+      assert.match(line, "intruder.ts");
+  });
+
+const importPattern =
+  /(?:^|\n)\s*(?:import|export)\b[^;]*?\bfrom\s+"([^"]+)"|\bimport\(\s*"([^"]+)"|(?:^|\n)\s*import\s+"([^"]+)"/g;
+
+/** Every import of a folder's sources that stays in the repository: the file and what it imports, by their paths. */
+function importsIn(folder: string): { from: string; to: string }[] {
+  if (!existsSync(join(root, folder))) return [];
+  return readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".ts"))
+    .flatMap((path) => {
+      const file = join(root, folder, path);
+      return [...readFileSync(file, "utf8").matchAll(importPattern)]
+        .map(([, ...groups]) => groups.find((group) => group !== undefined) ?? "")
+        .map((specifier) => ({
+          from: join(folder, path),
+          to: specifier.startsWith(".") ? relative(root, resolve(dirname(file), specifier)) : specifier,
+        }));
+    });
+}
+
+const runtimes = ["node", "bun", "deno"];
+
+/** The runtime that a path of adapters/ belongs to: adapters/bun.ts and everything in adapters/bun/. */
+const runtimeOf = (path: string) =>
+  runtimes.find((name) => path === `adapters/${name}.ts` || path.startsWith(`adapters/${name}/`));
+
+test("the search for imports finds every form of them", () => {
+  const text =
+    'import a from "a";\nimport {\n  b,\n} from "b";\nexport * from "c";\nimport "d";\nconst e = await import("e");\nimport type { F } from "f";';
+  const found = [...text.matchAll(importPattern)].map(([, ...groups]) => groups.find((group) => group !== undefined));
+  assert.equal(found, ["a", "b", "c", "d", "e", "f"]);
+  assert.ok(importsIn("core").length > 10);
+});
+
+test("core imports core alone", () => {
+  for (const { from, to } of importsIn("core")) assert.ok(to.startsWith("core/"), `${from} imports ${to}`);
+});
+
+test("no adapter imports the adapter of another runtime", () => {
+  for (const { from, to } of importsIn("adapters")) {
+    const [own, other] = [runtimeOf(from), runtimeOf(to)];
+    assert.ok(own === undefined || other === undefined || own === other, `${from} imports ${to}`);
+  }
+});
+
+test("what adapters share imports none of them", () => {
+  for (const { from, to } of importsIn("adapters/shared")) assert.is(runtimeOf(to), undefined, `${from} imports ${to}`);
+});
+
+test("adapters and wasm never import tests, and wasm imports core alone", () => {
+  for (const { from, to } of [...importsIn("adapters"), ...importsIn("wasm")])
+    assert.not.ok(/^(test|bench|examples)\//.test(to), `${from} imports ${to}`);
+  for (const { from, to } of importsIn("wasm")) assert.not.ok(to.startsWith("adapters/"), `${from} imports ${to}`);
+});
+
+test.run();

@@ -1,0 +1,90 @@
+/** What is remembered of the machine and of pairs of filesystems, and what never is. */
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { type Ability, Capabilities } from "#core/capabilities.js";
+import type { Endpoint } from "#core/endpoint.js";
+import { end, file } from "../support/ends.ts";
+
+const on = (device: bigint): Endpoint => file(1, { identity: { device, inode: 1n } });
+const here = on(1n);
+const there = on(2n);
+const elsewhere = on(3n);
+
+/** After an errno: what is known of this pair, of another pair, and of the machine. */
+const lessons: readonly (readonly [code: string, pair: Ability, other: Ability, machine: Ability])[] = [
+  ["ENOSYS", "no", "no", "no"],
+  ["EOPNOTSUPP", "no", "unknown", "unknown"],
+  ["EXDEV", "no", "unknown", "unknown"],
+  ["EINVAL", "unknown", "unknown", "unknown"],
+  ["EPERM", "unknown", "unknown", "unknown"],
+  ["EBADF", "unknown", "unknown", "unknown"],
+  ["EIO", "unknown", "unknown", "unknown"],
+  ["EOVERFLOW", "unknown", "unknown", "unknown"],
+  ["ETXTBSY", "unknown", "unknown", "unknown"],
+  ["ENOMEM", "unknown", "unknown", "unknown"],
+];
+
+for (const [code, pair, other, machine] of lessons)
+  test(`learn() of ${code} makes the pair "${pair}", another pair "${other}", the machine "${machine}"`, () => {
+    const known = new Capabilities();
+    known.learn("copyFileRange", here, there, code);
+    assert.is(known.between("copyFileRange", here, there).ability, pair);
+    assert.is(known.between("copyFileRange", here, elsewhere).ability, other);
+    assert.is(known.between("copyFileRange", there, here).ability, other);
+    assert.is(known.of("copyFileRange").ability, machine);
+    assert.is(known.of("sendfile").ability, "unknown");
+    if (pair === "no") assert.match(known.between("copyFileRange", here, there).reason, code);
+  });
+
+test("of() is unknown, with a reason, before anything was learnt", () => {
+  assert.equal(new Capabilities().of("splice"), { ability: "unknown", reason: "not probed yet" });
+});
+
+test("learn() of moved bytes makes unknown a yes", () => {
+  const known = new Capabilities();
+  known.learn("splice", here, end("socket"), undefined);
+  assert.is(known.of("splice").ability, "yes");
+});
+
+test("learn() of moved bytes does not unsay a no of the machine", () => {
+  const known = new Capabilities();
+  known.declare("splice", "no", "blocked by seccomp");
+  known.learn("splice", here, end("socket"), undefined);
+  assert.equal(known.of("splice"), { ability: "no", reason: "blocked by seccomp" });
+});
+
+test("learn() remembers no pair whose files have no identity", () => {
+  const known = new Capabilities();
+  known.learn("copyFileRange", end("file"), there, "EXDEV");
+  assert.is(known.between("copyFileRange", end("file"), there).ability, "unknown");
+});
+
+test("learn() says nothing about the portable path", () => {
+  const known = new Capabilities();
+  known.learn("portable", here, there, "ENOSYS");
+  known.learn("portable", here, there, undefined);
+  assert.is(known.of("portable").ability, "unknown");
+});
+
+test("between() puts the pair's no before the machine's yes", () => {
+  const known = new Capabilities();
+  known.declare("reflink", "yes", "probed");
+  known.learn("reflink", here, there, "EXDEV");
+  assert.is(known.between("reflink", here, there).ability, "no");
+  assert.is(known.between("reflink", here, here).ability, "yes");
+});
+
+test("between() puts the machine's no before everything", () => {
+  const known = new Capabilities();
+  known.learn("reflink", here, there, "EXDEV");
+  known.declare("reflink", "no", "no engine");
+  assert.is(known.between("reflink", here, there).reason, "no engine");
+});
+
+test("learn() of thousands of pairs keeps the last one", () => {
+  const known = new Capabilities();
+  for (let device = 1n; device <= 2000n; device++) known.learn("reflink", on(device), on(device), "EOPNOTSUPP");
+  assert.is(known.between("reflink", on(2000n), on(2000n)).ability, "no");
+});
+
+test.run();
