@@ -51,7 +51,7 @@ export class Capabilities {
     }
     const scope = lasting[code];
     if (scope === "kernel") this.declare(strategy, "no", `the kernel answered ${code}`);
-    else if (scope === "pair" && source.kind === "file" && target.kind === "file") {
+    else if (scope === "pair" && isKnownFile(source) && isKnownFile(target)) {
       if (this.#pairs.size >= memory) this.#pairs.clear();
       this.#pairs.set(pairKey(strategy, source, target), {
         ability: "no",
@@ -59,6 +59,11 @@ export class Capabilities {
       });
     }
   }
+}
+
+/** Sockets and pipes share a device number that says nothing of what they can do. */
+function isKnownFile({ kind, identity }: Endpoint): boolean {
+  return kind === "file" && identity !== undefined;
 }
 
 function pairKey(strategy: Strategy, source: Endpoint, target: Endpoint): string {

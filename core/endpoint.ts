@@ -31,7 +31,6 @@ export interface Endpoint {
   /** SOCK_STREAM, where it is a socket. Datagrams have boundaries that a byte range would break. */
   readonly byteStream: boolean;
   readonly listening: boolean;
-  readonly connected: boolean;
   /** Bytes at the time of inspection; undefined where there is no size or it can't be trusted. */
   readonly size: number | undefined;
   /** Bytes allocated on disk; less than `size` for a sparse file. */
@@ -54,7 +53,6 @@ const plain: Endpoint = {
   nonblocking: true,
   byteStream: true,
   listening: false,
-  connected: true,
   size: undefined,
   allocated: undefined,
   identity: undefined,

@@ -32,7 +32,7 @@ export interface Outcome {
   readonly errno: number;
   /** Which end the error is about, where that is known. */
   readonly failed?: "source" | "target" | undefined;
-  /** Which end's object the runtime's user closed, where that is what cancelled the attempt. */
+  /** Which end's object was closed, where that is what cancelled the attempt; `cause` says by what, if by an error. */
   readonly closed?: "source" | "target" | undefined;
   /** What the runtime threw, where the attempt ran through its API. */
   readonly cause?: unknown;

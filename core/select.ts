@@ -70,8 +70,7 @@ function checkEnds(source: Endpoint, target: Endpoint, request: Request): void {
     if (end.kind === "other") no("ERR_SLUICE_UNSUPPORTED", `${end.name} is not a file, socket, pipe or device`);
     if (end.kind === "socket" && end.fd && !end.byteStream)
       no("ERR_SLUICE_UNSUPPORTED", `${end.name} is a socket of datagrams or packets, not a byte stream`);
-    if (end.kind === "socket" && end.fd && (end.listening || !end.connected))
-      no("ENOTCONN", `${end.name} is not connected`);
+    if (end.listening) no("ENOTCONN", `${end.name} is listening, not connected`);
   }
   if (!source.readable) no("EBADF", `${source.name} is not open for reading`);
   if (!target.writable) no("EBADF", `${target.name} is not open for writing`);
@@ -134,6 +133,8 @@ export function select(source: Endpoint, target: Endpoint, request: Request, kno
     const list = rejected.map(({ strategy, reason }) => `${strategy}: ${reason}`).join("; ");
     refuse(source, target, "ERR_SLUICE_UNSUPPORTED", `no mechanism is left (${list})`);
   }
+  const inline = isInline(source, target, length);
+  const copying = inline && length !== undefined && length <= limits.inline_copy_bytes;
   return {
     source,
     target,
@@ -141,8 +142,8 @@ export function select(source: Endpoint, target: Endpoint, request: Request, kno
     length,
     owed,
     targetOffset: request.targetOffset,
-    inline: isInline(source, target, length),
-    candidates: forced ? candidates : preferInline(candidates, isInline(source, target, length)),
+    inline,
+    candidates: copying && !forced ? bufferedFirst(candidates) : candidates,
     rejected,
   };
 }
@@ -152,10 +153,9 @@ function isInline(source: Endpoint, target: Endpoint, length: number | undefined
   return source.kind === "file" && target.kind === "socket" && length !== undefined && length <= limits.inline_bytes;
 }
 
-/** Below this many bytes a read and a write beat handing over pages. */
-function preferInline(candidates: readonly Candidate[], inline: boolean): readonly Candidate[] {
+function bufferedFirst(candidates: readonly Candidate[]): readonly Candidate[] {
   const buffered = candidates.find(({ strategy }) => strategy === "buffered");
-  if (!inline || buffered === undefined) return candidates;
+  if (buffered === undefined) return candidates;
   const reason = "small enough to read and write on the calling thread, if its pages are in memory";
   return [{ strategy: "buffered", reason }, ...candidates.filter((candidate) => candidate !== buffered)];
 }

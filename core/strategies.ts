@@ -129,7 +129,7 @@ export const strategies: Readonly<Record<Strategy, StrategyRow>> = {
     about: "maps a window of the file and writes from it",
   },
   portable: {
-    syscalls: ["write"],
+    syscalls: ["write", "read"],
     unfit: () => undefined,
     refusals: refusals(),
     zeroMayRefuse: false,

@@ -84,8 +84,17 @@ function judge(plan: Plan, { strategy }: Candidate, outcome: Outcome, moved: num
   const failed = (message: string, details: TransferErrorDetails): Verdict => ({ kind: "failed", message, details });
 
   if (outcome.end === "done") return { kind: "complete" };
-  if (outcome.end === "cancelled" && outcome.closed !== undefined)
-    return failed(`the ${outcome.closed} was closed after ${total} bytes`, { code: "ERR_SLUICE_CLOSED" });
+  if (outcome.end === "cancelled" && outcome.closed !== undefined) {
+    // A runtime that reads the socket too may hear of a reset before the engine does.
+    const code = outcome.cause === undefined ? "ERR_SLUICE_CLOSED" : codeOf(outcome);
+    return failed(`the ${outcome.closed} was closed after ${total} bytes (${code})`, {
+      code,
+      errno: errnoNumber(code) || undefined,
+      syscall: stringOf(outcome.cause, "syscall"),
+      failed: outcome.closed,
+      cause: outcome.cause,
+    });
+  }
   if (outcome.end === "cancelled")
     return failed(`aborted after ${total} bytes`, { code: "ABORT_ERR", cause: outcome.cause });
   if (outcome.end === "eof") {
@@ -116,10 +125,13 @@ function judge(plan: Plan, { strategy }: Candidate, outcome: Outcome, moved: num
 
 /** The errno's name; for what a runtime threw, the code that it carries. */
 function codeOf({ errno, cause }: Outcome): string {
-  if (errno > 0) return errnoName(errno);
-  if (typeof cause === "object" && cause !== null && "code" in cause && typeof cause.code === "string")
-    return cause.code;
-  return "ERR_SLUICE_FAILED";
+  return errno > 0 ? errnoName(errno) : (stringOf(cause, "code") ?? "ERR_SLUICE_FAILED");
+}
+
+function stringOf(thrown: unknown, name: "code" | "syscall"): string | undefined {
+  if (typeof thrown !== "object" || thrown === null) return undefined;
+  const value: unknown = (thrown as Partial<Record<typeof name, unknown>>)[name];
+  return typeof value === "string" ? value : undefined;
 }
 
 function enter(ledger: Ledger, { strategy, reason }: Candidate, outcome: Outcome, verdict: Verdict): void {

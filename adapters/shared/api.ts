@@ -18,7 +18,7 @@ export type Target = string | URL | number | HasFd | FileHandle | Writable;
 export interface CopyOptions {
   /** Whether an existing target is replaced. Default true. When false: `EEXIST`. */
   readonly overwrite?: boolean | undefined;
-  /** Keep the source's mode, and its times to the microsecond. Default false: the mode less the umask, as cp does. */
+  /** Keep the source's mode, and its times to the nanosecond (without the engine, to the microsecond). Default false: the mode less the umask, as cp does. */
   readonly preserve?: boolean | undefined;
   /** "always" fails where blocks can't be shared, "never" makes sure they are not. Default "auto". */
   readonly reflink?: "auto" | "always" | "never" | undefined;

@@ -3,6 +3,33 @@ import type { Outcome } from "../../core/kernel.ts";
 import { nothing } from "../../core/kernel.ts";
 import type { AbortSignalLike } from "../../core/request.ts";
 
+interface Watch {
+  readonly callbacks: Set<() => void>;
+  readonly listener: () => void;
+}
+
+const watches = new WeakMap<AbortSignalLike, Watch>();
+
+/** One listener a signal, however many transfers share it: the platform warns of leaks from the eleventh on. */
+function listen(signal: AbortSignalLike, callback: () => void): void {
+  let watch = watches.get(signal);
+  if (watch === undefined) {
+    const callbacks = new Set<() => void>();
+    watch = { callbacks, listener: () => callbacks.forEach((each) => each()) };
+    watches.set(signal, watch);
+    signal.addEventListener("abort", watch.listener, { once: true });
+  }
+  watch.callbacks.add(callback);
+}
+
+function unlisten(signal: AbortSignalLike, callback: () => void): void {
+  const watch = watches.get(signal);
+  watch?.callbacks.delete(callback);
+  if (watch === undefined || watch.callbacks.size > 0) return;
+  watches.delete(signal);
+  signal.removeEventListener("abort", watch.listener);
+}
+
 type Cause = Pick<Outcome, "closed" | "cause">;
 
 export class Cancellation {
@@ -14,7 +41,7 @@ export class Cancellation {
   constructor(signal: AbortSignalLike | undefined) {
     this.#signal = signal;
     if (signal?.aborted) this.#onAbort();
-    else signal?.addEventListener("abort", this.#onAbort, { once: true });
+    else if (signal !== undefined) listen(signal, this.#onAbort);
   }
 
   #cancel(cause: Cause): void {
@@ -24,9 +51,9 @@ export class Cancellation {
     this.#listeners.clear();
   }
 
-  /** To be called when the runtime's object for an end is closed. */
-  closed(end: "source" | "target"): void {
-    this.#cancel({ closed: end });
+  /** To be called when the runtime's object for an end is closed, with the error that closed it, if one did. */
+  closed(end: "source" | "target", error?: unknown): void {
+    this.#cancel({ closed: end, cause: error ?? undefined });
   }
 
   /** The outcome that tells of the cancellation, or undefined while there is none. */
@@ -55,7 +82,7 @@ export class Cancellation {
 
   /** Lets go of the signal. */
   dispose(): void {
-    this.#signal?.removeEventListener("abort", this.#onAbort);
+    if (this.#signal !== undefined) unlisten(this.#signal, this.#onAbort);
     this.#listeners.clear();
   }
 }

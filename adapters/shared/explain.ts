@@ -8,13 +8,10 @@ import { type Explanation, explainPlan } from "../../core/explain.ts";
 import { checkOptions, type TransferOptions } from "../../core/request.ts";
 import { select } from "../../core/select.ts";
 import type { Source, Target } from "./api.ts";
-import { callFailed, inspectFd } from "./inspect.ts";
+import { inspectFd } from "./inspect.ts";
 import type { Machine } from "./machine.ts";
-import { sourceOf } from "./source.ts";
-import { targetOf } from "./target.ts";
-
-const codeOf = (error: unknown): string =>
-  error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
+import { codeOf, explained } from "./system-error.ts";
+import { sourceOf, targetOf } from "./ends/recognise.ts";
 
 async function inspectPath(machine: Machine, path: string, flags: number): Promise<Endpoint> {
   const handle = await open(path, flags | constants.O_NONBLOCK | constants.O_NOCTTY);
@@ -30,10 +27,10 @@ async function inspectTargetPath(machine: Machine, path: string): Promise<Endpoi
   try {
     return await inspectPath(machine, path, (await stat(path)).isDirectory() ? constants.O_RDONLY : constants.O_WRONLY);
   } catch (error) {
-    if (codeOf(error) !== "ENOENT") throw callFailed(`open ${path}`, "open", codeOf(error), error);
+    if (codeOf(error) !== "ENOENT") throw explained(error, `open ${path}`, "open");
   }
   const folder = await inspectPath(machine, dirname(path), constants.O_RDONLY).catch((error: unknown) => {
-    throw callFailed(`open ${path}`, "open", codeOf(error), error);
+    throw explained(error, `open ${path}`, "open");
   });
   const { identity, filesystem, fd } = folder;
   return endpoint({

@@ -2,24 +2,13 @@
 import { type BigIntStats, fstatSync } from "node:fs";
 import { fdFlags, fdKinds, inspectionRecord, type Native } from "../../core/abi.ts";
 import { type Endpoint, endpoint, type EndpointKind, sizeIsTrusted } from "../../core/endpoint.ts";
-import { errnoName, errnoNumber, errnoText } from "../../core/errno.ts";
-import { TransferError } from "../../core/error.ts";
+import { errnoName } from "../../core/errno.ts";
 import { RecordMemory } from "./engine.ts";
+import { callFailed, codeOf } from "./system-error.ts";
 
 const kinds = new Map<number, EndpointKind>(
   (Object.keys(fdKinds) as (keyof typeof fdKinds)[]).map((name) => [fdKinds[name], name]),
 );
-
-/** A TransferError for a system call that failed before any byte moved. */
-export function callFailed(what: string, syscall: string, code: string, cause?: unknown): TransferError {
-  const errno = errnoNumber(code);
-  return new TransferError(`Cannot ${what}: ${errnoText(code)} (${code}, ${syscall})`, {
-    code,
-    errno: errno > 0 ? errno : undefined,
-    syscall,
-    cause,
-  });
-}
 
 /** One for all calls: it is read before anything else can run. */
 const record = new RecordMemory(inspectionRecord.size);
@@ -41,7 +30,6 @@ function inspectNative(native: Native, fd: number, name: string): Endpoint {
     nonblocking: has("nonblocking"),
     byteStream: has("stream"),
     listening: has("listening"),
-    connected: has("connected"),
     size: sized ? get("size") : undefined,
     allocated: kind === "file" ? get("blocks") * 512 : undefined,
     identity: {
@@ -69,8 +57,7 @@ function inspectByStat(fd: number, name: string, withoutFd: string): Endpoint {
   try {
     stats = fstatSync(fd, { bigint: true });
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "EBADF";
-    throw callFailed(`use ${name}`, "fstat", code, error);
+    throw callFailed(`use ${name}`, "fstat", codeOf(error) ?? "EBADF", error);
   }
   const kind = statKinds.find(([is]) => stats[is]())?.[1] ?? "other";
   return endpoint({
@@ -87,5 +74,6 @@ function inspectByStat(fd: number, name: string, withoutFd: string): Endpoint {
 
 /** What is behind a descriptor. Throws TransferError `EBADF` where nothing is. */
 export function inspectFd(native: Native | string, fd: number, name: string): Endpoint {
+  if (fd < 0) throw callFailed(`use ${name}`, "fstat", "EBADF");
   return typeof native === "string" ? inspectByStat(fd, name, native) : inspectNative(native, fd, name);
 }

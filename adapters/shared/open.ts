@@ -3,8 +3,10 @@ import { close, constants, ftruncate, open, type PathLike, unlink } from "node:f
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import type { Native } from "../../core/abi.ts";
+import { errnoName } from "../../core/errno.ts";
 import type { AbortSignalLike } from "../../core/request.ts";
-import { callFailed } from "./inspect.ts";
+import { fsCall, callFailed, codeOf, explained } from "./system-error.ts";
 
 const openAsync = promisify(open);
 const closeAsync = promisify(close);
@@ -27,22 +29,13 @@ export interface OpenedPath {
 
 const nameOf = (path: PathLike): string => (path instanceof URL ? fileURLToPath(path) : path.toString());
 
-const codeOf = (error: unknown): string | undefined =>
-  error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
-
-/** Errors of the file system become TransferErrors; those about the argument stay what they are. */
-function explained(error: unknown, name: string): unknown {
-  const code = codeOf(error);
-  return code === undefined || code.startsWith("ERR_") ? error : callFailed(`open ${name}`, "open", code, error);
-}
-
 /** Opens a source. */
 export async function openSource(path: string | URL): Promise<OpenedPath> {
   const name = nameOf(path);
   try {
     return { fd: await openAsync(path, constants.O_RDONLY | quietly), name, created: false };
   } catch (error) {
-    throw explained(error, name);
+    throw explained(error, `open ${name}`, "open");
   }
 }
 
@@ -71,7 +64,7 @@ export async function openTarget(path: string | URL, signal: AbortSignalLike | u
     try {
       return { ...(await tryTarget(path)), name };
     } catch (error) {
-      if (codeOf(error) !== "ENXIO" || signal?.aborted) throw explained(error, name);
+      if (codeOf(error) !== "ENXIO" || signal?.aborted) throw explained(error, `open ${name}`, "open");
       await delay(fifoRetryMs);
     }
   }
@@ -79,11 +72,7 @@ export async function openTarget(path: string | URL, signal: AbortSignalLike | u
 
 /** Empties a file that has been opened as a target. */
 export async function empty(fd: number, name: string): Promise<void> {
-  try {
-    await promisify(ftruncate)(fd, 0);
-  } catch (error) {
-    throw explained(error, name);
-  }
+  await fsCall(`empty ${name}`, "ftruncate", promisify(ftruncate)(fd, 0));
 }
 
 /** Takes away a file that was made for nothing. */
@@ -94,4 +83,11 @@ export async function removeFile(path: string): Promise<void> {
 /** Closes a descriptor of ours. close(2) frees it whatever it answers; an error is a lost write (NFS, quota). */
 export async function closeFd(fd: number): Promise<void> {
   await closeAsync(fd);
+}
+
+/** A duplicate of a borrowed descriptor, to be closed by us. */
+export function duplicate(native: Native, fd: number, name: string): number {
+  const copy = native.sluice_duplicate(fd);
+  if (copy < 0) throw callFailed(`use ${name}`, "fcntl", errnoName(-copy));
+  return copy;
 }

@@ -3,8 +3,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { errnoNumber } from "../../core/errno.ts";
 import { type Job, nothing, type Outcome } from "../../core/kernel.ts";
 import type { Cancellation } from "./cancellation.ts";
-import type { SourceEnd } from "./source.ts";
-import type { TargetEnd } from "./target.ts";
+import type { SourceEnd } from "./ends/source.ts";
+import type { TargetEnd } from "./ends/target.ts";
+import { codeOf } from "./system-error.ts";
 
 /** Larger chunks stopped helping TLS and TCP fallbacks elsewhere: CPython went from 16 to 256 KiB for +62 % and more. */
 const chunkBytes = 256 * 1024;
@@ -12,14 +13,11 @@ const chunkBytes = 256 * 1024;
 /** How long to wait where the runtime reads a descriptor that says EAGAIN, in milliseconds. */
 const retryMs = 5;
 
-const codeOf = (error: unknown): string =>
-  typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
-
 /** Repeats a call while the descriptor has nothing to give or no room; undefined once cancelled. */
-async function patiently<T>(call: () => Promise<T>, cancellation: Cancellation): Promise<T | undefined> {
+async function patiently<T>(call: () => Promise<T>, cancellation: Cancellation, race = true): Promise<T | undefined> {
   while (cancellation.outcome() === undefined) {
     try {
-      return await cancellation.wait(call());
+      return await (race ? cancellation.wait(call()) : call());
     } catch (error) {
       if (codeOf(error) !== "EAGAIN") throw error;
       await delay(retryMs);
@@ -71,7 +69,7 @@ export class PortableRun {
     } catch (error) {
       const cancelled = this.#cancellation.outcome(this.#moved - before);
       if (cancelled !== undefined) return { ...cancelled, stranded };
-      return { ...ended("error"), errno: errnoNumber(codeOf(error)), failed, cause: error };
+      return { ...ended("error"), errno: errnoNumber(codeOf(error) ?? ""), failed, cause: error };
     }
     return { ...ended("cancelled"), ...this.#cancellation.outcome(this.#moved - before), stranded };
   }
@@ -81,12 +79,22 @@ export class PortableRun {
     return (await this.#source.read(max, offset)) ?? null;
   }
 
+  /**
+   * What was handed to a stream is on its way, abort or not, and counts at once when it isn't waited for. A write
+   * to a descriptor can't be called back either, so that is waited for.
+   */
+  async #write(bytes: Uint8Array, offset: number | undefined): Promise<number | undefined> {
+    if (!this.#target.buffers) return patiently(() => this.#target.write(bytes, offset), this.#cancellation, false);
+    if (this.#cancellation.outcome() !== undefined) return undefined;
+    return (await this.#cancellation.wait(this.#target.write(bytes, offset))) ?? bytes.byteLength;
+  }
+
   async #writeAll(chunk: Uint8Array, at: number | undefined): Promise<number> {
     let written = 0;
     while (written < chunk.byteLength) {
       const rest = chunk.subarray(written);
       const offset = at === undefined ? undefined : at + written;
-      const n = await patiently(() => this.#target.write(rest, offset), this.#cancellation);
+      const n = await this.#write(rest, offset);
       if (n === undefined) break;
       written += n;
       this.#moved += n;

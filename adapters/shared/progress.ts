@@ -1,5 +1,5 @@
 /** Tells of progress while bytes move outside JavaScript: to the caller, and to a socket's idle timer. */
-import type { TargetEnd } from "./target.ts";
+import type { TargetEnd } from "./ends/target.ts";
 
 /** Least time between two calls of onProgress, in milliseconds. */
 const intervalMs = 100;

@@ -10,12 +10,13 @@ import { driveAsync, transferLoop } from "../../core/transfer.ts";
 import type { Source, Target } from "./api.ts";
 import { Cancellation } from "./cancellation.ts";
 import { Link } from "./engine.ts";
-import { callFailed } from "./inspect.ts";
+import { callFailed } from "./system-error.ts";
 import type { Machine } from "./machine.ts";
 import { PortableRun } from "./portable.ts";
 import { Progress } from "./progress.ts";
-import { type SourceEnd, sourceOf } from "./source.ts";
-import { type TargetEnd, targetOf } from "./target.ts";
+import { sourceOf, targetOf } from "./ends/recognise.ts";
+import type { SourceEnd } from "./ends/source.ts";
+import type { TargetEnd } from "./ends/target.ts";
 
 /** Errnos after which a connection is of no more use. */
 const brokenCodes = new Set(["EPIPE", "ECONNRESET", "ENOTCONN", "ECONNABORTED", "ETIMEDOUT", "EHOSTUNREACH"]);
@@ -38,11 +39,13 @@ class Runner {
 
   /** Links the ends to the engine, and holds duplicates of them from now on where the first attempt is not at once. */
   prepare(machine: Machine, plan: Plan, later: boolean): void {
+    if (plan.candidates.some(({ strategy }) => strategy === "portable")) this.#source.keep(machine.native);
     const { engine } = machine;
     const { fd: from } = this.#source;
     const { fd: to } = this.#target;
     const native = plan.candidates.some(({ strategy }) => strategy !== "portable");
     if (engine === undefined || !native || from === undefined || to === undefined) return;
+    this.#source.stop();
     this.#link = new Link(engine, from, to);
     if (!later && plan.source.buffered === 0 && plan.candidates[0]?.strategy !== "portable") return;
     const held = this.#link.hold();
@@ -140,8 +143,8 @@ export async function transfer(
     const running = new Runner(source, target, cancellation);
     runner = running;
     running.prepare(machine, plan, emptying);
-    source.watch(() => cancellation.closed("source"));
-    target.watch(() => cancellation.closed("target"));
+    source.watch((error) => cancellation.closed("source", error));
+    target.watch((error) => cancellation.closed("target", error));
     progress = new Progress(running, target, options.onProgress);
     if (emptying) await target.empty();
     const account = await driveAsync(transferLoop(plan, machine.capabilities), (job) => running.run(job));

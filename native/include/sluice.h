@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 1127311349
+#define SLUICE_ABI_FINGERPRINT 59092660
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
@@ -53,8 +53,7 @@ enum {
     SLUICE_FD_NONBLOCKING = 8,
     SLUICE_FD_STREAM = 16,
     SLUICE_FD_LISTENING = 32,
-    SLUICE_FD_CONNECTED = 64,
-    SLUICE_FD_PATH = 128,
+    SLUICE_FD_PATH = 64,
 };
 
 enum {
@@ -66,6 +65,7 @@ enum {
 /* Limits, in bytes. */
 enum {
     SLUICE_INLINE_BYTES = 262144,
+    SLUICE_INLINE_COPY_BYTES = 65536,
     SLUICE_TURN_BYTES = 2097152,
 };
 
@@ -110,6 +110,14 @@ struct sluice_extent {
     int64_t end;
 };
 _Static_assert(sizeof(struct sluice_extent) == 16, "sluice_extent");
+
+struct sluice_times {
+    int64_t access_s;
+    int64_t access_ns;
+    int64_t modify_s;
+    int64_t modify_ns;
+};
+_Static_assert(sizeof(struct sluice_times) == 32, "sluice_times");
 
 struct sluice_interface {
     uint32_t features;
@@ -179,6 +187,9 @@ SLUICE_EXPORT int32_t sluice_next_extent(int32_t fd, void *extent);
 
 /* Gives an unnamed temporary (O_TMPFILE) a name that must not exist yet (linkat). */
 SLUICE_EXPORT int32_t sluice_publish(int32_t fd, void *path);
+
+/* Sets a file's access and modification times, to the nanosecond (utimensat). */
+SLUICE_EXPORT int32_t sluice_set_times(int32_t fd, void *times);
 
 /* Offload features of a network interface (SIOCETHTOOL). */
 SLUICE_EXPORT int32_t sluice_interface(void *name, void *features);

@@ -41,6 +41,7 @@ static uint32_t attempt_buffered(struct job *job)
     return SLUICE_END_DONE;
 }
 
+/* sendfile(2) has no MSG_NOSIGNAL: the thread must not mind SIGPIPE, which every runtime ignores. */
 static uint32_t attempt_sendfile(struct job *job)
 {
     if (!job->target.nonblocking || !is_resident(job, job->remaining)) return SLUICE_END_BLOCKED;

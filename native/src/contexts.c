@@ -92,7 +92,8 @@ static int32_t context_open(void)
 {
     contexts_sweep();
     struct context *context = contexts;
-    while (context < contexts + MAX_CONTEXTS && context->open) context++;
+    while (context < contexts + MAX_CONTEXTS && context->open)
+        context++;
     if (context == contexts + MAX_CONTEXTS) return -EMFILE;
     int failed = lanes_start();
     if (failed < 0) return failed;

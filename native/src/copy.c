@@ -15,8 +15,8 @@ enum turn copy_file_range_turn(struct job *job, struct lane *lane)
     int64_t from = job->offset;
     int64_t to = job->target_offset;
     job->syscalls++;
-    int64_t n = SYS(copy_file_range, job->source.fd, &from, job->target.fd, to < 0 ? NULL : &to,
-                    wanted(job, COPY_BYTES), 0);
+    int64_t n =
+        SYS(copy_file_range, job->source.fd, &from, job->target.fd, to < 0 ? NULL : &to, wanted(job, COPY_BYTES), 0);
     if (n == -EINTR) return TURN_AGAIN;
     if (n < 0) return job_fail(job, n, SLUICE_SIDE_NONE);
     if (n == 0) return TURN_EOF;

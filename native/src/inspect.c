@@ -13,19 +13,11 @@ static int socket_option(int fd, int option)
     return SYS(getsockopt, fd, SOL_SOCKET, option, &value, &length) < 0 ? -1 : value;
 }
 
-static bool has_peer(int fd)
-{
-    struct sockaddr_storage address;
-    socklen_t length = sizeof address;
-    return SYS(getpeername, fd, &address, &length) == 0;
-}
-
 static void inspect_socket(int fd, struct sluice_inspection *answer)
 {
     answer->socket_domain = socket_option(fd, SO_DOMAIN);
     if (socket_option(fd, SO_TYPE) == SOCK_STREAM) answer->flags |= SLUICE_FD_STREAM;
     if (socket_option(fd, SO_ACCEPTCONN) > 0) answer->flags |= SLUICE_FD_LISTENING;
-    if (has_peer(fd)) answer->flags |= SLUICE_FD_CONNECTED;
 }
 
 static uint32_t access_flags(int64_t flags)

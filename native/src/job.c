@@ -9,12 +9,8 @@
 #include <sys/stat.h>
 
 static run_turn *const mechanisms[] = {
-    [SLUICE_SENDFILE] = sendfile_turn,
-    [SLUICE_SPLICE] = splice_turn,
-    [SLUICE_COPY_FILE_RANGE] = copy_file_range_turn,
-    [SLUICE_REFLINK] = reflink_turn,
-    [SLUICE_MAPPED] = mapped_turn,
-    [SLUICE_BUFFERED] = buffered_turn,
+    [SLUICE_SENDFILE] = sendfile_turn, [SLUICE_SPLICE] = splice_turn, [SLUICE_COPY_FILE_RANGE] = copy_file_range_turn,
+    [SLUICE_REFLINK] = reflink_turn,   [SLUICE_MAPPED] = mapped_turn, [SLUICE_BUFFERED] = buffered_turn,
 };
 
 run_turn *mechanism(uint32_t opcode)

@@ -19,7 +19,8 @@ static int64_t bytes_left(struct job *job)
 /*
  * Writes from the window. When the file is truncated under the mapping, write(2) raises no SIGBUS:
  * it gives a short count and then EFAULT. But the rest of the page that holds the new end reads as
- * zeros, so the size is asked again after each write and only bytes of the file are counted.
+ * zeros, so the size is asked again after each write and only bytes before the new end are counted:
+ * those after it may have left as they were, or as zeros, and nothing tells which.
  */
 static enum turn write_window(struct job *job, const char *window, size_t length)
 {

@@ -1,6 +1,13 @@
 /* sendfile(2): page-cache pages straight to the target. */
 #include "job.h"
 
+/* Errnos that speak of the file, or of the pair, and not of a broken socket. */
+static uint32_t side_of(const struct job *job, int64_t error)
+{
+    bool either = error == -EIO || error == -EINVAL || error == -EBADF || error == -EOVERFLOW;
+    return job->target.kind == SLUICE_KIND_SOCKET && !either ? SLUICE_SIDE_TARGET : SLUICE_SIDE_NONE;
+}
+
 enum turn sendfile_turn(struct job *job, struct lane *lane)
 {
     (void)lane;
@@ -13,8 +20,7 @@ enum turn sendfile_turn(struct job *job, struct lane *lane)
         int64_t n = SYS(sendfile, job->target.fd, job->source.fd, &at, count);
         if (n == -EINTR) continue;
         if (n == -EAGAIN) return TURN_WAIT_TARGET;
-        /* A socket that breaks says so with errnos that no file has; for the others the call does not tell. */
-        if (n < 0) return job_fail(job, n, job->target.kind == SLUICE_KIND_SOCKET && n != -EIO ? SLUICE_SIDE_TARGET : SLUICE_SIDE_NONE);
+        if (n < 0) return job_fail(job, n, side_of(job, n));
         if (n == 0) return TURN_EOF;
         job_advance(job, n);
         budget -= n;

@@ -104,23 +104,6 @@ TEST("splice of a file that shrinks within its pipe sends what it holds and ends
     context_close(&context);
 }
 
-TEST("mapped survives a file that shrinks and grows all the while")
-{
-    struct context context = context_open();
-    int source = file_of(MIB), target = file_of(0);
-    for (int i = 0; i < 200; i++) {
-        int32_t job = job_open(&context, source, target);
-        job_start(job, request(SLUICE_MAPPED, 0, MIB, 0));
-        MUST(ftruncate(source, 4096 * (i % 200) + 17));
-        struct sluice_outcome outcome = next_outcome(&context);
-        if (outcome.end == SLUICE_END_ERROR) CHECK_EQ(outcome.error, EIO);
-        CHECK_LE(outcome.bytes, MIB);
-        job_close(job);
-        MUST(ftruncate(source, MIB));
-    }
-    context_close(&context);
-}
-
 TEST("a file that grows is sent to the end that is found")
 {
     struct context context = context_open();

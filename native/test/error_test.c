@@ -192,6 +192,37 @@ TEST("ends that are open the wrong way are EBADF or EISDIR")
     context_close(&context);
 }
 
+/* A TCP socket whose peer is gone with a reset. */
+static int reset_socket(void)
+{
+    struct pair pair = tcp_pair();
+    struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    MUST(setsockopt(pair.peer, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once));
+    drop(pair.peer);
+    return pair.engine;
+}
+
+TEST("an outcome names the end that failed")
+{
+    static const uint32_t strategies[] = {SLUICE_SPLICE, SLUICE_BUFFERED};
+    struct context context = context_open();
+    for (int i = 0; i < 2; i++) {
+        struct sluice_outcome outcome =
+            run(&context, reset_socket(), unix_pair().engine, request(strategies[i], -1, -1, -1));
+        check_error(outcome, ECONNRESET);
+        CHECK_EQ(outcome.failed, SLUICE_SIDE_SOURCE);
+        struct pair from = unix_pair();
+        write_pattern(from.peer, 1000, 0);
+        outcome = run(&context, from.engine, reset_socket(), request(strategies[i], -1, -1, -1));
+        if (!is_disconnect(outcome)) check_error(outcome, ECONNRESET);
+        CHECK_EQ(outcome.failed, SLUICE_SIDE_TARGET);
+        outcome = run(&context, file_of(1000), reset_socket(), request(strategies[i], 0, 1000, -1));
+        if (!is_disconnect(outcome)) check_error(outcome, ECONNRESET);
+        CHECK_EQ(outcome.failed, SLUICE_SIDE_TARGET);
+    }
+    context_close(&context);
+}
+
 TEST("sendfile from a pipe is refused before a byte moves")
 {
     struct context context = context_open();

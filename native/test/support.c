@@ -92,6 +92,7 @@ void check_outcome(struct sluice_outcome outcome, uint32_t end, int64_t bytes)
         FAIL("outcome is end %u, %lld bytes, error %d (%s), not end %u, %lld bytes", outcome.end,
              (long long)outcome.bytes, outcome.error, strerror(outcome.error), end, (long long)bytes);
     CHECK_EQ(outcome.error, 0);
+    CHECK_EQ(outcome.failed, SLUICE_SIDE_NONE);
     if (end != SLUICE_END_CANCELLED) CHECK_EQ(outcome.stranded, 0);
 }
 

@@ -30,6 +30,7 @@ const codecs: Readonly<
   outcome: abi.outcomeRecord,
   inspection: abi.inspectionRecord,
   extent: abi.extentRecord,
+  times: abi.timesRecord,
   interface: abi.interfaceRecord,
   census: abi.censusRecord,
 };

@@ -1,0 +1,76 @@
+/** Tells from an argument what kind of end it is. */
+import { Socket } from "node:net";
+import { Readable, Writable } from "node:stream";
+import { argumentError } from "../../../core/error.ts";
+import type { AbortSignalLike } from "../../../core/request.ts";
+import type { HasFd, Source, Target } from "../api.ts";
+import type { Runtime } from "../runtime.ts";
+import { FdSource } from "./fd-source.ts";
+import { FdTarget } from "./fd-target.ts";
+import { MemorySource } from "./memory-source.ts";
+import { SocketSource } from "./socket-source.ts";
+import { SocketTarget } from "./socket-target.ts";
+import type { SourceEnd } from "./source.ts";
+import { StreamSource } from "./stream-source.ts";
+import { StreamTarget } from "./stream-target.ts";
+import type { TargetEnd } from "./target.ts";
+
+function isHasFd(value: object): value is HasFd {
+  return "fd" in value && typeof value.fd === "number";
+}
+
+/**
+ * Recognises a source.
+ *
+ * @throws TypeError for anything that is none
+ */
+export function sourceOf(value: Source, runtime: Runtime): SourceEnd {
+  if (typeof value === "string" || typeof value === "number") return new FdSource(checkFd(value));
+  if (value instanceof URL) return new FdSource(value);
+  if (value instanceof Uint8Array) return new MemorySource(value);
+  if (value instanceof Socket) return new SocketSource(value, runtime);
+  if (value instanceof Readable) return new StreamSource(value);
+  if (typeof value === "object" && value !== null && isHasFd(value)) return new FdSource(checkFd(value.fd));
+  throw argumentError(
+    "ERR_INVALID_ARG_TYPE",
+    `source must be a path, URL, file descriptor, FileHandle, socket, Readable or Uint8Array, got ${describe(value)}`,
+  );
+}
+
+/** Refuses numbers that can't be descriptors; paths pass. */
+function checkFd<T extends string | number>(value: T): T {
+  if (typeof value === "number" && (!Number.isInteger(value) || value < -1 || value > 0x7fffffff))
+    throw argumentError("ERR_OUT_OF_RANGE", `file descriptor must be a whole number of at least 0, got ${value}`);
+  return value;
+}
+
+/** What an argument is, for a message. */
+function describe(value: unknown): string {
+  if (value === null || typeof value !== "object") return String(value);
+  return `an instance of ${value.constructor?.name ?? "Object"}`;
+}
+
+/** A Writable, or something that has its methods, such as http.ServerResponse. */
+function isWritable(value: object): value is Writable {
+  return "write" in value && typeof value.write === "function" && "on" in value && typeof value.on === "function";
+}
+
+/**
+ * Recognises a target.
+ *
+ * @throws TypeError for anything that is none
+ */
+export function targetOf(value: Target, runtime: Runtime, signal: AbortSignalLike | undefined): TargetEnd {
+  if (typeof value === "string" || typeof value === "number") return new FdTarget(checkFd(value), signal);
+  if (value instanceof URL) return new FdTarget(value, signal);
+  if (value instanceof Socket) return new SocketTarget(value, runtime);
+  if (typeof value === "object" && value !== null) {
+    if ("fd" in value && typeof value.fd === "number" && !(value instanceof Writable))
+      return new FdTarget(checkFd(value.fd), signal);
+    if (isWritable(value)) return new StreamTarget(value);
+  }
+  throw argumentError(
+    "ERR_INVALID_ARG_TYPE",
+    `target must be a path, URL, file descriptor, FileHandle, socket or Writable, got ${describe(value)}`,
+  );
+}

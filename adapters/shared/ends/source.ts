@@ -1,0 +1,25 @@
+/** Where bytes come from, behind one face. */
+import type { Native } from "../../../core/abi.ts";
+import type { Endpoint } from "../../../core/endpoint.ts";
+
+export interface SourceEnd {
+  /** The descriptor for the engine, once opened; undefined where there is none. */
+  readonly fd: number | undefined;
+  /**
+   * Duplicates a borrowed descriptor, to be called before anything is waited for: its owner may close
+   * it meanwhile, and the number may then be another file's.
+   */
+  keep(native: Native | string): void;
+  /** Opens what has to be opened first. Undefined: nothing had to wait. */
+  open(): Promise<void> | undefined;
+  /** What it is now. */
+  inspect(native: Native | string): Endpoint;
+  /** Stops the runtime from reading it: the engine is going to. */
+  stop(): void;
+  /** At most `max` bytes by the runtime's own means; undefined at the end. */
+  read(max: number, offset: number | undefined): Promise<Uint8Array | undefined>;
+  /** Calls back when the runtime's object is closed by somebody else. */
+  watch(closed: (error?: unknown) => void): void;
+  /** Gives it back to the runtime or closes what `open` opened. `broken`: its connection has failed. */
+  end(broken: boolean): Promise<void> | undefined;
+}
