@@ -6,13 +6,7 @@ import { node } from "./node/ffi.ts";
 import type { CapabilityReport, CopyOptions, InterfaceFeatures, Source, Target } from "./shared/api.ts";
 import { createSluice } from "./shared/sluice.ts";
 
-export { TransferError } from "../core/error.ts";
-export type { Ability, Capability } from "../core/capabilities.ts";
-export type { Explanation } from "../core/explain.ts";
-export type { Strategy } from "../core/kernel.ts";
-export type { Attempt, Copied, Report } from "../core/report.ts";
-export type { TransferOptions } from "../core/request.ts";
-export type { CapabilityReport, CopyOptions, HasFd, InterfaceFeatures, Source, Target } from "./shared/api.ts";
+export * from "./shared/public.ts";
 
 const sluice = createSluice(node);
 

@@ -92,7 +92,12 @@ export const symbols = {
   sluice_duplicate: define({
     args: ["i32"],
     names: ["fd"],
-    doc: "Duplicates a descriptor (F_DUPFD_CLOEXEC); the caller closes it.",
+    doc: "Duplicates a descriptor (F_DUPFD_CLOEXEC), to be closed by sluice_close: Deno's node:fs closes its own alone.",
+  }),
+  sluice_close: define({
+    args: ["i32"],
+    names: ["fd"],
+    doc: "Closes a descriptor that sluice_duplicate or sluice_context_lifeline gave.",
   }),
   sluice_probe: define({
     args: ["u32"],
@@ -133,6 +138,13 @@ type AbiArguments<T extends readonly AbiType[]> = { -readonly [K in keyof T]: Ab
 export type Native = {
   readonly [K in keyof typeof symbols]: (...args: AbiArguments<(typeof symbols)[K]["args"]>) => number;
 };
+
+/** Makes something of every symbol: what the three FFI bindings are made with. */
+export function mapSymbols<T>(make: (args: readonly AbiType[], name: keyof Native) => T): Record<keyof Native, T> {
+  const made: Partial<Record<keyof Native, T>> = {};
+  for (const name of Object.keys(symbols) as (keyof Native)[]) made[name] = make(symbols[name].args, name);
+  return made as Record<keyof Native, T>;
+}
 
 /** Numbers of the mechanisms the engine runs. */
 export const opcodes = { sendfile: 1, splice: 2, copyFileRange: 3, reflink: 4, mapped: 5, buffered: 6 } as const;

@@ -1,9 +1,10 @@
 /** Binds the native library with koffi, and is woken by a socket. */
 import { createRequire } from "node:module";
 import { Socket } from "node:net";
-import { type AbiType, type Native, symbols } from "../../core/abi.ts";
+import process from "node:process";
+import { type AbiType, mapSymbols, type Native } from "../../core/abi.ts";
 import type { Runtime, Waker } from "../shared/runtime.ts";
-import { socketFd } from "./socket-fd.ts";
+import { socketFd, stopReading } from "./sockets.ts";
 
 const koffiType: Record<AbiType, string> = { i32: "int32", u32: "uint32", buffer: "void *" };
 
@@ -14,14 +15,13 @@ function bind(path: string): Native {
   const require = createRequire(import.meta.url);
   const koffi = require("koffi") as Koffi;
   const library = koffi.load(path);
-  const bound: Partial<Record<keyof Native, unknown>> = {};
-  for (const name of Object.keys(symbols) as (keyof Native)[])
-    bound[name] = library.func(
+  return mapSymbols((args, name) =>
+    library.func(
       name,
       "int32",
-      symbols[name].args.map((type: AbiType) => koffiType[type]),
-    );
-  return bound as Native;
+      args.map((type) => koffiType[type]),
+    ),
+  );
 }
 
 /**
@@ -48,4 +48,11 @@ function openWaker(native: Native, onWake: () => void): Waker {
   return { context, ref: () => socket.ref(), unref: () => socket.unref() };
 }
 
-export const node: Runtime = { name: "node", bind, openWaker, socketFd };
+export const node: Runtime = {
+  name: "node",
+  env: (name) => process.env[name],
+  bind,
+  openWaker,
+  socketFd,
+  stopReading,
+};

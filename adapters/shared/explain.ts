@@ -43,6 +43,18 @@ async function inspectTargetPath(machine: Machine, path: string): Promise<Endpoi
   });
 }
 
+/** What a target is, without opening it for good. */
+async function inspectTarget(machine: Machine, to: Target): Promise<Endpoint> {
+  if (typeof to === "string" || to instanceof URL)
+    return inspectTargetPath(machine, typeof to === "string" ? to : fileURLToPath(to));
+  const target = targetOf(to, machine.runtime, undefined);
+  try {
+    return target.inspect(machine.native);
+  } finally {
+    await target.end(false, false);
+  }
+}
+
 /** Explains; see the entry of each runtime for the contract. */
 export async function explain(
   machine: Machine,
@@ -55,10 +67,8 @@ export async function explain(
   try {
     await source.open();
     const inspected = source.inspect(machine.native);
+    const target = await inspectTarget(machine, to);
     const isPath = typeof to === "string" || to instanceof URL;
-    const target = isPath
-      ? await inspectTargetPath(machine, typeof to === "string" ? to : fileURLToPath(to))
-      : targetOf(to, machine.runtime, options.signal).inspect(machine.native);
     const starting = isPath && target.kind === "file" && asked.targetOffset === undefined;
     return explainPlan(select(inspected, target, starting ? { ...asked, targetOffset: 0 } : asked, machine.knowledge));
   } finally {

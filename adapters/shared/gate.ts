@@ -63,18 +63,31 @@ class Gate {
     const grant = this.#grants.get(chunk);
     if (grant === undefined) return this.#write(chunk, encoding, callback);
     this.#grants.delete(chunk);
+    // A turn that is given up with a write in flight (an abort) ends only when that has landed: not every
+    // runtime keeps a write that another one overtakes.
+    let writing = 0;
     let released = false;
+    const end = () => {
+      if (!released || writing > 0) return;
+      this.#rest();
+      callback();
+    };
     grant({
       write: (bytes) =>
         new Promise((resolve, reject) => {
           const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-          this.#write(buffer, "buffer" as BufferEncoding, (error) => (error ? reject(error) : resolve()));
+          writing++;
+          this.#write(buffer, "buffer" as BufferEncoding, (error) => {
+            writing--;
+            if (error) reject(error);
+            else resolve();
+            end();
+          });
         }),
       release: () => {
         if (released) return;
         released = true;
-        this.#rest();
-        callback();
+        end();
       },
     });
   }

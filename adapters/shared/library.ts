@@ -1,5 +1,4 @@
 /** Finds and loads the native library. */
-import { existsSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { abiFingerprint, type Native } from "../../core/abi.ts";
@@ -7,8 +6,8 @@ import type { Runtime } from "./runtime.ts";
 
 export type Loaded = { readonly native: Native; readonly path: string } | { readonly reason: string };
 
-function candidates(): readonly string[] {
-  const override = process.env["SLUICE_LIBRARY"];
+function candidates(runtime: Runtime): readonly string[] {
+  const override = runtime.env("SLUICE_LIBRARY");
   if (override !== undefined && override !== "") return [override];
   const name = `native/${process.platform}-${process.arch}/libsluice.so`;
   return [
@@ -21,7 +20,6 @@ const oneLine = (error: unknown): string =>
   String(error instanceof Error ? error.message : error).split("\n", 1)[0] ?? "";
 
 function load(runtime: Runtime, path: string): Loaded {
-  if (!existsSync(path)) return { reason: `${path}: no such file` };
   try {
     const native = runtime.bind(path);
     const found = native.sluice_abi_fingerprint();
@@ -37,9 +35,9 @@ function load(runtime: Runtime, path: string): Loaded {
  * of a failure lists every path that was tried.
  */
 export function loadLibrary(runtime: Runtime): Loaded {
-  if (process.env["SLUICE_DISABLE_NATIVE"] === "1") return { reason: "switched off by SLUICE_DISABLE_NATIVE=1" };
+  if (runtime.env("SLUICE_DISABLE_NATIVE") === "1") return { reason: "switched off by SLUICE_DISABLE_NATIVE=1" };
   const reasons: string[] = [];
-  for (const path of candidates()) {
+  for (const path of candidates(runtime)) {
     const loaded = load(runtime, path);
     if ("native" in loaded) return loaded;
     reasons.push(loaded.reason);

@@ -85,9 +85,15 @@ export async function closeFd(fd: number): Promise<void> {
   await closeAsync(fd);
 }
 
-/** A duplicate of a borrowed descriptor, to be closed by us. */
-export function duplicate(native: Native, fd: number, name: string): number {
+/** A duplicate of a borrowed descriptor, made and closed by the engine. */
+export interface Duplicate {
+  readonly fd: number;
+  close(): void;
+}
+
+/** Duplicates a borrowed descriptor. */
+export function duplicate(native: Native, fd: number, name: string): Duplicate {
   const copy = native.sluice_duplicate(fd);
   if (copy < 0) throw callFailed(`use ${name}`, "fcntl", errnoName(-copy));
-  return copy;
+  return { fd: copy, close: () => native.sluice_close(copy) };
 }

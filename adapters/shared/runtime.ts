@@ -1,6 +1,8 @@
 /** What only a runtime can give: the FFI, a way to be woken, and the descriptors under its objects. */
 import type { Socket } from "node:net";
 import type { Native } from "../../core/abi.ts";
+import type { SourceEnd } from "./ends/source.ts";
+import type { TargetEnd } from "./ends/target.ts";
 
 /** How completions reach the isolate. */
 export interface Waker {
@@ -11,12 +13,26 @@ export interface Waker {
   unref(): void;
 }
 
+/** A descriptor of a socket: the socket's own, or a duplicate that has to be given back. */
+export interface SocketFd {
+  readonly fd: number;
+  release?(): void;
+}
+
 export interface Runtime {
   readonly name: string;
-  /** Binds the library at a path. Throws where the file, the FFI or a permission is missing; never prompts. */
+  /** An environment variable, or undefined where it is not set or may not be read. Never prompts. */
+  env(name: string): string | undefined;
+  /** Binds the library at a path. Throws where the file, the FFI or a permission is missing. Never prompts. */
   bind(path: string): Native;
   /** Opens a context whose completions call `onWake` on the event loop. Starts unreferenced. */
   openWaker(native: Native, onWake: () => void): Waker;
   /** The descriptor under a socket of node:net, or why there is none. */
-  socketFd(socket: Socket): number | string;
+  socketFd(socket: Socket): SocketFd | string;
+  /** Stops the runtime from reading a socket of node:net at once; the answer lets it read again. */
+  stopReading(socket: Socket): () => void;
+  /** Recognises the runtime's own objects as sources. Throws where one can't be used, saying what can. */
+  source?(value: object): SourceEnd | undefined;
+  /** Recognises the runtime's own objects as targets. */
+  target?(value: object): TargetEnd | undefined;
 }

@@ -39,7 +39,7 @@ class Runner {
 
   /** Links the ends to the engine, and holds duplicates of them from now on where the first attempt is not at once. */
   prepare(machine: Machine, plan: Plan, later: boolean): void {
-    if (plan.candidates.some(({ strategy }) => strategy === "portable")) this.#source.keep(machine.native);
+    if (plan.candidates[0]?.strategy === "portable") this.#source.keepReadable();
     const { engine } = machine;
     const { fd: from } = this.#source;
     const { fd: to } = this.#target;

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 59092660
+#define SLUICE_ABI_FINGERPRINT 1197451630
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
@@ -176,8 +176,11 @@ SLUICE_EXPORT int32_t sluice_attempt(int32_t source, int32_t target, void *reque
 /* Describes what a descriptor is. */
 SLUICE_EXPORT int32_t sluice_inspect(int32_t fd, void *inspection);
 
-/* Duplicates a descriptor (F_DUPFD_CLOEXEC); the caller closes it. */
+/* Duplicates a descriptor (F_DUPFD_CLOEXEC), to be closed by sluice_close: Deno's node:fs closes its own alone. */
 SLUICE_EXPORT int32_t sluice_duplicate(int32_t fd);
+
+/* Closes a descriptor that sluice_duplicate or sluice_context_lifeline gave. */
+SLUICE_EXPORT int32_t sluice_close(int32_t fd);
 
 /* 0 when the kernel has the strategy's system call, else -ENOSYS or -EPERM (asked with descriptors of -1). */
 SLUICE_EXPORT int32_t sluice_probe(uint32_t strategy);

@@ -3,16 +3,17 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import * as fs from "node:fs";
 import { join } from "node:path";
-import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { copyFile } from "sluice";
 import { assert, test } from "../support/contract.ts";
 import { sha256 } from "../support/data.ts";
+import { ownCommand } from "../support/self.ts";
 import { tempFolder } from "../support/temp.ts";
 import { assertBytes, data, dataFile, MiB, sparseFile } from "./support/files.ts";
 import { mountTmpfs } from "./support/limits.ts";
 import { failure } from "./support/outcome.ts";
 
+const [program, ...args] = ownCommand();
 const script = fileURLToPath(new URL("support/copy-again-and-again.js", import.meta.url));
 
 test(
@@ -27,7 +28,7 @@ test(
     fs.writeFileSync(target, contents[0]?.content ?? "");
     let interrupted = 0;
     for (let round = 0; round < 12; round++) {
-      const child = spawn(process.execPath, [script, target, ...contents.map(({ path }) => path)], {
+      const child = spawn(program, [...args, script, target, ...contents.map(({ path }) => path)], {
         stdio: ["ignore", "pipe", "inherit"],
       });
       const exit = once(child, "exit");

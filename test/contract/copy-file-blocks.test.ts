@@ -98,7 +98,7 @@ function sharesBlocks(one: string, two: string): boolean {
       ) ?? [];
     return physical;
   };
-  execFileSync("sync");
+  execFileSync("sync", [one, two]);
   const first = place(one);
   if (first === undefined) throw new Error(`filefrag says nothing of ${one}`);
   return first === place(two);

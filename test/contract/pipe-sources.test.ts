@@ -9,6 +9,7 @@ import { waitFor } from "../support/wait.ts";
 import { arrivals, connect } from "./support/connection.ts";
 import { fdInfo, fifo, pipe } from "./support/descriptors.ts";
 import { assertBytes, data } from "./support/files.ts";
+import { feedPipe } from "./support/ends.ts";
 import { failure, watch } from "./support/outcome.ts";
 
 test("transfer() from FIFOs without a writer holds up nothing and can be aborted (26)", {}, async () => {
@@ -112,15 +113,7 @@ test("transfer() from a pipe to a file moves more than the pipe holds (27)", {},
   const content = data(1_000_003);
   const into = join(folder, "target");
   const sending = transfer(reader, into);
-  for (let at = 0; at < content.length;) {
-    try {
-      at += fs.writeSync(writer, content, at, Math.min(50_001, content.length - at));
-    } catch (error) {
-      assert.is((error as NodeJS.ErrnoException).code, "EAGAIN");
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    }
-  }
-  fs.closeSync(writer);
+  await feedPipe(writer, content);
   assert.is((await sending).bytes, content.length);
   fs.closeSync(reader);
   assertBytes(fs.readFileSync(into), content);

@@ -5,7 +5,7 @@
  * filesystem can, so that not even kill -9 leaves anything behind; it gets its name when complete.
  */
 import { type BigIntStats, constants } from "node:fs";
-import { type FileHandle, lstat, open, readlink, realpath } from "node:fs/promises";
+import { type FileHandle, lstat, open, readlink } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { timesRecord } from "../../../core/abi.ts";
@@ -61,17 +61,26 @@ function pathOf(value: unknown, name: string): string {
   throw argumentError("ERR_INVALID_ARG_TYPE", `${name} must be a path or file URL, got ${typeof value}`);
 }
 
-/** The file that a path leads to, through symbolic links: it is replaced, not the link to it. */
+/** As many links as the kernel follows (path_resolution(7)). */
+const mostLinks = 40;
+
+/**
+ * The file that a path leads to, through symbolic links: it is replaced, not the link to it. Only the last
+ * part is looked at, for the folders before it are the kernel's to resolve.
+ */
 async function destination(path: string): Promise<string> {
-  try {
-    return await realpath(path);
-  } catch (error) {
-    if (codeOf(error) !== "ENOENT") throw explained(error, `open ${path}`, "open");
+  let at = path;
+  for (let links = 0; links <= mostLinks; links++) {
+    const next = await readlink(at).catch((error: unknown) => {
+      // EINVAL: it is no link. ENOENT: it is not there yet.
+      if (codeOf(error) === "EINVAL" || codeOf(error) === "ENOENT") return undefined;
+      throw explained(error, `open ${path}`, "open");
+    });
+    if (next === undefined && at.endsWith("/")) throw callFailed(`open ${path}`, "open", "EISDIR");
+    if (next === undefined) return at;
+    at = resolve(dirname(at), next);
   }
-  if (path.endsWith("/")) throw callFailed(`open ${path}`, "open", "EISDIR");
-  // A link to nowhere is followed too, as open(2) with O_CREAT does. A loop is ELOOP above.
-  const next = await readlink(path).catch(() => undefined);
-  return next === undefined ? resolve(path) : destination(resolve(dirname(path), next));
+  throw callFailed(`open ${path}`, "open", "ELOOP");
 }
 
 /** The existing target, which must be a regular file, or undefined. */

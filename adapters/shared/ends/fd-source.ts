@@ -4,7 +4,7 @@ import { promisify } from "node:util";
 import type { Native } from "../../../core/abi.ts";
 import type { Endpoint } from "../../../core/endpoint.ts";
 import { inspectFd } from "../inspect.ts";
-import { closeFd, duplicate, openSource } from "../open.ts";
+import { closeFd, type Duplicate, duplicate, type OpenedPath, openSource } from "../open.ts";
 import type { SourceEnd } from "./source.ts";
 
 const readAsync = promisify(read);
@@ -21,42 +21,50 @@ function reopen(fd: number): number | undefined {
 
 /** A descriptor: borrowed from the caller, or ours when it was opened from a path. */
 export class FdSource implements SourceEnd {
-  #fd: number;
-  #name: string;
-  readonly #path: string | URL | undefined;
+  readonly #from: number | string | URL;
   #opening: Promise<void> | undefined;
-  #ours = false;
+  #opened: OpenedPath | undefined;
+  /** What holds a borrowed file for us: the engine's duplicate, and a description of its own that node:fs can read. */
+  #duplicate: Duplicate | undefined;
+  #reopened: number | undefined;
 
   constructor(from: number | string | URL) {
-    this.#path = typeof from === "number" ? undefined : from;
-    this.#fd = typeof from === "number" ? from : -1;
-    this.#name = `fd ${this.#fd}`;
+    this.#from = from;
+  }
+
+  get #name(): string {
+    return this.#opened?.name ?? `fd ${this.#borrowed}`;
+  }
+
+  /** The caller's descriptor; -1 for a path. */
+  get #borrowed(): number {
+    return typeof this.#from === "number" ? this.#from : -1;
   }
 
   get fd(): number {
-    return this.#fd;
+    return this.#opened?.fd ?? this.#duplicate?.fd ?? this.#reopened ?? this.#borrowed;
   }
 
   keep(native: Native | string): void {
-    if (this.#fd < 0 || this.#ours) return;
-    const kept = typeof native === "string" ? reopen(this.#fd) : duplicate(native, this.#fd, this.#name);
-    if (kept === undefined) return;
-    this.#fd = kept;
-    this.#ours = true;
+    if (this.#borrowed < 0 || this.#duplicate !== undefined) return;
+    if (typeof native === "string") this.keepReadable();
+    else this.#duplicate = duplicate(native, this.#borrowed, this.#name);
+  }
+
+  keepReadable(): void {
+    if (this.#borrowed >= 0) this.#reopened ??= reopen(this.fd);
   }
 
   open(): Promise<void> | undefined {
-    if (this.#path === undefined) return undefined;
-    this.#opening = openSource(this.#path).then(({ fd, name }) => {
-      this.#fd = fd;
-      this.#ours = true;
-      this.#name = name;
+    if (typeof this.#from === "number") return undefined;
+    this.#opening = openSource(this.#from).then((opened) => {
+      this.#opened = opened;
     });
     return this.#opening;
   }
 
   inspect(native: Native | string): Endpoint {
-    return inspectFd(native, this.#fd, this.#name);
+    return inspectFd(native, this.fd, this.#name);
   }
 
   stop(): void {
@@ -65,7 +73,8 @@ export class FdSource implements SourceEnd {
 
   async read(max: number, offset: number | undefined): Promise<Uint8Array | undefined> {
     const buffer = new Uint8Array(max);
-    const { bytesRead } = await readAsync(this.#fd, buffer, 0, max, offset ?? null);
+    const fd = this.#opened?.fd ?? this.#reopened ?? this.#borrowed;
+    const { bytesRead } = await readAsync(fd, buffer, 0, max, offset ?? null);
     return bytesRead === 0 ? undefined : buffer.subarray(0, bytesRead);
   }
 
@@ -76,8 +85,8 @@ export class FdSource implements SourceEnd {
   async end(): Promise<void> {
     // An abort may have overtaken the opening; what comes of it is closed all the same.
     if (this.#opening !== undefined) await Promise.allSettled([this.#opening]);
-    if (!this.#ours) return;
-    this.#ours = false;
-    await closeFd(this.#fd);
+    this.#duplicate?.close();
+    for (const fd of [this.#opened?.fd, this.#reopened]) if (fd !== undefined) await closeFd(fd);
+    this.#duplicate = this.#opened = this.#reopened = undefined;
   }
 }

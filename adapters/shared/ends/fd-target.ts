@@ -5,17 +5,24 @@ import type { Native } from "../../../core/abi.ts";
 import type { Endpoint } from "../../../core/endpoint.ts";
 import type { AbortSignalLike } from "../../../core/request.ts";
 import { inspectFd } from "../inspect.ts";
-import { closeFd, duplicate, empty, type OpenedPath, openTarget, removeFile } from "../open.ts";
+import { closeFd, type Duplicate, duplicate, empty, type OpenedPath, openTarget, removeFile } from "../open.ts";
 import type { TargetEnd } from "./target.ts";
 
 const writeAsync = promisify(write);
+
+/**
+ * PIPE_BUF: what a full pipe takes as a whole or not at all (pipe(7)). Deno writes the rest of a short write
+ * by itself, and when that says EAGAIN, nobody learns of the part that went.
+ */
+const pipeBuf = 4096;
 
 export class FdTarget implements TargetEnd {
   readonly #from: number | string | URL;
   readonly #signal: AbortSignalLike | undefined;
   #opening: Promise<void> | undefined;
   #opened: OpenedPath | undefined;
-  #duplicate: number | undefined;
+  #duplicate: Duplicate | undefined;
+  #mostBytes = Infinity;
   readonly idleTimeoutMs = 0;
   readonly buffers = false;
 
@@ -25,7 +32,7 @@ export class FdTarget implements TargetEnd {
   }
 
   get fd(): number {
-    return typeof this.#from === "number" ? (this.#duplicate ?? this.#from) : (this.#opened?.fd ?? -1);
+    return typeof this.#from === "number" ? (this.#duplicate?.fd ?? this.#from) : (this.#opened?.fd ?? -1);
   }
 
   get isOpen(): boolean {
@@ -54,7 +61,9 @@ export class FdTarget implements TargetEnd {
   }
 
   inspect(native: Native | string): Endpoint {
-    return inspectFd(native, this.fd, this.path ?? `fd ${this.fd}`);
+    const found = inspectFd(native, this.fd, this.path ?? `fd ${this.fd}`);
+    if (found.kind === "pipe") this.#mostBytes = pipeBuf;
+    return found;
   }
 
   empty(): Promise<void> | undefined {
@@ -62,7 +71,9 @@ export class FdTarget implements TargetEnd {
   }
 
   async write(bytes: Uint8Array, offset: number | undefined): Promise<number> {
-    return (await writeAsync(this.fd, bytes, 0, bytes.byteLength, offset ?? null)).bytesWritten;
+    const fd = typeof this.#from === "number" ? this.#from : this.fd;
+    const length = Math.min(bytes.byteLength, this.#mostBytes);
+    return (await writeAsync(fd, bytes, 0, length, offset ?? null)).bytesWritten;
   }
 
   watch(): void {
@@ -76,7 +87,7 @@ export class FdTarget implements TargetEnd {
   async end(_broken: boolean, untouched: boolean): Promise<void> {
     // An abort may have overtaken the opening; what comes of it is closed all the same.
     if (this.#opening !== undefined) await Promise.allSettled([this.#opening]);
-    if (this.#duplicate !== undefined) await closeFd(this.#duplicate);
+    this.#duplicate?.close();
     this.#duplicate = undefined;
     const opened = this.#opened;
     this.#opened = undefined;

@@ -15,6 +15,10 @@ export class MemorySource implements SourceEnd {
     // An object stays itself.
   }
 
+  keepReadable(): void {
+    // It is read as it is.
+  }
+
   open(): undefined {
     return undefined;
   }

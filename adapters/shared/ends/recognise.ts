@@ -29,6 +29,8 @@ export function sourceOf(value: Source, runtime: Runtime): SourceEnd {
   if (value instanceof URL) return new FdSource(value);
   if (value instanceof Uint8Array) return new MemorySource(value);
   if (value instanceof Socket) return new SocketSource(value, runtime);
+  const own = typeof value === "object" && value !== null ? runtime.source?.(value) : undefined;
+  if (own !== undefined) return own;
   if (value instanceof Readable) return new StreamSource(value);
   if (typeof value === "object" && value !== null && isHasFd(value)) return new FdSource(checkFd(value.fd));
   throw argumentError(
@@ -64,6 +66,8 @@ export function targetOf(value: Target, runtime: Runtime, signal: AbortSignalLik
   if (typeof value === "string" || typeof value === "number") return new FdTarget(checkFd(value), signal);
   if (value instanceof URL) return new FdTarget(value, signal);
   if (value instanceof Socket) return new SocketTarget(value, runtime);
+  const own = typeof value === "object" && value !== null ? runtime.target?.(value) : undefined;
+  if (own !== undefined) return own;
   if (typeof value === "object" && value !== null) {
     if ("fd" in value && typeof value.fd === "number" && !(value instanceof Writable))
       return new FdTarget(checkFd(value.fd), signal);

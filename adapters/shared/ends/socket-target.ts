@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { Native } from "../../../core/abi.ts";
 import type { Endpoint } from "../../../core/endpoint.ts";
 import { inspectFd } from "../inspect.ts";
-import type { Runtime } from "../runtime.ts";
+import type { Runtime, SocketFd } from "../runtime.ts";
 import { codeOf } from "../system-error.ts";
 import { StreamTarget, targetClosed } from "./stream-target.ts";
 
@@ -20,6 +20,8 @@ function inspectSocket(native: Native, socket: Socket, fd: number): Endpoint {
 export class SocketTarget extends StreamTarget {
   readonly #socket: Socket;
   readonly #runtime: Runtime;
+  /** From the inspection to the end. */
+  #held: SocketFd | undefined;
 
   constructor(socket: Socket, runtime: Runtime) {
     super(socket);
@@ -28,8 +30,7 @@ export class SocketTarget extends StreamTarget {
   }
 
   override get fd(): number | undefined {
-    const fd = this.#runtime.socketFd(this.#socket);
-    return typeof fd === "number" ? fd : undefined;
+    return this.#held?.fd;
   }
 
   override get isOpen(): boolean {
@@ -52,11 +53,21 @@ export class SocketTarget extends StreamTarget {
 
   override inspect(native: Native | string): Endpoint {
     if (this.#socket.destroyed) throw targetClosed("it is closed", codeOf(this.#socket.errored));
-    const fd = this.#runtime.socketFd(this.#socket);
-    const withoutFd = typeof fd === "string" ? fd : typeof native === "string" ? native : undefined;
-    if (typeof native === "string" || typeof fd === "string")
-      return { ...super.inspect(native), name: "socket", ...(withoutFd !== undefined && { withoutFd }) };
-    return inspectSocket(native, this.#socket, fd);
+    if (typeof native === "string") return this.#withoutFd(native);
+    const held = this.#held ?? this.#runtime.socketFd(this.#socket);
+    if (typeof held === "string") return this.#withoutFd(held);
+    this.#held = held;
+    return inspectSocket(native, this.#socket, held.fd);
+  }
+
+  #withoutFd(reason: string): Endpoint {
+    return { ...super.inspect(reason), name: "socket", withoutFd: reason };
+  }
+
+  override end(broken: boolean): Promise<void> | undefined {
+    this.#held?.release?.();
+    this.#held = undefined;
+    return super.end(broken);
   }
 
   override touch(): void {

@@ -10,6 +10,8 @@ export interface SourceEnd {
    * it meanwhile, and the number may then be another file's.
    */
   keep(native: Native | string): void;
+  /** Holds a borrowed file in a way that the runtime's own API can read: not every runtime reads foreign descriptors. */
+  keepReadable(): void;
   /** Opens what has to be opened first. Undefined: nothing had to wait. */
   open(): Promise<void> | undefined;
   /** What it is now. */

@@ -27,6 +27,10 @@ export class StreamSource implements SourceEnd {
     // An object stays itself.
   }
 
+  keepReadable(): void {
+    // It is read as it is.
+  }
+
   open(): undefined {
     this.stream.on("error", this.#onError);
     return undefined;

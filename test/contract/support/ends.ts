@@ -33,9 +33,15 @@ async function whenReady(call: () => number): Promise<number> {
   }
 }
 
-/** Writes all of it to a non-blocking descriptor and closes that. */
+/**
+ * Writes all of it to a non-blocking descriptor and closes that. In pieces that a pipe takes as a whole or not
+ * at all (PIPE_BUF): some runtimes finish a short write by themselves and lose count when the rest says EAGAIN.
+ */
 export async function feedPipe(writer: number, content: Buffer): Promise<void> {
-  for (let at = 0; at < content.length;) at += await whenReady(() => fs.writeSync(writer, content, at));
+  for (let at = 0; at < content.length;) {
+    const piece = content.subarray(at, at + 4096);
+    at += await whenReady(() => fs.writeSync(writer, piece));
+  }
   fs.closeSync(writer);
 }
 

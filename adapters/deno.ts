@@ -1,0 +1,7 @@
+/** Sluice for Deno. The same functions and contract as on Node: see node.ts. */
+import { deno } from "./deno/ffi.ts";
+import { createSluice } from "./shared/sluice.ts";
+
+export * from "./shared/public.ts";
+
+export const { transfer, copyFile, explain, capabilities, interfaceFeatures } = createSluice(deno);
