@@ -9,11 +9,28 @@ export interface HasFd {
   readonly fd: number;
 }
 
+/** A `Bun.file(path)`, by what tells it from other Blobs. Whole files only; slices are given by offset and length. */
+export interface BunFileLike {
+  readonly name?: string | undefined;
+  readonly size: number;
+  exists(): Promise<boolean>;
+}
+
+/** A `Deno.TcpConn` or `Deno.UnixConn`, by what tells it from everything else. */
+export interface DenoConnLike {
+  readonly localAddr: object;
+  readonly remoteAddr: object;
+  closeWrite(): Promise<void>;
+}
+
+/** What only its own runtime takes. The sockets of `Bun.listen` and `Bun.connect` have an `fd` and are known by it. */
+export type RuntimeEnd = BunFileLike | DenoConnLike;
+
 /** Where bytes come from: a path or file URL, a descriptor, an open file, a socket, a stream, or memory. */
-export type Source = string | URL | number | HasFd | FileHandle | Readable | Uint8Array;
+export type Source = string | URL | number | HasFd | FileHandle | Readable | Uint8Array | RuntimeEnd;
 
 /** Where bytes go: a path or file URL (created, or emptied unless `targetOffset` is given), a descriptor, an open file, a socket or a stream. */
-export type Target = string | URL | number | HasFd | FileHandle | Writable;
+export type Target = string | URL | number | HasFd | FileHandle | Writable | RuntimeEnd;
 
 export interface CopyOptions {
   /** Whether an existing target is replaced. Default true. When false: `EEXIST`. */

@@ -5,4 +5,14 @@ export type { Explanation } from "../../core/explain.ts";
 export type { Strategy } from "../../core/kernel.ts";
 export type { Attempt, Copied, Report } from "../../core/report.ts";
 export type { TransferOptions } from "../../core/request.ts";
-export type { CapabilityReport, CopyOptions, HasFd, InterfaceFeatures, Source, Target } from "./api.ts";
+export type {
+  BunFileLike,
+  CapabilityReport,
+  CopyOptions,
+  DenoConnLike,
+  HasFd,
+  InterfaceFeatures,
+  RuntimeEnd,
+  Source,
+  Target,
+} from "./api.ts";

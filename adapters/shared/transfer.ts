@@ -10,7 +10,7 @@ import { driveAsync, transferLoop } from "../../core/transfer.ts";
 import type { Source, Target } from "./api.ts";
 import { Cancellation } from "./cancellation.ts";
 import { Link } from "./engine.ts";
-import { callFailed } from "./system-error.ts";
+import { callFailed, explained } from "./system-error.ts";
 import type { Machine } from "./machine.ts";
 import { PortableRun } from "./portable.ts";
 import { Progress } from "./progress.ts";
@@ -39,15 +39,17 @@ class Runner {
 
   /** Links the ends to the engine, and holds duplicates of them from now on where the first attempt is not at once. */
   prepare(machine: Machine, plan: Plan, later: boolean): void {
-    if (plan.candidates[0]?.strategy === "portable") this.#source.keepReadable();
+    const names = plan.candidates.map(({ strategy }) => strategy);
+    const startsPortable = names[0] === "portable";
+    // `buffered` serves every pair, so what stands behind it is never reached.
+    if (names.includes("portable") && !names.includes("buffered")) this.#source.keepReadable();
     const { engine } = machine;
     const { fd: from } = this.#source;
     const { fd: to } = this.#target;
-    const native = plan.candidates.some(({ strategy }) => strategy !== "portable");
-    if (engine === undefined || !native || from === undefined || to === undefined) return;
-    this.#source.stop();
+    if (engine === undefined || from === undefined || to === undefined) return;
+    if (!startsPortable) this.#source.stop();
     this.#link = new Link(engine, from, to);
-    if (!later && plan.source.buffered === 0 && plan.candidates[0]?.strategy !== "portable") return;
+    if (!later && !startsPortable && plan.source.buffered === 0) return;
     const held = this.#link.hold();
     if (held < 0) throw callFailed(`send ${plan.source.name}`, "fcntl", errnoName(-held));
   }
@@ -129,12 +131,12 @@ export async function transfer(
 ): Promise<Report> {
   const started = performance.now();
   const request = checkOptions(options);
-  const cancellation = new Cancellation(options.signal);
   const source = sourceOf(from, machine.runtime);
   const target = targetOf(to, machine.runtime, options.signal);
+  const cancellation = new Cancellation(options.signal);
   let runner: Runner | undefined;
   let progress: Progress | undefined;
-  let failure: unknown;
+  let result: { readonly report: Report } | { readonly failure: unknown };
   try {
     throwIfCancelled(cancellation);
     await openEnds(machine, source, target, cancellation);
@@ -149,18 +151,19 @@ export async function transfer(
     if (emptying) await target.empty();
     const account = await driveAsync(transferLoop(plan, machine.capabilities), (job) => running.run(job));
     progress.finish(account.bytes);
-    return { ...account, durationNs: Math.round((performance.now() - started) * 1e6) };
-  } catch (error) {
-    failure = error;
-    throw error;
-  } finally {
-    progress?.stop();
-    cancellation.dispose();
-    runner?.close();
-    const broken = brokenEnds(failure);
-    await source.end(broken.source);
-    await target.end(broken.target, runner === undefined);
+    result = { report: { ...account, durationNs: Math.round((performance.now() - started) * 1e6) } };
+  } catch (failure) {
+    result = { failure };
   }
+  progress?.stop();
+  cancellation.dispose();
+  runner?.close();
+  const broken = brokenEnds("failure" in result ? result.failure : undefined);
+  const ended = await Promise.allSettled([source.end(broken.source), target.end(broken.target, runner === undefined)]);
+  if ("failure" in result) throw result.failure;
+  // A close that fails is a write that was lost (NFS, quota).
+  for (const each of ended) if (each.status === "rejected") throw explained(each.reason, "transfer", "close");
+  return result.report;
 }
 
 function throwIfCancelled(cancellation: Cancellation): void {
