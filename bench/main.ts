@@ -7,6 +7,7 @@ import { copy } from "./suites/copy.ts";
 import { curve } from "./suites/curve.ts";
 import { endurance } from "./suites/endurance.ts";
 import { largeFile } from "./suites/large-file.ts";
+import { runtimes } from "./suites/runtimes.ts";
 import { smallBody } from "./suites/small-body.ts";
 import type { Suite } from "./suites/suite.ts";
 
@@ -14,6 +15,7 @@ const suites: Readonly<Record<string, readonly Suite[]>> = {
   "file-to-socket": [largeFile, concurrent, smallBody, endurance],
   copy: [copy],
   curve: [curve],
+  runtimes: [runtimes],
 };
 
 const usage = `Usage: npm run bench -- [--json] [--rounds N] [SUITE...]

@@ -71,3 +71,9 @@ export function argumentError(code: ArgumentCode, message: string): TypeError | 
   const error = code === "ERR_OUT_OF_RANGE" ? new RangeError(message) : new TypeError(message);
   return Object.assign(error, { code });
 }
+
+/** A value for a message. Unlike String() it never throws, whatever it is given. */
+export function shown(value: unknown): string {
+  if (typeof value === "function") return "a function";
+  return typeof value === "object" && value !== null ? Object.prototype.toString.call(value) : String(value);
+}

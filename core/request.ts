@@ -1,5 +1,5 @@
 /** The options of a transfer, checked before any byte moves. */
-import { argumentError, TransferError } from "./error.ts";
+import { argumentError, shown, TransferError } from "./error.ts";
 import type { Strategy } from "./kernel.ts";
 import { strategies, strategyNames } from "./strategies.ts";
 
@@ -52,7 +52,7 @@ function byteCount(name: string, value: unknown): number {
     throw argumentError("ERR_INVALID_ARG_TYPE", `${name} must be a number or bigint of bytes, got ${typeof value}`);
   const count = Number(value);
   if (!Number.isSafeInteger(count) || count < 0)
-    throw argumentError("ERR_OUT_OF_RANGE", `${name} must be a whole number from 0 to 2^53 - 1, got ${value}`);
+    throw argumentError("ERR_OUT_OF_RANGE", `${name} must be a whole number from 0 to 2^53 - 1, got ${shown(value)}`);
   return count;
 }
 
@@ -67,7 +67,7 @@ function checkStrategy(value: unknown): "auto" | readonly Strategy[] {
   if (list.length === 0 || !list.every(isStrategy))
     throw argumentError(
       "ERR_INVALID_ARG_VALUE",
-      `strategy must be "auto" or one or more of ${strategyNames.join(", ")}, got ${String(value)}`,
+      `strategy must be "auto" or one or more of ${strategyNames.join(", ")}, got ${shown(value)}`,
     );
   return list;
 }
@@ -82,12 +82,11 @@ const onlyChoice = { consistency: "live", cache: "normal" } as const;
  * @throws TransferError `ERR_SLUICE_UNSUPPORTED` for a consistency or cache mode that this version lacks
  */
 export function checkOptions(options: TransferOptions = {}): Request {
-  if (typeof options !== "object" || options === null)
-    throw argumentError("ERR_INVALID_ARG_TYPE", `options must be an object, got ${String(options)}`);
+  checkObject(options);
   for (const [name, choice] of Object.entries(onlyChoice)) {
     const value: unknown = options[name as keyof typeof onlyChoice];
     if (value !== undefined && value !== choice)
-      throw new TransferError(`Cannot transfer: ${name} "${String(value)}" is not available, only "${choice}" is`, {
+      throw new TransferError(`Cannot transfer: ${name} "${shown(value)}" is not available, only "${choice}" is`, {
         code: "ERR_SLUICE_UNSUPPORTED",
       });
   }
@@ -105,8 +104,17 @@ export function checkOptions(options: TransferOptions = {}): Request {
   };
 }
 
+/** @throws TypeError for options that are no object */
+export function checkObject(options: unknown): void {
+  if (typeof options !== "object" || options === null || Array.isArray(options))
+    throw argumentError("ERR_INVALID_ARG_TYPE", `options must be an object, got ${shown(options)}`);
+}
+
 function checkSignal(signal: unknown): void {
   if (signal === undefined) return;
-  if (typeof signal !== "object" || signal === null || !("aborted" in signal && "addEventListener" in signal))
-    throw argumentError("ERR_INVALID_ARG_TYPE", `signal must be an AbortSignal, got ${String(signal)}`);
+  const methods = ["addEventListener", "removeEventListener"] as const;
+  const isListenedTo = (value: object): boolean =>
+    methods.every((name) => typeof (value as Partial<Record<string, unknown>>)[name] === "function");
+  if (typeof signal !== "object" || signal === null || !("aborted" in signal && isListenedTo(signal)))
+    throw argumentError("ERR_INVALID_ARG_TYPE", `signal must be an AbortSignal, got ${shown(signal)}`);
 }

@@ -27,10 +27,11 @@ const libraryFlags = [
 ];
 
 const host = `${process.platform}-${process.arch}`;
+const { values } = parseArgs({ options: { target: { type: "string", default: host } } });
 
 /** Ends the build without a library: the package works, by its portable path. */
 function without(reason) {
-  console.log(`native: ${reason}; sluice will take its portable path`);
+  console.log(`native: ${reason}; on ${values.target} sluice will take its portable path`);
   process.exit(0);
 }
 
@@ -66,10 +67,9 @@ async function verify(library) {
   if (extra.length > 0) throw new Error(`${library} also exports ${extra.join(", ")}`);
 }
 
-const { values } = parseArgs({ options: { target: { type: "string", default: host } } });
 const target = targets[values.target];
 if (process.platform !== "linux") without(`the library is for Linux, this is ${process.platform}`);
-if (target === undefined) without(`no library for ${values.target}`);
+if (target === undefined) without("there is no library for it");
 
 await import("./header.mjs");
 
@@ -89,9 +89,10 @@ if (compiler === undefined) {
   without(`no C compiler (${values.target === host ? "$CC, cc, gcc or clang" : target.cross})`);
 }
 
-// Renamed into place: a process that has the old library mapped keeps it whole.
-const draft = `${output}.${process.pid}`;
-mkdirSync(new URL(`../dist/native/${values.target}`, import.meta.url), { recursive: true });
+// Renamed into place: a process that has the old library mapped keeps it whole, and no package carries half of one.
+const draft = `build/native/${values.target}.${process.pid}.so`;
+for (const folder of ["build/native", `dist/native/${values.target}`])
+  mkdirSync(new URL(`../${folder}`, import.meta.url), { recursive: true });
 try {
   const [command, ...words] = compiler;
   run(command, [...words, ...cFlags, ...libraryFlags, ...target.machineFlags, ...sources, "-o", draft]);

@@ -3,6 +3,7 @@
  *
  *     npm test                        all of them
  *     npm test -- unit/select abort   files and contract tests whose names contain one of the words
+ *     npm run test:matrix             the contract tests alone, on every runtime and release line
  *
  * Exit code 1 when anything failed or nothing ran.
  */
@@ -10,6 +11,7 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { parseArgs } from "node:util";
 import { killAll } from "./support/child.ts";
 import { limiter } from "./support/limiter.ts";
 import { failedOutcome, type FileOutcome } from "./support/outcome.ts";
@@ -17,7 +19,7 @@ import { root } from "./support/root.ts";
 import { runContract } from "./support/run-contract.ts";
 import { runNative } from "./support/run-native.ts";
 import { runPlain } from "./support/run-plain.ts";
-import { runtimes } from "./support/runtimes.ts";
+import { type Candidate, candidates, locate, type Runtime } from "./support/runtimes.ts";
 
 interface Task {
   readonly name: string;
@@ -28,7 +30,10 @@ interface Task {
 const plainFolders = { unit: 120_000, node: 120_000, cli: 120_000, package: 300_000 } as const;
 const nativeTimeoutMs = 300_000;
 
-const words = process.argv.slice(2);
+const { values: options, positionals: words } = parseArgs({
+  allowPositionals: true,
+  options: { matrix: { type: "boolean", default: false } },
+});
 const wanted = (name: string) => words.length === 0 || words.some((word) => name.includes(word));
 const limit = limiter(Math.min(4, Math.max(2, availableParallelism())));
 
@@ -45,21 +50,35 @@ function testsIn(folder: string): { name: string; compiled: string }[] {
     }));
 }
 
-function* tasks(): Generator<Task> {
+function* plainTasks(): Generator<Task> {
   for (const [folder, timeoutMs] of Object.entries(plainFolders))
     for (const { name, compiled } of testsIn(folder))
       if (wanted(name)) yield { name, run: () => limit(() => runPlain(compiled, timeoutMs)) };
-  for (const runtime of runtimes)
-    for (const { name, compiled } of testsIn("contract")) {
-      const label = `${name} (${runtime.name})`;
-      // A word with a slash names files alone, which saves asking every file for its tests.
-      if (!wanted(label) && words.every((word) => word.includes("/"))) continue;
-      yield { name: label, run: () => runContract(compiled, runtime, (test) => wanted(`${label} ${test}`), limit) };
-    }
+}
+
+function* contractTasks(candidate: Candidate): Generator<Task> {
+  let located: Promise<Runtime> | undefined;
+  for (const { name, compiled } of testsIn("contract")) {
+    const label = `${name} (${candidate.name})`;
+    // A word with a slash names files alone, which saves asking every file for its tests.
+    if (!wanted(label) && words.every((word) => word.includes("/"))) continue;
+    const run = async () => {
+      located ??= locate(candidate);
+      return await runContract(compiled, await located, (test) => wanted(`${label} ${test}`), limit);
+    };
+    yield { name: label, run };
+  }
+}
+
+function* nativeTasks(): Generator<Task> {
   const native = join(root, "native/test/run.mjs");
   if (existsSync(native) && wanted("native"))
     yield { name: "native", run: () => limit(() => runNative(native, nativeTimeoutMs)) };
 }
+
+const tasks = options.matrix
+  ? candidates.matrix.flatMap((candidate) => [...contractTasks(candidate)])
+  : [...plainTasks(), ...candidates.usual.flatMap((candidate) => [...contractTasks(candidate)]), ...nativeTasks()];
 
 const sums = { passed: 0, failed: 0, skipped: 0 };
 
@@ -90,7 +109,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const)
     process.exit(1);
   });
 
-await Promise.all([...tasks()].map(perform));
+await Promise.all(tasks.map(perform));
 if (sums.passed + sums.failed === 0) console.log("No test ran.");
 process.exitCode = sums.failed > 0 || sums.passed === 0 ? 1 : 0;
 console.log(`\n${sums.passed} passed, ${sums.failed} failed${sums.skipped > 0 ? `, ${sums.skipped} skipped` : ""}`);

@@ -1,7 +1,9 @@
 /** Binds the native library with bun:ffi, and is woken by a socket. */
 import { dlopen, FFIType } from "bun:ffi";
+import { statSync } from "node:fs";
 import process from "node:process";
 import { type AbiType, mapSymbols, type Native } from "../../core/abi.ts";
+import { openContext } from "../shared/engine.ts";
 import type { Runtime, Waker } from "../shared/runtime.ts";
 import { source, target } from "./objects.ts";
 import { socketFd, stopReading } from "./sockets.ts";
@@ -11,6 +13,8 @@ const ffiType = { i32: FFIType.i32, u32: FFIType.u32, buffer: FFIType.ptr } as c
 const definitions = mapSymbols((args) => ({ args: args.map((type) => ffiType[type]), returns: FFIType.i32 as const }));
 
 function bind(path: string): Native {
+  // Opening a FIFO would wait for ever.
+  if (!statSync(path).isFile()) throw new Error("not a regular file");
   return dlopen(path, definitions).symbols;
 }
 
@@ -19,8 +23,7 @@ function bind(path: string): Native {
  * with the isolate, and the engine then closes the context.
  */
 function openWaker(native: Native, onWake: () => void): Waker {
-  const context = native.sluice_context_open();
-  if (context < 0) throw new Error(`sluice_context_open: ${context}`);
+  const context = openContext(native);
   // It arrives a moment later; until then its wishes are kept.
   let socket: Bun.Socket | undefined;
   let wanted = false;

@@ -1,7 +1,7 @@
 /** Bun's own objects as ends: Bun.file(path), and the sockets of Bun.listen and Bun.connect. */
-import { read, write } from "node:fs";
+import { read } from "node:fs";
 import { promisify } from "node:util";
-import { argumentError } from "../../core/error.ts";
+import { argumentError, TransferError } from "../../core/error.ts";
 import { type Connection, ConnectionSource, ConnectionTarget } from "../shared/ends/connection.ts";
 import { FdSource } from "../shared/ends/fd-source.ts";
 import { FdTarget } from "../shared/ends/fd-target.ts";
@@ -9,13 +9,13 @@ import type { SourceEnd } from "../shared/ends/source.ts";
 import type { TargetEnd } from "../shared/ends/target.ts";
 
 const readAsync = promisify(read);
-const writeAsync = promisify(write);
 
 /** What tells one of Bun's sockets from everything else with an fd. */
 interface BunSocket {
   readonly fd: number;
   readonly readyState: number;
-  readonly authorized: boolean;
+  getTLSVersion(): string | null;
+  write(bytes: Uint8Array): number;
   pause(): void;
   resume(): void;
 }
@@ -23,6 +23,9 @@ interface BunSocket {
 function isBunSocket(value: object): value is BunSocket {
   return "fd" in value && "readyState" in value && "pause" in value && "terminate" in value;
 }
+
+/** Known before the handshake, too: only sockets without TLS have no version at any time. */
+const isEncrypted = (socket: BunSocket): boolean => socket.getTLSVersion() !== null;
 
 class BunConnection implements Connection {
   readonly name = "Bun socket";
@@ -33,13 +36,8 @@ class BunConnection implements Connection {
   }
 
   fd(): number | string {
-    if ("getTLSVersion" in this.#socket && this.#isEncrypted()) return "TLS encrypts in the process";
+    if (isEncrypted(this.#socket)) return "TLS encrypts in the process";
     return this.#socket.fd >= 0 ? this.#socket.fd : "the socket shows no descriptor";
-  }
-
-  #isEncrypted(): boolean {
-    const { getTLSVersion } = this.#socket as BunSocket & { getTLSVersion(): string | null };
-    return Boolean(getTLSVersion.call(this.#socket));
   }
 
   isClosed(): boolean {
@@ -52,8 +50,11 @@ class BunConnection implements Connection {
     return bytesRead === 0 ? undefined : buffer.subarray(0, bytesRead);
   }
 
+  /** Through Bun, which encrypts where it has to: a number for what it took, 0 for no room, -1 for a dead connection. */
   async write(bytes: Uint8Array): Promise<number> {
-    return (await writeAsync(this.#socket.fd, bytes, 0, bytes.byteLength, null)).bytesWritten;
+    const taken = this.#socket.write(bytes);
+    if (taken > 0) return taken;
+    throw Object.assign(new Error("Bun's socket took nothing"), { code: taken === 0 ? "EAGAIN" : "EPIPE" });
   }
 
   stopReading(): () => void {
@@ -62,14 +63,23 @@ class BunConnection implements Connection {
   }
 }
 
-/** The path of a whole Bun.file, or undefined for anything else. */
+/** Those that were found to be whole. Bun keeps the size it was first asked for, so that a file which grows looks like a slice. */
+const whole = new WeakSet<Blob>();
+
+/**
+ * The path of a whole Bun.file, or undefined for anything else. A name says nothing: it can be set, and that of a
+ * file in a form is the client's choice. What Bun prints is the only thing that tells a Bun.file from those.
+ */
 function bunFilePath(value: object): string | undefined {
-  if (!(value instanceof Blob) || !("name" in value)) return undefined;
-  const { name } = value;
-  if (typeof name !== "string")
+  if (!(value instanceof Blob)) return undefined;
+  const shown = Bun.inspect(value);
+  if (shown.startsWith("FileRef (fd:"))
     throw argumentError("ERR_INVALID_ARG_VALUE", "a Bun.file without a path can't be used: pass its descriptor");
-  if (value.size !== Bun.file(name).size && value.size !== Infinity)
+  const { name } = value as Blob & { readonly name?: string };
+  if (name === undefined || !shown.startsWith(`FileRef ("${name}")`)) return undefined;
+  if (!whole.has(value) && value.size !== Bun.file(name).size)
     throw argumentError("ERR_INVALID_ARG_VALUE", "a slice of a Bun.file can't be used: pass offset and length instead");
+  whole.add(value);
   return name;
 }
 
@@ -77,7 +87,12 @@ function bunFilePath(value: object): string | undefined {
 export function source(value: object): SourceEnd | undefined {
   const path = bunFilePath(value);
   if (path !== undefined) return new FdSource(path);
-  return isBunSocket(value) ? new ConnectionSource(new BunConnection(value)) : undefined;
+  if (!isBunSocket(value)) return undefined;
+  if (isEncrypted(value))
+    throw new TransferError("Cannot send Bun socket: what TLS decrypts goes to its data callback alone", {
+      code: "ERR_SLUICE_UNSUPPORTED",
+    });
+  return new ConnectionSource(new BunConnection(value));
 }
 
 /** Recognises a target. */

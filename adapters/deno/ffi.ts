@@ -2,6 +2,7 @@
 import { openSync } from "node:fs";
 import { Socket } from "node:net";
 import { type AbiType, mapSymbols, type Native } from "../../core/abi.ts";
+import { openContext } from "../shared/engine.ts";
 import type { Runtime, Waker } from "../shared/runtime.ts";
 import { source, target } from "./objects.ts";
 import { socketFd, stopReading } from "./sockets.ts";
@@ -41,8 +42,7 @@ function holdLifeline(native: Native, context: number): void {
 
 /** A socket that Deno reads: 28 µs to the event loop, where a thread-safe callback takes 57 µs. */
 function openWaker(native: Native, onWake: () => void): Waker {
-  const context = native.sluice_context_open();
-  if (context < 0) throw new Error(`sluice_context_open: ${context}`);
+  const context = openContext(native);
   const fd = native.sluice_context_wake_fd(context);
   if (isGranted({ name: "read", path: "/proc/self/fd" })) holdLifeline(native, context);
   const socket = new Socket({ fd, readable: true, writable: true });

@@ -1,8 +1,10 @@
 /** Binds the native library with koffi, and is woken by a socket. */
+import { statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { Socket } from "node:net";
 import process from "node:process";
 import { type AbiType, mapSymbols, type Native } from "../../core/abi.ts";
+import { openContext } from "../shared/engine.ts";
 import type { Runtime, Waker } from "../shared/runtime.ts";
 import { socketFd, stopReading } from "./sockets.ts";
 
@@ -12,6 +14,8 @@ type Koffi = typeof import("koffi");
 
 /** Required when first needed: importing sluice must cost nothing where koffi is absent or forbidden. */
 function bind(path: string): Native {
+  // Opening a FIFO would wait for ever.
+  if (!statSync(path).isFile()) throw new Error("not a regular file");
   const require = createRequire(import.meta.url);
   const koffi = require("koffi") as Koffi;
   const library = koffi.load(path);
@@ -30,8 +34,7 @@ function bind(path: string): Native {
  * which is all that is seen of a terminated Worker.
  */
 function openWaker(native: Native, onWake: () => void): Waker {
-  const context = native.sluice_context_open();
-  if (context < 0) throw new Error(`sluice_context_open: ${context}`);
+  const context = openContext(native);
   const fd = native.sluice_context_wake_fd(context);
   const onread = {
     buffer: Buffer.alloc(64),

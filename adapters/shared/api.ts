@@ -23,8 +23,15 @@ export interface DenoConnLike {
   closeWrite(): Promise<void>;
 }
 
-/** What only its own runtime takes. The sockets of `Bun.listen` and `Bun.connect` have an `fd` and are known by it. */
-export type RuntimeEnd = BunFileLike | DenoConnLike;
+/** A socket of `Bun.listen` or `Bun.connect`, by what tells it from everything else: Bun's types don't show its `fd`. */
+export interface BunSocketLike {
+  readonly readyState: number;
+  readonly bytesWritten: number;
+  terminate(): void;
+}
+
+/** What only its own runtime takes. */
+export type RuntimeEnd = BunFileLike | BunSocketLike | DenoConnLike;
 
 /** Where bytes come from: a path or file URL, a descriptor, an open file, a socket, a stream, or memory. */
 export type Source = string | URL | number | HasFd | FileHandle | Readable | Uint8Array | RuntimeEnd;

@@ -56,6 +56,11 @@ export class Cancellation {
     this.#cancel({ closed: end, cause: error ?? undefined });
   }
 
+  /** Stops the transfer for a reason of our own, which becomes the error's cause. */
+  abort(cause: unknown): void {
+    this.#cancel({ cause });
+  }
+
   /** The outcome that tells of the cancellation, or undefined while there is none. */
   outcome(bytes = 0): Outcome | undefined {
     return this.#cause && { ...nothing, ...this.#cause, end: "cancelled", bytes };

@@ -8,8 +8,10 @@ import {
   outcomeRecord,
   requestRecord,
 } from "../../core/abi.ts";
+import { errnoName } from "../../core/errno.ts";
 import { type Job, nothing, type Outcome } from "../../core/kernel.ts";
 import type { Runtime, Waker } from "./runtime.ts";
+import { callFailed } from "./system-error.ts";
 
 const sideNames = [undefined, "source", "target"] as const;
 const endNames = ["done", "eof", "cancelled", "error"] as const;
@@ -61,6 +63,13 @@ function sum(first: Outcome, rest: Outcome): Outcome {
     waits: first.waits + rest.waits,
     cpuNs: first.cpuNs + rest.cpuNs,
   };
+}
+
+/** Opens a context for this isolate. Throws TransferError `EMFILE` where no descriptor is left for it. */
+export function openContext(native: Native): number {
+  const context = native.sluice_context_open();
+  if (context < 0) throw callFailed("start the engine", "socketpair", errnoName(-context));
+  return context;
 }
 
 export class Engine {

@@ -2,6 +2,7 @@
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { abiFingerprint, type Native } from "../../core/abi.ts";
+import { callFailed } from "./system-error.ts";
 import type { Runtime } from "./runtime.ts";
 
 export type Loaded = { readonly native: Native; readonly path: string } | { readonly reason: string };
@@ -19,6 +20,8 @@ function candidates(runtime: Runtime): readonly string[] {
 const oneLine = (error: unknown): string =>
   String(error instanceof Error ? error.message : error).split("\n", 1)[0] ?? "";
 
+const noDescriptors = /EMFILE|ENFILE|too many open files/i;
+
 function load(runtime: Runtime, path: string): Loaded {
   try {
     const native = runtime.bind(path);
@@ -26,6 +29,8 @@ function load(runtime: Runtime, path: string): Loaded {
     if (found === abiFingerprint) return { native, path };
     return { reason: `${path}: built for another version (ABI ${found}, expected ${abiFingerprint})` };
   } catch (error) {
+    // For the moment only: the next call may find a descriptor free.
+    if (noDescriptors.test(oneLine(error))) throw callFailed("load the engine", "open", "EMFILE", error);
     return { reason: `${path}: ${oneLine(error)}` };
   }
 }

@@ -5,7 +5,7 @@ import { type Job, nothing, type Outcome } from "../../core/kernel.ts";
 import type { Cancellation } from "./cancellation.ts";
 import type { SourceEnd } from "./ends/source.ts";
 import type { TargetEnd } from "./ends/target.ts";
-import { codeOf } from "./system-error.ts";
+import { codeOf, saysClosed } from "./system-error.ts";
 
 /** Larger chunks stopped helping TLS and TCP fallbacks elsewhere: CPython went from 16 to 256 KiB for +62 % and more. */
 const chunkBytes = 256 * 1024;
@@ -29,6 +29,8 @@ async function patiently<T>(call: () => Promise<T>, cancellation: Cancellation, 
 /** One portable attempt. `bytes` counts along, for progress reports and for the outcome of a failure. */
 export class PortableRun {
   #moved = 0;
+  /** Whether the last write was cut short by the cancellation, so that nobody knows whether it arrived. */
+  #unconfirmed = false;
   readonly #source: SourceEnd;
   readonly #target: TargetEnd;
   readonly #cancellation: Cancellation;
@@ -64,11 +66,12 @@ export class PortableRun {
         const at = job.targetOffset === undefined ? undefined : job.targetOffset + done;
         const written = await this.#writeAll(chunk, at);
         stranded = job.offset === undefined ? chunk.byteLength - written : 0;
-        if (written < chunk.byteLength) break;
+        if (written < chunk.byteLength || this.#unconfirmed) break;
       }
     } catch (error) {
       const cancelled = this.#cancellation.outcome(this.#moved - before);
       if (cancelled !== undefined) return { ...cancelled, stranded };
+      if (saysClosed(error)) return { ...ended("cancelled"), closed: failed };
       return { ...ended("error"), errno: errnoNumber(codeOf(error) ?? ""), failed, cause: error };
     }
     return { ...ended("cancelled"), ...this.#cancellation.outcome(this.#moved - before), stranded };
@@ -86,7 +89,9 @@ export class PortableRun {
   async #write(bytes: Uint8Array, offset: number | undefined): Promise<number | undefined> {
     if (!this.#target.buffers) return patiently(() => this.#target.write(bytes, offset), this.#cancellation, false);
     if (this.#cancellation.outcome() !== undefined) return undefined;
-    return (await this.#cancellation.wait(this.#target.write(bytes, offset))) ?? bytes.byteLength;
+    const written = await this.#cancellation.wait(this.#target.write(bytes, offset));
+    this.#unconfirmed = written === undefined;
+    return written ?? bytes.byteLength;
   }
 
   async #writeAll(chunk: Uint8Array, at: number | undefined): Promise<number> {

@@ -7,6 +7,7 @@ export type { Attempt, Copied, Report } from "../../core/report.ts";
 export type { TransferOptions } from "../../core/request.ts";
 export type {
   BunFileLike,
+  BunSocketLike,
   CapabilityReport,
   CopyOptions,
   DenoConnLike,

@@ -37,9 +37,10 @@ export function createSluice(runtime: Runtime): Sluice {
   let machine: Machine | undefined;
   const known = () => (machine ??= new Machine(runtime));
   return {
-    transfer: (source, target, options) => transfer(known(), source, target, options),
-    copyFile: (from, to, options) => copyFile(known(), from, to, options),
-    explain: (source, target, options) => explain(known(), source, target, options),
+    // Asynchronous as a whole: an engine that can't start (EMFILE) rejects, and is tried again at the next call.
+    transfer: async (source, target, options) => transfer(known(), source, target, options),
+    copyFile: async (from, to, options) => copyFile(known(), from, to, options),
+    explain: async (source, target, options) => explain(known(), source, target, options),
     capabilities: () => known().report(),
     interfaceFeatures: (name) => interfaceFeatures(known(), name),
   };

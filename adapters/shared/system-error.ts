@@ -33,3 +33,34 @@ export async function fsCall<T>(what: string, syscall: string, promise: Promise<
     throw explained(error, what, syscall);
   }
 }
+
+/** Codes by which runtimes say that a stream or socket was closed, and one name for what else they call differently. */
+const otherNames: Readonly<Record<string, string>> = {
+  ERR_STREAM_DESTROYED: "ERR_SLUICE_CLOSED",
+  ERR_STREAM_PREMATURE_CLOSE: "ERR_SLUICE_CLOSED",
+  ERR_SOCKET_CLOSED: "ERR_SLUICE_CLOSED",
+  ERR_SOCKET_CLOSED_BEFORE_CONNECTION: "ERR_SLUICE_CLOSED",
+  ERR_ACCESS_DENIED: "EACCES",
+};
+
+/** Whether an error says that somebody closed the object. */
+export function saysClosed(error: unknown): boolean {
+  return otherNames[codeOf(error) ?? ""] === "ERR_SLUICE_CLOSED";
+}
+
+/** Whether Deno refused for want of a permission, which it says by name and not by code. */
+const isNotCapable = (error: unknown): boolean => error instanceof Error && error.name === "NotCapable";
+
+/** The error that a transfer rejects with: what a runtime threw, in our shape, unless it is about an argument. */
+export function asTransferError(error: unknown): unknown {
+  if (error instanceof TransferError || !(error instanceof Error)) return error;
+  const code = isNotCapable(error) ? "EACCES" : codeOf(error);
+  if (code === undefined || error instanceof TypeError || error instanceof RangeError) return error;
+  const known = otherNames[code] ?? code;
+  const errno = errnoNumber(known);
+  return new TransferError(`Cannot transfer: ${error.message} (${known})`, {
+    code: known,
+    errno: errno > 0 ? errno : undefined,
+    cause: error,
+  });
+}

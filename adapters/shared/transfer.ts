@@ -10,7 +10,7 @@ import { driveAsync, transferLoop } from "../../core/transfer.ts";
 import type { Source, Target } from "./api.ts";
 import { Cancellation } from "./cancellation.ts";
 import { Link } from "./engine.ts";
-import { callFailed, explained } from "./system-error.ts";
+import { asTransferError, callFailed, explained } from "./system-error.ts";
 import type { Machine } from "./machine.ts";
 import { PortableRun } from "./portable.ts";
 import { Progress } from "./progress.ts";
@@ -86,6 +86,8 @@ async function openEnds(
   cancellation: Cancellation,
 ): Promise<void> {
   const entered = target.enter();
+  // Whoever fails first is heard; what the others come to after that has no reader.
+  entered?.catch(() => {});
   const opened = source.open();
   if (entered === undefined && opened === undefined && target.isOpen) return;
   if (opened === undefined) source.keep(machine.native);
@@ -147,7 +149,7 @@ export async function transfer(
     running.prepare(machine, plan, emptying);
     source.watch((error) => cancellation.closed("source", error));
     target.watch((error) => cancellation.closed("target", error));
-    progress = new Progress(running, target, options.onProgress);
+    progress = new Progress(running, target, options.onProgress, (error) => cancellation.abort(error));
     if (emptying) await target.empty();
     const account = await driveAsync(transferLoop(plan, machine.capabilities), (job) => running.run(job));
     progress.finish(account.bytes);
@@ -160,7 +162,7 @@ export async function transfer(
   runner?.close();
   const broken = brokenEnds("failure" in result ? result.failure : undefined);
   const ended = await Promise.allSettled([source.end(broken.source), target.end(broken.target, runner === undefined)]);
-  if ("failure" in result) throw result.failure;
+  if ("failure" in result) throw asTransferError(result.failure);
   // A close that fails is a write that was lost (NFS, quota).
   for (const each of ended) if (each.status === "rejected") throw explained(each.reason, "transfer", "close");
   return result.report;

@@ -22,7 +22,7 @@ function newerThan(binary: string, source: string): boolean {
  *
  * @throws Unavailable when there is no C compiler
  */
-export async function helper(name: "reader" | "pinger" | "sendfile_loop"): Promise<string> {
+export async function helper(name: "reader" | "http_reader" | "pinger" | "sendfile_loop"): Promise<string> {
   const source = fileURLToPath(new URL(`${name}.c`, sourceFolder));
   const binary = fileURLToPath(new URL(name, binaryFolder));
   if (newerThan(binary, source)) return binary;

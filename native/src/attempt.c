@@ -25,6 +25,8 @@ static uint32_t attempt_error(struct job *job, int64_t error)
 static uint32_t attempt_buffered(struct job *job)
 {
     char buffer[CHUNK_BYTES];
+    /* A read may not wait, but the readahead that it starts can: for the file's block map. */
+    if (!is_cached(job, job->remaining)) return SLUICE_END_BLOCKED;
     while (!is_complete(job)) {
         struct iovec slice = {.iov_base = buffer, .iov_len = wanted(job, CHUNK_BYTES)};
         job->syscalls++;

@@ -33,7 +33,7 @@ static int32_t job_open(int32_t context, int source, int target)
         return failed;
     }
     bool on_disk = job->source.kind == SLUICE_KIND_FILE || job->source.kind == SLUICE_KIND_BLOCK_DEVICE;
-    job->residency = on_disk ? RESIDENCY_PROBED : RESIDENCY_ALWAYS;
+    job->residency = on_disk ? RESIDENCY_COUNTED : RESIDENCY_ALWAYS;
     return job_handle(job);
 }
 

@@ -38,7 +38,8 @@ struct end {
 };
 
 enum residency {
-    RESIDENCY_PROBED, /* ask before each turn */
+    RESIDENCY_COUNTED, /* count the pages before each turn */
+    RESIDENCY_PROBED,  /* they can't be counted: try its ends */
     RESIDENCY_ALWAYS, /* memory filesystems */
     RESIDENCY_NEVER,  /* can't be asked: assume a disk */
 };
@@ -155,6 +156,9 @@ enum turn flush_residue(struct job *job);
 
 /* One write to the target that never waits for a peer: bytes, or -errno. */
 int64_t write_target(struct job *job, const char *bytes, size_t length);
+
+/* Whether pages for the source's next `length` bytes are in memory, as far as can be counted. */
+bool is_cached(struct job *job, int64_t length);
 
 /* Whether the source's next `length` bytes are in memory. */
 bool is_resident(struct job *job, int64_t length);

@@ -5,6 +5,10 @@
 
 #include "job.h"
 
+#ifndef SYS_cachestat
+#define SYS_cachestat 451 /* Linux 6.5 */
+#endif
+
 #ifndef RWF_NOWAIT
 #define RWF_NOWAIT 0x00000008 /* Linux 4.14 */
 #endif
@@ -27,12 +31,48 @@ static int64_t probe_byte(struct job *job, int64_t offset)
 }
 
 /*
- * The first and the last byte stand for all between: pages leave the cache in runs, and a run of
- * readahead is asked for by the very probe that misses.
+ * Bytes of pages that the cache lacks in a range; -errno when it can't be told. Unlike a read with RWF_NOWAIT it
+ * starts nothing: that one reads ahead, and waits for the disk where the file's own block map is cold.
+ */
+static int64_t pages_missing(struct job *job, int64_t offset, int64_t length)
+{
+    uint64_t counts[5] = {0}; /* struct cachestat; the first is nr_cache */
+    int64_t page = sysconf(_SC_PAGESIZE);
+    int64_t first = offset / page, end = (offset + length + page - 1) / page;
+    uint64_t range[2] = {(uint64_t)(first * page), (uint64_t)((end - first) * page)};
+    job->syscalls++;
+    int64_t failed = SYS(cachestat, job->source.fd, range, counts, 0);
+    return failed < 0 ? failed : end - first - (int64_t)counts[0];
+}
+
+/* overlayfs keeps its pages with the file below it, where cachestat(2) does not look. */
+static bool is_stacked(int fd)
+{
+    struct statfs status;
+    return SYS(fstatfs, fd, &status) < 0 || status.f_type == OVERLAYFS_SUPER_MAGIC;
+}
+
+bool is_cached(struct job *job, int64_t length)
+{
+    if (job->residency != RESIDENCY_COUNTED || !is_positioned(job)) return true;
+    int64_t missing = pages_missing(job, job->offset, length);
+    if (missing == 0) return true;
+    /* EPERM: for the file's owner or writers alone since Linux 6.13. ENOSYS: before 6.5. */
+    if (missing < 0 || is_stacked(job->source.fd)) {
+        job->residency = RESIDENCY_PROBED;
+        return true;
+    }
+    return false;
+}
+
+/*
+ * A page in the cache may still be on its way from the disk: the first and the last byte stand for all between.
+ * Where pages can't be counted they are all there is, and a run of readahead is asked for by the probe that misses.
  */
 bool is_resident(struct job *job, int64_t length)
 {
-    if (job->residency != RESIDENCY_PROBED || !is_positioned(job)) return job->residency != RESIDENCY_NEVER;
+    if (!is_cached(job, length)) return false;
+    if (job->residency > RESIDENCY_PROBED || !is_positioned(job)) return job->residency != RESIDENCY_NEVER;
     int64_t first = probe_byte(job, job->offset);
     if (first < 0) {
         job->residency = is_memory_filesystem(job->source.fd) ? RESIDENCY_ALWAYS : RESIDENCY_NEVER;

@@ -5,6 +5,7 @@ import type { Limiter } from "./limiter.ts";
 import { failedOutcome, type FileOutcome, judgeSkips, oddEnd } from "./outcome.ts";
 import { type Line, readLines } from "./protocol.ts";
 import type { Runtime } from "./runtimes.ts";
+import { tellCommand } from "./self.ts";
 
 interface Result extends Line {
   readonly output: string;
@@ -29,7 +30,7 @@ export async function runContract(
 
 /** A test has passed when its process says so and ends by itself, in time, with exit code 0. */
 async function runOne(path: string, runtime: Runtime, { name, timeoutMs }: Listed): Promise<Result> {
-  const ended = await runChild([...runtime.command, path, "--only", name], timeoutMs);
+  const ended = await runChild([...runtime.command, path, "--only", name], timeoutMs, tellCommand(runtime));
   const { output, durationMs } = ended;
   const line = readLines(ended.stdout).at(-1);
   const odd = oddEnd(ended);

@@ -1,6 +1,7 @@
 /** The runtimes that the contract tests run on. */
 import process from "node:process";
 import type { Need } from "./needs.ts";
+import { fetchNode, installedProgram } from "./programs.ts";
 
 export interface Runtime {
   readonly name: string;
@@ -13,4 +14,38 @@ export interface Runtime {
 /** The runtime that runs the tests that are not contract tests. */
 export const home: Runtime = { name: "node", command: [process.execPath], has: ["engine", "proc"] };
 
-export const runtimes: readonly Runtime[] = [home];
+/** A runtime whose program has yet to be found. */
+export interface Candidate extends Pick<Runtime, "name" | "has"> {
+  /** Rejects, saying why, where the program can't be had. */
+  find(): Promise<string>;
+  readonly options: readonly string[];
+}
+
+const node: Candidate = { ...home, find: async () => process.execPath, options: [] };
+const bun: Candidate = {
+  name: "bun",
+  find: () => installedProgram("@oven", "bin/bun", "bun/bin/bun.exe"),
+  options: [],
+  has: ["engine", "proc"],
+};
+const deno: Candidate = {
+  name: "deno",
+  find: () => installedProgram("@deno", "deno", "deno/deno"),
+  // Nothing is looked up on the network, and no lock of its own is kept beside npm's.
+  options: ["run", "--allow-all", "--no-check", "--no-lock", "--cached-only", "--quiet"],
+  has: ["engine", "proc"],
+};
+const nodes = [20, 22, 24, 26].map((major): Candidate => ({
+  ...node,
+  name: `node-${major}`,
+  find: () => fetchNode(major),
+}));
+
+export const candidates: Readonly<Record<"usual" | "matrix", readonly Candidate[]>> = {
+  usual: [node, bun, deno],
+  matrix: [...nodes, bun, deno],
+};
+
+export async function locate({ name, find, options, has }: Candidate): Promise<Runtime> {
+  return { name, command: [await find(), ...options], has };
+}

@@ -11,9 +11,10 @@ import { fileURLToPath } from "node:url";
 import { timesRecord } from "../../../core/abi.ts";
 import { type Endpoint, isSameFile } from "../../../core/endpoint.ts";
 import { errnoName } from "../../../core/errno.ts";
-import { argumentError, TransferError } from "../../../core/error.ts";
+import { argumentError, shown, TransferError } from "../../../core/error.ts";
 import type { Strategy } from "../../../core/kernel.ts";
 import type { Report } from "../../../core/report.ts";
+import { checkObject, checkOptions } from "../../../core/request.ts";
 import type { CopyOptions } from "../api.ts";
 import { RecordMemory } from "../engine.ts";
 import { inspectFd } from "../inspect.ts";
@@ -40,12 +41,14 @@ const choices = {
 } as const;
 
 function checkCopyOptions(options: CopyOptions): void {
+  checkObject(options);
+  checkOptions({ signal: options.signal, onProgress: options.onProgress });
   for (const name of ["reflink", "sparse"] as const) {
     const value: unknown = options[name];
     if (value !== undefined && !choices[name].some((choice) => choice === value))
       throw argumentError(
         "ERR_INVALID_ARG_VALUE",
-        `${name} must be one of ${choices[name].join(", ")}, got ${String(value)}`,
+        `${name} must be one of ${choices[name].join(", ")}, got ${shown(value)}`,
       );
   }
   for (const name of ["overwrite", "preserve", "durable"] as const) {

@@ -79,6 +79,12 @@ class ConnectionEnd {
 export class ConnectionSource extends ConnectionEnd implements SourceEnd {
   #readAgain: (() => void) | undefined;
 
+  /** The runtime stops reading at once: what it reads while the target is opened would go to the object's own callbacks. */
+  override open(): Promise<void> | undefined {
+    this.stop();
+    return super.open();
+  }
+
   keepReadable(): void {
     // The object is read as it is.
   }

@@ -1,7 +1,7 @@
 /** Tells from an argument what kind of end it is. */
 import { Socket } from "node:net";
 import { Readable, Writable } from "node:stream";
-import { argumentError } from "../../../core/error.ts";
+import { argumentError, shown } from "../../../core/error.ts";
 import type { AbortSignalLike } from "../../../core/request.ts";
 import type { HasFd, Source, Target } from "../api.ts";
 import type { Runtime } from "../runtime.ts";
@@ -35,7 +35,7 @@ export function sourceOf(value: Source, runtime: Runtime): SourceEnd {
   if (typeof value === "object" && value !== null && isHasFd(value)) return new FdSource(checkFd(value.fd));
   throw argumentError(
     "ERR_INVALID_ARG_TYPE",
-    `source must be a path, URL, file descriptor, FileHandle, socket, Readable or Uint8Array, got ${describe(value)}`,
+    `source must be a path, URL, file descriptor, FileHandle, socket, Readable or Uint8Array, got ${shown(value)}`,
   );
 }
 
@@ -46,15 +46,10 @@ function checkFd<T extends string | number>(value: T): T {
   return value;
 }
 
-/** What an argument is, for a message. */
-function describe(value: unknown): string {
-  if (value === null || typeof value !== "object") return String(value);
-  return `an instance of ${value.constructor?.name ?? "Object"}`;
-}
-
 /** A Writable, or something that has its methods, such as http.ServerResponse. */
 function isWritable(value: object): value is Writable {
-  return "write" in value && typeof value.write === "function" && "on" in value && typeof value.on === "function";
+  const methods: Partial<Record<string, unknown>> = value as Record<string, unknown>;
+  return ["write", "on", "once", "off"].every((name) => typeof methods[name] === "function");
 }
 
 /**
@@ -75,6 +70,6 @@ export function targetOf(value: Target, runtime: Runtime, signal: AbortSignalLik
   }
   throw argumentError(
     "ERR_INVALID_ARG_TYPE",
-    `target must be a path, URL, file descriptor, FileHandle, socket or Writable, got ${describe(value)}`,
+    `target must be a path, URL, file descriptor, FileHandle, socket or Writable, got ${shown(value)}`,
   );
 }

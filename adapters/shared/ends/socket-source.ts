@@ -5,6 +5,8 @@ import type { Endpoint } from "../../../core/endpoint.ts";
 import { TransferError } from "../../../core/error.ts";
 import { inspectFd } from "../inspect.ts";
 import type { Runtime, SocketFd } from "../runtime.ts";
+import { callFailed } from "../system-error.ts";
+import { connected } from "./connecting.ts";
 import { StreamSource } from "./stream-source.ts";
 
 /**
@@ -31,8 +33,15 @@ export class SocketSource extends StreamSource {
     return this.#held?.fd;
   }
 
+  override open(): Promise<void> | undefined {
+    void super.open();
+    return connected(this.#socket);
+  }
+
   override inspect(native: Native | string): Endpoint {
     const socket = this.#socket;
+    // A socket that nobody connects would be waited for without end.
+    if (socket.pending && !socket.destroyed) throw callFailed("send socket", "read", "ENOTCONN");
     if (socket.readableEnded) return this.#withoutFd("the socket has ended");
     if (socket.destroyed) throw new TransferError("Cannot send socket: it is closed", { code: "ERR_SLUICE_CLOSED" });
     if (typeof native === "string") return this.#withoutFd(native);
@@ -63,7 +72,10 @@ export class SocketSource extends StreamSource {
   }
 
   override watch(closed: (error?: unknown) => void): void {
-    this.#onClose = () => closed(this.#socket.errored);
+    // Bun may tell of the close before what was read to the end has been taken.
+    this.#onClose = () => {
+      if (!this.#socket.readableEnded) closed(this.#socket.errored);
+    };
     this.#socket.once("close", this.#onClose);
   }
 

@@ -5,6 +5,7 @@ import type { Endpoint } from "../../../core/endpoint.ts";
 import { inspectFd } from "../inspect.ts";
 import type { Runtime, SocketFd } from "../runtime.ts";
 import { codeOf } from "../system-error.ts";
+import { connected } from "./connecting.ts";
 import { StreamTarget, targetClosed } from "./stream-target.ts";
 
 const inspected = new WeakMap<Socket, Endpoint>();
@@ -38,21 +39,11 @@ export class SocketTarget extends StreamTarget {
   }
 
   override open(): Promise<void> | undefined {
-    const socket = this.#socket;
-    if (!socket.connecting) return undefined;
-    return new Promise((resolve, reject) => {
-      const settle = (error?: Error) => {
-        socket.off("connect", settle).off("error", settle).off("close", closed);
-        if (error instanceof Error) reject(error);
-        else resolve();
-      };
-      const closed = () => settle(targetClosed("it was closed before it was connected"));
-      socket.once("connect", settle).once("error", settle).once("close", closed);
-    });
+    return connected(this.#socket);
   }
 
   override inspect(native: Native | string): Endpoint {
-    if (this.#socket.destroyed) throw targetClosed("it is closed", codeOf(this.#socket.errored));
+    if (this.#socket.destroyed) throw targetClosed("it is closed", codeOf(this.#socket.errored) ?? "ERR_SLUICE_CLOSED");
     if (typeof native === "string") return this.#withoutFd(native);
     const held = this.#held ?? this.#runtime.socketFd(this.#socket);
     if (typeof held === "string") return this.#withoutFd(held);

@@ -31,7 +31,7 @@ export class StreamSource implements SourceEnd {
     // It is read as it is.
   }
 
-  open(): undefined {
+  open(): Promise<void> | undefined {
     this.stream.on("error", this.#onError);
     return undefined;
   }
@@ -56,6 +56,7 @@ export class StreamSource implements SourceEnd {
         return chunk.subarray(0, max);
       }
       if (stream.readableEnded) return undefined;
+      if (stream.errored) throw stream.errored;
       if (stream.destroyed)
         throw new TransferError("Cannot send stream: it was closed before its end", { code: "ERR_SLUICE_CLOSED" });
       await this.#event();

@@ -29,7 +29,7 @@ export class StreamTarget implements TargetEnd {
 
   enter(): Promise<void> | undefined {
     const { stream } = this;
-    if (stream.destroyed) throw targetClosed("it is closed", codeOf(stream.errored));
+    if (stream.destroyed) throw targetClosed("it is closed", codeOf(stream.errored) ?? "ERR_SLUICE_CLOSED");
     if (stream.writableEnded) throw targetClosed("it was ended before", "ERR_STREAM_WRITE_AFTER_END");
     stream.on("error", this.#onError);
     if (!this.#proper) return undefined;

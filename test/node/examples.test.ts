@@ -1,0 +1,160 @@
+/** The file servers in examples/, each on its own runtime, as curl sees them. */
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import * as fs from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { dataFile, MiB } from "../contract/support/files.ts";
+import { collect, sha256 } from "../support/data.ts";
+import { root } from "../support/root.ts";
+import { candidates, locate } from "../support/runtimes.ts";
+import { tempFolder } from "../support/temp.ts";
+import { settles } from "../support/wait.ts";
+
+const test = suite("examples");
+
+/** Node 20 can't run TypeScript; the others run what is in the repository. */
+const scripts: Readonly<Record<string, string>> = {
+  node: "build/examples/node-file-server.js",
+  bun: "examples/bun-file-server.ts",
+  deno: "examples/deno-file-server.ts",
+};
+
+const outside = tempFolder();
+const folder = join(outside, "public");
+fs.mkdirSync(folder);
+const { path, content } = dataFile(folder, 32 * MiB);
+const name = path.slice(folder.length + 1);
+fs.writeFileSync(join(folder, "small.txt"), "small");
+fs.writeFileSync(join(outside, "secret.txt"), "secret");
+fs.symlinkSync(join(outside, "secret.txt"), join(folder, "link.txt"));
+
+interface Server extends AsyncDisposable {
+  readonly url: string;
+  readonly port: number;
+  readonly process: ChildProcess;
+  openFds(): number;
+}
+
+/** An example at work, once it has told its address. */
+async function serve(script: string, command: readonly [string, ...string[]]): Promise<Server> {
+  const [program, ...options] = command;
+  const child = spawn(program, [...options, join(root, script), folder, "0"], { stdio: ["ignore", "pipe", "pipe"] });
+  let complaints = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (complaints += text));
+  const ended = once(child, "close");
+  const url = await Promise.race([
+    once(child.stdout.setEncoding("utf8"), "data").then(([text]) => String(text).trim()),
+    ended.then(() => Promise.reject(new Error(`${script} ended: ${complaints}`))),
+  ]);
+  return {
+    url,
+    port: Number(new URL(url).port),
+    process: child,
+    openFds: () => fs.readdirSync(`/proc/${child.pid}/fd`).length,
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await ended;
+    },
+  };
+}
+
+const options = ["--silent", "--show-error", "--path-as-is", "--max-time", "20"];
+const run = promisify(execFile);
+
+const curl = async (...args: readonly string[]): Promise<string> =>
+  (await run("curl", [...options, ...args], { encoding: "latin1", maxBuffer: 64 * MiB })).stdout;
+
+const statusOf = (url: string): Promise<string> => curl("--output", "/dev/null", "--write-out", "%{http_code}", url);
+
+/** Sends raw bytes, ends, and answers all that comes back. */
+async function exchange(port: number, text: string): Promise<string> {
+  const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+  socket.end(text);
+  return (await collect(socket)).toString("latin1");
+}
+
+/** Reads the beginning of a large answer and breaks the connection off. */
+async function abort(port: number): Promise<void> {
+  const socket = connect({ port, host: "127.0.0.1" });
+  socket.write(`GET /${name} HTTP/1.1\r\n\r\n`);
+  await once(socket, "data");
+  socket.resetAndDestroy();
+  await once(socket, "close");
+}
+
+for (const candidate of candidates.usual) {
+  const script = scripts[candidate.name] ?? "";
+  const start = async (): Promise<Server> => serve(script, (await locate(candidate)).command);
+
+  test(`${script} is under 40 lines`, () => {
+    const source = join(root, "examples", `${candidate.name}-file-server.ts`);
+    assert.ok(fs.readFileSync(source, "utf8").trimEnd().split("\n").length < 40);
+  });
+
+  test(`${script} sends files whole, several on one connection`, async () => {
+    await using server = await start();
+    const body = await curl(`${server.url}/${name}`);
+    assert.is(sha256(Buffer.from(body, "latin1")), sha256(content));
+    const twice = await curl(`${server.url}/small.txt`, `${server.url}/small.txt`, "--write-out", "%{num_connects}");
+    assert.is(twice, "small1small0");
+  });
+
+  test(`${script} answers 404, 405 and 400 and goes on`, async () => {
+    await using server = await start();
+    assert.is(await statusOf(`${server.url}/nothing`), "404");
+    assert.is(await statusOf(`${server.url}/`), "404");
+    assert.is(await statusOf(`${server.url}/%zz`), "400");
+    assert.match(await exchange(server.port, "POST /small.txt HTTP/1.1\r\n\r\n"), /^HTTP\/1\.1 405 /);
+    assert.is(await statusOf(`${server.url}/small.txt`), "200");
+  });
+
+  test(`${script} lets nobody out of its folder`, async () => {
+    await using server = await start();
+    const ways = [
+      "/../secret.txt",
+      "/%2e%2e/secret.txt",
+      "/..%2fsecret.txt",
+      "/x/../../secret.txt",
+      "/link.txt",
+      "//etc/passwd",
+    ];
+    for (const way of ways) assert.is(await statusOf(server.url + way), "404", way);
+  });
+
+  test(`${script} keeps a connection, or ends it, as the client asked`, async () => {
+    await using server = await start();
+    const request = (fields = "") => `GET /small.txt HTTP/1.1\r\nHost: localhost\r\n${fields}\r\n`;
+    const count = (text: string) => text.split("\r\n\r\nsmall").length - 1;
+    const pipelined = await exchange(server.port, request().repeat(3));
+    assert.is(count(pipelined), 3);
+    assert.not.match(pipelined, /Connection: close/);
+    const closed = await exchange(server.port, request("Connection: close\r\n") + request());
+    assert.is(count(closed), 1);
+    assert.match(closed, /Connection: close/);
+    assert.match(await exchange(server.port, "GET /small.txt HTTP/1.0\r\n\r\n"), /Connection: close/);
+    assert.is(
+      await curl("--head", "--output", "/dev/null", "--write-out", "%header{content-length}", `${server.url}/${name}`),
+      String(content.length),
+    );
+  });
+
+  test(`${script} outlives clients that abort, and keeps no descriptor of theirs`, async () => {
+    await using server = await start();
+    for (let i = 0; i < 5; i++) await abort(server.port);
+    await statusOf(`${server.url}/${name}`);
+    // What the runtime and the engine open once and keep is open by now, when it has come to rest.
+    let before = server.openFds();
+    await settles(() => before === (before = server.openFds()), 1000);
+    for (let i = 0; i < 20; i++) await abort(server.port);
+    // A runtime may open one more for itself at any time; what is lost here would be lost each time.
+    assert.ok(await settles(() => server.openFds() < before + 10, 5000), `${server.openFds()} open, ${before} before`);
+    assert.is(server.process.exitCode, null);
+    assert.is(sha256(Buffer.from(await curl(`${server.url}/${name}`), "latin1")), sha256(content));
+  });
+}
+
+test.run();

@@ -1,0 +1,153 @@
+/** The packed tarball: what is in it, and that it works where it is installed. */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { dataFile, MiB } from "../contract/support/files.ts";
+import { runChild } from "../support/child.ts";
+import { sha256 } from "../support/data.ts";
+import { root } from "../support/root.ts";
+import { candidates, home, locate } from "../support/runtimes.ts";
+import { borrowTypes, buildForArm64, install, pack, succeed } from "./package.ts";
+
+const test = suite("package");
+
+await buildForArm64();
+const tarball = await pack();
+const folder = await install(tarball.path);
+const installed = join(folder, "node_modules/sluice");
+
+const tool = (path: string, ...args: string[]) =>
+  runChild([...home.command, join(root, "node_modules", path), ...args], 120_000);
+
+for (const platform of ["linux-x64", "linux-arm64"]) {
+  const path = `dist/native/${platform}/libsluice.so`;
+  const name = `the tarball carries the library for ${platform}`;
+  if (existsSync(join(root, path))) {
+    test(name, () => assert.ok(tarball.files.includes(path)));
+  } else {
+    console.log(`skip ${name}: there is no compiler for it`);
+    test.skip(name);
+  }
+}
+
+test("the tarball carries the documents and compiled modules with their types, and nothing else", () => {
+  const rest = tarball.files.filter((path) => !/^dist\/(?:core|adapters)\/.+(?:\.d\.ts|\.js)$/.test(path));
+  const documents = ["CHANGELOG.md", "LICENSE", "README.md", "package.json"];
+  assert.equal(rest.filter((path) => !path.startsWith("dist/native/")).sort(), documents);
+  for (const path of tarball.files) assert.not.match(path, /test|bench|example/);
+});
+
+test("no file of the tarball names the machine that it was made on", () => {
+  const place = root.replace(/\/$/, "");
+  for (const path of tarball.files) assert.not.ok(readFileSync(join(installed, path)).includes(place), path);
+});
+
+const usage = `
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import process from "node:process";
+import { capabilities, copyFile, transfer } from "sluice";
+
+const [source, copy] = process.argv.slice(2);
+const reports = [];
+const server = createServer(async (socket) => {
+  reports.push(await transfer(source, socket));
+  socket.end();
+  server.close();
+}).listen(0, "127.0.0.1");
+await once(server, "listening");
+const hash = createHash("sha256");
+for await (const chunk of connect(server.address().port, "127.0.0.1")) hash.update(chunk);
+reports.push(await copyFile(source, copy));
+console.log(JSON.stringify({
+  engine: capabilities().engine,
+  strategies: reports.map(({ strategy }) => strategy),
+  received: hash.digest("hex"),
+  copied: readFileSync(copy).equals(readFileSync(source)),
+}));
+`;
+
+for (const candidate of candidates.usual)
+  test(`the installed package sends and copies a file on ${candidate.name}`, async () => {
+    const { command, name } = await locate(candidate);
+    const script = join(folder, "use.js");
+    const { path: source, content } = dataFile(folder, 3 * MiB + 1);
+    writeFileSync(script, usage);
+    const { stdout } = await succeed(...command, script, source, join(folder, `copy-${name}`));
+    const { engine, strategies, received, copied } = JSON.parse(stdout);
+    assert.ok(engine.available, engine.reason);
+    assert.is(strategies[0], "sendfile");
+    assert.is.not(strategies[1], "portable");
+    assert.is(received, sha256(content));
+    assert.ok(copied);
+  });
+
+test("the installed command copies a file and says what the machine can do", async () => {
+  const command = join(folder, "node_modules/.bin/sluice");
+  const [source, target] = [join(installed, "LICENSE"), join(folder, "command-copy")];
+  await succeed(command, "copy", source, target);
+  assert.equal(readFileSync(target), readFileSync(source));
+  const { output } = await succeed(command, "doctor");
+  assert.match(output, /sendfile/);
+});
+
+const consumer = `
+import { createServer, type Socket } from "node:net";
+import {
+  type CapabilityReport, capabilities, copyFile, type CopyOptions, type Explanation, explain, type Report, type Source,
+  type Strategy, type Target, transfer, TransferError, type TransferOptions,
+} from "sluice";
+
+const strategy: Strategy = "sendfile";
+const options: TransferOptions = { offset: 1, length: 2n, strategy, signal: AbortSignal.timeout(1000) };
+const source: Source = new URL("file:///movie.mp4");
+createServer(async (socket: Socket) => {
+  const target: Target = socket;
+  const report: Report = await transfer(source, target, options);
+  const bytes: number = report.bytes;
+  const plan: Explanation = await explain(source, target);
+  const machine: CapabilityReport = capabilities();
+  console.log(bytes, plan, machine.engine.available);
+});
+const copying: CopyOptions = { overwrite: false };
+copyFile("a", "b", copying).catch((error: unknown) => {
+  if (error instanceof TransferError) console.log(error.code, error.bytesTransferred);
+});
+// @ts-expect-error A strategy that does not exist.
+await transfer("a", "b", { strategy: "teleport" });
+// @ts-expect-error A target that is none.
+await transfer("a", true);
+`;
+
+test("the installed types serve a strict NodeNext program, none of them unchecked", async () => {
+  borrowTypes(folder, "node");
+  writeFileSync(join(folder, "consumer.ts"), consumer);
+  const settings = {
+    strict: true,
+    target: "ES2022",
+    module: "NodeNext",
+    skipLibCheck: false,
+    noEmit: true,
+    types: ["node"],
+  };
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: settings, files: ["consumer.ts"] }));
+  const { code, output } = await tool("typescript/bin/tsc", "--project", folder);
+  assert.is(code, 0, output);
+});
+
+test("publint has nothing to say", async () => {
+  const { code, output } = await tool("publint/src/cli.js", "run", tarball.path, "--strict");
+  assert.is(code, 0, output);
+  assert.match(output, /All good/);
+});
+
+test("the types are not wrong", async () => {
+  const options = ["--profile", "esm-only", "--no-color"];
+  const { code, output } = await tool("@arethetypeswrong/cli/dist/index.js", tarball.path, ...options);
+  assert.is(code, 0, output);
+});
+
+test.run();

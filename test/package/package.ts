@@ -1,0 +1,53 @@
+/** The package as a user has it: packed, and installed from the tarball in a folder of its own. */
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Ended, runChild } from "../support/child.ts";
+import { root } from "../support/root.ts";
+import { home } from "../support/runtimes.ts";
+import { tempFolder } from "../support/temp.ts";
+
+const timeoutMs = 120_000;
+
+/** Runs a command, which has to succeed. */
+export async function succeed(...command: readonly [string, ...string[]]): Promise<Ended> {
+  const ended = await runChild(command, timeoutMs);
+  if (ended.code !== 0) throw new Error(`${command.join(" ")} ended with ${ended.code}:\n${ended.output}`);
+  return ended;
+}
+
+/** Builds the library for arm64 too, where there is a compiler for that. */
+export async function buildForArm64(): Promise<void> {
+  await succeed(...home.command, join(root, "native/build.mjs"), "--target", "linux-arm64");
+}
+
+export interface Packed {
+  /** The tarball's path. */
+  readonly path: string;
+  /** What is in it, by path in the package. */
+  readonly files: readonly string[];
+}
+
+/** Packs what has been built. The scripts around packing would build anew, under the feet of other tests. */
+export async function pack(): Promise<Packed> {
+  const folder = tempFolder();
+  const options = ["--json", "--ignore-scripts", "--pack-destination", folder];
+  const { stdout } = await succeed("npm", "pack", root, ...options);
+  const [packed] = JSON.parse(stdout) as { filename: string; files: { path: string }[] }[];
+  if (packed === undefined) throw new Error(`npm pack said ${stdout}`);
+  return { path: join(folder, packed.filename), files: packed.files.map(({ path }) => path) };
+}
+
+/** Installs a tarball in an empty folder, what it depends on from the registry, and answers the folder. */
+export async function install(tarball: string): Promise<string> {
+  const folder = tempFolder();
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }));
+  const options = ["--prefer-offline", "--no-audit", "--no-fund"];
+  await succeed("npm", "install", "--prefix", folder, ...options, tarball);
+  return folder;
+}
+
+/** Lets the types of a package that is installed here be found from a folder. */
+export function borrowTypes(folder: string, name: string): void {
+  mkdirSync(join(folder, "node_modules/@types"), { recursive: true });
+  symlinkSync(join(root, "node_modules/@types", name), join(folder, "node_modules/@types", name));
+}

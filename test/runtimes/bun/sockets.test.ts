@@ -1,0 +1,159 @@
+/** Sockets of Bun.listen and Bun.connect as source and target. */
+import { execFileSync } from "node:child_process";
+import * as fs from "node:fs";
+import { join } from "node:path";
+import { transfer } from "sluice";
+import { connect } from "../../contract/support/connection.ts";
+import { assertBytes, data, dataFile, KiB, MiB } from "../../contract/support/files.ts";
+import { failure } from "../../contract/support/outcome.ts";
+import { assert, test } from "../../support/contract.ts";
+import { collect, digest, sha256 } from "../../support/data.ts";
+import { takeFdCensus } from "../../support/fds.ts";
+import { tempFolder } from "../../support/temp.ts";
+import { accepted, encrypted, kinds } from "./sockets.ts";
+
+for (const [kind, open] of Object.entries(kinds)) {
+  test(`transfer() of a file to a socket of ${kind} is sendfile`, { needs: ["engine"] }, async () => {
+    const { path, content } = dataFile(tempFolder(), 8 * MiB + 1);
+    using link = await open();
+    const received = digest(link.peer);
+    const { strategy, bytes } = await transfer(path, link.socket);
+    link.socket.end();
+    assert.is(strategy, "sendfile");
+    assert.is(bytes, content.length);
+    assert.equal(await received, { bytes, sha256: sha256(content) });
+  });
+
+  test(`transfer() to a socket of ${kind} comes after what was written before`, {}, async () => {
+    const { path, content } = dataFile(tempFolder(), 300 * KiB);
+    using link = await open();
+    const received = collect(link.peer);
+    assert.is(link.socket.write("PREFIX"), 6);
+    await transfer(path, link.socket);
+    link.socket.end("SUFFIX");
+    assertBytes(await received, Buffer.concat([Buffer.from("PREFIX"), content, Buffer.from("SUFFIX")]));
+  });
+
+  test(`transfer() from a socket of ${kind} leaves nothing to its data callback`, {}, async () => {
+    const content = data(5 * MiB + 3);
+    const into = join(tempFolder(), "target");
+    using link = await open();
+    const moved = transfer(link.socket, into);
+    link.peer.end(content);
+    const { bytes } = await moved;
+    assert.is(bytes, content.length);
+    assertBytes(fs.readFileSync(into), content);
+    assert.equal(link.seen, []);
+  });
+
+  test(`transfer() of a part from a socket of ${kind} lets Bun read the rest`, {}, async () => {
+    const content = data(100 * KiB);
+    const into = join(tempFolder(), "target");
+    using link = await open();
+    const moved = transfer(link.socket, into, { length: 60 * KiB });
+    link.peer.end(content);
+    await moved;
+    assertBytes(fs.readFileSync(into), content.subarray(0, 60 * KiB));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const seen: Buffer[] = [...link.seen];
+    link.socket.reload({ socket: { data: (_, chunk) => void seen.push(chunk), end: () => resolve() } });
+    await promise;
+    assertBytes(Buffer.concat(seen), content.subarray(60 * KiB));
+  });
+}
+
+test("transfer() relays from one Bun socket to another", {}, async () => {
+  const content = data(4 * MiB);
+  using left = await accepted();
+  using right = await accepted();
+  const received = digest(right.peer);
+  const moved = transfer(left.socket, right.socket);
+  left.peer.end(content);
+  const { bytes } = await moved;
+  right.socket.end();
+  assert.equal(await received, { bytes, sha256: sha256(content) });
+});
+
+test("transfer() with a closed Bun socket is ERR_SLUICE_CLOSED, and a stranger gets no byte", {}, async () => {
+  const folder = tempFolder();
+  const { path } = dataFile(folder, 1000);
+  using link = await accepted();
+  link.socket.terminate();
+  // Whoever opens something now is likely to get the number.
+  const stranger = join(folder, "stranger");
+  const fds = Array.from({ length: 32 }, () => fs.openSync(stranger, "a+"));
+  for (const call of [() => transfer(path, link.socket), () => transfer(link.socket, join(folder, "target"))])
+    assert.is((await failure(call)).code, "ERR_SLUICE_CLOSED");
+  assert.is(fs.statSync(stranger).size, 0);
+  assert.not.ok(fs.existsSync(join(folder, "target")));
+  for (const fd of fds) fs.closeSync(fd);
+});
+
+test("transfer() ends when its Bun socket is terminated under way, and leaves nothing open", {}, async () => {
+  const { path } = dataFile(tempFolder(), 32 * MiB);
+  const stall = async () => {
+    using link = await accepted();
+    const failed = failure(() => transfer(path, link.socket));
+    setTimeout(() => link.socket.terminate(), 50);
+    const { code, bytesTransferred } = await failed;
+    assert.match(code, /^(ERR_SLUICE_CLOSED|EPIPE|ECONNRESET)$/);
+    assert.ok(bytesTransferred > 0 && bytesTransferred < 32 * MiB);
+  };
+  await stall();
+  const census = takeFdCensus();
+  for (let i = 0; i < 5; i++) await stall();
+  await census.assertUnchanged();
+});
+
+test("transfer() ends when the peer of a Bun socket goes away, and the process lives", {}, async () => {
+  const { path } = dataFile(tempFolder(), 32 * MiB);
+  using link = await accepted();
+  const failed = failure(() => transfer(path, link.socket));
+  setTimeout(() => link.peer.resetAndDestroy(), 50);
+  assert.match((await failed).code, /^(ERR_SLUICE_CLOSED|EPIPE|ECONNRESET)$/);
+});
+
+test("transfer() sends what a paused socket of node:net holds already first", {}, async () => {
+  const content = data(MiB);
+  using left = await connect();
+  using right = await accepted();
+  const received = digest(right.peer);
+  left.peer.write(content.subarray(0, 20_000));
+  left.socket.on("readable", () => {});
+  while (left.socket.readableLength < 20_000) await new Promise((resolve) => setTimeout(resolve, 5));
+  left.socket.removeAllListeners("readable");
+  left.peer.end(content.subarray(20_000));
+  const { bytes } = await transfer(left.socket, right.socket);
+  right.socket.end();
+  assert.is(bytes, content.length);
+  assert.equal(await received, { bytes, sha256: sha256(content) });
+});
+
+/** A key and a certificate for nobody. */
+function identity(): [key: string, cert: string] {
+  const folder = tempFolder();
+  const [key, cert] = [join(folder, "key"), join(folder, "cert")];
+  const subject = ["-nodes", "-subj", "/CN=localhost", "-days", "1"];
+  execFileSync("openssl", ["req", "-x509", "-newkey", "rsa:2048", ...subject, "-keyout", key, "-out", cert], {
+    stdio: "pipe",
+  });
+  return [fs.readFileSync(key, "utf8"), fs.readFileSync(cert, "utf8")];
+}
+
+test("transfer() to an encrypted Bun socket is portable and arrives decrypted", {}, async () => {
+  const { path, content } = dataFile(tempFolder(), MiB + 1);
+  using link = await encrypted(...identity());
+  const received = digest(link.peer);
+  const { strategy, bytes } = await transfer(path, link.socket);
+  link.socket.end();
+  assert.is(strategy, "portable");
+  assert.equal(await received, { bytes, sha256: sha256(content) });
+});
+
+test("transfer() from an encrypted Bun socket is refused: only its data callback can decrypt", {}, async () => {
+  const into = join(tempFolder(), "target");
+  using link = await encrypted(...identity());
+  link.peer.write("secret");
+  assert.is((await failure(() => transfer(link.socket, into))).code, "ERR_SLUICE_UNSUPPORTED");
+  assert.not.ok(fs.existsSync(into));
+});

@@ -1,0 +1,16 @@
+/** How a contract test starts another script on the runtime that it runs on itself. */
+import process from "node:process";
+import type { Runtime } from "./runtimes.ts";
+
+const variable = "SLUICE_TEST_COMMAND";
+
+/** The environment of a test, in which it finds its own command line: process.execPath alone may lack options. */
+export function tellCommand({ command }: Runtime): NodeJS.ProcessEnv {
+  return { ...process.env, [variable]: JSON.stringify(command) };
+}
+
+/** The command line that a script and its arguments are appended to. */
+export function ownCommand(): readonly [string, ...string[]] {
+  const told = process.env[variable];
+  return told === undefined ? [process.execPath, ...process.execArgv] : (JSON.parse(told) as [string, ...string[]]);
+}
