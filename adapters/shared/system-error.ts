@@ -39,6 +39,8 @@ const otherNames: Readonly<Record<string, string>> = {
   ERR_STREAM_DESTROYED: "ERR_SLUICE_CLOSED",
   ERR_STREAM_PREMATURE_CLOSE: "ERR_SLUICE_CLOSED",
   ERR_SOCKET_CLOSED: "ERR_SLUICE_CLOSED",
+  // What libuv says to writes that were queued when the socket was closed.
+  ECANCELED: "ERR_SLUICE_CLOSED",
   ERR_SOCKET_CLOSED_BEFORE_CONNECTION: "ERR_SLUICE_CLOSED",
   ERR_ACCESS_DENIED: "EACCES",
 };

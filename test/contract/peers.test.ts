@@ -107,7 +107,8 @@ test("transfer() to a slow reader does not gather the file in memory (62)", {}, 
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
   const grown = process.memoryUsage().arrayBuffers - before;
-  assert.ok(grown < 32 * MiB, `${grown} bytes are held`);
+  // The peer is in this process too: what it has read is garbage of its own until it is collected.
+  assert.ok(grown < size / 2, `${grown} bytes are held`);
   const rest = digest(link.peer);
   assert.is((await sending).bytes, size);
   link.socket.end();

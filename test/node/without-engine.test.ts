@@ -9,6 +9,11 @@ import { runChild } from "../support/child.ts";
 import { sha256 } from "../support/data.ts";
 import { tempFolder } from "../support/temp.ts";
 
+/** Stable since Node 23.5. */
+const permissionFlag = process.allowedNodeEnvironmentFlags.has("--permission")
+  ? "--permission"
+  : "--experimental-permission";
+
 const test = suite("without engine");
 
 const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
@@ -50,7 +55,7 @@ const lacks: readonly Lack[] = [
   { name: "koffi is not installed", options: ["--import", here("support/without-koffi.js")], reason: /koffi/ },
   {
     name: "addons are forbidden by the permission model",
-    options: ["--experimental-permission", "--allow-fs-read=*", "--allow-fs-write=*"],
+    options: [permissionFlag, "--allow-fs-read=*", "--allow-fs-write=*"],
     reason: /./,
   },
   { name: "addons are switched off", options: ["--no-addons"], reason: /./ },

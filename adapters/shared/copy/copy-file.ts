@@ -2,7 +2,8 @@
  * Copies a file as a whole: the target is its old self or the complete new one, whatever happens.
  *
  * The bytes go into a temporary in the target's folder, unnamed (O_TMPFILE, Linux 3.11) where the
- * filesystem can, so that not even kill -9 leaves anything behind; it gets its name when complete.
+ * filesystem can, so that kill -9 leaves nothing behind; it gets its name when complete. Only an old file
+ * can't be replaced in one call: the complete copy then has a name of its own between link and rename.
  */
 import { type BigIntStats, constants } from "node:fs";
 import { type FileHandle, lstat, open, readlink } from "node:fs/promises";

@@ -1,0 +1,12 @@
+// Turns the .ts endings of imports in dist/**/*.d.ts into .js: tsc rewrites them in JavaScript alone, and Deno takes
+// a declaration's imports at their word.
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const dist = fileURLToPath(new URL("../dist/", import.meta.url));
+for (const name of readdirSync(dist, { recursive: true })) {
+  if (!name.endsWith(".d.ts")) continue;
+  const text = readFileSync(dist + name, "utf8");
+  const rewritten = text.replace(/(\bfrom "|\bimport\(")(\.[^"]*)\.ts"/g, '$1$2.js"');
+  if (rewritten !== text) writeFileSync(dist + name, rewritten);
+}

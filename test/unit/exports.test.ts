@@ -1,0 +1,47 @@
+/** The two descriptions of the package, package.json's and deno.json's, say the same. */
+import { existsSync, readFileSync } from "node:fs";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+
+interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  readonly license: string;
+  readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
+}
+
+const root = new URL("../../../", import.meta.url);
+const read = (name: string): Manifest => JSON.parse(readFileSync(new URL(name, root), "utf8")) as Manifest;
+const npm = read("package.json");
+const jsr = read("deno.json");
+
+test("both manifests have the same version and licence, and deno.json a scoped name of its own", () => {
+  assert.is(jsr.version, npm.version);
+  assert.is(jsr.license, npm.license);
+  assert.match(jsr.name, /^@[^/]+\/sluice$/);
+  // Equal names would make Deno take deno.json's exports for self-imports.
+  assert.is.not(jsr.name, npm.name);
+});
+
+test("deno.json exports the sources of what package.json exports to Deno", () => {
+  const modules = Object.entries(npm.exports).filter(([, target]) => typeof target === "object");
+  assert.equal(
+    Object.keys(jsr.exports),
+    modules.map(([name]) => name),
+  );
+  for (const [name, conditions] of modules) {
+    assert.type(conditions, "object");
+    const built = (conditions as Readonly<Record<string, string>>)["deno"] ?? "";
+    assert.is(jsr.exports[name], built.replace("./dist/", "./").replace(/\.js$/, ".ts"));
+  }
+});
+
+test("conditions stand in the order in which runtimes have to meet them, and lead to files", () => {
+  for (const target of Object.values(npm.exports)) {
+    if (typeof target === "string") continue;
+    assert.equal(Object.keys(target), ["types", "deno", "bun", "workerd", "node", "default"]);
+    for (const path of Object.values(target)) assert.ok(existsSync(new URL(path, root)), path);
+  }
+});
+
+test.run();
