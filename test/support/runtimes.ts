@@ -1,7 +1,10 @@
 /** The runtimes that the contract tests run on. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import process from "node:process";
 import type { Need } from "./needs.ts";
 import { fetchNode, installedProgram } from "./programs.ts";
+import { root } from "./root.ts";
 
 export interface Runtime {
   readonly name: string;
@@ -11,8 +14,12 @@ export interface Runtime {
   readonly has: readonly Need[];
 }
 
+/** Where a C compiler built the engine, every runtime has to load it. */
+const library = join(root, `dist/native/${process.platform}-${process.arch}/libsluice.so`);
+const everywhere: readonly Need[] = existsSync(library) ? ["engine", "proc"] : ["proc"];
+
 /** The runtime that runs the tests that are not contract tests. */
-export const home: Runtime = { name: "node", command: [process.execPath], has: ["engine", "proc"] };
+export const home: Runtime = { name: "node", command: [process.execPath], has: everywhere };
 
 /** A runtime whose program has yet to be found. */
 export interface Candidate extends Pick<Runtime, "name" | "has"> {
@@ -26,14 +33,14 @@ const bun: Candidate = {
   name: "bun",
   find: () => installedProgram("@oven", "bin/bun", "bun/bin/bun.exe"),
   options: [],
-  has: ["engine", "proc"],
+  has: everywhere,
 };
 const deno: Candidate = {
   name: "deno",
   find: () => installedProgram("@deno", "deno", "deno/deno"),
   // Nothing is looked up on the network, and no lock of its own is kept beside npm's.
   options: ["run", "--allow-all", "--no-check", "--no-lock", "--cached-only", "--quiet"],
-  has: ["engine", "proc"],
+  has: everywhere,
 };
 const nodes = [20, 22, 24, 26].map((major): Candidate => ({
   ...node,
