@@ -27,30 +27,25 @@ function openWaker(native: Native, onWake: () => void): Waker {
   // It arrives a moment later; until then its wishes are kept.
   let socket: Bun.Socket | undefined;
   let wanted = false;
-  const heed = () => (wanted ? socket?.ref() : socket?.unref());
+  const want = (alive: boolean) => {
+    if (wanted === alive) return;
+    wanted = alive;
+    if (alive) socket?.ref();
+    else socket?.unref();
+  };
   const options = {
     fd: native.sluice_context_wake_fd(context),
     socket: {
       open(opened: Bun.Socket) {
         socket = opened;
-        heed();
+        if (!wanted) opened.unref();
       },
       data: onWake,
     },
   };
   // `fd` is known to Bun.connect, but not to its types, which ask for a path or a host.
   void Bun.connect(options as unknown as Bun.UnixSocketOptions);
-  return {
-    context,
-    ref() {
-      wanted = true;
-      heed();
-    },
-    unref() {
-      wanted = false;
-      heed();
-    },
-  };
+  return { context, ref: () => want(true), unref: () => want(false) };
 }
 
 export const bun: Runtime = {

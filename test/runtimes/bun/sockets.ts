@@ -10,19 +10,28 @@ export interface Pair extends Disposable {
   readonly peer: net.Socket;
   /** What Bun handed to the socket's own `data` callback. */
   readonly seen: Buffer[];
+  /** Resolves when Bun has told of the end; it may do so before anybody asks. */
+  readonly ended: Promise<void>;
 }
 
-function handler(): { socket: Bun.SocketHandler; opened: Promise<Socket>; seen: Buffer[] } {
-  const { promise: opened, resolve } = Promise.withResolvers<Socket>();
+interface Handled extends Pick<Pair, "seen" | "ended"> {
+  readonly socket: Bun.SocketHandler;
+  readonly opened: Promise<Socket>;
+}
+
+function handler(): Handled {
+  const { promise: opened, resolve: open } = Promise.withResolvers<Socket>();
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>();
   const seen: Buffer[] = [];
-  return { socket: { open: resolve, data: (_, chunk) => void seen.push(chunk) }, opened, seen };
+  return { socket: { open, data: (_, chunk) => void seen.push(chunk), end: () => end() }, opened, seen, ended };
 }
 
-function pair(socket: Socket, peer: net.Socket, seen: Buffer[]): Pair {
+function pair(socket: Socket, peer: net.Socket, { seen, ended }: Handled): Pair {
   return {
     socket,
     peer,
     seen,
+    ended,
     [Symbol.dispose]() {
       socket.terminate();
       peer.destroy();
@@ -32,10 +41,11 @@ function pair(socket: Socket, peer: net.Socket, seen: Buffer[]): Pair {
 
 /** A socket that Bun.listen accepted. */
 export async function accepted(): Promise<Pair> {
-  const { socket, opened, seen } = handler();
+  const handled = handler();
+  const { socket, opened } = handled;
   const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, allowHalfOpen: true, socket });
   const peer = net.connect({ port: listener.port, host: "127.0.0.1", allowHalfOpen: true }).pause();
-  const result = pair(await opened, peer, seen);
+  const result = pair(await opened, peer, handled);
   listener.stop();
   return result;
 }
@@ -46,20 +56,22 @@ export async function connected(): Promise<Pair> {
   await once(server.listen(0, "127.0.0.1"), "listening");
   const { port } = server.address() as net.AddressInfo;
   const connection = once(server, "connection") as unknown as Promise<[net.Socket]>;
-  const { socket, seen } = handler();
+  const handled = handler();
+  const { socket } = handled;
   const made = await Bun.connect({ hostname: "127.0.0.1", port, allowHalfOpen: true, socket });
   const [peer] = await connection;
   server.close();
-  return pair(made, peer, seen);
+  return pair(made, peer, handled);
 }
 
 /** An encrypted one that Bun.listen accepted. */
 export async function encrypted(key: string, cert: string): Promise<Pair> {
-  const { socket, opened, seen } = handler();
+  const handled = handler();
+  const { socket, opened } = handled;
   const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, tls: { key, cert }, socket });
   const peer = tls.connect({ port: listener.port, host: "127.0.0.1", rejectUnauthorized: false }).pause();
   await once(peer, "secureConnect");
-  const result = pair(await opened, peer, seen);
+  const result = pair(await opened, peer, handled);
   listener.stop();
   return result;
 }
