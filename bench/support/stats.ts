@@ -36,7 +36,14 @@ export function pairedRatio(samples: readonly number[], base: readonly number[])
   return figure(samples.map((sample, round) => sample / (base[round] ?? Number.NaN)));
 }
 
-/** Runs every contender once a round, each round starting with another one, and collects their samples. */
+/** The order of a round: each begins with another contender, and every other one goes backwards, so that none always follows the same. */
+function orderOf<K>(names: readonly K[], round: number): K[] {
+  const start = round % names.length;
+  const turned = [...names.slice(start), ...names.slice(0, start)];
+  return round % 2 === 0 ? turned : turned.reverse();
+}
+
+/** Runs every contender once a round and collects their samples. */
 export async function alternate<K extends string, T>(
   contenders: Readonly<Record<K, () => Promise<T>>>,
   rounds: number,
@@ -45,8 +52,7 @@ export async function alternate<K extends string, T>(
   const names = Object.keys(contenders) as K[];
   const samples = Object.fromEntries(names.map((name): [K, T[]] => [name, []])) as Record<K, T[]>;
   for (let round = 0; round < rounds; round++)
-    for (let turn = 0; turn < names.length; turn++) {
-      const name = names[(round + turn) % names.length] as K;
+    for (const name of orderOf(names, round)) {
       onRun(name, round);
       samples[name].push(await contenders[name]());
     }
