@@ -38,9 +38,8 @@ export function pairedRatio(samples: readonly number[], base: readonly number[])
 
 /** The order of a round: each begins with another contender, and every other one goes backwards, so that none always follows the same. */
 function orderOf<K>(names: readonly K[], round: number): K[] {
-  const start = round % names.length;
-  const turned = [...names.slice(start), ...names.slice(0, start)];
-  return round % 2 === 0 ? turned : turned.reverse();
+  const step = round % 2 === 0 ? 1 : names.length - 1;
+  return names.map((name, turn) => names[(round + turn * step) % names.length] ?? name);
 }
 
 /** Runs every contender once a round and collects their samples. */
