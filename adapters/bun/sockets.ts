@@ -1,23 +1,12 @@
 /** Sockets of node:net, as Bun keeps them: over one of its own sockets. The only place that knows. */
 import type { Socket } from "node:net";
 import type { SocketFd } from "../shared/runtime.ts";
-
-interface Handle {
-  readonly fd?: unknown;
-  pause?(): void;
-  resume?(): void;
-}
-
-const handleOf = (socket: Socket): Handle | undefined =>
-  (socket as Socket & { readonly _handle?: Handle | null })._handle ?? undefined;
+import { findFd, handleOf } from "../shared/socket-handle.ts";
 
 /** The descriptor, or why there is none. */
 export function socketFd(socket: Socket): SocketFd | string {
-  if ("encrypted" in socket && socket.encrypted) return "TLS encrypts in the process";
-  const handle = handleOf(socket);
-  if (handle === undefined) return "the socket has no handle";
-  const { fd } = handle;
-  return typeof fd === "number" && fd >= 0 ? { fd } : "the socket's handle shows no descriptor";
+  const fd = findFd(socket, (handle) => handle.fd);
+  return typeof fd === "string" ? fd : { fd };
 }
 
 /** Stops Bun from reading the socket. */

@@ -10,30 +10,15 @@
  */
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/prctl.h>
 
 #include "engine.h"
+#include "threads.h"
 
 #define MAX_PROMPT 4
 #define MAX_BLOCKING 16
-#define BUFFER_BYTES (256 * 1024)
-/* glibc takes the process's static TLS, which a runtime can make large, out of this. */
-#define STACK_BYTES (512 * 1024)
 #define IDLE_MS 10000
-
-struct pool {
-    uint32_t threads;
-    uint32_t idle;
-    uint32_t most;
-    const char *name;
-    void (*serve)(struct pool *pool, struct lane *lane);
-    bool may_block;
-};
 
 static void serve_prompt(struct pool *pool, struct lane *lane);
 static void serve_blocking(struct pool *pool, struct lane *lane);
@@ -45,17 +30,6 @@ static int queue_fd = -1; /* eventfd that counts the queue's jobs */
 static struct job *queue_head;
 static struct job *queue_tail;
 static uint32_t queued;
-
-static uint32_t usable_cpus(void)
-{
-    unsigned long mask[16] = {0};
-    int64_t bytes = SYS(sched_getaffinity, 0, sizeof mask, mask);
-    uint32_t count = 0;
-    /* Bit by bit: __builtin_popcountl may call into libgcc, which nobody loads for us. */
-    for (int64_t bit = 0; bit < bytes * 8; bit++)
-        count += mask[bit / 64] >> (bit % 64) & 1;
-    return count ? count : 1;
-}
 
 int lanes_start(void)
 {
@@ -72,63 +46,6 @@ int lanes_start(void)
     uint32_t cpus = usable_cpus();
     prompt.most = cpus < MAX_PROMPT ? cpus : MAX_PROMPT;
     return 0;
-}
-
-struct thread {
-    struct pool *pool;
-    struct lane lane;
-    char buffer[BUFFER_BYTES];
-};
-
-static void *thread_main(void *argument)
-{
-    struct thread *self = argument;
-    SYS(prctl, PR_SET_NAME, self->pool->name, 0, 0, 0);
-    lock();
-    self->pool->serve(self->pool, &self->lane);
-    self->pool->threads--;
-    unlock();
-    free(self);
-    return NULL;
-}
-
-/*
- * All signals are blocked in our threads: one that is meant for the runtime is never taken here,
- * and SIGPIPE and SIGXFSZ, which the kernel sends to the thread at fault, end no process.
- */
-static bool thread_create(struct thread *self)
-{
-    pthread_t thread;
-    pthread_attr_t attributes;
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    bool created = pthread_create(&thread, &attributes, thread_main, self) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return created;
-}
-
-static void thread_add(struct pool *pool)
-{
-    struct thread *self = malloc(sizeof *self);
-    if (!self) return;
-    self->pool = pool;
-    self->lane = (struct lane){.buffer = self->buffer, .buffer_size = BUFFER_BYTES, .may_block = pool->may_block};
-    if (thread_create(self))
-        pool->threads++;
-    else
-        free(self);
-}
-
-/* Adds a thread when more work waits than threads do. False when nobody is there to do it. */
-static bool staff(struct pool *pool, uint32_t work)
-{
-    if (work > pool->idle && pool->threads < pool->most) thread_add(pool);
-    return pool->threads > 0;
 }
 
 static void fail_dispatch(struct job *job, int error)
@@ -201,7 +118,7 @@ static void enqueue(struct job *job)
     queue_tail = job;
     queued++;
     SYS(write, queue_fd, &one, sizeof one);
-    if (!staff(&blocking, queued)) {
+    if (!pool_staff(&blocking, queued)) {
         unlink_queued(job);
         fail_dispatch(job, EAGAIN);
     }
@@ -247,7 +164,7 @@ void lanes_dispatch(struct job *job, enum turn after)
 
 void lanes_start_job(struct job *job)
 {
-    if (staff(&prompt, 1))
+    if (pool_staff(&prompt, 1))
         lanes_dispatch(job, TURN_AGAIN);
     else
         fail_dispatch(job, EAGAIN);
