@@ -147,15 +147,18 @@ export class Link {
   readonly #engine: Engine;
   readonly #source: number;
   readonly #target: number;
+  readonly #onHeld: () => void;
   #handle = 0;
   #running = false;
   /** Bytes of earlier attempts and of the part that ran on the calling thread. */
   #before = 0;
 
-  constructor(engine: Engine, source: number, target: number) {
+  /** `onHeld` is called when the engine has duplicates of its own, and the given descriptors are needed no more. */
+  constructor(engine: Engine, source: number, target: number, onHeld: () => void) {
     this.#engine = engine;
     this.#source = source;
     this.#target = target;
+    this.#onHeld = onHeld;
   }
 
   /** Runs an attempt. The first call must come in the same turn of the event loop as the inspection. */
@@ -192,6 +195,7 @@ export class Link {
       const opened = this.#engine.open(this.#source, this.#target);
       if (opened < 0) return opened;
       this.#handle = opened;
+      this.#onHeld();
     }
     return 0;
   }

@@ -48,7 +48,10 @@ class Runner {
     const { fd: to } = this.#target;
     if (engine === undefined || from === undefined || to === undefined) return;
     if (!startsPortable) this.#source.stop();
-    this.#link = new Link(engine, from, to);
+    this.#link = new Link(engine, from, to, () => {
+      this.#source.letGo?.();
+      this.#target.letGo?.();
+    });
     if (!later && !startsPortable && plan.source.buffered === 0) return;
     const held = this.#link.hold();
     if (held < 0) throw callFailed(`send ${plan.source.name}`, "fcntl", errnoName(-held));

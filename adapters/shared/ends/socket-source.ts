@@ -79,12 +79,16 @@ export class SocketSource extends StreamSource {
     this.#socket.once("close", this.#onClose);
   }
 
+  letGo(): void {
+    this.#held?.release?.();
+    this.#held = undefined;
+  }
+
   override end(broken: boolean): undefined {
     if (this.#onClose !== undefined) this.#socket.off("close", this.#onClose);
     if (broken) this.#socket.destroy();
     super.end(broken);
-    this.#held?.release?.();
-    this.#held = undefined;
+    this.letGo();
     if (this.#readAgain === undefined || this.#socket.destroyed) return undefined;
     this.#readAgain();
     if (this.#wasFlowing) this.#socket.resume();

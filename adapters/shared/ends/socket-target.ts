@@ -55,9 +55,13 @@ export class SocketTarget extends StreamTarget {
     return { ...super.inspect(reason), name: "socket", withoutFd: reason };
   }
 
-  override end(broken: boolean): Promise<void> | undefined {
+  letGo(): void {
     this.#held?.release?.();
     this.#held = undefined;
+  }
+
+  override end(broken: boolean): Promise<void> | undefined {
+    this.letGo();
     return super.end(broken);
   }
 

@@ -6,6 +6,11 @@ export interface SourceEnd {
   /** The descriptor for the engine, once opened; undefined where there is none. */
   readonly fd: number | undefined;
   /**
+   * Gives back a descriptor that was a duplicate, once the engine has its own: a Worker that is terminated runs no
+   * `end`, and would leave the connection open for ever.
+   */
+  letGo?(): void;
+  /**
    * Duplicates a borrowed descriptor, to be called before anything is waited for: its owner may close
    * it meanwhile, and the number may then be another file's.
    */

@@ -4,6 +4,11 @@ import type { Endpoint } from "../../../core/endpoint.ts";
 
 export interface TargetEnd {
   readonly fd: number | undefined;
+  /**
+   * Gives back a descriptor that was a duplicate, once the engine has its own: a Worker that is terminated runs no
+   * `end`, and would leave the connection open for ever.
+   */
+  letGo?(): void;
   /** The path it was opened from, which is emptied before the first byte unless an offset is given. */
   readonly path?: string | undefined;
   /** Whether there is nothing to open. */

@@ -1,0 +1,63 @@
+/** CASES.md E 71: several isolates with one engine. */
+import { once } from "node:events";
+import * as net from "node:net";
+import { Worker } from "node:worker_threads";
+import { assert, test } from "../support/contract.ts";
+import { collect, sha256 } from "../support/data.ts";
+import { tempFolder } from "../support/temp.ts";
+import { dataFile, MiB } from "./support/files.ts";
+
+const script = new URL("support/transfer-in-worker.js", import.meta.url);
+
+interface Sender extends Disposable {
+  readonly worker: Worker;
+  /** The receiving end, paused. */
+  readonly peer: net.Socket;
+}
+
+/** Starts a Worker whose transfer has begun. */
+async function startSender(path: string): Promise<Sender> {
+  const server = net.createServer({ pauseOnConnect: true });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const { port } = server.address() as net.AddressInfo;
+  const connection = once(server, "connection") as unknown as Promise<[net.Socket]>;
+  const worker = new Worker(script, { workerData: { path, port } });
+  const [[peer]] = await Promise.all([connection, once(worker, "message")]);
+  server.close();
+  return { worker, peer, [Symbol.dispose]: () => void peer.destroy() };
+}
+
+test(
+  "transfer() runs in several Workers at once, and outlives one that is terminated (71)",
+  { needs: ["engine"] },
+  async () => {
+    const { path, content } = dataFile(tempFolder(), 24 * MiB);
+    const senders = await Promise.all([1, 2, 3].map(() => startSender(path)));
+    const [doomed, ...others] = senders as [Sender, ...Sender[]];
+    await doomed.worker.terminate();
+    for (const { worker, peer } of others) {
+      const done = once(worker, "message");
+      assert.is(sha256(await collect(peer.resume())), sha256(content));
+      assert.equal((await done)[0], { bytes: content.length, strategy: "sendfile" });
+    }
+    for (const sender of senders) sender[Symbol.dispose]();
+  },
+);
+
+test(
+  "a Worker that is terminated in mid-transfer leaves its connection closed (71)",
+  { needs: ["engine"] },
+  async () => {
+    const { path } = dataFile(tempFolder(), 24 * MiB);
+    using sender = await startSender(path);
+    await sender.worker.terminate();
+    // What was in the sockets arrives, and then the end: nobody holds a duplicate of the connection.
+    sender.peer.on("error", () => undefined);
+    let bytes = 0;
+    sender.peer.on("data", (chunk: Buffer) => (bytes += chunk.length));
+    const closed = new Promise((resolve) => sender.peer.once("close", resolve));
+    sender.peer.resume();
+    await closed;
+    assert.ok(bytes < 24 * MiB, `${bytes} bytes arrived`);
+  },
+);
