@@ -1,5 +1,5 @@
 /** Binds the native library with Deno.dlopen, and is woken by a socket. */
-import { openSync } from "node:fs";
+import { existsSync, openSync } from "node:fs";
 import { Socket } from "node:net";
 import { type AbiType, mapSymbols, type Native } from "../../core/abi.ts";
 import { openContext } from "../shared/engine.ts";
@@ -44,7 +44,7 @@ function holdLifeline(native: Native, context: number): void {
 function openWaker(native: Native, onWake: () => void): Waker {
   const context = openContext(native);
   const fd = native.sluice_context_wake_fd(context);
-  if (isGranted({ name: "read", path: "/proc/self/fd" })) holdLifeline(native, context);
+  if (isGranted({ name: "read", path: "/proc/self/fd" }) && existsSync("/proc/self/fd")) holdLifeline(native, context);
   const socket = new Socket({ fd, readable: true, writable: true });
   socket.on("data", onWake);
   socket.resume();

@@ -16,6 +16,8 @@ class DenoConnection implements Connection {
   readonly name = "Deno conn";
   readonly #conn: Deno.Conn;
   #closed = false;
+  /** Whether an empty write is on its way: behind a peer that reads nothing they would pile up. */
+  #asking = false;
 
   constructor(conn: Deno.Conn) {
     this.#conn = conn;
@@ -32,20 +34,24 @@ class DenoConnection implements Connection {
    * is queued behind all others and fails on a closed conn, so what follows it in the same turn is safe.
    */
   async settled(): Promise<void> {
-    try {
-      await this.#conn.write(new Uint8Array(0));
-    } catch (cause) {
-      this.#closed = true;
-      throw new TransferError("Cannot use Deno conn: it is closed", { code: "ERR_SLUICE_CLOSED", cause });
-    }
+    await this.#ask();
+    if (this.#closed) throw new TransferError("Cannot use Deno conn: it is closed", { code: "ERR_SLUICE_CLOSED" });
   }
 
   isClosed(): boolean {
-    if (!this.#closed)
-      this.#conn.write(new Uint8Array(0)).catch(() => {
-        this.#closed = true;
-      });
+    if (!this.#closed && !this.#asking) void this.#ask();
     return this.#closed;
+  }
+
+  /** Only BadResource says that the conn is closed: after closeWrite() an empty write fails too, but reading goes on. */
+  async #ask(): Promise<void> {
+    this.#asking = true;
+    try {
+      await this.#conn.write(new Uint8Array(0));
+    } catch (error) {
+      if (error instanceof Deno.errors.BadResource) this.#closed = true;
+    }
+    this.#asking = false;
   }
 
   async read(max: number): Promise<Uint8Array | undefined> {

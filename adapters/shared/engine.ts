@@ -1,13 +1,5 @@
 /** The native engine as seen from one isolate: jobs go in, outcomes come back on the event loop. */
-import {
-  censusRecord,
-  ends,
-  extentRecord,
-  type Native,
-  opcodes,
-  outcomeRecord,
-  requestRecord,
-} from "../../core/abi.ts";
+import { ends, extentRecord, type Native, opcodes, outcomeRecord, requestRecord } from "../../core/abi.ts";
 import { errnoName } from "../../core/errno.ts";
 import { type Job, nothing, type Outcome } from "../../core/kernel.ts";
 import type { Runtime, Waker } from "./runtime.ts";
@@ -212,20 +204,4 @@ export class Link {
     if (this.#handle !== 0) this.#engine.close(this.#handle);
     this.#handle = 0;
   }
-}
-
-/** What the whole process's engine holds. For tests and diagnostics. */
-export function census(native: Native): {
-  [K in "contexts" | "jobs" | "workers" | "blocking_workers" | "pooled_pipes"]: number;
-} {
-  const record = new RecordMemory(censusRecord.size);
-  native.sluice_census(record.bytes);
-  const read = (field: Parameters<typeof censusRecord.get>[1]) => censusRecord.get(record.view, field);
-  return {
-    contexts: read("contexts"),
-    jobs: read("jobs"),
-    workers: read("workers"),
-    blocking_workers: read("blocking_workers"),
-    pooled_pipes: read("pooled_pipes"),
-  };
 }

@@ -57,7 +57,7 @@ bool is_cached(struct job *job, int64_t length)
     if (job->residency != RESIDENCY_COUNTED || !is_positioned(job)) return true;
     int64_t missing = pages_missing(job, job->offset, length);
     if (missing == 0) return true;
-    /* EPERM: for the file's owner or writers alone since Linux 6.13. ENOSYS: before 6.5. */
+    /* EPERM: newer kernels answer the file's owner and writers alone. ENOSYS: before 6.5. */
     if (missing < 0 || is_stacked(job->source.fd)) {
         job->residency = RESIDENCY_PROBED;
         return true;

@@ -54,6 +54,24 @@ for (const [name, size, pieces] of shapes) {
   });
 }
 
+test(
+  "copyFile() of a sparse file that is cut between two runs of data is truncated (35, 37)",
+  { needs: ["engine"] },
+  async () => {
+    const folder = tempFolder();
+    const source = sparseFile(join(folder, "source"), 8 * MiB, { 0: data(10_000), [6 * MiB]: data(20_000, 2) });
+    const target = join(folder, "target");
+    fs.writeFileSync(target, "old");
+    // The first report comes at the end of the first run: the second is then beyond the end of the file.
+    const onProgress = () => fs.truncateSync(source, MiB);
+    const error = await failure(() => copyFile(source, target, { reflink: "never", onProgress }));
+    assert.is(error.code, "ERR_SLUICE_TRUNCATED");
+    assert.is(error.sourceOffset, 6 * MiB);
+    assert.ok(error.bytesTransferred >= 10_000 && error.bytesTransferred < MiB);
+    assert.is(fs.readFileSync(target, "utf8"), "old");
+  },
+);
+
 test("copyFile() of sparse files keeps holes on tmpfs too (35)", { needs: ["engine", "tmpfs"] }, async () => {
   const source = withHoles(tempFolder("/dev/shm"));
   const target = join(tempFolder("/dev/shm"), "target");

@@ -132,10 +132,19 @@ async function fill(
   if (size === undefined || !isSparse(source, options.sparse) || options.reflink === "always")
     return transfer(machine, from, to, { targetOffset: 0, strategy, signal, onProgress });
   const reports: Report[] = [];
+  let copied = 0;
   for (const { start, end } of extentsOf(machine, from, size)) {
     const range = { offset: start, targetOffset: start, length: end - start };
     const progress = onProgress && ((bytes: number) => onProgress(start + bytes));
-    reports.push(await transfer(machine, from, to, { ...range, strategy, signal, onProgress: progress }));
+    const report = await transfer(machine, from, to, { ...range, strategy, signal, onProgress: progress });
+    reports.push(report);
+    copied += report.bytes;
+    // A run that was cut off before its turn is no truncation to its own transfer, which sees the file as it is then.
+    if (report.bytes < end - start)
+      throw new TransferError(
+        `Cannot copy: expected ${end - start - report.bytes} more bytes at offset ${start + report.bytes}, source was truncated`,
+        { code: "ERR_SLUICE_TRUNCATED", bytesTransferred: copied, sourceOffset: start + report.bytes },
+      );
   }
   await fsCall("copy", "ftruncate", to.truncate(size));
   onProgress?.(size);

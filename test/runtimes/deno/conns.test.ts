@@ -33,6 +33,21 @@ for (const [kind, { native, open }] of Object.entries(kinds)) {
     assertBytes(fs.readFileSync(into), content);
   });
 
+  test(`transfer() from ${kind} that was closed for writing takes every byte`, {}, async () => {
+    const content = data(3 * MiB + 3);
+    const into = join(tempFolder(), "target");
+    using link = await open();
+    await link.conn.closeWrite();
+    const sending = (async () => {
+      // Longer than the interval in which a conn is asked whether it is closed.
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      await writeAll(link.peer, content);
+    })();
+    const [{ bytes }] = await Promise.all([transfer(link.conn, into), sending]);
+    assert.is(bytes, content.length);
+    assertBytes(fs.readFileSync(into), content);
+  });
+
   test(`transfer() of a part from ${kind} lets Deno read the rest`, {}, async () => {
     const content = data(100 * KiB);
     const into = join(tempFolder(), "target");
