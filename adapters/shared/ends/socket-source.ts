@@ -4,9 +4,10 @@ import type { Native } from "../../../core/abi.ts";
 import type { Endpoint } from "../../../core/endpoint.ts";
 import { TransferError } from "../../../core/error.ts";
 import { inspectFd } from "../inspect.ts";
-import type { Runtime, SocketFd } from "../runtime.ts";
+import type { Runtime } from "../runtime.ts";
 import { callFailed } from "../system-error.ts";
 import { connected } from "./connecting.ts";
+import { HeldSocket } from "./held-socket.ts";
 import { StreamSource } from "./stream-source.ts";
 
 /**
@@ -16,8 +17,7 @@ import { StreamSource } from "./stream-source.ts";
 export class SocketSource extends StreamSource {
   readonly #socket: Socket;
   readonly #runtime: Runtime;
-  /** From the inspection to the end. */
-  #held: SocketFd | undefined;
+  readonly #held: HeldSocket;
   /** Undo of the first stop; undefined while the runtime reads. */
   #readAgain: (() => void) | undefined;
   #wasFlowing = false;
@@ -27,10 +27,11 @@ export class SocketSource extends StreamSource {
     super(socket);
     this.#socket = socket;
     this.#runtime = runtime;
+    this.#held = new HeldSocket(socket, runtime);
   }
 
   override get fd(): number | undefined {
-    return this.#held?.fd;
+    return this.#held.fd;
   }
 
   override open(): Promise<void> | undefined {
@@ -45,10 +46,9 @@ export class SocketSource extends StreamSource {
     if (socket.readableEnded) return this.#withoutFd("the socket has ended");
     if (socket.destroyed) throw new TransferError("Cannot send socket: it is closed", { code: "ERR_SLUICE_CLOSED" });
     if (typeof native === "string") return this.#withoutFd(native);
-    const held = this.#held ?? this.#runtime.socketFd(socket);
-    if (typeof held === "string") return this.#withoutFd(held);
-    this.#held = held;
-    return { ...inspectFd(native, held.fd, "socket"), buffered: socket.readableLength };
+    const fd = this.#held.hold();
+    if (typeof fd === "string") return this.#withoutFd(fd);
+    return { ...inspectFd(native, fd, "socket"), buffered: socket.readableLength };
   }
 
   #withoutFd(reason: string): Endpoint {
@@ -80,8 +80,7 @@ export class SocketSource extends StreamSource {
   }
 
   letGo(): void {
-    this.#held?.release?.();
-    this.#held = undefined;
+    this.#held.letGo();
   }
 
   override end(broken: boolean): undefined {

@@ -3,9 +3,10 @@ import type { Socket } from "node:net";
 import type { Native } from "../../../core/abi.ts";
 import type { Endpoint } from "../../../core/endpoint.ts";
 import { inspectFd } from "../inspect.ts";
-import type { Runtime, SocketFd } from "../runtime.ts";
+import type { Runtime } from "../runtime.ts";
 import { codeOf } from "../system-error.ts";
 import { connected } from "./connecting.ts";
+import { HeldSocket } from "./held-socket.ts";
 import { StreamTarget, targetClosed } from "./stream-target.ts";
 
 const inspected = new WeakMap<Socket, Endpoint>();
@@ -20,18 +21,16 @@ function inspectSocket(native: Native, socket: Socket, fd: number): Endpoint {
 /** A socket of node:net. */
 export class SocketTarget extends StreamTarget {
   readonly #socket: Socket;
-  readonly #runtime: Runtime;
-  /** From the inspection to the end. */
-  #held: SocketFd | undefined;
+  readonly #held: HeldSocket;
 
   constructor(socket: Socket, runtime: Runtime) {
     super(socket);
     this.#socket = socket;
-    this.#runtime = runtime;
+    this.#held = new HeldSocket(socket, runtime);
   }
 
   override get fd(): number | undefined {
-    return this.#held?.fd;
+    return this.#held.fd;
   }
 
   override get isOpen(): boolean {
@@ -45,10 +44,8 @@ export class SocketTarget extends StreamTarget {
   override inspect(native: Native | string): Endpoint {
     if (this.#socket.destroyed) throw targetClosed("it is closed", codeOf(this.#socket.errored) ?? "ERR_SLUICE_CLOSED");
     if (typeof native === "string") return this.#withoutFd(native);
-    const held = this.#held ?? this.#runtime.socketFd(this.#socket);
-    if (typeof held === "string") return this.#withoutFd(held);
-    this.#held = held;
-    return inspectSocket(native, this.#socket, held.fd);
+    const fd = this.#held.hold();
+    return typeof fd === "string" ? this.#withoutFd(fd) : inspectSocket(native, this.#socket, fd);
   }
 
   #withoutFd(reason: string): Endpoint {
@@ -56,8 +53,7 @@ export class SocketTarget extends StreamTarget {
   }
 
   letGo(): void {
-    this.#held?.release?.();
-    this.#held = undefined;
+    this.#held.letGo();
   }
 
   override end(broken: boolean): Promise<void> | undefined {
