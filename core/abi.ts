@@ -84,6 +84,16 @@ export const symbols = {
     names: ["source", "target", "request", "outcome"],
     doc: "One bounded attempt on the calling thread that never waits: resident pages, room in the socket, or `blocked`.",
   }),
+  sluice_send: define({
+    args: ["i32", "buffer", "u32", "u32"],
+    names: ["socket", "bytes", "length", "more"],
+    doc: "One write to a socket that never waits (MSG_DONTWAIT): how many bytes it took. With `more`, they may share a segment with what follows (MSG_MORE).",
+  }),
+  sluice_open_beneath: define({
+    args: ["buffer", "buffer", "u32"],
+    names: ["root", "path", "cached"],
+    doc: "Opens a path for reading that is resolved beneath a root folder and never leaves it (openat2, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS; Linux 5.6). With `cached`, -EAGAIN where a disk would have to be asked (RESOLVE_CACHED; 5.12). To be closed by sluice_close.",
+  }),
   sluice_inspect: define({
     args: ["i32", "buffer"],
     names: ["fd", "inspection"],
@@ -97,7 +107,7 @@ export const symbols = {
   sluice_close: define({
     args: ["i32"],
     names: ["fd"],
-    doc: "Closes a descriptor that sluice_duplicate or sluice_context_lifeline gave.",
+    doc: "Closes a descriptor that sluice_duplicate, sluice_open_beneath or sluice_context_lifeline gave.",
   }),
   sluice_probe: define({
     args: ["u32"],

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 1197451630
+#define SLUICE_ABI_FINGERPRINT 1132051576
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
@@ -173,13 +173,19 @@ SLUICE_EXPORT int32_t sluice_reap(int32_t context, void *outcomes, uint32_t capa
 /* One bounded attempt on the calling thread that never waits: resident pages, room in the socket, or `blocked`. */
 SLUICE_EXPORT int32_t sluice_attempt(int32_t source, int32_t target, void *request, void *outcome);
 
+/* One write to a socket that never waits (MSG_DONTWAIT): how many bytes it took. With `more`, they may share a segment with what follows (MSG_MORE). */
+SLUICE_EXPORT int32_t sluice_send(int32_t socket, void *bytes, uint32_t length, uint32_t more);
+
+/* Opens a path for reading that is resolved beneath a root folder and never leaves it (openat2, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS; Linux 5.6). With `cached`, -EAGAIN where a disk would have to be asked (RESOLVE_CACHED; 5.12). To be closed by sluice_close. */
+SLUICE_EXPORT int32_t sluice_open_beneath(void *root, void *path, uint32_t cached);
+
 /* Describes what a descriptor is. */
 SLUICE_EXPORT int32_t sluice_inspect(int32_t fd, void *inspection);
 
 /* Duplicates a descriptor (F_DUPFD_CLOEXEC), to be closed by sluice_close: Deno's node:fs closes its own alone. */
 SLUICE_EXPORT int32_t sluice_duplicate(int32_t fd);
 
-/* Closes a descriptor that sluice_duplicate or sluice_context_lifeline gave. */
+/* Closes a descriptor that sluice_duplicate, sluice_open_beneath or sluice_context_lifeline gave. */
 SLUICE_EXPORT int32_t sluice_close(int32_t fd);
 
 /* 0 when the kernel has the strategy's system call, else -ENOSYS or -EPERM (asked with descriptors of -1). */

@@ -1,0 +1,48 @@
+/* Opening what lies beneath a folder, and nothing else. */
+#include <fcntl.h>
+
+#include "sys.h"
+#include "../include/sluice.h"
+
+#ifndef SYS_openat2
+#define SYS_openat2 437 /* the same on every architecture since Linux 5.1 */
+#endif
+
+/* linux/openat2.h, which older headers lack. */
+struct how {
+    uint64_t flags;
+    uint64_t mode;
+    uint64_t resolve;
+};
+
+enum {
+    RESOLVE_NO_MAGICLINKS = 0x02,
+    RESOLVE_BENEATH = 0x08,
+    RESOLVE_CACHED = 0x20, /* Linux 5.12 */
+};
+
+static int64_t open_at(int folder, const char *path, const struct how *how)
+{
+    /* EAGAIN without RESOLVE_CACHED: a rename raced with a "..", and the kernel could not rule out an escape. */
+    int64_t fd;
+    int tries = how->resolve & RESOLVE_CACHED ? 1 : 32;
+    do fd = SYS(openat2, folder, path, how, sizeof *how);
+    while (fd == -EAGAIN && --tries > 0);
+    return fd;
+}
+
+int32_t sluice_open_beneath(void *root, void *path, uint32_t cached)
+{
+    uint64_t resolve = cached ? RESOLVE_CACHED : 0;
+    /* O_NONBLOCK: a FIFO without a writer is opened at once, and whoever sees that it is one closes it. */
+    const struct how outer = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = resolve};
+    const struct how inner = {
+        .flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+        .resolve = resolve | RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+    };
+    int64_t folder = open_at(AT_FDCWD, root, &outer);
+    if (folder < 0) return (int32_t)folder;
+    int64_t fd = open_at((int)folder, path, &inner);
+    SYS(close, folder);
+    return (int32_t)fd;
+}
