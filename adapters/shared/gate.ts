@@ -22,8 +22,8 @@ interface Implementation {
 export interface Turn {
   /** Writes to the stream's own sink, past the queue. Resolves when the chunk has been taken. */
   write(chunk: Uint8Array): Promise<void>;
-  /** Lets the stream go on with what was queued behind. */
-  release(): void;
+  /** Lets the stream go on with what was queued behind, or tells it that its sink has failed. */
+  release(error?: Error): void;
 }
 
 type Grant = (turn: Turn) => void;
@@ -67,10 +67,11 @@ class Gate {
     // runtime keeps a write that another one overtakes.
     let writing = 0;
     let released = false;
+    let failure: Error | undefined;
     const end = () => {
       if (!released || writing > 0) return;
       this.#rest();
-      callback();
+      callback(failure);
     };
     grant({
       write: (bytes) =>
@@ -84,9 +85,10 @@ class Gate {
             end();
           });
         }),
-      release: () => {
+      release: (error) => {
         if (released) return;
         released = true;
+        failure = error;
         end();
       },
     });

@@ -57,3 +57,12 @@ export class Machine {
     };
   }
 }
+
+const machines = new WeakMap<Runtime, Machine>();
+
+/** The isolate's one machine, whichever of the package's modules asks first. */
+export function machineOf(runtime: Runtime): Machine {
+  let machine = machines.get(runtime);
+  if (machine === undefined) machines.set(runtime, (machine = new Machine(runtime)));
+  return machine;
+}

@@ -10,7 +10,7 @@ import { copyFile } from "./copy/copy-file.ts";
 import { RecordMemory } from "./engine.ts";
 import { explain } from "./explain.ts";
 import { callFailed } from "./system-error.ts";
-import { Machine } from "./machine.ts";
+import { type Machine, machineOf } from "./machine.ts";
 import type { Runtime } from "./runtime.ts";
 import { transfer } from "./transfer.ts";
 
@@ -34,8 +34,7 @@ function interfaceFeatures({ native }: Machine, name: string): InterfaceFeatures
 }
 
 export function createSluice(runtime: Runtime): Sluice {
-  let machine: Machine | undefined;
-  const known = () => (machine ??= new Machine(runtime));
+  const known = () => machineOf(runtime);
   return {
     // Asynchronous as a whole: an engine that can't start (EMFILE) rejects, and is tried again at the next call.
     transfer: async (source, target, options) => transfer(known(), source, target, options),

@@ -37,9 +37,12 @@ test("deno.json exports the sources of what package.json exports to Deno", () =>
 });
 
 test("conditions stand in the order in which runtimes have to meet them, and lead to files", () => {
-  for (const target of Object.values(npm.exports)) {
+  for (const [name, target] of Object.entries(npm.exports)) {
     if (typeof target === "string") continue;
-    assert.equal(Object.keys(target), ["types", "deno", "bun", "workerd", "node", "default"]);
+    // What needs node:stream has nothing for hosts without it.
+    const portable = name === ".";
+    const order = ["types", "deno", "bun", ...(portable ? ["workerd"] : []), "node", ...(portable ? ["default"] : [])];
+    assert.equal(Object.keys(target), order);
     for (const path of Object.values(target)) assert.ok(existsSync(new URL(path, root)), path);
   }
 });

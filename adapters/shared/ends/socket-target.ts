@@ -12,7 +12,7 @@ import { StreamTarget, targetClosed } from "./stream-target.ts";
 const inspected = new WeakMap<Socket, Endpoint>();
 
 /** A connected socket stays what it is: asking the kernel again would cost as much as a small body. */
-function inspectSocket(native: Native, socket: Socket, fd: number): Endpoint {
+export function inspectSocket(native: Native, socket: Socket, fd: number): Endpoint {
   let found = inspected.get(socket);
   if (found === undefined) inspected.set(socket, (found = inspectFd(native, fd, "socket")));
   return found;

@@ -1,0 +1,15 @@
+/**
+ * `sluice/register`: an unchanged app sends its files past JavaScript.
+ *
+ *     node --import sluice/register app.js        (or --require)
+ *
+ * Every `fs.ReadStream` that is piped to a plain HTTP response, a plain socket or an `fs.WriteStream` is handed to
+ * the kernel; all other streams, and TLS, HTTP/2, compression and the like, go Node's own way.
+ *
+ * `SLUICE_DISABLE=1` switches it off. `SLUICE_DEBUG=1` says on stderr which way each stream went and why, as does the
+ * diagnostics channel `sluice:transfer`.
+ */
+import { register } from "../shared/streams/register.ts";
+import { node } from "./ffi.ts";
+
+register(node);

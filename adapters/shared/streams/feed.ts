@@ -1,0 +1,35 @@
+/** Where a stream's bytes come from, behind one face: a file that is read, a socket. */
+import type { Readable } from "node:stream";
+import type { Native } from "../../../core/abi.ts";
+import type { Endpoint } from "../../../core/endpoint.ts";
+import type { Counter } from "./socket-account.ts";
+
+/** Bytes to move now. A length of undefined: until the source ends. */
+export interface Range {
+  readonly offset: number;
+  readonly length: number | undefined;
+}
+
+export interface Feed {
+  readonly stream: Readable;
+  readonly fd: number;
+  /** Why the bytes can't pass JavaScript by, or undefined where they can. */
+  objection(): string | undefined;
+  inspect(native: Native): Endpoint | string;
+  /** What is to be moved from here on; `source` has just been inspected. */
+  range(source: Endpoint): Range;
+  /** Whether an end was asked for, so that a file that ends before it is too short. */
+  readonly bounded: boolean;
+  /** From now on the runtime must not read. */
+  begin(counter: Counter): void;
+  /** Bytes have left without the stream. */
+  moved(bytes: number): void;
+  /** Gives back a descriptor that was a duplicate. */
+  close(): void;
+  /** The source is at its end: the stream ends as if it had read that itself. */
+  finish(): void;
+  /** Reading has failed in a way that the stream could not meet again; undefined: it would. */
+  fail?(error: Error): void;
+  /** The stream reads on by itself, from the byte after the last that was moved. */
+  giveBack(): void;
+}

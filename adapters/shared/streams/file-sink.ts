@@ -1,0 +1,72 @@
+/** An fs.WriteStream as what a stream is piped to. */
+import { WriteStream } from "node:fs";
+import type { Native } from "../../../core/abi.ts";
+import type { Endpoint } from "../../../core/endpoint.ts";
+import { inspectFd } from "../inspect.ts";
+import { type FileWriter, isPlainFile } from "./internals.ts";
+import type { Sink } from "./sink.ts";
+
+export class FileSink implements Sink {
+  readonly queue: FileWriter;
+
+  constructor(stream: WriteStream) {
+    this.queue = stream as FileWriter;
+  }
+
+  objection(): string | undefined {
+    const stream = this.queue;
+    if (stream.destroyed || stream.writableEnded) return "the file is closed for writing";
+    if (!isPlainFile(stream)) return "the file is written by other functions than those of node:fs";
+    if (stream.constructor !== WriteStream) return "the target is a class of its own";
+    return undefined;
+  }
+
+  ready(): undefined {
+    return undefined;
+  }
+
+  open(native: Native): Endpoint | string {
+    const { fd } = this.queue;
+    return fd === null ? "the file is not open" : inspectFd(native, fd, String(this.queue.path));
+  }
+
+  get fd(): number | undefined {
+    return this.queue.fd ?? undefined;
+  }
+
+  close(): void {
+    // The stream closes its own descriptor.
+  }
+
+  get targetOffset(): number | undefined {
+    return this.queue.pos;
+  }
+
+  commit(): undefined {
+    return undefined;
+  }
+
+  readonly room = Infinity;
+  readonly unit = Infinity;
+
+  head(): undefined {
+    return undefined;
+  }
+
+  tail(): void {
+    // Nothing comes after the bytes.
+  }
+
+  begin(): void {
+    // A file has no idle time.
+  }
+
+  end(bytes: number): void {
+    this.queue.bytesWritten += bytes;
+    if (this.queue.pos !== undefined) this.queue.pos += bytes;
+  }
+
+  abort(): void {
+    this.queue.destroy();
+  }
+}

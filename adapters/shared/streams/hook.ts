@@ -1,0 +1,121 @@
+/** The `_read` that hands a stream's bytes to the kernel where that can be done unnoticed, and else is Node's own. */
+import { type ReadStream, WriteStream } from "node:fs";
+import { ServerResponse } from "node:http";
+import { Socket } from "node:net";
+import { Readable, type Writable } from "node:stream";
+import { type Machine, machineOf } from "../machine.ts";
+import type { Runtime } from "../runtime.ts";
+import type { Feed } from "./feed.ts";
+import { FileFeed } from "./file-feed.ts";
+import { FileSink } from "./file-sink.ts";
+import { HandOver } from "./hand-over.ts";
+import { pipesOf } from "./internals.ts";
+import { tell } from "./report.ts";
+import { ResponseSink } from "./response-sink.ts";
+import type { Sink } from "./sink.ts";
+import { SocketFeed } from "./socket-feed.ts";
+import { SocketSink } from "./socket-sink.ts";
+import { Tally } from "./tally.ts";
+
+/** A readable with an `_read` of its own kind. */
+type Read<S extends Readable> = (this: S, size: number) => void;
+
+/** What the hooks need of their surroundings. */
+export interface Surroundings {
+  readonly runtime: Runtime;
+  /** SLUICE_DEBUG. */
+  readonly debug: boolean;
+  /** Why nothing is handed over at all, or undefined. */
+  readonly disabled: string | undefined;
+}
+
+const push: unknown = Reflect.get(Readable.prototype, "push");
+
+/** A sink for what a stream is piped to, or why there can be none. */
+function sinkOf(target: Writable, runtime: Runtime): Sink | string {
+  if (target instanceof ServerResponse) return new ResponseSink(target, runtime);
+  if (target instanceof Socket) return new SocketSink(target, runtime);
+  if (target instanceof WriteStream) return new FileSink(target);
+  return `the target is not a response, socket or file but ${target.constructor.name}`;
+}
+
+/** The one target of a stream that nobody else reads, or why there is none. */
+function onlyTarget(stream: Readable): Writable | string {
+  const [target, ...others] = pipesOf(stream);
+  if (target === undefined) return "the stream was read before it was piped";
+  if (others.length > 0) return "the stream is piped to several targets";
+  if (stream.listenerCount("data") > 1 || stream.listenerCount("readable") > 0) return "somebody else reads the stream";
+  if (stream.readableEncoding !== null) return "the stream is decoded";
+  if (stream.readableLength > 0) return "the stream has been read in part";
+  if (stream.push !== push) return "the stream's push has been replaced";
+  return target;
+}
+
+interface Ends {
+  readonly target: Writable | undefined;
+  readonly sink: Sink | undefined;
+  readonly objection: string | undefined;
+}
+
+function look(stream: Readable, feed: Feed, { runtime, disabled }: Surroundings): Ends {
+  const target = onlyTarget(stream);
+  if (typeof target === "string") return { target: undefined, sink: undefined, objection: target };
+  const sink = sinkOf(target, runtime);
+  if (typeof sink === "string") return { target, sink: undefined, objection: sink };
+  return { target, sink, objection: disabled ?? feed.objection() ?? sink.objection() };
+}
+
+/** The machine, or why it has no engine. Looked at when the first stream could be handed over. */
+function engineOf(runtime: Runtime): Machine | string {
+  try {
+    const machine = machineOf(runtime);
+    return typeof machine.native === "string" ? machine.native : machine;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** Hands a stream over, or says why not. */
+function handOver(stream: Readable, feed: Feed, surroundings: Surroundings): void {
+  const { target, sink, objection } = look(stream, feed, surroundings);
+  const machine = objection ?? engineOf(surroundings.runtime);
+  const told = (tally: Tally, reason: string) => tell(stream, target, tally, reason, surroundings.debug);
+  if (typeof machine === "string" || sink === undefined || target === undefined) {
+    told(new Tally(), String(machine));
+    feed.giveBack();
+  } else new HandOver(machine, feed, sink, target, told).start();
+}
+
+/**
+ * Makes an `_read` for files out of Node's own. The first call decides for the stream's whole life: then the file is
+ * open, and the listeners of 'open' have run.
+ */
+export function fileRead(original: Read<ReadStream>, surroundings: Surroundings): Read<ReadStream> {
+  const decided = new WeakSet<ReadStream>();
+  return function _read(this: ReadStream, size: number): void {
+    if (decided.has(this)) return original.call(this, size);
+    decided.add(this);
+    handOver(this, new FileFeed(this, original), surroundings);
+  };
+}
+
+/**
+ * What one read of libuv's brings at most. A socket that fills it is sending more than messages; one that doesn't
+ * is served faster where it is.
+ */
+const fullRead = 65_536;
+
+/** Makes an `_read` for sockets out of Node's own. The first call after a full read decides. */
+export function socketRead(original: Read<Socket>, surroundings: Surroundings): Read<Socket> {
+  const before = new WeakMap<Socket, number>();
+  const decided = new WeakSet<Socket>();
+  return function _read(this: Socket, size: number): void {
+    const { bytesRead } = this;
+    const full = bytesRead - (before.get(this) ?? bytesRead) >= fullRead;
+    before.set(this, bytesRead);
+    if (!full || decided.has(this) || pipesOf(this).length === 0 || this.readableLength > 0)
+      return original.call(this, size);
+    decided.add(this);
+    handOver(this, new SocketFeed(this, surroundings.runtime, original), surroundings);
+  };
+}

@@ -1,0 +1,75 @@
+/**
+ * What is undocumented in node:stream, node:fs and node:http and yet has to be known here. It has stood since
+ * Node 14, Deno ports the same code, and where a name is missing a stream simply goes Node's own way.
+ */
+import type { ReadStream, WriteStream } from "node:fs";
+import fs from "node:fs";
+import type { OutgoingMessage } from "node:http";
+import type { Socket } from "node:net";
+import type { Readable, Writable } from "node:stream";
+
+interface ReadableInternals {
+  readonly _readableState?: { readonly pipes?: readonly Writable[] };
+}
+
+/** The targets that a readable is piped to. */
+export function pipesOf(stream: Readable): readonly Writable[] {
+  return (stream as Readable & ReadableInternals)._readableState?.pipes ?? [];
+}
+
+/** fs.ReadStream and fs.WriteStream: the position of the next byte; undefined where that is the descriptor's own. */
+export interface FileStreamInternals {
+  fd: number | null;
+  pos: number | undefined;
+}
+
+export type FileReader = ReadStream & FileStreamInternals & { start: number | undefined; end: number };
+export type FileWriter = WriteStream & FileStreamInternals & { bytesWritten: number };
+
+const { read: fsRead, write: fsWrite, writev: fsWritev } = fs;
+
+/** A value under one of the stream's own symbols, which are private but have descriptions. */
+function hidden(stream: object, description: string): unknown {
+  const symbol = Object.getOwnPropertySymbols(stream).find((each) => each.description === description);
+  return symbol === undefined ? undefined : Reflect.get(stream, symbol);
+}
+
+/** Whether the file is read and written by node:fs itself, and not by functions that somebody has put in its place. */
+export function isPlainFile(stream: ReadStream | WriteStream): boolean {
+  if (hidden(stream, "kHandle") !== undefined) return true;
+  const own = hidden(stream, "kFs");
+  if (own !== undefined && own !== fs) return false;
+  return fs.read === fsRead && fs.write === fsWrite && fs.writev === fsWritev;
+}
+
+/** http.OutgoingMessage. */
+export interface MessageInternals {
+  readonly _header: string | null;
+  _headerSent: boolean;
+  readonly _hasBody: boolean;
+  readonly _contentLength: number | null;
+  readonly _removedContLen: boolean;
+  readonly chunkedEncoding: boolean;
+  readonly strictContentLength: boolean;
+  readonly outputData: readonly unknown[];
+  readonly finished: boolean;
+  _implicitHeader(): void;
+  _send(data: string | Uint8Array, encoding?: BufferEncoding | null): boolean;
+}
+
+export function messageInternals(message: OutgoingMessage): OutgoingMessage & MessageInternals {
+  return message as OutgoingMessage & MessageInternals;
+}
+
+/** net.Socket. */
+export interface SocketInternals {
+  readonly _bytesDispatched?: number;
+  /** The message of node:http whose turn it is. */
+  readonly _httpMessage?: unknown;
+  _onTimeout?(): void;
+  _unrefTimer?(): void;
+}
+
+export function socketInternals(socket: Socket): Socket & SocketInternals {
+  return socket as Socket & SocketInternals;
+}

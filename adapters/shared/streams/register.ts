@@ -1,0 +1,14 @@
+/**
+ * The preload. One method of one prototype is replaced, so that streams made by whichever copy of whichever import of
+ * node:fs are reached, and nothing else of the process changes.
+ */
+import { ReadStream } from "node:fs";
+import type { Runtime } from "../runtime.ts";
+import { fileRead } from "./hook.ts";
+import { surroundingsOf } from "./streams.ts";
+
+export function register(runtime: Runtime): void {
+  const surroundings = surroundingsOf(runtime);
+  if (surroundings.disabled !== undefined) return;
+  ReadStream.prototype._read = fileRead(ReadStream.prototype._read, surroundings);
+}

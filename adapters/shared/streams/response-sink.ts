@@ -1,0 +1,150 @@
+/** An http.ServerResponse on a plain connection as what a stream is piped to. */
+import { OutgoingMessage, ServerResponse } from "node:http";
+import { Socket } from "node:net";
+import type { Native } from "../../../core/abi.ts";
+import type { Endpoint } from "../../../core/endpoint.ts";
+import type { Runtime } from "../runtime.ts";
+import { type MessageInternals, messageInternals, socketInternals } from "./internals.ts";
+import type { Sink } from "./sink.ts";
+import type { Counter } from "./socket-account.ts";
+import { SocketSink } from "./socket-sink.ts";
+
+/** Methods through which a body passes. Where one has been replaced, its replacement wants to see the bytes. */
+const methods = ["write", "_send", "_writeRaw"] as const;
+const originals = methods.map((name): unknown => Reflect.get(OutgoingMessage.prototype, name));
+
+/**
+ * Bytes of a chunk (RFC 9112 §7.1). What a chunk promises has to come, whatever happens to the stream meanwhile;
+ * what it costs is one turn of the event loop and a wake-up.
+ */
+const chunkBytes = 8 * 1024 * 1024;
+
+const crlf = Buffer.from("\r\n");
+
+type Check = readonly [objects: (response: ServerResponse & MessageInternals) => boolean, reason: string];
+
+const checks: readonly Check[] = [
+  [(response) => response.destroyed || response.finished, "the response has ended"],
+  [
+    (response) => methods.some((name, index) => Reflect.get(response, name) !== originals[index]),
+    "the response's write has been replaced",
+  ],
+  [(response) => !response._hasBody, "this response has no body"],
+  [(response) => response.strictContentLength, "strictContentLength counts in JavaScript"],
+];
+
+/** Whether the response is what its connection sends now, and not behind another one (pipelining). */
+function isFirst(response: ServerResponse): boolean {
+  return response.socket !== null && socketInternals(response.socket)._httpMessage === response;
+}
+
+export class ResponseSink implements Sink {
+  readonly #response: ServerResponse & MessageInternals;
+  readonly #runtime: Runtime;
+  #socket: SocketSink | undefined;
+  /** What Content-Length still leaves for this stream. */
+  #room = Infinity;
+  #inChunk = false;
+
+  constructor(response: ServerResponse, runtime: Runtime) {
+    this.#response = messageInternals(response) as ServerResponse & MessageInternals;
+    this.#runtime = runtime;
+  }
+
+  get #connection(): SocketSink {
+    if (this.#socket === undefined) throw new TypeError("A response was used before it had a connection");
+    return this.#socket;
+  }
+
+  get queue(): Socket {
+    return this.#connection.queue;
+  }
+
+  objection(): string | undefined {
+    const response = this.#response;
+    for (const [objects, reason] of checks) if (objects(response)) return reason;
+    const { socket } = response;
+    // A pipelined response gets its connection when the one before it is through.
+    if (socket === null) return undefined;
+    if (!(socket instanceof Socket)) return "the response's connection is not a socket of node:net";
+    if (!isFirst(response)) return "the response is not the first of its connection";
+    if (response.outputData.length > 0) return "the response still has output of its own";
+    this.#socket ??= new SocketSink(socket, this.#runtime);
+    return this.#socket.objection();
+  }
+
+  ready(cancelled: Promise<void>): Promise<void> | undefined {
+    const response = this.#response;
+    if (response.socket !== null) return undefined;
+    return new Promise((resolve) => {
+      const settle = () => {
+        response.off("socket", settle).off("close", settle);
+        // What was written to the response before is flushed after the event.
+        process.nextTick(resolve);
+      };
+      response.once("socket", settle).once("close", settle);
+      void cancelled.then(settle);
+    });
+  }
+
+  open(native: Native): Endpoint | string {
+    return this.#connection.open(native);
+  }
+
+  /** Renders the head as the first write would. */
+  commit(): string | undefined {
+    const response = this.#response;
+    const sent = response._headerSent;
+    if (response._header === null) response._implicitHeader();
+    if (!response._hasBody) return "this response has no body";
+    const { _contentLength: length, _removedContLen: removed } = response;
+    // After a write of the application's own, nobody knows how much of the promise is left.
+    if (!sent && length !== null && Number.isSafeInteger(length) && !removed) this.#room = length;
+    return undefined;
+  }
+
+  get fd(): number | undefined {
+    return this.#socket?.fd;
+  }
+
+  close(): void {
+    this.#socket?.close();
+  }
+
+  readonly targetOffset = undefined;
+
+  get room(): number {
+    return this.#response.chunkedEncoding ? Infinity : this.#room;
+  }
+
+  get unit(): number {
+    return this.#response.chunkedEncoding ? chunkBytes : Infinity;
+  }
+
+  head(length: number): Uint8Array | undefined {
+    const response = this.#response;
+    let head = response._headerSent ? "" : (response._header ?? "");
+    response._headerSent = true;
+    if (response.chunkedEncoding) head += `${this.#inChunk ? "\r\n" : ""}${length.toString(16)}\r\n`;
+    this.#inChunk = response.chunkedEncoding;
+    return head === "" ? undefined : Buffer.from(head, "latin1");
+  }
+
+  tail(): void {
+    if (this.#inChunk) this.#response._send(crlf, null);
+    this.#inChunk = false;
+  }
+
+  begin(counter: Counter): void {
+    this.#connection.begin(counter);
+  }
+
+  end(bytes: number): void {
+    this.#room -= bytes;
+    this.#socket?.end(bytes);
+  }
+
+  abort(): void {
+    this.#response.destroy();
+  }
+}

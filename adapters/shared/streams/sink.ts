@@ -1,0 +1,39 @@
+/** Where a stream's bytes go, behind one face: an HTTP response, a socket, a file that is written. */
+import type { Writable } from "node:stream";
+import type { Native } from "../../../core/abi.ts";
+import type { Endpoint } from "../../../core/endpoint.ts";
+import type { Counter } from "./socket-account.ts";
+
+export interface Sink {
+  /** The stream in whose queue of writes the bytes take their turn. */
+  readonly queue: Writable;
+  /** Why bytes can't pass JavaScript by on their way here, or undefined where they can. */
+  objection(): string | undefined;
+  /** Waits until it is this target's turn; undefined where it is. Never rejects. */
+  ready(cancelled: Promise<void>): Promise<void> | undefined;
+  /** The descriptor and what it is, once the turn is had. */
+  open(native: Native): Endpoint | string;
+  readonly fd: number | undefined;
+  /** Gives back a descriptor that was a duplicate. */
+  close(): void;
+  /** Where in the file the next byte goes; undefined: where the descriptor stands, or there are no positions. */
+  readonly targetOffset: number | undefined;
+  /**
+   * To be called when at least one byte is going to come, and before `room` and `unit` are asked: the answer is why
+   * none may after all, or undefined.
+   */
+  commit(): string | undefined;
+  /** Bytes that it has promised and that are still to come; Infinity where it promised none. */
+  readonly room: number;
+  /** Most bytes that go out as a unit, which can't be stopped half-way; Infinity where there are no units. */
+  readonly unit: number;
+  /** What has to be sent before the next unit, of that many bytes. */
+  head(length: number): Uint8Array | undefined;
+  /** All units are complete, and the turn has been given back. */
+  tail(): void;
+  begin(counter: Counter): void;
+  /** `bytes` of body came past the stream. */
+  end(bytes: number): void;
+  /** A promise was broken: ends the connection, so that nobody takes what came for the whole. */
+  abort(): void;
+}

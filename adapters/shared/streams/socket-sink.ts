@@ -1,0 +1,77 @@
+/** A plain socket of node:net as what a stream is piped to. */
+import type { Socket } from "node:net";
+import type { Native } from "../../../core/abi.ts";
+import type { Endpoint } from "../../../core/endpoint.ts";
+import { connected } from "../ends/connecting.ts";
+import { HeldSocket } from "../ends/held-socket.ts";
+import { inspectSocket } from "../ends/socket-target.ts";
+import type { Runtime } from "../runtime.ts";
+import type { Sink } from "./sink.ts";
+import { type Account, accountOf, type Counter } from "./socket-account.ts";
+
+export class SocketSink implements Sink {
+  readonly queue: Socket;
+  readonly #held: HeldSocket;
+  #account: Account | undefined;
+
+  constructor(socket: Socket, runtime: Runtime) {
+    this.queue = socket;
+    this.#held = new HeldSocket(socket, runtime);
+  }
+
+  objection(): string | undefined {
+    const socket = this.queue;
+    if (socket.destroyed || socket.writableEnded) return "the socket is closed for writing";
+    if ("encrypted" in socket && socket.encrypted) return "TLS encrypts in the process";
+    return undefined;
+  }
+
+  ready(cancelled: Promise<void>): Promise<void> | undefined {
+    const waiting = connected(this.queue);
+    // A connection that fails is told of by the socket itself.
+    return waiting && Promise.race([waiting.catch(() => {}), cancelled]);
+  }
+
+  open(native: Native): Endpoint | string {
+    const fd = this.#held.hold();
+    return typeof fd === "string" ? fd : inspectSocket(native, this.queue, fd);
+  }
+
+  get fd(): number | undefined {
+    return this.#held.fd;
+  }
+
+  close(): void {
+    this.#held.letGo();
+  }
+
+  readonly targetOffset = undefined;
+
+  commit(): undefined {
+    return undefined;
+  }
+
+  readonly room = Infinity;
+  readonly unit = Infinity;
+
+  head(): undefined {
+    return undefined;
+  }
+
+  tail(): void {
+    // Nothing comes after the bytes.
+  }
+
+  begin(counter: Counter): void {
+    this.#account = accountOf(this.queue);
+    this.#account.begin(counter);
+  }
+
+  end(bytes: number): void {
+    this.#account?.written(bytes);
+  }
+
+  abort(): void {
+    this.queue.destroy();
+  }
+}

@@ -1,0 +1,62 @@
+/** node:stream's and node:fs' own functions, for streams whose bytes need not pass JavaScript. */
+import { createReadStream, ReadStream } from "node:fs";
+import { Socket } from "node:net";
+import stream, { type Readable, type Writable } from "node:stream";
+import streamPromises from "node:stream/promises";
+import { promisify } from "node:util";
+import type { Runtime } from "../runtime.ts";
+import { fileRead, socketRead, type Surroundings } from "./hook.ts";
+
+export interface Streams {
+  createReadStream: typeof createReadStream;
+  pipe<T extends Writable>(source: Readable, target: T, options?: { end?: boolean | undefined }): T;
+  pipeline: typeof stream.pipeline;
+  promises: typeof streamPromises;
+}
+
+export function surroundingsOf(runtime: Runtime): Surroundings {
+  return {
+    runtime,
+    debug: runtime.env("SLUICE_DEBUG") === "1",
+    disabled: runtime.env("SLUICE_DISABLE") === "1" ? "switched off by SLUICE_DISABLE=1" : undefined,
+  };
+}
+
+const readFile: ReadStream["_read"] = ReadStream.prototype._read;
+const readSocket: Socket["_read"] = Socket.prototype._read;
+
+export function createStreams(runtime: Runtime): Streams {
+  const surroundings = surroundingsOf(runtime);
+  const hooks = { file: fileRead(readFile, surroundings), socket: socketRead(readSocket, surroundings) };
+
+  /** Gives a stream the hook, unless it has an `_read` of its own, or the preload's. */
+  function arm(source: unknown): void {
+    if (source instanceof ReadStream && source._read === readFile) source._read = hooks.file;
+    else if (source instanceof Socket && source._read === readSocket) source._read = hooks.socket;
+  }
+
+  const first = (streams: readonly unknown[]): unknown => (Array.isArray(streams[0]) ? streams[0][0] : streams[0]);
+
+  const armed = <F extends (...streams: never[]) => unknown>(original: F): F =>
+    ((...streams: Parameters<F>) => {
+      arm(first(streams));
+      return original(...streams);
+    }) as F;
+
+  const promises = { ...streamPromises, pipeline: armed(streamPromises.pipeline) };
+  const pipeline = armed(stream.pipeline);
+  Object.defineProperty(pipeline, promisify.custom, { value: promises.pipeline });
+  return {
+    createReadStream: (path, options) => {
+      const source = createReadStream(path, options);
+      arm(source);
+      return source;
+    },
+    pipe: (source, target, options) => {
+      arm(source);
+      return source.pipe(target, options);
+    },
+    pipeline,
+    promises,
+  };
+}

@@ -1,0 +1,52 @@
+/** Whatever may happen to a stream and its target while bytes pass them by, and that Node would heed at once. */
+import type { Readable, Writable } from "node:stream";
+
+/** `gone`: there is nobody left to take the bytes. */
+type OnStop = (reason: string, gone: boolean) => void;
+
+export class Watch {
+  readonly #stream: Readable;
+  readonly #target: Writable;
+  readonly #onStop: OnStop;
+  readonly #destroy: Readable["_destroy"];
+
+  readonly #onPause = () => this.#onStop("the stream was paused", false);
+  readonly #onNewListener = (name: string | symbol) => {
+    if (name === "data" || name === "readable") this.#onStop("somebody else reads the stream", false);
+  };
+  readonly #onEnded = () => this.#onStop("the target was ended", false);
+  readonly #onUnpipe = (source: unknown) => {
+    if (source !== this.#stream) return;
+    const gone = this.#target.destroyed;
+    this.#onStop(gone ? "the target was closed" : "the stream was unpiped", gone);
+    // A bare pipe() would leave the file open for good: the most repeated leak of static servers.
+    if (gone && this.#stream.listenerCount("data") === 0) this.#destroyIfOwn();
+  };
+
+  constructor(stream: Readable, target: Writable, onStop: OnStop) {
+    this.#stream = stream;
+    this.#target = target;
+    this.#onStop = onStop;
+    this.#destroy = stream._destroy;
+    stream._destroy = (error, callback) => {
+      this.#onStop("the stream was destroyed", false);
+      this.#destroy.call(stream, error, callback);
+    };
+    stream.on("pause", this.#onPause).on("newListener", this.#onNewListener);
+    target.on("unpipe", this.#onUnpipe).on("prefinish", this.#onEnded);
+  }
+
+  #destroyIfOwn(): void {
+    if ("autoClose" in this.#stream && this.#stream.autoClose === true) this.#stream.destroy();
+  }
+
+  /** `over`: the stream needs no care any more. */
+  stop(over: boolean): void {
+    const stream: Partial<Pick<Readable, "_destroy">> = this.#stream;
+    delete stream._destroy;
+    this.#stream.off("pause", this.#onPause).off("newListener", this.#onNewListener);
+    this.#target.off("prefinish", this.#onEnded);
+    // Node may only now learn that the target is gone, and unpipe.
+    if (over) this.#target.off("unpipe", this.#onUnpipe);
+  }
+}
