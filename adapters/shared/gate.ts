@@ -8,6 +8,7 @@
  * counts a write as in flight, and queues all others, until the turn is given back.
  */
 import type { Writable } from "node:stream";
+import { slot } from "./slot.ts";
 
 type Callback = (error?: Error | null) => void;
 type Write = (chunk: unknown, encoding: BufferEncoding, callback: Callback) => void;
@@ -28,7 +29,7 @@ export interface Turn {
 
 type Grant = (turn: Turn) => void;
 
-const gates = new WeakMap<Writable, Gate>();
+const gates = slot<Gate>();
 
 class Gate {
   readonly #stream: Omit<Writable, keyof Implementation> & Implementation;

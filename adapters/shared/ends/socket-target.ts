@@ -4,12 +4,13 @@ import type { Native } from "../../../core/abi.ts";
 import type { Endpoint } from "../../../core/endpoint.ts";
 import { inspectFd } from "../inspect.ts";
 import type { Runtime } from "../runtime.ts";
+import { slot } from "../slot.ts";
 import { codeOf } from "../system-error.ts";
 import { connected } from "./connecting.ts";
 import { HeldSocket } from "./held-socket.ts";
 import { StreamTarget, targetClosed } from "./stream-target.ts";
 
-const inspected = new WeakMap<Socket, Endpoint>();
+const inspected = slot<Endpoint>();
 
 /** A connected socket stays what it is: asking the kernel again would cost as much as a small body. */
 export function inspectSocket(native: Native, socket: Socket, fd: number): Endpoint {

@@ -18,8 +18,14 @@ export interface Feed {
   inspect(native: Native): Endpoint | string;
   /** What is to be moved from here on; `source` has just been inspected. */
   range(source: Endpoint): Range;
+  /** The next byte. */
+  readonly offset: number;
+  /** How many bytes were asked for from there on, where that is known without a look at the source. */
+  readonly askedLength: number | undefined;
   /** Whether an end was asked for, so that a file that ends before it is too short. */
   readonly bounded: boolean;
+  /** Whether that end has been reached. */
+  readonly complete: boolean;
   /** From now on the runtime must not read. */
   begin(counter: Counter): void;
   /** Bytes have left without the stream. */

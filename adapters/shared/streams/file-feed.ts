@@ -11,11 +11,12 @@ type Read = (this: ReadStream, size: number) => void;
 export class FileFeed implements Feed {
   readonly stream: FileReader;
   readonly #read: Read;
-  #offset = 0;
+  #offset: number;
 
   /** `read` is Node's own `_read`. */
   constructor(stream: ReadStream, read: Read) {
     this.stream = stream as FileReader;
+    this.#offset = this.stream.pos ?? stream.bytesRead;
     this.#read = read;
   }
 
@@ -24,17 +25,24 @@ export class FileFeed implements Feed {
   }
 
   objection(): string | undefined {
-    return isPlainFile(this.stream) ? undefined : "the file is read by other functions than those of node:fs";
+    if (!isPlainFile(this.stream)) return "the file is read by other functions than those of node:fs";
+    const { pos, path } = this.stream;
+    // A descriptor that was given without a start is read from where it stands, and moves.
+    return pos === undefined && path === undefined ? "the descriptor is read from its own position" : undefined;
+  }
+
+  get offset(): number {
+    return this.#offset;
+  }
+
+  get askedLength(): number | undefined {
+    return this.bounded ? Math.max(0, this.stream.end + 1 - this.#offset) : undefined;
   }
 
   inspect(native: Native): Endpoint | string {
     const source = inspectFd(native, this.fd, "file");
     if (source.kind !== "file") return "the source is not a regular file";
     if (source.size === undefined) return "the file's size is not its length (procfs and its like)";
-    const { pos, path } = this.stream;
-    // A descriptor that was given without a start is read from where it stands, and moves.
-    if (pos === undefined && path === undefined) return "the descriptor is read from its own position";
-    this.#offset = pos ?? this.stream.bytesRead;
     return source;
   }
 
@@ -45,6 +53,10 @@ export class FileFeed implements Feed {
 
   get bounded(): boolean {
     return this.stream.end !== Infinity;
+  }
+
+  get complete(): boolean {
+    return this.#offset > this.stream.end;
   }
 
   moved(bytes: number): void {

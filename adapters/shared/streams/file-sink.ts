@@ -21,6 +21,8 @@ export class FileSink implements Sink {
     return undefined;
   }
 
+  readonly immediate = false;
+
   ready(): undefined {
     return undefined;
   }
@@ -47,6 +49,7 @@ export class FileSink implements Sink {
   }
 
   readonly room = Infinity;
+  readonly framed = false;
   readonly unit = Infinity;
 
   head(): undefined {

@@ -5,6 +5,7 @@ import { Socket } from "node:net";
 import { Readable, type Writable } from "node:stream";
 import { type Machine, machineOf } from "../machine.ts";
 import type { Runtime } from "../runtime.ts";
+import { slot } from "../slot.ts";
 import type { Feed } from "./feed.ts";
 import { FileFeed } from "./file-feed.ts";
 import { FileSink } from "./file-sink.ts";
@@ -65,11 +66,10 @@ function look(stream: Readable, feed: Feed, { runtime, disabled }: Surroundings)
   return { target, sink, objection: disabled ?? feed.objection() ?? sink.objection() };
 }
 
-/** The machine, or why it has no engine. Looked at when the first stream could be handed over. */
-function engineOf(runtime: Runtime): Machine | string {
+/** The machine, or why there is none. Looked at when the first stream could be handed over. */
+function machineFor(runtime: Runtime): Machine | string {
   try {
-    const machine = machineOf(runtime);
-    return typeof machine.native === "string" ? machine.native : machine;
+    return machineOf(runtime);
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
@@ -78,12 +78,13 @@ function engineOf(runtime: Runtime): Machine | string {
 /** Hands a stream over, or says why not. */
 function handOver(stream: Readable, feed: Feed, surroundings: Surroundings): void {
   const { target, sink, objection } = look(stream, feed, surroundings);
-  const machine = objection ?? engineOf(surroundings.runtime);
-  const told = (tally: Tally, reason: string) => tell(stream, target, tally, reason, surroundings.debug);
-  if (typeof machine === "string" || sink === undefined || target === undefined) {
-    told(new Tally(), String(machine));
-    feed.giveBack();
-  } else new HandOver(machine, feed, sink, target, told).start();
+  const tally = new Tally();
+  const told = (reason: string) => tell(stream, target, tally, reason, surroundings.debug);
+  const machine = objection ?? machineFor(surroundings.runtime);
+  if (typeof machine !== "string" && machine.engine !== undefined && sink !== undefined && target !== undefined)
+    return new HandOver(machine, machine.engine, feed, sink, target, tally, told).start();
+  told(typeof machine === "string" ? machine : String(machine.native));
+  feed.giveBack();
 }
 
 /**
@@ -91,10 +92,10 @@ function handOver(stream: Readable, feed: Feed, surroundings: Surroundings): voi
  * open, and the listeners of 'open' have run.
  */
 export function fileRead(original: Read<ReadStream>, surroundings: Surroundings): Read<ReadStream> {
-  const decided = new WeakSet<ReadStream>();
+  const decided = slot<true>();
   return function _read(this: ReadStream, size: number): void {
-    if (decided.has(this)) return original.call(this, size);
-    decided.add(this);
+    if (decided.get(this)) return original.call(this, size);
+    decided.set(this, true);
     handOver(this, new FileFeed(this, original), surroundings);
   };
 }
@@ -107,15 +108,15 @@ const fullRead = 65_536;
 
 /** Makes an `_read` for sockets out of Node's own. The first call after a full read decides. */
 export function socketRead(original: Read<Socket>, surroundings: Surroundings): Read<Socket> {
-  const before = new WeakMap<Socket, number>();
-  const decided = new WeakSet<Socket>();
+  const before = slot<number>();
+  const decided = slot<true>();
   return function _read(this: Socket, size: number): void {
     const { bytesRead } = this;
     const full = bytesRead - (before.get(this) ?? bytesRead) >= fullRead;
     before.set(this, bytesRead);
-    if (!full || decided.has(this) || pipesOf(this).length === 0 || this.readableLength > 0)
+    if (!full || decided.get(this) || pipesOf(this).length === 0 || this.readableLength > 0)
       return original.call(this, size);
-    decided.add(this);
+    decided.set(this, true);
     handOver(this, new SocketFeed(this, surroundings.runtime, original), surroundings);
   };
 }

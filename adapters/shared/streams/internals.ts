@@ -28,18 +28,26 @@ export type FileWriter = WriteStream & FileStreamInternals & { bytesWritten: num
 
 const { read: fsRead, write: fsWrite, writev: fsWritev } = fs;
 
-/** A value under one of the stream's own symbols, which are private but have descriptions. */
+/** The stream's own symbols of that description: private, and the same for all streams of a class. */
+function symbolOf(stream: object, description: string): symbol | undefined {
+  return Object.getOwnPropertySymbols(stream).find((each) => each.description === description);
+}
+
+const symbols = new Map<string, symbol>();
+
+/** A value under one of the stream's own symbols. */
 function hidden(stream: object, description: string): unknown {
-  const symbol = Object.getOwnPropertySymbols(stream).find((each) => each.description === description);
-  return symbol === undefined ? undefined : Reflect.get(stream, symbol);
+  const known = symbols.get(description) ?? symbolOf(stream, description);
+  if (known === undefined) return undefined;
+  symbols.set(description, known);
+  return Reflect.get(stream, known);
 }
 
 /** Whether the file is read and written by node:fs itself, and not by functions that somebody has put in its place. */
 export function isPlainFile(stream: ReadStream | WriteStream): boolean {
-  if (hidden(stream, "kHandle") !== undefined) return true;
+  if (fs.read !== fsRead || fs.write !== fsWrite || fs.writev !== fsWritev) return false;
   const own = hidden(stream, "kFs");
-  if (own !== undefined && own !== fs) return false;
-  return fs.read === fsRead && fs.write === fsWrite && fs.writev === fsWritev;
+  return own === undefined || own === fs || hidden(stream, "kHandle") !== undefined;
 }
 
 /** http.OutgoingMessage. */

@@ -3,6 +3,7 @@ import { channel } from "node:diagnostics_channel";
 import type { Readable, Writable } from "node:stream";
 import type { Strategy } from "../../../core/kernel.ts";
 import type { Copied } from "../../../core/report.ts";
+import { slot } from "../slot.ts";
 import type { Tally } from "./tally.ts";
 
 export interface StreamReport {
@@ -30,7 +31,7 @@ export interface StreamMessage extends StreamReport {
 }
 
 const transfers = channel("sluice:transfer");
-const reports = new WeakMap<Readable, StreamReport>();
+const reports = slot<StreamReport>();
 
 /** Which way the stream went and why; undefined while that is not decided. */
 export function report(stream: Readable): StreamReport | undefined {

@@ -73,7 +73,9 @@ export class ResponseSink implements Sink {
     return this.#socket.objection();
   }
 
-  ready(cancelled: Promise<void>): Promise<void> | undefined {
+  readonly immediate = true;
+
+  ready(cancelled: () => Promise<void>): Promise<void> | undefined {
     const response = this.#response;
     if (response.socket !== null) return undefined;
     return new Promise((resolve) => {
@@ -83,7 +85,7 @@ export class ResponseSink implements Sink {
         process.nextTick(resolve);
       };
       response.once("socket", settle).once("close", settle);
-      void cancelled.then(settle);
+      void cancelled().then(settle);
     });
   }
 
@@ -115,6 +117,12 @@ export class ResponseSink implements Sink {
 
   get room(): number {
     return this.#response.chunkedEncoding ? Infinity : this.#room;
+  }
+
+  /** Before the head is rendered, the header that decides it is asked. */
+  get framed(): boolean {
+    const response = this.#response;
+    return response._header === null ? !response.hasHeader("content-length") : response.chunkedEncoding;
   }
 
   get unit(): number {

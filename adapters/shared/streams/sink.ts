@@ -10,7 +10,9 @@ export interface Sink {
   /** Why bytes can't pass JavaScript by on their way here, or undefined where they can. */
   objection(): string | undefined;
   /** Waits until it is this target's turn; undefined where it is. Never rejects. */
-  ready(cancelled: Promise<void>): Promise<void> | undefined;
+  ready(cancelled: () => Promise<void>): Promise<void> | undefined;
+  /** Whether an empty queue means that all of it has reached the kernel. */
+  readonly immediate: boolean;
   /** The descriptor and what it is, once the turn is had. */
   open(native: Native): Endpoint | string;
   readonly fd: number | undefined;
@@ -25,6 +27,8 @@ export interface Sink {
   commit(): string | undefined;
   /** Bytes that it has promised and that are still to come; Infinity where it promised none. */
   readonly room: number;
+  /** Whether bytes go out in units whose length is announced (chunks). */
+  readonly framed: boolean;
   /** Most bytes that go out as a unit, which can't be stopped half-way; Infinity where there are no units. */
   readonly unit: number;
   /** What has to be sent before the next unit, of that many bytes. */

@@ -1,5 +1,6 @@
 /** Keeps what a net.Socket tells of itself true while bytes pass it by: its counts, and its idle time-out. */
 import type { Socket } from "node:net";
+import { slot } from "../slot.ts";
 import { socketInternals } from "./internals.ts";
 
 export interface Counter {
@@ -81,7 +82,7 @@ class Account {
   }
 }
 
-const accounts = new WeakMap<Socket, Account>();
+const accounts = slot<Account>();
 
 export function accountOf(socket: Socket): Account {
   let account = accounts.get(socket);

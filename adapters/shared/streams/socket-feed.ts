@@ -13,6 +13,9 @@ type Read = (this: Socket, size: number) => void;
 export class SocketFeed implements Feed {
   readonly stream: Socket;
   readonly bounded = false;
+  readonly complete = false;
+  readonly offset = 0;
+  readonly askedLength = undefined;
   readonly #runtime: Runtime;
   readonly #read: Read;
   readonly #held: HeldSocket;

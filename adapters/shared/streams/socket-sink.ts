@@ -7,12 +7,11 @@ import { HeldSocket } from "../ends/held-socket.ts";
 import { inspectSocket } from "../ends/socket-target.ts";
 import type { Runtime } from "../runtime.ts";
 import type { Sink } from "./sink.ts";
-import { type Account, accountOf, type Counter } from "./socket-account.ts";
+import { accountOf, type Counter } from "./socket-account.ts";
 
 export class SocketSink implements Sink {
   readonly queue: Socket;
   readonly #held: HeldSocket;
-  #account: Account | undefined;
 
   constructor(socket: Socket, runtime: Runtime) {
     this.queue = socket;
@@ -26,10 +25,12 @@ export class SocketSink implements Sink {
     return undefined;
   }
 
-  ready(cancelled: Promise<void>): Promise<void> | undefined {
+  readonly immediate = true;
+
+  ready(cancelled: () => Promise<void>): Promise<void> | undefined {
     const waiting = connected(this.queue);
     // A connection that fails is told of by the socket itself.
-    return waiting && Promise.race([waiting.catch(() => {}), cancelled]);
+    return waiting && Promise.race([waiting.catch(() => {}), cancelled()]);
   }
 
   open(native: Native): Endpoint | string {
@@ -52,6 +53,7 @@ export class SocketSink implements Sink {
   }
 
   readonly room = Infinity;
+  readonly framed = false;
   readonly unit = Infinity;
 
   head(): undefined {
@@ -63,12 +65,11 @@ export class SocketSink implements Sink {
   }
 
   begin(counter: Counter): void {
-    this.#account = accountOf(this.queue);
-    this.#account.begin(counter);
+    accountOf(this.queue).begin(counter);
   }
 
   end(bytes: number): void {
-    this.#account?.written(bytes);
+    accountOf(this.queue).written(bytes);
   }
 
   abort(): void {

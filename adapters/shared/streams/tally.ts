@@ -1,6 +1,6 @@
 /** What one stream's hand-over came to, summed over its units. */
 import type { TransferError } from "../../../core/error.ts";
-import type { Strategy } from "../../../core/kernel.ts";
+import type { Outcome, Strategy } from "../../../core/kernel.ts";
 import type { Copied } from "../../../core/report.ts";
 import type { Account } from "../../../core/transfer.ts";
 
@@ -22,6 +22,16 @@ export class Tally {
     this.strategy ??= strategy;
     this.copied ??= copied;
     if (this.reason === "") this.reason = attempts.find((attempt) => attempt.strategy === strategy)?.reason ?? "";
+  }
+
+  /** A single attempt on the calling thread. */
+  addAttempt({ bytes, syscalls, cpuNs }: Outcome, strategy: Strategy, reason: string): void {
+    this.bytes += bytes;
+    this.syscalls += syscalls;
+    this.cpuNs += cpuNs;
+    this.strategy = strategy;
+    this.copied = strategy === "buffered" ? "yes" : "unknown";
+    this.reason = reason;
   }
 
   addFailed({ bytesTransferred, strategy }: TransferError): void {
