@@ -94,6 +94,16 @@ export const symbols = {
     names: ["root", "path", "cached"],
     doc: "Opens a path for reading that is resolved beneath a root folder and never leaves it (openat2, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS; Linux 5.6). With `cached`, -EAGAIN where a disk would have to be asked (RESOLVE_CACHED; 5.12). To be closed by sluice_close.",
   }),
+  sluice_open_now: define({
+    args: ["buffer"],
+    names: ["path"],
+    doc: "Opens a regular file for reading where that waits for nothing: its path is cached and its filesystem local (openat2, RESOLVE_CACHED; Linux 5.12). Else -EAGAIN, whatever the reason.",
+  }),
+  sluice_close_now: define({
+    args: ["i32"],
+    names: ["fd"],
+    doc: "Closes a regular file where that is sure to be quick; else -EAGAIN, and it stays open.",
+  }),
   sluice_inspect: define({
     args: ["i32", "buffer"],
     names: ["fd", "inspection"],

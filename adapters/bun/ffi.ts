@@ -50,6 +50,7 @@ function openWaker(native: Native, onWake: () => void): Waker {
 
 export const bun: Runtime = {
   name: "bun",
+  keepsStreams: "Bun's node:http shows no descriptors; Bun sends a body of Bun.file() by sendfile itself",
   env: (name) => process.env[name],
   bind,
   openWaker,

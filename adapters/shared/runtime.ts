@@ -27,6 +27,8 @@ export interface Runtime {
   bind(path: string): Native;
   /** Opens a context whose completions call `onWake` on the event loop. Starts unreferenced. */
   openWaker(native: Native, onWake: () => void): Waker;
+  /** Why no stream of node:stream can be handed to the kernel here, or undefined. */
+  readonly keepsStreams?: string;
   /** The descriptor under a socket of node:net, or why there is none. */
   socketFd(socket: Socket): SocketFd | string;
   /** Stops the runtime from reading a socket of node:net at once; the answer lets it read again. */

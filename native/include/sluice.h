@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 1132051576
+#define SLUICE_ABI_FINGERPRINT 352383170
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
@@ -178,6 +178,12 @@ SLUICE_EXPORT int32_t sluice_send(int32_t socket, void *bytes, uint32_t length, 
 
 /* Opens a path for reading that is resolved beneath a root folder and never leaves it (openat2, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS; Linux 5.6). With `cached`, -EAGAIN where a disk would have to be asked (RESOLVE_CACHED; 5.12). To be closed by sluice_close. */
 SLUICE_EXPORT int32_t sluice_open_beneath(void *root, void *path, uint32_t cached);
+
+/* Opens a regular file for reading where that waits for nothing: its path is cached and its filesystem local (openat2, RESOLVE_CACHED; Linux 5.12). Else -EAGAIN, whatever the reason. */
+SLUICE_EXPORT int32_t sluice_open_now(void *path);
+
+/* Closes a regular file where that is sure to be quick; else -EAGAIN, and it stays open. */
+SLUICE_EXPORT int32_t sluice_close_now(int32_t fd);
 
 /* Describes what a descriptor is. */
 SLUICE_EXPORT int32_t sluice_inspect(int32_t fd, void *inspection);

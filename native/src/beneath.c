@@ -1,32 +1,17 @@
 /* Opening what lies beneath a folder, and nothing else. */
 #include <fcntl.h>
 
-#include "sys.h"
 #include "../include/sluice.h"
-
-#ifndef SYS_openat2
-#define SYS_openat2 437 /* the same on every architecture since Linux 5.1 */
-#endif
-
-/* linux/openat2.h, which older headers lack. */
-struct how {
-    uint64_t flags;
-    uint64_t mode;
-    uint64_t resolve;
-};
-
-enum {
-    RESOLVE_NO_MAGICLINKS = 0x02,
-    RESOLVE_BENEATH = 0x08,
-    RESOLVE_CACHED = 0x20, /* Linux 5.12 */
-};
+#include "openat2.h"
+#include "sys.h"
 
 static int64_t open_at(int folder, const char *path, const struct how *how)
 {
     /* EAGAIN without RESOLVE_CACHED: a rename raced with a "..", and the kernel could not rule out an escape. */
     int64_t fd;
     int tries = how->resolve & RESOLVE_CACHED ? 1 : 32;
-    do fd = SYS(openat2, folder, path, how, sizeof *how);
+    do
+        fd = SYS(openat2, folder, path, how, sizeof *how);
     while (fd == -EAGAIN && --tries > 0);
     return fd;
 }

@@ -5,19 +5,18 @@ import type { Endpoint } from "../../../core/endpoint.ts";
 import { inspectFd } from "../inspect.ts";
 import type { Feed, Range } from "./feed.ts";
 import { type FileReader, isPlainFile } from "./internals.ts";
-
-type Read = (this: ReadStream, size: number) => void;
+import type { FileMethods } from "./quick-file.ts";
 
 export class FileFeed implements Feed {
   readonly stream: FileReader;
-  readonly #read: Read;
+  readonly #methods: Pick<FileMethods, "_read" | "_destroy">;
   #offset: number;
 
-  /** `read` is Node's own `_read`. */
-  constructor(stream: ReadStream, read: Read) {
+  /** `methods`: how it reads on, and how it closes when nothing was left to read. */
+  constructor(stream: ReadStream, methods: Pick<FileMethods, "_read" | "_destroy">) {
     this.stream = stream as FileReader;
     this.#offset = this.stream.pos ?? stream.bytesRead;
-    this.#read = read;
+    this.#methods = methods;
   }
 
   get fd(): number {
@@ -75,10 +74,11 @@ export class FileFeed implements Feed {
   }
 
   finish(): void {
+    this.stream._destroy = this.#methods._destroy;
     this.stream.push(null);
   }
 
   giveBack(): void {
-    this.#read.call(this.stream, this.stream.readableHighWaterMark);
+    this.#methods._read.call(this.stream, this.stream.readableHighWaterMark);
   }
 }

@@ -1,4 +1,4 @@
-/** The `_read` that hands a stream's bytes to the kernel where that can be done unnoticed, and else is Node's own. */
+/** The methods that hand a stream's bytes to the kernel where that can be done unnoticed, and else is Node's own. */
 import { type ReadStream, WriteStream } from "node:fs";
 import { ServerResponse } from "node:http";
 import { Socket } from "node:net";
@@ -12,6 +12,7 @@ import { FileSink } from "./file-sink.ts";
 import { HandOver } from "./hand-over.ts";
 import { pipesOf } from "./internals.ts";
 import { tell } from "./report.ts";
+import { type FileMethods, quickConstruct, quickDestroy } from "./quick-file.ts";
 import { ResponseSink } from "./response-sink.ts";
 import type { Sink } from "./sink.ts";
 import { SocketFeed } from "./socket-feed.ts";
@@ -61,9 +62,9 @@ interface Ends {
 function look(stream: Readable, feed: Feed, { runtime, disabled }: Surroundings): Ends {
   const target = onlyTarget(stream);
   if (typeof target === "string") return { target: undefined, sink: undefined, objection: target };
-  const sink = sinkOf(target, runtime);
+  const sink = disabled ?? sinkOf(target, runtime);
   if (typeof sink === "string") return { target, sink: undefined, objection: sink };
-  return { target, sink, objection: disabled ?? feed.objection() ?? sink.objection() };
+  return { target, sink, objection: feed.objection() ?? sink.objection() };
 }
 
 /** The machine, or why there is none. Looked at when the first stream could be handed over. */
@@ -88,15 +89,23 @@ function handOver(stream: Readable, feed: Feed, surroundings: Surroundings): voi
 }
 
 /**
- * Makes an `_read` for files out of Node's own. The first call decides for the stream's whole life: then the file is
+ * Makes methods for files out of Node's own. The first `_read` decides for the stream's whole life: then the file is
  * open, and the listeners of 'open' have run.
  */
-export function fileRead(original: Read<ReadStream>, surroundings: Surroundings): Read<ReadStream> {
+export function fileHooks(original: FileMethods, surroundings: Surroundings): Pick<FileMethods, "_construct" | "_read"> {
   const decided = slot<true>();
-  return function _read(this: ReadStream, size: number): void {
-    if (decided.get(this)) return original.call(this, size);
-    decided.set(this, true);
-    handOver(this, new FileFeed(this, original), surroundings);
+  const native = () => {
+    const machine = surroundings.disabled ?? machineFor(surroundings.runtime);
+    return typeof machine === "string" || typeof machine.native === "string" ? undefined : machine.native;
+  };
+  const methods = { _read: original._read, _destroy: quickDestroy(original, native) };
+  return {
+    _construct: quickConstruct(original, native),
+    _read: function _read(this: ReadStream, size: number): void {
+      if (decided.get(this)) return original._read.call(this, size);
+      decided.set(this, true);
+      handOver(this, new FileFeed(this, methods), surroundings);
+    },
   };
 }
 

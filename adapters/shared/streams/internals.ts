@@ -26,7 +26,8 @@ export interface FileStreamInternals {
 export type FileReader = ReadStream & FileStreamInternals & { start: number | undefined; end: number };
 export type FileWriter = WriteStream & FileStreamInternals & { bytesWritten: number };
 
-const { read: fsRead, write: fsWrite, writev: fsWritev } = fs;
+const functions = ["open", "close", "read", "write", "writev"] as const;
+const originals = functions.map((name) => fs[name]);
 
 /** The stream's own symbols of that description: private, and the same for all streams of a class. */
 function symbolOf(stream: object, description: string): symbol | undefined {
@@ -45,7 +46,7 @@ function hidden(stream: object, description: string): unknown {
 
 /** Whether the file is read and written by node:fs itself, and not by functions that somebody has put in its place. */
 export function isPlainFile(stream: ReadStream | WriteStream): boolean {
-  if (fs.read !== fsRead || fs.write !== fsWrite || fs.writev !== fsWritev) return false;
+  if (functions.some((name, index) => fs[name] !== originals[index])) return false;
   const own = hidden(stream, "kFs");
   return own === undefined || own === fs || hidden(stream, "kHandle") !== undefined;
 }

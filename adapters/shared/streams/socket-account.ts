@@ -1,54 +1,57 @@
 /** Keeps what a net.Socket tells of itself true while bytes pass it by: its counts, and its idle time-out. */
 import type { Socket } from "node:net";
 import { slot } from "../slot.ts";
-import { socketInternals } from "./internals.ts";
+import { type SocketInternals, socketInternals } from "./internals.ts";
 
 export interface Counter {
   /** Bytes that have moved. */
   readonly progress: number;
 }
 
+type Counted = Socket & SocketInternals;
+
+const accounts = slot<Account>();
+
+/** What the socket's class says of it. Sockets are given the very same functions, so that they keep one shape. */
+function inherited(socket: Counted, name: "_bytesDispatched" | "bytesRead"): number {
+  return Number(Reflect.get(Object(Object.getPrototypeOf(socket)) as object, name, socket));
+}
+
+/** `bytesWritten` adds what is queued to this property, which is the handle's count. */
+function bytesDispatched(this: Counted): number {
+  return inherited(this, "_bytesDispatched") + (accounts.get(this)?.bytesWritten ?? 0);
+}
+
+function bytesRead(this: Counted): number {
+  return inherited(this, "bytesRead") + (accounts.get(this)?.bytesRead ?? 0);
+}
+
+function onTimeout(this: Counted): void {
+  if (accounts.get(this)?.advanced() === true) this._unrefTimer?.();
+  else (Object.getPrototypeOf(this) as Counted)._onTimeout?.call(this);
+}
+
+const getters = { _bytesDispatched: bytesDispatched, bytesRead } as const;
+
 class Account {
-  readonly #socket: ReturnType<typeof socketInternals>;
-  #written = 0;
-  #read = 0;
+  readonly #socket: Counted;
+  /** Bytes that passed the socket by. */
+  bytesWritten = 0;
+  bytesRead = 0;
   #running: Counter | undefined;
   #seen = 0;
 
   constructor(socket: Socket) {
     this.#socket = socketInternals(socket);
-    this.#countBytes();
-    this.#guardTimeout();
-  }
-
-  /** `bytesWritten` adds what is queued to the first of these, which is the handle's count. */
-  #countBytes(): void {
-    this.#raise("_bytesDispatched", () => this.#written);
-    this.#raise("bytesRead", () => this.#read);
-  }
-
-  #raise(name: "_bytesDispatched" | "bytesRead", by: () => number): void {
-    const socket = this.#socket;
-    const proto = Object(Object.getPrototypeOf(socket)) as object;
-    if (!(name in proto)) return;
-    const get = () => Number(Reflect.get(proto, name, socket)) + by();
-    Object.defineProperty(socket, name, { get, configurable: true });
-  }
-
-  /** A timer that is set later binds this function too; one that runs is set again, with it. */
-  #guardTimeout(): void {
-    const socket = this.#socket;
-    const original = socket._onTimeout;
-    if (original === undefined) return;
-    socket._onTimeout = () => {
-      if (this.#advanced()) socket._unrefTimer?.();
-      else original.call(socket);
-    };
+    for (const [name, get] of Object.entries(getters))
+      if (name in socket) Object.defineProperty(socket, name, { get, configurable: true });
+    // A timer that is set later binds this function; one that runs is set again, with it.
+    if (this.#socket._onTimeout !== undefined) this.#socket._onTimeout = onTimeout;
     this.touch();
   }
 
   /** Whether bytes have moved since the last time that was asked. */
-  #advanced(): boolean {
+  advanced(): boolean {
     const progress = this.#running?.progress ?? this.#seen;
     if (progress === this.#seen) return false;
     this.#seen = progress;
@@ -67,12 +70,12 @@ class Account {
   }
 
   read(bytes: number): void {
-    this.#read += bytes;
+    this.bytesRead += bytes;
     this.#rest(bytes);
   }
 
   written(bytes: number): void {
-    this.#written += bytes;
+    this.bytesWritten += bytes;
     this.#rest(bytes);
   }
 
@@ -82,12 +85,8 @@ class Account {
   }
 }
 
-const accounts = slot<Account>();
-
 export function accountOf(socket: Socket): Account {
   let account = accounts.get(socket);
   if (account === undefined) accounts.set(socket, (account = new Account(socket)));
   return account;
 }
-
-export type { Account };

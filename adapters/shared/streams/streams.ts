@@ -5,7 +5,8 @@ import stream, { type Readable, type Writable } from "node:stream";
 import streamPromises from "node:stream/promises";
 import { promisify } from "node:util";
 import type { Runtime } from "../runtime.ts";
-import { fileRead, socketRead, type Surroundings } from "./hook.ts";
+import { fileHooks, socketRead, type Surroundings } from "./hook.ts";
+import type { FileMethods } from "./quick-file.ts";
 
 export interface Streams {
   createReadStream: typeof createReadStream;
@@ -14,25 +15,31 @@ export interface Streams {
   promises: typeof streamPromises;
 }
 
+export const isSwitchedOff = (runtime: Runtime): boolean => runtime.env("SLUICE_DISABLE") === "1";
+
 export function surroundingsOf(runtime: Runtime): Surroundings {
   return {
     runtime,
     debug: runtime.env("SLUICE_DEBUG") === "1",
-    disabled: runtime.env("SLUICE_DISABLE") === "1" ? "switched off by SLUICE_DISABLE=1" : undefined,
+    disabled: isSwitchedOff(runtime) ? "switched off by SLUICE_DISABLE=1" : runtime.keepsStreams,
   };
 }
 
-const readFile: ReadStream["_read"] = ReadStream.prototype._read;
+/** Node's own, as they were when this was loaded: the types leave out what only implementers need. */
+export const fileMethods: FileMethods = Object.fromEntries(
+  (["_construct", "_read", "_destroy", "open"] as const).map((name) => [name, Reflect.get(ReadStream.prototype, name)]),
+) as unknown as FileMethods;
 const readSocket: Socket["_read"] = Socket.prototype._read;
 
 export function createStreams(runtime: Runtime): Streams {
   const surroundings = surroundingsOf(runtime);
-  const hooks = { file: fileRead(readFile, surroundings), socket: socketRead(readSocket, surroundings) };
+  const file = fileHooks(fileMethods, surroundings);
+  const socket = socketRead(readSocket, surroundings);
 
   /** Gives a stream the hook, unless it has an `_read` of its own, or the preload's. */
   function arm(source: unknown): void {
-    if (source instanceof ReadStream && source._read === readFile) source._read = hooks.file;
-    else if (source instanceof Socket && source._read === readSocket) source._read = hooks.socket;
+    if (source instanceof ReadStream && source._read === fileMethods._read) Object.assign(source, file);
+    else if (source instanceof Socket && source._read === readSocket) source._read = socket;
   }
 
   const first = (streams: readonly unknown[]): unknown => (Array.isArray(streams[0]) ? streams[0][0] : streams[0]);

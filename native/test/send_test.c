@@ -1,0 +1,49 @@
+/* sluice_send(): bytes from memory to a socket. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "support.h"
+
+TEST("sluice_send() sends what the socket takes and says how much")
+{
+    struct pair pair = tcp_pair();
+    static uint8_t bytes[8 * MIB];
+    pattern_fill(bytes, sizeof bytes, 0);
+    int32_t sent = sluice_send(pair.engine, bytes, 1000, 0);
+    CHECK_EQ(sent, 1000);
+    sent = sluice_send(pair.engine, bytes + 1000, sizeof bytes - 1000, 0);
+    CHECK_GE(sent, 1);
+    CHECK(sent < (int32_t)sizeof bytes - 1000);
+    while (sluice_send(pair.engine, bytes, 1, 0) == 1)
+        continue;
+    CHECK_EQ(sluice_send(pair.engine, bytes, 1, 0), -EAGAIN);
+}
+
+TEST("sluice_send() with more to come holds back a segment that is not full")
+{
+    struct pair pair = tcp_pair();
+    CHECK_EQ(sluice_send(pair.engine, "head", 4, 1), 4);
+    char bytes[8];
+    CHECK_EQ(recv(pair.peer, bytes, sizeof bytes, MSG_DONTWAIT), -1);
+    CHECK_EQ(errno, EAGAIN);
+    CHECK_EQ(sluice_send(pair.engine, "body", 4, 0), 4);
+    CHECK_EQ(recv(pair.peer, bytes, sizeof bytes, MSG_WAITALL), 8);
+}
+
+TEST("sluice_send() does not wait on a socket in blocking mode, and raises no SIGPIPE")
+{
+    struct pair pair = unix_pair();
+    set_blocking(pair.engine, true);
+    static uint8_t bytes[MIB];
+    while (sluice_send(pair.engine, bytes, sizeof bytes, 0) > 0)
+        continue;
+    CHECK_EQ(sluice_send(pair.engine, bytes, 1, 0), -EAGAIN);
+    close(pair.peer);
+    CHECK_EQ(sluice_send(pair.engine, bytes, 1, 0), -EPIPE);
+    CHECK_EQ(sluice_send(-1, bytes, 1, 0), -EBADF);
+    CHECK_EQ(sluice_send(file_of(0), bytes, 1, 0), -ENOTSOCK);
+}
