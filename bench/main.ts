@@ -6,6 +6,8 @@ import { concurrent } from "./suites/concurrent.ts";
 import { copy } from "./suites/copy.ts";
 import { curve } from "./suites/curve.ts";
 import { endurance } from "./suites/endurance.ts";
+import { http } from "./suites/http.ts";
+import { httpSlowClients } from "./suites/http-slow-clients.ts";
 import { largeFile } from "./suites/large-file.ts";
 import { runtimes } from "./suites/runtimes.ts";
 import { smallBody } from "./suites/small-body.ts";
@@ -16,6 +18,7 @@ const suites: Readonly<Record<string, readonly Suite[]>> = {
   copy: [copy],
   curve: [curve],
   runtimes: [runtimes],
+  http: [http, httpSlowClients],
 };
 
 const usage = `Usage: npm run bench -- [--json] [--rounds N] [SUITE...]

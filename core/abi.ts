@@ -80,9 +80,9 @@ export const symbols = {
     doc: "Takes up to `capacity` outcomes from the context and returns how many.",
   }),
   sluice_attempt: define({
-    args: ["i32", "i32", "buffer", "buffer"],
-    names: ["source", "target", "request", "outcome"],
-    doc: "One bounded attempt on the calling thread that never waits: resident pages, room in the socket, or `blocked`.",
+    args: ["i32", "i32", "buffer", "buffer", "buffer", "u32"],
+    names: ["source", "target", "request", "outcome", "head", "head_length"],
+    doc: "One bounded attempt on the calling thread that never waits: resident pages, room in the socket, or `blocked`. A head goes before them, in the same segment.",
   }),
   sluice_send: define({
     args: ["i32", "buffer", "u32", "u32"],
@@ -94,15 +94,10 @@ export const symbols = {
     names: ["root", "path", "cached"],
     doc: "Opens a path for reading that is resolved beneath a root folder and never leaves it (openat2, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS; Linux 5.6). With `cached`, -EAGAIN where a disk would have to be asked (RESOLVE_CACHED; 5.12). To be closed by sluice_close.",
   }),
-  sluice_open_now: define({
-    args: ["buffer"],
-    names: ["path"],
-    doc: "Opens a regular file for reading where that waits for nothing: its path is cached and its filesystem local (openat2, RESOLVE_CACHED; Linux 5.12). Else -EAGAIN, whatever the reason.",
-  }),
-  sluice_close_now: define({
+  sluice_closes_quickly: define({
     args: ["i32"],
     names: ["fd"],
-    doc: "Closes a regular file where that is sure to be quick; else -EAGAIN, and it stays open.",
+    doc: "1 where closing the descriptor is sure to take no time (a regular file with a name, on a local filesystem), else 0.",
   }),
   sluice_inspect: define({
     args: ["i32", "buffer"],
@@ -225,6 +220,7 @@ export const records = {
     syscalls: "i64",
     waits: "i64",
     cpu_ns: "i64",
+    head: "i64",
   },
   inspection: {
     kind: "u32",

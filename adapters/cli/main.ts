@@ -8,6 +8,7 @@ import { doctorCommand } from "./commands/doctor.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { receiveCommand } from "./commands/receive.ts";
 import { sendCommand } from "./commands/send.ts";
+import { serveCommand } from "./commands/serve.ts";
 import { describeFailure, exitCodes, exitCodesHelp } from "./exit.ts";
 import { tell } from "./screen.ts";
 
@@ -31,7 +32,7 @@ function buildProgram(): Command {
     .description("Moves bytes between files, sockets and pipes without carrying them through JavaScript.")
     .version(packageVersion(), "-V, --version")
     .addHelpText("after", `\n${exitCodesHelp}`);
-  const commands = [copyCommand(), sendCommand(), receiveCommand(), explainCommand(), doctorCommand()];
+  const commands = [copyCommand(), sendCommand(), receiveCommand(), serveCommand(), explainCommand(), doctorCommand()];
   for (const command of commands) program.addCommand(command);
   for (const command of [program, ...commands])
     command.exitOverride().configureOutput({ outputError: writeUsageError });

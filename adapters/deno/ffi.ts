@@ -54,6 +54,7 @@ function openWaker(native: Native, onWake: () => void): Waker {
 
 export const deno: Runtime = {
   name: "deno",
+  keepsSockets: true,
   env: (name) => (isGranted({ name: "env", variable: name }) ? Deno.env.get(name) : undefined),
   bind,
   openWaker,

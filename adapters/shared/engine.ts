@@ -20,6 +20,17 @@ export class RecordMemory {
   }
 }
 
+const noBytes = new Uint8Array(0);
+
+/** What became of an attempt on the calling thread. */
+export interface Attempted {
+  readonly outcome: Outcome;
+  /** The rest needs the engine. */
+  readonly blocked: boolean;
+  /** Bytes of the head that have left. */
+  readonly headSent: number;
+}
+
 function failed(errno: number): Outcome {
   return { ...nothing, end: "error", errno };
 }
@@ -107,12 +118,13 @@ export class Engine {
   }
 
   /** One attempt on the calling thread; undefined where the engine must do the whole of it. */
-  attempt(source: number, target: number, job: Job): { outcome: Outcome; blocked: boolean } | undefined {
+  attempt(source: number, target: number, job: Job, head: Uint8Array = noBytes): Attempted | undefined {
     encode(this.#request, job);
-    const answer = this.native.sluice_attempt(source, target, this.#request.bytes, this.#outcomes.bytes);
+    const { bytes, view } = this.#outcomes;
+    const answer = this.native.sluice_attempt(source, target, this.#request.bytes, bytes, head, head.byteLength);
     if (answer < 0) return undefined;
-    const blocked = outcomeRecord.get(this.#outcomes.view, "end") === ends.blocked;
-    return { outcome: decode(this.#outcomes, 0), blocked };
+    const blocked = outcomeRecord.get(view, "end") === ends.blocked;
+    return { outcome: decode(this.#outcomes, 0), blocked, headSent: outcomeRecord.get(view, "head") };
   }
 
   cancel(handle: number): void {

@@ -8,12 +8,9 @@ export interface Slot<T> {
 }
 
 /** A constructor that answers with the object it is given, so that a derived class puts its fields there. */
-class Given {
-  constructor(object: object) {
-    // oxlint-disable-next-line no-constructor-return
-    return object;
-  }
-}
+const Given = function (object: object) {
+  return object;
+} as unknown as new (object: object) => object;
 
 export function slot<T>(): Slot<T> {
   return class Holder extends Given {
@@ -30,7 +27,7 @@ export function slot<T>(): Slot<T> {
 
     static set(object: object, value: T): void {
       if (#value in object) (object as Holder).#value = value;
-      else new Holder(object, value);
+      else Reflect.construct(Holder, [object, value]);
     }
   };
 }

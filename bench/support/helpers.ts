@@ -1,6 +1,6 @@
 /** The C helpers, compiled when they are first wanted. */
 import { execFile, type ChildProcess, spawn } from "node:child_process";
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -13,8 +13,12 @@ export class Unavailable extends Error {}
 const sourceFolder = new URL("../../../bench/c/", import.meta.url);
 const binaryFolder = new URL("../", import.meta.url);
 
-function newerThan(binary: string, source: string): boolean {
-  return existsSync(binary) && statSync(binary).mtimeMs >= statSync(source).mtimeMs;
+type HelperName = "reader" | "http_reader" | "slow_clients" | "pinger" | "sendfile_loop";
+
+/** Of all sources: they include each other's headers. */
+function newerThanSources(binary: string): boolean {
+  const changes = readdirSync(sourceFolder).map((name) => statSync(new URL(name, sourceFolder)).mtimeMs);
+  return existsSync(binary) && statSync(binary).mtimeMs >= Math.max(...changes);
 }
 
 /**
@@ -22,10 +26,10 @@ function newerThan(binary: string, source: string): boolean {
  *
  * @throws Unavailable when there is no C compiler
  */
-export async function helper(name: "reader" | "http_reader" | "pinger" | "sendfile_loop"): Promise<string> {
+export async function helper(name: HelperName): Promise<string> {
   const source = fileURLToPath(new URL(`${name}.c`, sourceFolder));
   const binary = fileURLToPath(new URL(name, binaryFolder));
-  if (newerThan(binary, source)) return binary;
+  if (newerThanSources(binary)) return binary;
   const compiler = process.env["CC"] ?? "cc";
   await mkdir(binaryFolder, { recursive: true });
   await run(compiler, ["-std=gnu11", "-O2", "-o", binary, source]).catch((cause: NodeJS.ErrnoException) => {
@@ -45,7 +49,7 @@ export interface Running {
 }
 
 export function start(command: string, args: readonly string[]): Running {
-  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"] });
   let text = "";
   let complaint = "";
   child.stderr.setEncoding("utf8").on("data", (chunk: string) => (complaint += chunk));

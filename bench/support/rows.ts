@@ -3,7 +3,7 @@ import { Unavailable } from "./helpers.ts";
 import type { Figure } from "./stats.ts";
 import { drawTable } from "./table.ts";
 
-type Unit = "×" | "ms" | "%" | "fds" | "MiB";
+type Unit = "×" | "ms" | "%" | "fds" | "MiB" | "KiB";
 
 /** One question with its answer. */
 export interface Row {
@@ -12,6 +12,8 @@ export interface Row {
   readonly figure?: Figure;
   /** Most that the median should be. */
   readonly target?: number;
+  /** Least that the median should be. */
+  readonly atLeast?: number;
   /** The absolute figures behind it. */
   readonly detail?: string;
   /** Why there is no figure on this machine. */
@@ -26,21 +28,27 @@ export interface Section {
   readonly data: unknown;
 }
 
-export function verdict({ figure, target, skipped }: Row): "PASS" | "MISS" | "SKIP" | "" {
+export function verdict({ figure, target, atLeast, skipped }: Row): "PASS" | "MISS" | "SKIP" | "" {
   if (skipped !== undefined) return "SKIP";
-  if (figure === undefined || target === undefined) return "";
-  return figure.median <= target ? "PASS" : "MISS";
+  if (figure === undefined || (target === undefined && atLeast === undefined)) return "";
+  return figure.median <= (target ?? Infinity) && figure.median >= (atLeast ?? -Infinity) ? "PASS" : "MISS";
 }
 
 const show = (value: number, unit: Unit) => `${value.toFixed(unit === "fds" ? 0 : 2)} ${unit}`;
 
+function bounds({ unit, target, atLeast }: Row): string {
+  const least = atLeast === undefined ? [] : [`≥ ${show(atLeast, unit)}`];
+  const most = target === undefined ? [] : [`≤ ${show(target, unit)}`];
+  return [...least, ...most].join(", ");
+}
+
 function cellsOf(row: Row): string[] {
-  const { question, unit, figure, target, detail, skipped } = row;
+  const { question, unit, figure, detail, skipped } = row;
   return [
     question,
     figure === undefined ? "" : show(figure.median, unit),
     figure === undefined || figure.count < 2 ? "" : figure.quartiles.map((value) => value.toFixed(2)).join("–"),
-    target === undefined ? "" : `≤ ${show(target, unit)}`,
+    bounds(row),
     verdict(row),
     skipped ?? detail ?? "",
   ];

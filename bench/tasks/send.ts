@@ -1,9 +1,8 @@
 /** One mechanism sends one file to one or more readers, and tells what that cost the process. */
 import { createReadStream } from "node:fs";
 import type { Socket } from "node:net";
-import { monitorEventLoopDelay } from "node:perf_hooks";
-import { setTimeout as sleep } from "node:timers/promises";
 import { type Cost, startMeter } from "../support/meter.ts";
+import { type Delay, watchEventLoop } from "../support/event-loop.ts";
 import { mark } from "../support/trace.ts";
 import { acceptConnections, acknowledgement } from "./accept.ts";
 
@@ -20,11 +19,6 @@ export interface SendInput {
   readonly bytes: number;
   /** Watching the event loop wakes the process every millisecond, so figures of cost come from other runs. */
   readonly watchDelay: boolean;
-}
-
-export interface Delay {
-  readonly p99Ms: number;
-  readonly worstMs: number;
 }
 
 export interface SendOutput {
@@ -50,22 +44,6 @@ async function senderFor(mechanism: Mechanism): Promise<Send> {
   if (mechanism === "streams") return sendByStreams;
   const { transfer } = await import("sluice");
   return async (file, socket, bytes) => (await transfer(file, socket, { length: bytes, strategy: mechanism })).syscalls;
-}
-
-const resolutionMs = 1;
-
-/** The timer fires before the work and after it, so that work which never lets it fire counts in full. */
-async function watchEventLoop(): Promise<() => Promise<Delay>> {
-  const histogram = monitorEventLoopDelay({ resolution: resolutionMs });
-  const beyondInterval = (ns: number) => Math.max(0, ns / 1e6 - resolutionMs);
-  histogram.enable();
-  await sleep(5 * resolutionMs);
-  histogram.reset();
-  return async () => {
-    await sleep(5 * resolutionMs);
-    histogram.disable();
-    return { p99Ms: beyondInterval(histogram.percentile(99)), worstMs: beyondInterval(histogram.max) };
-  };
 }
 
 async function sendToAll(

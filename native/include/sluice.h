@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 352383170
+#define SLUICE_ABI_FINGERPRINT 588378903
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
@@ -88,8 +88,9 @@ struct sluice_outcome {
     int64_t syscalls;
     int64_t waits;
     int64_t cpu_ns;
+    int64_t head;
 };
-_Static_assert(sizeof(struct sluice_outcome) == 56, "sluice_outcome");
+_Static_assert(sizeof(struct sluice_outcome) == 64, "sluice_outcome");
 
 struct sluice_inspection {
     uint32_t kind;
@@ -170,8 +171,8 @@ SLUICE_EXPORT int32_t sluice_job_close(int32_t job);
 /* Takes up to `capacity` outcomes from the context and returns how many. */
 SLUICE_EXPORT int32_t sluice_reap(int32_t context, void *outcomes, uint32_t capacity);
 
-/* One bounded attempt on the calling thread that never waits: resident pages, room in the socket, or `blocked`. */
-SLUICE_EXPORT int32_t sluice_attempt(int32_t source, int32_t target, void *request, void *outcome);
+/* One bounded attempt on the calling thread that never waits: resident pages, room in the socket, or `blocked`. A head goes before them, in the same segment. */
+SLUICE_EXPORT int32_t sluice_attempt(int32_t source, int32_t target, void *request, void *outcome, void *head, uint32_t head_length);
 
 /* One write to a socket that never waits (MSG_DONTWAIT): how many bytes it took. With `more`, they may share a segment with what follows (MSG_MORE). */
 SLUICE_EXPORT int32_t sluice_send(int32_t socket, void *bytes, uint32_t length, uint32_t more);
@@ -179,11 +180,8 @@ SLUICE_EXPORT int32_t sluice_send(int32_t socket, void *bytes, uint32_t length, 
 /* Opens a path for reading that is resolved beneath a root folder and never leaves it (openat2, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS; Linux 5.6). With `cached`, -EAGAIN where a disk would have to be asked (RESOLVE_CACHED; 5.12). To be closed by sluice_close. */
 SLUICE_EXPORT int32_t sluice_open_beneath(void *root, void *path, uint32_t cached);
 
-/* Opens a regular file for reading where that waits for nothing: its path is cached and its filesystem local (openat2, RESOLVE_CACHED; Linux 5.12). Else -EAGAIN, whatever the reason. */
-SLUICE_EXPORT int32_t sluice_open_now(void *path);
-
-/* Closes a regular file where that is sure to be quick; else -EAGAIN, and it stays open. */
-SLUICE_EXPORT int32_t sluice_close_now(int32_t fd);
+/* 1 where closing the descriptor is sure to take no time (a regular file with a name, on a local filesystem), else 0. */
+SLUICE_EXPORT int32_t sluice_closes_quickly(int32_t fd);
 
 /* Describes what a descriptor is. */
 SLUICE_EXPORT int32_t sluice_inspect(int32_t fd, void *inspection);

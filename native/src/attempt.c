@@ -8,13 +8,20 @@
 
 #include "job.h"
 
-#define CHUNK_BYTES (32 * 1024)
+#define CHUNK_BYTES (64 * 1024)
 
 #ifndef RWF_NOWAIT
 #define RWF_NOWAIT 0x00000008 /* Linux 4.14 */
 #endif
 
-typedef uint32_t attempt(struct job *job);
+/* Bytes from memory that go before those of the file. */
+struct head {
+    char *bytes;
+    size_t length;
+    size_t sent;
+};
+
+typedef uint32_t attempt(struct job *job, struct head *head);
 
 static uint32_t attempt_error(struct job *job, int64_t error)
 {
@@ -22,7 +29,29 @@ static uint32_t attempt_error(struct job *job, int64_t error)
     return SLUICE_END_ERROR;
 }
 
-static uint32_t attempt_buffered(struct job *job)
+static bool would_wait(int64_t error)
+{
+    return error == -EAGAIN || error == -EINTR;
+}
+
+/* One write of what is left of the head and of bytes of the body: how many of the body went, or -errno. */
+static int64_t send_with_head(struct job *job, struct head *head, char *bytes, size_t length, int flags)
+{
+    size_t left = head->length - head->sent;
+    struct iovec parts[2] = {
+        {.iov_base = head->bytes + head->sent, .iov_len = left},
+        {.iov_base = bytes, .iov_len = length},
+    };
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    job->syscalls++;
+    int64_t sent = SYS(sendmsg, job->target.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL | flags);
+    if (sent < 0) return sent;
+    size_t of_head = (size_t)sent < left ? (size_t)sent : left;
+    head->sent += of_head;
+    return sent - (int64_t)of_head;
+}
+
+static uint32_t attempt_buffered(struct job *job, struct head *head)
 {
     char buffer[CHUNK_BYTES];
     /* A read may not wait, but the readahead that it starts can: for the file's block map. */
@@ -34,8 +63,8 @@ static uint32_t attempt_buffered(struct job *job)
         /* EAGAIN: not in memory. EOPNOTSUPP: this filesystem can't say. Either way the engine knows how to wait. */
         if (n < 0) return SLUICE_END_BLOCKED;
         if (n == 0) return SLUICE_END_EOF;
-        int64_t sent = write_target(job, buffer, (size_t)n);
-        if (sent == -EAGAIN || sent == -EINTR) return SLUICE_END_BLOCKED;
+        int64_t sent = send_with_head(job, head, buffer, (size_t)n, 0);
+        if (would_wait(sent)) return SLUICE_END_BLOCKED;
         if (sent < 0) return attempt_error(job, sent);
         job_advance(job, sent);
         if (sent < n) return SLUICE_END_BLOCKED;
@@ -44,13 +73,19 @@ static uint32_t attempt_buffered(struct job *job)
 }
 
 /* sendfile(2) has no MSG_NOSIGNAL: the thread must not mind SIGPIPE, which every runtime ignores. */
-static uint32_t attempt_sendfile(struct job *job)
+static uint32_t attempt_sendfile(struct job *job, struct head *head)
 {
-    if (!job->target.nonblocking || !is_resident(job, job->remaining)) return SLUICE_END_BLOCKED;
+    job->syscalls++;
+    int64_t flags = SYS(fcntl, job->target.fd, F_GETFL);
+    if (flags < 0) return attempt_error(job, flags);
+    if (!(flags & O_NONBLOCK) || !is_resident(job, job->remaining)) return SLUICE_END_BLOCKED;
+    int64_t n = head->length > 0 ? send_with_head(job, head, NULL, 0, MSG_MORE) : 0;
+    if (n < 0 && !would_wait(n)) return attempt_error(job, n);
+    if (head->sent < head->length) return SLUICE_END_BLOCKED;
     int64_t at = job->offset;
     job->syscalls++;
-    int64_t n = SYS(sendfile, job->target.fd, job->source.fd, &at, wanted(job, SLUICE_INLINE_BYTES));
-    if (n == -EAGAIN || n == -EINTR) return SLUICE_END_BLOCKED;
+    n = SYS(sendfile, job->target.fd, job->source.fd, &at, wanted(job, SLUICE_INLINE_BYTES));
+    if (would_wait(n)) return SLUICE_END_BLOCKED;
     if (n < 0) return attempt_error(job, n);
     job_advance(job, n);
     if (is_complete(job)) return SLUICE_END_DONE;
@@ -63,29 +98,28 @@ static attempt *const attempts[] = {
 };
 
 /*
- * The ends are taken at their word: sendto(2) itself refuses what is no socket, and pread(2) what is
+ * The ends are taken at their word: sendmsg(2) itself refuses what is no socket, and pread(2) what is
  * no file, before anything has moved.
  */
-int32_t sluice_attempt(int32_t source, int32_t target, void *request, void *outcome)
+int32_t sluice_attempt(int32_t source, int32_t target, void *request, void *outcome, void *head, uint32_t head_length)
 {
     const struct sluice_request *asked = request;
     attempt *run = asked->strategy < sizeof attempts / sizeof *attempts ? attempts[asked->strategy] : NULL;
     if (!run || asked->offset < 0 || asked->length < 0 || asked->length > SLUICE_INLINE_BYTES) return -EINVAL;
-    int64_t flags = SYS(fcntl, target, F_GETFL);
-    if (flags < 0) return (int32_t)flags;
     struct job job = {
         .source = {.fd = source, .kind = SLUICE_KIND_FILE},
-        .target = {.fd = target, .kind = SLUICE_KIND_SOCKET, .nonblocking = flags & O_NONBLOCK},
+        .target = {.fd = target, .kind = SLUICE_KIND_SOCKET},
     };
+    struct head before = {.bytes = head, .length = head_length};
     job_prepare(&job, asked, NULL);
-    job.syscalls = 1;
-    uint32_t end = run(&job);
+    uint32_t end = run(&job, &before);
     *(struct sluice_outcome *)outcome = (struct sluice_outcome){
         .end = end,
         .bytes = atomic_load_explicit(&job.moved, memory_order_relaxed),
         .error = end == SLUICE_END_ERROR ? job.error : 0,
         .failed = job.failed,
         .syscalls = job.syscalls,
+        .head = (int64_t)before.sent,
     };
     return 0;
 }

@@ -2,7 +2,23 @@
 #include <fcntl.h>
 
 #include "../include/sluice.h"
-#include "openat2.h"
+
+/* openat2(2), Linux 5.6, which older headers lack. */
+#ifndef SYS_openat2
+#define SYS_openat2 437 /* the same on every architecture */
+#endif
+
+struct how {
+    uint64_t flags;
+    uint64_t mode;
+    uint64_t resolve;
+};
+
+enum {
+    RESOLVE_NO_MAGICLINKS = 0x02,
+    RESOLVE_BENEATH = 0x08,
+    RESOLVE_CACHED = 0x20, /* Linux 5.12 */
+};
 #include "sys.h"
 
 static int64_t open_at(int folder, const char *path, const struct how *how)

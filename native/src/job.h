@@ -40,8 +40,8 @@ struct end {
 enum residency {
     RESIDENCY_COUNTED, /* count the pages before each turn */
     RESIDENCY_PROBED,  /* they can't be counted: try its ends */
-    RESIDENCY_ALWAYS, /* memory filesystems */
-    RESIDENCY_NEVER,  /* can't be asked: assume a disk */
+    RESIDENCY_ALWAYS,  /* memory filesystems */
+    RESIDENCY_NEVER,   /* can't be asked: assume a disk */
 };
 
 struct pipe_pair {

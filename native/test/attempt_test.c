@@ -153,10 +153,10 @@ TEST("sluice_attempt() refuses what it can't do without waiting")
     };
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         struct sluice_request work = refused[i];
-        CHECK_EQ(sluice_attempt(source, pair.engine, &work, &outcome), -EINVAL);
+        CHECK_EQ(sluice_attempt(source, pair.engine, &work, &outcome, NULL, 0), -EINVAL);
     }
     struct sluice_request work = request(SLUICE_SENDFILE, 0, 10, -1);
-    CHECK_EQ(sluice_attempt(source, -1, &work, &outcome), -EBADF);
+    CHECK_EQ(sluice_attempt(source, -1, &work, &outcome, NULL, 0), -EBADF);
 }
 
 TEST("sluice_attempt() keeps the source's position")

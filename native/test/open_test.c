@@ -1,4 +1,4 @@
-/* Opening and closing by path: sluice_open_beneath(), sluice_open_now(), sluice_close_now(). */
+/* Opening by path, and what closing costs: sluice_open_beneath(), sluice_closes_quickly(). */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -122,34 +122,14 @@ TEST("sluice_open_beneath() does not wait for a FIFO's writer")
     remove_tree();
 }
 
-TEST("sluice_open_now() opens a regular file whose path is cached, and sluice_close_now() closes it")
+TEST("sluice_closes_quickly() tells a file that has a name from what may take its time")
 {
     make_tree();
-    int32_t fd = sluice_open_now((void *)in_folder("root/file"));
-    if (fd == -EAGAIN) SKIP("this kernel or filesystem can't tell what is cached");
-    CHECK(fd >= 0);
-    CHECK_EQ(fcntl(fd, F_GETFL) & (O_ACCMODE | O_NONBLOCK), O_RDONLY);
-    CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
-    CHECK_EQ(sluice_close_now(fd), 0);
-    CHECK_EQ(fcntl(fd, F_GETFD), -1);
+    CHECK_EQ(sluice_closes_quickly(own(open(in_folder("root/file"), O_RDONLY | O_CLOEXEC))), 1);
+    CHECK_EQ(sluice_closes_quickly(own(open("/proc/self/status", O_RDONLY | O_CLOEXEC))), 0);
+    CHECK_EQ(sluice_closes_quickly(own(open("/dev/null", O_RDONLY | O_CLOEXEC))), 0);
+    /* The last close of a file without a name frees its blocks. */
+    CHECK_EQ(sluice_closes_quickly(file_of(100)), 0);
+    CHECK_EQ(sluice_closes_quickly(-1), 0);
     remove_tree();
-}
-
-TEST("sluice_open_now() leaves what is no regular file, or is not there, to those who can wait")
-{
-    make_tree();
-    CHECK_EQ(sluice_open_now((void *)in_folder("root/fifo")), -EAGAIN);
-    CHECK_EQ(sluice_open_now((void *)in_folder("root")), -EAGAIN);
-    CHECK_EQ(sluice_open_now((void *)in_folder("root/missing")), -EAGAIN);
-    CHECK_EQ(sluice_open_now("/dev/null"), -EAGAIN);
-    CHECK_EQ(sluice_open_now("/proc/self/status"), -EAGAIN);
-    remove_tree();
-}
-
-TEST("sluice_close_now() leaves a file without a name open, whose last close frees its blocks")
-{
-    int file = file_of(100);
-    CHECK_EQ(sluice_close_now(file), -EAGAIN);
-    CHECK(fcntl(file, F_GETFD) >= 0);
-    CHECK_EQ(sluice_close_now(-1), -EAGAIN);
 }

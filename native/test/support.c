@@ -82,7 +82,7 @@ struct sluice_outcome attempt(int source, int target, struct sluice_request requ
 {
     struct sluice_outcome outcome;
     memset(&outcome, 0xee, sizeof outcome);
-    CHECK_EQ(sluice_attempt(source, target, &request, &outcome), 0);
+    CHECK_EQ(sluice_attempt(source, target, &request, &outcome, NULL, 0), 0);
     return outcome;
 }
 

@@ -31,6 +31,7 @@ export function sendHead({ native }: Engine, sink: Sink, length: number): Uint8A
   const { fd } = sink;
   // An error is met again, and told of, by the stream's own write.
   const sent = fd === undefined ? 0 : Math.max(0, native.sluice_send(fd, head, head.byteLength, 1));
+  if (sent > 0) sink.headSent(sent);
   return sent < head.byteLength ? head.subarray(sent) : undefined;
 }
 
@@ -53,22 +54,31 @@ export function sendAtOnce(engine: Engine, feed: Feed, sink: Sink, tally: Tally)
   if (wanted === 0) return nothingBegun;
   const objection = sink.commit();
   if (objection !== undefined) return { ...nothingBegun, objection };
-  return attempt(engine, feed, sink, tally, Math.min(wanted, sink.room));
+  const length = Math.min(wanted, sink.room);
+  return length === 0 ? nothingBegun : attempt(engine, feed, sink, tally, length);
 }
 
 function attempt(engine: Engine, feed: Feed, sink: Sink, tally: Tally, length: number): Begun {
   const { fd, unit } = sink;
-  const unsentHead = sendHead(engine, sink, length);
+  const head = sink.head(length);
   const promised = unit < Infinity ? length : 0;
-  if (unsentHead !== undefined || fd === undefined) return { started: true, complete: false, unsentHead, owed: promised };
   const strategy = length <= limits.inline_copy_bytes ? "buffered" : "sendfile";
   const job = { strategy, offset: feed.offset, length, targetOffset: undefined, inline: true } as const;
-  const outcome = engine.attempt(feed.fd, fd, job)?.outcome;
-  // An error is met again by what follows.
-  if (outcome === undefined || outcome.bytes === 0) return { started: true, complete: false, owed: promised };
-  tally.addAttempt(outcome, strategy, "small enough for one attempt on the calling thread");
-  feed.moved(outcome.bytes);
-  sink.end(outcome.bytes);
-  const left = length - outcome.bytes;
-  return { started: true, complete: left === 0, owed: promised === 0 ? 0 : left };
+  const attempted = fd === undefined ? undefined : engine.attempt(feed.fd, fd, job, head);
+  const { bytes } = attempted?.outcome ?? { bytes: 0 };
+  if (attempted !== undefined && bytes > 0) {
+    tally.addAttempt(attempted.outcome, strategy, "small enough for one attempt on the calling thread");
+    feed.moved(bytes);
+    sink.bodySent(bytes);
+  }
+  const headSent = attempted?.headSent ?? 0;
+  if (headSent > 0) sink.headSent(headSent);
+  const unsent = head?.subarray(headSent);
+  return {
+    started: true,
+    // An error is met again by what follows.
+    complete: bytes === length,
+    unsentHead: unsent === undefined || unsent.byteLength === 0 ? undefined : unsent,
+    owed: promised === 0 ? 0 : length - bytes,
+  };
 }

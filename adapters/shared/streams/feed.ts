@@ -18,6 +18,8 @@ export interface Feed {
   inspect(native: Native): Endpoint | string;
   /** What is to be moved from here on; `source` has just been inspected. */
   range(source: Endpoint): Range;
+  /** Whether the stream closes its source when it is destroyed. */
+  readonly closesItself: boolean;
   /** The next byte. */
   readonly offset: number;
   /** How many bytes were asked for from there on, where that is known without a look at the source. */
@@ -31,6 +33,8 @@ export interface Feed {
   /** Bytes have left without the stream. */
   moved(bytes: number): void;
   /** Gives back a descriptor that was a duplicate. */
+  letGo(): void;
+  /** Nothing moves any more. */
   close(): void;
   /** The source is at its end: the stream ends as if it had read that itself. */
   finish(): void;

@@ -5,15 +5,15 @@ import type { Endpoint } from "../../../core/endpoint.ts";
 import { inspectFd } from "../inspect.ts";
 import type { Feed, Range } from "./feed.ts";
 import { type FileReader, isPlainFile } from "./internals.ts";
-import type { FileMethods } from "./quick-file.ts";
+import type { FileMethods } from "./quick-close.ts";
 
 export class FileFeed implements Feed {
   readonly stream: FileReader;
-  readonly #methods: Pick<FileMethods, "_read" | "_destroy">;
+  readonly #methods: FileMethods;
   #offset: number;
 
   /** `methods`: how it reads on, and how it closes when nothing was left to read. */
-  constructor(stream: ReadStream, methods: Pick<FileMethods, "_read" | "_destroy">) {
+  constructor(stream: ReadStream, methods: FileMethods) {
     this.stream = stream as FileReader;
     this.#offset = this.stream.pos ?? stream.bytesRead;
     this.#methods = methods;
@@ -69,8 +69,16 @@ export class FileFeed implements Feed {
     // It reads when it is asked to.
   }
 
-  close(): void {
+  letGo(): void {
     // The stream closes its own descriptor.
+  }
+
+  close(): void {
+    // It has no idle time.
+  }
+
+  get closesItself(): boolean {
+    return this.stream.autoClose;
   }
 
   finish(): void {

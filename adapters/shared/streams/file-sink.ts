@@ -36,8 +36,12 @@ export class FileSink implements Sink {
     return this.queue.fd ?? undefined;
   }
 
-  close(): void {
+  letGo(): void {
     // The stream closes its own descriptor.
+  }
+
+  close(): void {
+    // It has no idle time.
   }
 
   get targetOffset(): number | undefined {
@@ -64,7 +68,11 @@ export class FileSink implements Sink {
     // A file has no idle time.
   }
 
-  end(bytes: number): void {
+  headSent(): void {
+    // A file has none.
+  }
+
+  bodySent(bytes: number): void {
     this.queue.bytesWritten += bytes;
     if (this.queue.pos !== undefined) this.queue.pos += bytes;
   }

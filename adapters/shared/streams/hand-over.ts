@@ -67,7 +67,7 @@ export class HandOver {
 
   /** From here on something else may happen before it is over. */
   waiting(): void {
-    this.#watch ??= new Watch(this.#feed.stream, this.#target, (reason, gone) => {
+    this.#watch ??= new Watch(this.#feed, this.#target, this.#sink, (reason, gone) => {
       this.stopped ??= reason;
       this.#gone ||= gone;
       this.#onStop?.();

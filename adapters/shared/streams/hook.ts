@@ -1,4 +1,4 @@
-/** The methods that hand a stream's bytes to the kernel where that can be done unnoticed, and else is Node's own. */
+/** The `_read` that hands a stream's bytes to the kernel where that can be done unnoticed, and else is Node's own. */
 import { type ReadStream, WriteStream } from "node:fs";
 import { ServerResponse } from "node:http";
 import { Socket } from "node:net";
@@ -12,7 +12,7 @@ import { FileSink } from "./file-sink.ts";
 import { HandOver } from "./hand-over.ts";
 import { pipesOf } from "./internals.ts";
 import { tell } from "./report.ts";
-import { type FileMethods, quickConstruct, quickDestroy } from "./quick-file.ts";
+import { type FileMethods, quickDestroy } from "./quick-close.ts";
 import { ResponseSink } from "./response-sink.ts";
 import type { Sink } from "./sink.ts";
 import { SocketFeed } from "./socket-feed.ts";
@@ -85,28 +85,30 @@ function handOver(stream: Readable, feed: Feed, surroundings: Surroundings): voi
   if (typeof machine !== "string" && machine.engine !== undefined && sink !== undefined && target !== undefined)
     return new HandOver(machine, machine.engine, feed, sink, target, tally, told).start();
   told(typeof machine === "string" ? machine : String(machine.native));
-  feed.giveBack();
+  // Nobody would ever read it, nor close it.
+  if (target?.destroyed === true && feed.closesItself) stream.destroy();
+  else feed.giveBack();
 }
 
 /**
- * Makes methods for files out of Node's own. The first `_read` decides for the stream's whole life: then the file is
+ * Makes an `_read` for files out of Node's own. The first call decides for the stream's whole life: then the file is
  * open, and the listeners of 'open' have run.
  */
-export function fileHooks(original: FileMethods, surroundings: Surroundings): Pick<FileMethods, "_construct" | "_read"> {
+export function fileRead(original: FileMethods, surroundings: Surroundings): FileMethods["_read"] {
   const decided = slot<true>();
+  const { runtime } = surroundings;
   const native = () => {
-    const machine = surroundings.disabled ?? machineFor(surroundings.runtime);
+    const machine = machineFor(runtime);
     return typeof machine === "string" || typeof machine.native === "string" ? undefined : machine.native;
   };
-  const methods = { _read: original._read, _destroy: quickDestroy(original, native) };
-  return {
-    _construct: quickConstruct(original, native),
-    _read: function _read(this: ReadStream, size: number): void {
-      if (decided.get(this)) return original._read.call(this, size);
-      decided.set(this, true);
-      handOver(this, new FileFeed(this, methods), surroundings);
-    },
-  };
+  const methods = { ...original, _destroy: quickDestroy(original, native) };
+  function _read(this: ReadStream, size: number): void {
+    // A class of its own that calls this one reads in its own manner.
+    if (decided.get(this) || this._read !== _read) return original._read.call(this, size);
+    decided.set(this, true);
+    handOver(this, new FileFeed(this, methods), surroundings);
+  }
+  return _read;
 }
 
 /**
@@ -123,7 +125,13 @@ export function socketRead(original: Read<Socket>, surroundings: Surroundings): 
     const { bytesRead } = this;
     const full = bytesRead - (before.get(this) ?? bytesRead) >= fullRead;
     before.set(this, bytesRead);
-    if (!full || decided.get(this) || pipesOf(this).length === 0 || this.readableLength > 0)
+    if (
+      !full ||
+      decided.get(this) ||
+      surroundings.runtime.keepsSockets ||
+      pipesOf(this).length === 0 ||
+      this.readableLength > 0
+    )
       return original.call(this, size);
     decided.set(this, true);
     handOver(this, new SocketFeed(this, surroundings.runtime, original), surroundings);

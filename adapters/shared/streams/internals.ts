@@ -21,12 +21,13 @@ export function pipesOf(stream: Readable): readonly Writable[] {
 export interface FileStreamInternals {
   fd: number | null;
   pos: number | undefined;
+  readonly autoClose: boolean;
 }
 
 export type FileReader = ReadStream & FileStreamInternals & { start: number | undefined; end: number };
 export type FileWriter = WriteStream & FileStreamInternals & { bytesWritten: number };
 
-const functions = ["open", "close", "read", "write", "writev"] as const;
+const functions = ["close", "read", "write", "writev"] as const;
 const originals = functions.map((name) => fs[name]);
 
 /** The stream's own symbols of that description: private, and the same for all streams of a class. */
@@ -48,7 +49,12 @@ function hidden(stream: object, description: string): unknown {
 export function isPlainFile(stream: ReadStream | WriteStream): boolean {
   if (functions.some((name, index) => fs[name] !== originals[index])) return false;
   const own = hidden(stream, "kFs");
-  return own === undefined || own === fs || hidden(stream, "kHandle") !== undefined;
+  return own === undefined || own === fs || isFileHandle(stream);
+}
+
+/** Whether it reads or writes through a FileHandle. */
+export function isFileHandle(stream: ReadStream | WriteStream): boolean {
+  return hidden(stream, "kHandle") !== undefined;
 }
 
 /** http.OutgoingMessage. */

@@ -69,13 +69,12 @@ export class Mover {
 
   close(): void {
     this.#link?.close();
-    this.#closeEnds();
   }
 
   /** Gives back what was held until the engine had duplicates of its own. */
-  #closeEnds(): void {
-    this.#sink.close();
-    this.#feed.close();
+  #letGo(): void {
+    this.#sink.letGo();
+    this.#feed.letGo();
   }
 
   /** Moves what there is. Synchronous as long as nothing has to wait. */
@@ -90,9 +89,10 @@ export class Mover {
     const plan = this.#plan(source, target, range);
     const objection = this.#sink.commit();
     if (objection !== undefined) return back(objection);
+    if (this.#sink.room <= 0) return this.#ended();
     const { fd } = this.#sink;
     if (fd === undefined) return back("the target has no descriptor");
-    const link = new Link(this.#engine, this.#feed.fd, fd, () => this.#closeEnds());
+    const link = new Link(this.#engine, this.#feed.fd, fd, () => this.#letGo());
     this.#link = link;
     this.#sink.begin(link);
     this.#feed.begin(link);
@@ -137,7 +137,7 @@ export class Mover {
   async #loop(turn: Turn, link: Link, first: Plan): Promise<Moved> {
     // The descriptors must outlive this turn of the event loop, in which the runtime may close them.
     if (link.hold() < 0) return back("no descriptor is left for a duplicate");
-    for (let plan = this.#unit(first); ; ) {
+    for (let plan = this.#unit(first); ;) {
       this.#enter(await this.#send(turn, link, plan));
       const next = this.#next(plan.source);
       if ("kind" in next) return next;
@@ -219,7 +219,7 @@ export class Mover {
 
   #advance(bytes: number): void {
     this.#feed.moved(bytes);
-    this.#sink.end(bytes);
+    this.#sink.bodySent(bytes);
     if (this.#owed > 0) this.#owed -= bytes;
   }
 }

@@ -1,5 +1,5 @@
 /** An http.ServerResponse on a plain connection as what a stream is piped to. */
-import { OutgoingMessage, ServerResponse } from "node:http";
+import { OutgoingMessage, type ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import type { Native } from "../../../core/abi.ts";
 import type { Endpoint } from "../../../core/endpoint.ts";
@@ -109,8 +109,19 @@ export class ResponseSink implements Sink {
     return this.#socket?.fd;
   }
 
+  letGo(): void {
+    this.#socket?.letGo();
+  }
+
   close(): void {
     this.#socket?.close();
+  }
+
+  /** A client that closes its sending side is taken for gone by node:http, which ends the connection. */
+  onAborted(callback: () => void): () => void {
+    const { req: request } = this.#response;
+    request.once("aborted", callback);
+    return () => request.off("aborted", callback);
   }
 
   readonly targetOffset = undefined;
@@ -147,9 +158,13 @@ export class ResponseSink implements Sink {
     this.#connection.begin(counter);
   }
 
-  end(bytes: number): void {
+  headSent(bytes: number): void {
+    this.#socket?.headSent(bytes);
+  }
+
+  bodySent(bytes: number): void {
     this.#room -= bytes;
-    this.#socket?.end(bytes);
+    this.#socket?.bodySent(bytes);
   }
 
   abort(): void {

@@ -17,7 +17,11 @@ export interface Sink {
   open(native: Native): Endpoint | string;
   readonly fd: number | undefined;
   /** Gives back a descriptor that was a duplicate. */
+  letGo(): void;
+  /** Nothing moves any more. */
   close(): void;
+  /** Calls back when the peer is going, which the target itself learns of only later; the answer stops that. */
+  onAborted?(callback: () => void): () => void;
   /** Where in the file the next byte goes; undefined: where the descriptor stands, or there are no positions. */
   readonly targetOffset: number | undefined;
   /**
@@ -36,8 +40,10 @@ export interface Sink {
   /** All units are complete, and the turn has been given back. */
   tail(): void;
   begin(counter: Counter): void;
-  /** `bytes` of body came past the stream. */
-  end(bytes: number): void;
+  /** Bytes of a head came past the stream. */
+  headSent(bytes: number): void;
+  /** Bytes of the body came past the stream. */
+  bodySent(bytes: number): void;
   /** A promise was broken: ends the connection, so that nobody takes what came for the whole. */
   abort(): void;
 }

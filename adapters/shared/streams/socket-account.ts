@@ -71,17 +71,16 @@ class Account {
 
   read(bytes: number): void {
     this.bytesRead += bytes;
-    this.#rest(bytes);
+    this.touch();
   }
 
   written(bytes: number): void {
     this.bytesWritten += bytes;
-    this.#rest(bytes);
+    this.touch();
   }
 
-  #rest(bytes: number): void {
+  rest(): void {
     this.#running = undefined;
-    if (bytes > 0) this.touch();
   }
 }
 

@@ -12,6 +12,7 @@ type Read = (this: Socket, size: number) => void;
 
 export class SocketFeed implements Feed {
   readonly stream: Socket;
+  readonly closesItself = false;
   readonly bounded = false;
   readonly complete = false;
   readonly offset = 0;
@@ -55,8 +56,13 @@ export class SocketFeed implements Feed {
     accountOf(this.stream).read(bytes);
   }
 
-  close(): void {
+  letGo(): void {
     this.#held.letGo();
+  }
+
+  close(): void {
+    this.letGo();
+    accountOf(this.stream).rest();
   }
 
   /** The runtime finds the end by itself. */

@@ -42,8 +42,13 @@ export class SocketSink implements Sink {
     return this.#held.fd;
   }
 
-  close(): void {
+  letGo(): void {
     this.#held.letGo();
+  }
+
+  close(): void {
+    this.letGo();
+    accountOf(this.queue).rest();
   }
 
   readonly targetOffset = undefined;
@@ -68,7 +73,11 @@ export class SocketSink implements Sink {
     accountOf(this.queue).begin(counter);
   }
 
-  end(bytes: number): void {
+  headSent(bytes: number): void {
+    accountOf(this.queue).written(bytes);
+  }
+
+  bodySent(bytes: number): void {
     accountOf(this.queue).written(bytes);
   }
 

@@ -5,8 +5,8 @@ import stream, { type Readable, type Writable } from "node:stream";
 import streamPromises from "node:stream/promises";
 import { promisify } from "node:util";
 import type { Runtime } from "../runtime.ts";
-import { fileHooks, socketRead, type Surroundings } from "./hook.ts";
-import type { FileMethods } from "./quick-file.ts";
+import { fileRead, socketRead, type Surroundings } from "./hook.ts";
+import type { FileMethods } from "./quick-close.ts";
 
 export interface Streams {
   createReadStream: typeof createReadStream;
@@ -25,20 +25,19 @@ export function surroundingsOf(runtime: Runtime): Surroundings {
   };
 }
 
-/** Node's own, as they were when this was loaded: the types leave out what only implementers need. */
-export const fileMethods: FileMethods = Object.fromEntries(
-  (["_construct", "_read", "_destroy", "open"] as const).map((name) => [name, Reflect.get(ReadStream.prototype, name)]),
-) as unknown as FileMethods;
+/** Node's own, as they were when this was loaded. */
+const { _read, _destroy } = ReadStream.prototype;
+export const fileMethods: FileMethods = { _read, _destroy };
 const readSocket: Socket["_read"] = Socket.prototype._read;
 
 export function createStreams(runtime: Runtime): Streams {
   const surroundings = surroundingsOf(runtime);
-  const file = fileHooks(fileMethods, surroundings);
+  const file = fileRead(fileMethods, surroundings);
   const socket = socketRead(readSocket, surroundings);
 
   /** Gives a stream the hook, unless it has an `_read` of its own, or the preload's. */
   function arm(source: unknown): void {
-    if (source instanceof ReadStream && source._read === fileMethods._read) Object.assign(source, file);
+    if (source instanceof ReadStream && source._read === fileMethods._read) source._read = file;
     else if (source instanceof Socket && source._read === readSocket) source._read = socket;
   }
 

@@ -1,10 +1,13 @@
 /** Whatever may happen to a stream and its target while bytes pass them by, and that Node would heed at once. */
 import type { Readable, Writable } from "node:stream";
+import type { Feed } from "./feed.ts";
+import type { Sink } from "./sink.ts";
 
 /** `gone`: there is nobody left to take the bytes. */
 type OnStop = (reason: string, gone: boolean) => void;
 
 export class Watch {
+  readonly #feed: Feed;
   readonly #stream: Readable;
   readonly #target: Writable;
   readonly #onStop: OnStop;
@@ -20,10 +23,14 @@ export class Watch {
     const gone = this.#target.destroyed;
     this.#onStop(gone ? "the target was closed" : "the stream was unpiped", gone);
     // A bare pipe() would leave the file open for good: the most repeated leak of static servers.
-    if (gone && this.#stream.listenerCount("data") === 0) this.#destroyIfOwn();
+    if (gone && this.#feed.closesItself && this.#stream.listenerCount("data") === 0) this.#stream.destroy();
   };
 
-  constructor(stream: Readable, target: Writable, onStop: OnStop) {
+  readonly #stopListening: (() => void) | undefined;
+
+  constructor(feed: Feed, target: Writable, sink: Sink, onStop: OnStop) {
+    const { stream } = feed;
+    this.#feed = feed;
     this.#stream = stream;
     this.#target = target;
     this.#onStop = onStop;
@@ -33,11 +40,8 @@ export class Watch {
       this.#destroy.call(stream, error, callback);
     };
     stream.on("pause", this.#onPause).on("newListener", this.#onNewListener);
+    this.#stopListening = sink.onAborted?.(() => this.#onStop("the request was aborted", true));
     target.on("unpipe", this.#onUnpipe).on("prefinish", this.#onEnded);
-  }
-
-  #destroyIfOwn(): void {
-    if ("autoClose" in this.#stream && this.#stream.autoClose === true) this.#stream.destroy();
   }
 
   /** `over`: the stream needs no care any more. */
@@ -46,6 +50,7 @@ export class Watch {
     delete stream._destroy;
     this.#stream.off("pause", this.#onPause).off("newListener", this.#onNewListener);
     this.#target.off("prefinish", this.#onEnded);
+    this.#stopListening?.();
     // Node may only now learn that the target is gone, and unpipe.
     if (over) this.#target.off("unpipe", this.#onUnpipe);
   }

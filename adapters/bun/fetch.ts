@@ -1,0 +1,22 @@
+/** `sluice/fetch` for Bun. The same functions and contract as on Node: see ../node/fetch.ts. */
+import { createReadStream } from "node:fs";
+import { createLazyFile } from "../shared/fetch/create.ts";
+import type { ServeFile } from "../shared/fetch/file.ts";
+import { nodeHandlers, type ToNodeHandler } from "../shared/fetch/node-handler.ts";
+import { bun } from "./ffi.ts";
+
+export { serve } from "./server.ts";
+export type {
+  CloseOptions,
+  FetchHandler,
+  FileOptions,
+  HandlerOptions,
+  NodeHandler,
+  ServeOptions,
+  Server,
+} from "../shared/fetch/options.ts";
+
+export const file: ServeFile = createLazyFile(bun, (fd) => fd);
+
+/** Bun's node:http shows no descriptors. */
+export const toNodeHandler: ToNodeHandler = nodeHandlers(createReadStream);

@@ -1,0 +1,18 @@
+/** What the supervisor and its workers say to each other, by the channel of node:cluster. */
+import type { Snapshot } from "./metrics.ts";
+import type { ServerOptions } from "./server.ts";
+
+/** From a worker. */
+export type Report =
+  /** It hears. What is sent before can be lost. */
+  | { readonly kind: "ready" }
+  | { readonly kind: "listening" }
+  | { readonly kind: "failed"; readonly message: string }
+  | { readonly kind: "metrics"; readonly question: number; readonly snapshot: Snapshot };
+
+/** To a worker. */
+export type Order =
+  | { readonly kind: "serve"; readonly options: ServerOptions }
+  /** To be answered with the same number. */
+  | { readonly kind: "metrics"; readonly question: number }
+  | { readonly kind: "stop" };

@@ -1,0 +1,54 @@
+/** Sends files to responses of node:http. */
+import type { createReadStream } from "node:fs";
+import type { ServerResponse } from "node:http";
+import { TransferError } from "../../../core/error.ts";
+import type { FilePart } from "./body.ts";
+
+/** How a file is read: by node:fs, or past JavaScript. */
+export type OpenStream = typeof createReadStream;
+
+/**
+ * Sends a part of an open file as the whole body of a response whose head has been set, and closes the file. A body
+ * that comes out short breaks the connection off, for its length has been promised.
+ *
+ * @param gone aborted when the connection is
+ * @returns when all has been handed over, or the connection is gone
+ * @throws TransferError `ERR_SLUICE_TRUNCATED`; what reading fails with
+ */
+export function sendFile(
+  open: OpenStream,
+  { fd, start, length }: FilePart,
+  response: ServerResponse,
+  gone: AbortSignal,
+): Promise<void> {
+  const stream = open("", { fd, start, end: start + length - 1 });
+  return new Promise((resolve, reject) => {
+    const fail = (error: Error) => {
+      response.destroy();
+      reject(error);
+    };
+    const over = () => {
+      stream.destroy();
+      resolve();
+    };
+    stream.once("error", fail);
+    // A write that comes just after the connection has gone.
+    response.once("error", fail);
+    stream.once("end", () => {
+      if (stream.bytesRead === length) response.end();
+      else fail(truncated(length - stream.bytesRead, start + stream.bytesRead));
+    });
+    response.once("close", over);
+    // An answer that waits for its turn may hear of its connection's end by nothing else.
+    gone.addEventListener("abort", over, { once: true });
+    // Not stream.pipeline, which makes an AbortSignal, aborts it, and waits for the file to be closed.
+    stream.pipe(response, { end: false });
+  });
+}
+
+function truncated(missing: number, offset: number): TransferError {
+  return new TransferError(
+    `Cannot send file: expected ${missing} more bytes at offset ${offset}, source was truncated`,
+    { code: "ERR_SLUICE_TRUNCATED", sourceOffset: offset },
+  );
+}

@@ -1,0 +1,45 @@
+/**
+ * Preloaded into a Node server that is measured: answers its parent's questions about memory and the event loop.
+ * Nothing runs until it is asked.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Delay, watchEventLoop } from "../support/event-loop.ts";
+
+export interface Answers {
+  /** Bytes after garbage collection. */
+  readonly memory: NodeJS.MemoryUsage;
+  /** From now until the next `delay`. */
+  readonly watch: true;
+  readonly delay: Delay;
+}
+
+export type Question = keyof Answers;
+
+/** V8 gives pages back some time after a collection, and finds more in the next. */
+async function memory(): Promise<NodeJS.MemoryUsage> {
+  for (let i = 0; i < 4; i++) {
+    if (gc === undefined) throw new Error("The server runs without --expose-gc");
+    gc();
+    await sleep(50);
+  }
+  return process.memoryUsage();
+}
+
+let stopWatching: (() => Promise<Delay>) | undefined;
+
+const answers: { readonly [Q in Question]: () => Promise<Answers[Q]> } = {
+  memory,
+  async watch() {
+    stopWatching = await watchEventLoop();
+    return true;
+  },
+  async delay() {
+    if (stopWatching === undefined) throw new Error("Nobody asked to watch the event loop");
+    return stopWatching();
+  },
+};
+
+process.on("message", (question: Question) => {
+  void answers[question]().then((answer) => process.send?.(answer));
+});
+process.on("disconnect", () => process.exit());

@@ -1,0 +1,126 @@
+/** Files over HTTP by unchanged apps: throughput, and CPU time of the server, beside the same app alone and nginx. */
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { nginx, pairs, starts, startAll, stopAll, type Field, type Pair } from "../http/contenders.ts";
+import { download, type File, hammer, sha256Of, type Sample } from "../http/load.ts";
+import type { HttpServer } from "../http/server.ts";
+import { sha256, writePayload } from "../support/payload.ts";
+import { type Row, rowsOrReason, type Section, section } from "../support/rows.ts";
+import { scratchFolder } from "../support/scratch.ts";
+import { alternate, median, pairedRatio } from "../support/stats.ts";
+import type { Suite } from "./suite.ts";
+
+type Samples = Readonly<Record<string, readonly Sample[]>>;
+type Metric = keyof Sample;
+
+/** A ratio of two contenders and what it should be. */
+interface Question {
+  readonly metric: Metric;
+  readonly against: (pair: Pair) => string;
+  readonly target?: number;
+  readonly atLeast?: number;
+}
+
+interface Size {
+  readonly name: string;
+  readonly bytes: number;
+  readonly load: (server: HttpServer, file: File) => Promise<Sample>;
+  readonly questions: readonly Question[];
+}
+
+const itself = ({ base }: Pair) => base;
+const theOther = () => nginx;
+
+const large: readonly Question[] = [
+  { metric: "cpuSecondsPerGB", against: itself, target: 0.3 },
+  { metric: "cpuSecondsPerGB", against: theOther, target: 1 },
+  { metric: "bytesPerSecond", against: theOther, atLeast: 1 },
+];
+
+const small = (atLeast: number): readonly Question[] => [
+  { metric: "requestsPerSecond", against: itself, atLeast },
+  { metric: "requestsPerSecond", against: theOther },
+];
+
+const wrkSeconds = 1;
+const underWrk: Size["load"] = (server, file) => hammer(server, file, wrkSeconds);
+
+const sizes: readonly Size[] = [
+  { name: "1 GiB", bytes: 2 ** 30, load: (server, file) => download(server, file, 1), questions: large },
+  { name: "64 MiB", bytes: 2 ** 26, load: (server, file) => download(server, file, 10), questions: large },
+  { name: "1 MiB", bytes: 2 ** 20, load: underWrk, questions: small(3) },
+  { name: "64 KiB", bytes: 2 ** 16, load: underWrk, questions: small(1.5) },
+  { name: "4 KiB", bytes: 2 ** 12, load: underWrk, questions: small(1) },
+];
+
+const metrics: Readonly<Record<Metric, { readonly name: string; readonly tell: (value: number) => string }>> = {
+  cpuSecondsPerGB: { name: "CPU", tell: (value) => `${value.toFixed(3)} s/GB` },
+  bytesPerSecond: { name: "throughput", tell: (value) => `${(value / 1e9).toFixed(2)} GB/s` },
+  requestsPerSecond: { name: "requests", tell: (value) => `${value.toFixed(0)}/s` },
+};
+
+function rowOf(pair: Pair, { metric, against, ...bounds }: Question, samples: Samples, { missing }: Field): Row {
+  const other = against(pair);
+  const row = { question: `${metrics[metric].name} of ${pair.name} / ${other}`, unit: "×" as const, ...bounds };
+  const skipped = missing.get(pair.name) ?? missing.get(other);
+  if (skipped !== undefined) return { ...row, skipped };
+  const of = (contender: string, which: Metric) => (samples[contender] ?? []).map((sample) => sample[which]);
+  const told = (contender: string) => {
+    const cpu = metrics.cpuSecondsPerGB.tell(median(of(contender, "cpuSecondsPerGB")));
+    const rate = metric === "cpuSecondsPerGB" ? "bytesPerSecond" : metric;
+    return `${metrics[rate].tell(median(of(contender, rate)))} at ${cpu}`;
+  };
+  return {
+    ...row,
+    figure: pairedRatio(of(pair.name, metric), of(other, metric)),
+    detail: `${told(pair.name)}; ${told(other)}`,
+  };
+}
+
+/** A server that sends something else would be fast in vain. */
+async function verify(name: string, server: HttpServer, { path, bytes }: File, files: string): Promise<void> {
+  if ((await sha256Of(server, path)) !== (await sha256(join(files, path), bytes)))
+    throw new Error(`${name} sent something else than ${path}`);
+}
+
+interface Run {
+  readonly field: Field;
+  readonly files: string;
+  readonly rounds: number;
+  readonly progress: (text: string) => void;
+}
+
+async function measure(size: Size, { field, files, rounds, progress }: Run): Promise<Row[]> {
+  const file = { path: `/${size.bytes}.bin`, bytes: size.bytes };
+  await writePayload(join(files, file.path), file.bytes);
+  for (const [name, server] of field.servers) {
+    progress(`${size.name}: ${name}, to compare what arrives`);
+    await verify(name, server, file, files);
+  }
+  const contenders = Object.fromEntries(
+    [...field.servers].map(([name, server]) => [name, () => size.load(server, file)]),
+  );
+  await alternate(contenders, 1, (name) => progress(`${size.name}: ${name}, to warm up`));
+  const samples = await alternate(contenders, rounds, (name, round) =>
+    progress(`${size.name}: ${name}, round ${round + 1}`),
+  );
+  return pairs.flatMap((pair) => size.questions.map((question) => rowOf(pair, question, samples, field)));
+}
+
+export const http: Suite = async ({ rounds, progress }) => {
+  const files = await scratchFolder(
+    tmpdir(),
+    sizes.reduce((sum, { bytes }) => sum + bytes, 0),
+  );
+  const field = await startAll(Object.keys(starts), files);
+  const sections: Section[] = [];
+  try {
+    for (const size of sizes) {
+      const rows = await rowsOrReason(size.name, () => measure(size, { field, files, rounds, progress }));
+      sections.push(section(`${size.name}, resident, over HTTP with keep-alive`, rows));
+    }
+  } finally {
+    await stopAll(field);
+  }
+  return sections;
+};

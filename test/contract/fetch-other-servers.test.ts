@@ -1,0 +1,121 @@
+/** Responses of `file()` on servers that know nothing of Sluice: Bun.serve, Deno.serve, and a plain one of node:http. */
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { Readable } from "node:stream";
+import { type FetchHandler, file } from "sluice/fetch";
+import { assert, test } from "../support/contract.ts";
+import { openDescriptors } from "../support/fds.ts";
+import { tempFolder } from "../support/temp.ts";
+import { settles } from "../support/wait.ts";
+import { connectTo, request, stallAfterFirst } from "./support/fetch.ts";
+import { assertBytes, dataFile, MiB } from "./support/files.ts";
+
+interface Running extends AsyncDisposable {
+  readonly port: number;
+}
+
+/** What Bun and Deno have of their own, as far as it is used here. */
+const { Bun, Deno } = globalThis as {
+  readonly Bun?: {
+    serve(options: { port: number; hostname: string; fetch: FetchHandler }): {
+      port: number;
+      stop(now: boolean): Promise<void>;
+    };
+  };
+  readonly Deno?: {
+    serve(
+      options: { port: number; hostname: string; onListen: () => void },
+      fetch: FetchHandler,
+    ): { addr: { port: number }; shutdown(): Promise<void> };
+  };
+};
+
+async function start(fetch: FetchHandler): Promise<Running> {
+  const hostname = "127.0.0.1";
+  if (Bun !== undefined) {
+    const server = Bun.serve({ port: 0, hostname, fetch });
+    return { port: server.port, [Symbol.asyncDispose]: () => server.stop(true) };
+  }
+  if (Deno !== undefined) {
+    const server = Deno.serve({ port: 0, hostname, onListen: () => undefined }, fetch);
+    return { port: server.addr.port, [Symbol.asyncDispose]: () => server.shutdown() };
+  }
+  const server = createServer((message, response) => {
+    const headers = new Headers(message.headers as Record<string, string>);
+    const abort = new AbortController();
+    response.once("close", () => abort.abort());
+    const asked = new Request(`http://${hostname}${message.url}`, {
+      method: message.method ?? "GET",
+      headers,
+      signal: abort.signal,
+    });
+    void Promise.resolve(fetch(asked)).then(async (answer) => {
+      if (response.destroyed) return void (await answer.body?.cancel());
+      response.writeHead(answer.status, [...answer.headers].flat());
+      if (answer.body === null) return void response.end();
+      Readable.fromWeb(answer.body as Parameters<typeof Readable.fromWeb>[0])
+        .on("error", () => response.destroy())
+        .pipe(response);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, hostname, resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    async [Symbol.asyncDispose]() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+function site(size: number): { root: string; name: string; content: Buffer; assertClosed(): Promise<void> } {
+  const root = tempFolder();
+  const { path, content } = dataFile(root, size);
+  const open = () => openDescriptors().filter((name) => name.includes(root));
+  return {
+    root,
+    name: path.slice(root.length),
+    content,
+    async assertClosed() {
+      await settles(() => open().length === 0, 3_000);
+      assert.equal(open(), []);
+    },
+  };
+}
+
+test("file() is an ordinary Response on any server", { needs: ["proc"] }, async () => {
+  const { root, name, content, assertClosed } = site(3 * MiB);
+  await using server = await start((asked) => file(asked, name, { root }));
+  const whole = await request(server, "/");
+  assert.is(whole.status, 200);
+  assertBytes(whole.body, content);
+  const part = await request(server, "/", { headers: { range: "bytes=5-1000004" } });
+  assert.is(part.status, 206);
+  assertBytes(part.body, content.subarray(5, 1_000_005));
+  const head = await request(server, "/", { method: "HEAD" });
+  assert.is(head.headers["content-length"], String(content.length));
+  assert.is((await request(server, "/", { headers: { "if-none-match": head.headers.etag } })).status, 304);
+  assert.is((await request(server, "/", { headers: { range: "bytes=9999999-" } })).status, 416);
+  assert.is((await request(server, "/", { headers: { range: "bytes=0-1,9-10" } })).status, 206);
+  await assertClosed();
+});
+
+test("file() leaves nothing open on any server when clients go", { needs: ["proc"] }, async () => {
+  const { root, name, assertClosed } = site(24 * MiB);
+  let slow = false;
+  await using server = await start(async (asked) => {
+    const response = await file(asked, name, { root });
+    if (slow) await new Promise((resolve) => asked.signal.addEventListener("abort", resolve));
+    return response;
+  });
+  for (let round = 0; round < 10; round++) {
+    slow = round % 3 === 0;
+    const socket = await connectTo(server);
+    socket.on("error", () => undefined);
+    socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    if (slow) await new Promise((resolve) => setTimeout(resolve, 30));
+    else await stallAfterFirst(socket);
+    socket.destroy();
+  }
+  await assertClosed();
+});

@@ -1,0 +1,75 @@
+/** Every way of answering with a file that node:http offers: the same with the preload and without. */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { sha256 } from "../support/data.ts";
+import type { Route } from "./apps/route.ts";
+import { families } from "./apps/routes.ts";
+import { assertSame, both, hasEngine, startPair } from "./support/compare.ts";
+import { isLarge, makeContent, type Size, sizes } from "./support/content.ts";
+import { RawClient } from "./support/raw.ts";
+import { visit } from "./support/visit.ts";
+
+const content = makeContent();
+const pair = await startPair({ script: "plain", args: [content.folder] });
+
+/** The bodies that the routes of a family are tried with. */
+const bodies: Readonly<Record<keyof typeof families, readonly Size[]>> = {
+  whole: ["empty", "1k", "4k", "64k", "300k", "32m"],
+  options: ["empty", "1k", "300k", "32m"],
+  statuses: ["1k", "300k"],
+  refused: ["1k", "300k", "32m"],
+};
+
+for (const [family, tried] of Object.entries(bodies)) {
+  const test = suite(`node:http, ${family}`);
+  for (const [name, { taken, leavesOpen }] of Object.entries<Route>(families[family as keyof typeof families]))
+    test(`${name} is the same with the preload, ${taken === false ? "untouched" : "taken over"}`, async () => {
+      for (const size of tried)
+        await assertSame(
+          pair,
+          `${name} ${size}`,
+          { path: `/${name}/${size}.bin`, leavesOpen },
+          // A small body may go either way; what is not to be taken over is not to be at any size.
+          taken && !isLarge(sizes[size]) ? undefined : taken,
+        );
+    });
+  test.run();
+}
+
+const test = suite("node:http, requests");
+
+test("the bytes are the file's", async () => {
+  for (const size of ["1k", "64k", "32m"] as const) {
+    const answer = await assertSame(pair, `bytes ${size}`, { path: `/pipe/${size}.bin` }, undefined);
+    assert.is(answer.sha256, sha256(content.bytes[size]));
+    assert.is(answer.connection, "kept");
+  }
+});
+
+test("a body that is taken over is taken over from its first byte to its last", async () => {
+  await pair.on.published();
+  for (const route of ["pipe", "chunked", "pipeline", "write-before"])
+    await visit(pair.on, `native ${route}`, { path: `/${route}/32m.bin` });
+  const ways = (await pair.on.published()).map(({ native, bytes }) => ({ native, bytes }));
+  assert.equal(ways, Array(4).fill(hasEngine ? { native: true, bytes: sizes["32m"] } : { native: false, bytes: 0 }));
+});
+
+test("socket.bytesWritten counts what was taken over, with the head and with requests before it", async () => {
+  const counts = await both(pair, async (app) => {
+    const client = await RawClient.connect(app);
+    using _ = client;
+    const seen: unknown[] = [];
+    for (const size of ["1k", "32m", "64k"] as const) {
+      client.request(`/pipe/${size}.bin?case=count-${size}`);
+      await client.head();
+      await client.read(sizes[size]);
+      await app.finished(`count-${size}`);
+      seen.push(await app.ask("bytesWritten"));
+    }
+    return seen;
+  });
+  assert.equal(counts.on, counts.off);
+});
+
+test.after(async () => await pair[Symbol.asyncDispose]());
+test.run();

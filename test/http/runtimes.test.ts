@@ -1,0 +1,84 @@
+/** node:http apps on Deno, where sockets show their descriptors, and on Bun, where they don't. */
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { sha256 } from "../support/data.ts";
+import { root } from "../support/root.ts";
+import { candidates, locate, type Runtime } from "../support/runtimes.ts";
+import { assertTaken, both, type Pair, startPair } from "./support/compare.ts";
+import { makeContent, type Size } from "./support/content.ts";
+import { RawClient } from "./support/raw.ts";
+import { visit } from "./support/visit.ts";
+
+const content = makeContent();
+
+interface Host {
+  /** What loads the preload; Deno takes a path alone. */
+  readonly loading: readonly string[];
+  /** Whether sockets of node:http have a descriptor to be found. */
+  readonly takes: boolean;
+}
+
+const hosts: Readonly<Record<string, Host>> = {
+  deno: { loading: ["--preload", join(root, "dist/adapters/deno/register.js")], takes: true },
+  bun: { loading: ["--preload", "sluice/register"], takes: false },
+};
+
+const start = ({ command: [execPath, ...execArgv] }: Runtime, script: string, { loading }: Host): Promise<Pair> =>
+  startPair({ script, args: [content.folder, "express"], execPath, execArgv }, loading);
+
+for (const candidate of candidates.usual) {
+  const host = hosts[candidate.name];
+  if (host === undefined) continue;
+  const test = suite(`on ${candidate.name}`);
+  const located = locate(candidate);
+
+  test(`Express on ${candidate.name} serves with the preload what it serves without`, async () => {
+    await using pair = await start(await located, "express", host);
+    for (const path of ["/static", "/send-file", "/download", "/pipe"])
+      for (const size of ["empty", "1k", "300k", "32m"] satisfies Size[]) {
+        const { on, off } = await both(pair, (app) => visit(app, `${path} ${size}`, { path: `${path}/${size}.bin` }));
+        assert.equal(on.answer, off.answer, path);
+        assert.is(on.answer.sha256, sha256(content.bytes[size]));
+        await assertTaken(pair.on, size === "32m" ? host.takes : host.takes && undefined);
+      }
+    const range = { path: "/static/32m.bin", headers: { range: "bytes=1000-20000000" } };
+    const ranges = await both(pair, (app) => visit(app, "range", range));
+    assert.equal(ranges.on.answer, ranges.off.answer);
+    assert.is(ranges.on.answer.status, 206);
+    await assertTaken(pair.on, host.takes);
+    const headers = { "accept-encoding": "gzip" };
+    const compressed = await both(pair, (app) => visit(app, "gzip", { path: "/compressed/300k.bin", headers }));
+    assert.equal(compressed.on.answer, compressed.off.answer);
+    await assertTaken(pair.on, false);
+  });
+
+  test(`node:http on ${candidate.name} serves with the preload what it serves without`, async () => {
+    await using pair = await start(await located, "plain", host);
+    for (const route of ["pipe", "chunked", "pipeline", "promised-pipeline", "range", "without-end", "trailers"]) {
+      const { on, off } = await both(pair, (app) => visit(app, route, { path: `/${route}/32m.bin` }));
+      assert.equal(on.answer, off.answer, route);
+      await assertTaken(pair.on, host.takes);
+    }
+    for (const route of ["gzip", "data-listener", "two-targets", "not-found", "encoding"]) {
+      const { on, off } = await both(pair, (app) => visit(app, route, { path: `/${route}/300k.bin` }));
+      assert.equal(on.answer, off.answer, route);
+      await assertTaken(pair.on, false);
+    }
+  });
+
+  test(`a client that goes away from ${candidate.name} leaves the next one served`, async () => {
+    await using pair = await start(await located, "plain", host);
+    for (const route of ["pipe", "pipeline", "chunked"]) {
+      const client = await RawClient.connect(pair.on);
+      client.request(`/${route}/32m.bin?case=gone-${route}`);
+      await client.head();
+      await client.read(100_000);
+      client.socket.resetAndDestroy();
+      const { answer } = await visit(pair.on, `after-${route}`, { path: `/${route}/32m.bin` });
+      assert.is(answer.sha256, sha256(content.bytes["32m"]));
+    }
+  });
+
+  test.run();
+}

@@ -1,0 +1,42 @@
+/** The folder that the apps serve. */
+import { copyFileSync, renameSync, utimesSync } from "node:fs";
+import { join } from "node:path";
+import { dataFile, KiB, MiB } from "../../contract/support/files.ts";
+import { tempFolder } from "../../support/temp.ts";
+
+export const sizes = {
+  empty: 0,
+  "1k": KiB,
+  "4k": 4 * KiB,
+  "64k": 64 * KiB,
+  "300k": 300 * KiB,
+  "1m": MiB,
+  "32m": 32 * MiB,
+} as const;
+
+export type Size = keyof typeof sizes;
+
+/** Smaller bodies are taken over or not as is cheaper. */
+export const isLarge = (bytes: number): boolean => bytes >= 256 * KiB;
+
+export interface Content {
+  readonly folder: string;
+  /** The path of `SIZE.bin`. */
+  path(size: Size): string;
+  readonly bytes: Readonly<Record<Size, Buffer>>;
+}
+
+/** Makes `SIZE.bin` for each of {@link sizes}, and `SIZE.jpg`, which by its name nobody would compress. */
+export function makeContent(): Content {
+  const folder = tempFolder();
+  const path = (size: Size) => join(folder, `${size}.bin`);
+  const entries = Object.entries(sizes).map(([size, length]) => {
+    const made = dataFile(folder, length);
+    renameSync(made.path, path(size as Size));
+    copyFileSync(path(size as Size), join(folder, `${size}.jpg`));
+    for (const extension of ["bin", "jpg"])
+      utimesSync(join(folder, `${size}.${extension}`), 1_700_000_000, 1_700_000_000);
+    return [size, made.content];
+  });
+  return { folder, path, bytes: Object.fromEntries(entries) as Record<Size, Buffer> };
+}
