@@ -1,5 +1,5 @@
 /** An fs.ReadStream as a source. */
-import type { ReadStream } from "node:fs";
+import { ReadStream } from "node:fs";
 import type { Native } from "../../../core/abi.ts";
 import type { Endpoint } from "../../../core/endpoint.ts";
 import { inspectFd } from "../inspect.ts";
@@ -82,7 +82,7 @@ export class FileFeed implements Feed {
   }
 
   finish(): void {
-    this.stream._destroy = this.#methods._destroy;
+    if (this.stream._destroy === ReadStream.prototype._destroy) this.stream._destroy = this.#methods._destroy;
     this.stream.push(null);
   }
 

@@ -17,10 +17,11 @@ export class FileSink implements Sink {
     const stream = this.queue;
     if (stream.destroyed || stream.writableEnded) return "the file is closed for writing";
     if (!isPlainFile(stream)) return "the file is written by other functions than those of node:fs";
-    if (stream.constructor !== WriteStream) return "the target is a class of its own";
-    return undefined;
+    const replaced = stream.write !== WriteStream.prototype.write || stream.constructor !== WriteStream;
+    return replaced ? "the file's write has been replaced" : undefined;
   }
 
+  readonly isConnection = false;
   readonly immediate = false;
 
   ready(): undefined {

@@ -32,8 +32,11 @@ export class HandOver {
   #mover: Mover | undefined;
   #watch: Watch | undefined;
   #turn: Turn | undefined;
+  #settled = false;
   /** Whether nobody is left to take the bytes. */
   #gone = false;
+  /** Whether it waits for its turn in the target's queue. */
+  #queued = false;
   /** Called when the stream wants its bytes back. */
   #onStop: (() => void) | undefined;
   stopped: string | undefined;
@@ -71,6 +74,8 @@ export class HandOver {
       this.stopped ??= reason;
       this.#gone ||= gone;
       this.#onStop?.();
+      // The turn may never come; when it does, it is given back.
+      if (this.#queued) this.#settle({ kind: "back", reason });
       // A unit that has been announced is sent to its end, unless nobody is there to take it.
       if (gone || this.#mover?.owes !== true) this.#mover?.cancel();
     });
@@ -96,12 +101,16 @@ export class HandOver {
     enterGate(
       this.#sink.queue,
       (turn) => {
+        if (this.#settled) return turn.release();
+        this.#queued = false;
         this.#turn = turn;
         void this.#run(turn, mover);
       },
       (error) => this.#settle(this.#judge(error)),
     );
-    if (this.#turn === undefined) this.waiting();
+    if (this.#turn !== undefined || this.#settled) return;
+    this.#queued = true;
+    this.waiting();
   }
 
   async #run(turn: Turn, mover: Mover): Promise<void> {
@@ -126,6 +135,9 @@ export class HandOver {
   }
 
   #settle(came: End): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#queued = false;
     const owes = this.#mover?.owes === true;
     // Node can't go on in the middle of a chunk.
     const end = came.kind === "back" && owes ? this.#judge(new Error(came.reason)) : came;

@@ -10,7 +10,7 @@ import type { Feed } from "./feed.ts";
 import { FileFeed } from "./file-feed.ts";
 import { FileSink } from "./file-sink.ts";
 import { HandOver } from "./hand-over.ts";
-import { pipesOf } from "./internals.ts";
+import { isPaused, pipesOf } from "./internals.ts";
 import { tell } from "./report.ts";
 import { type FileMethods, quickDestroy } from "./quick-close.ts";
 import { ResponseSink } from "./response-sink.ts";
@@ -41,12 +41,22 @@ function sinkOf(target: Writable, runtime: Runtime): Sink | string {
   return `the target is not a response, socket or file but ${target.constructor.name}`;
 }
 
+/** What a stream was piped to last. */
+const lastTarget = slot<NodeJS.WritableStream>();
+
+/** Remembers what a stream is piped to: a target that is closed before the file is open unpipes it, and is forgotten. */
+export function notePipe(stream: Readable, target: NodeJS.WritableStream): void {
+  lastTarget.set(stream, target);
+}
+
 /** The one target of a stream that nobody else reads, or why there is none. */
 function onlyTarget(stream: Readable): Writable | string {
   const [target, ...others] = pipesOf(stream);
+  if (target === undefined && stream.readableFlowing === false) return "the stream was unpiped before it was read";
   if (target === undefined) return "the stream was read before it was piped";
   if (others.length > 0) return "the stream is piped to several targets";
   if (stream.listenerCount("data") > 1 || stream.listenerCount("readable") > 0) return "somebody else reads the stream";
+  if (isPaused(stream)) return "the stream is paused";
   if (stream.readableEncoding !== null) return "the stream is decoded";
   if (stream.readableLength > 0) return "the stream has been read in part";
   if (stream.push !== push) return "the stream's push has been replaced";
@@ -61,7 +71,7 @@ interface Ends {
 
 function look(stream: Readable, feed: Feed, { runtime, disabled }: Surroundings): Ends {
   const target = onlyTarget(stream);
-  if (typeof target === "string") return { target: undefined, sink: undefined, objection: target };
+  if (typeof target === "string") return { target: lastTarget.get(stream) as Writable | undefined, sink: undefined, objection: target };
   const sink = disabled ?? sinkOf(target, runtime);
   if (typeof sink === "string") return { target, sink: undefined, objection: sink };
   return { target, sink, objection: feed.objection() ?? sink.objection() };
@@ -76,6 +86,15 @@ function machineFor(runtime: Runtime): Machine | string {
   }
 }
 
+/** Whether the stream was on its way to a client that has gone: nobody would ever read it, nor close it. */
+function isLeftBehind(stream: Readable, target: Writable | undefined): boolean {
+  if (!(target instanceof ServerResponse || target instanceof Socket)) return false;
+  // A response hears of the end of its connection only later.
+  const connection = target instanceof ServerResponse ? target.socket : undefined;
+  const gone = target.destroyed || connection?.destroyed === true || connection?.writableEnded === true;
+  return gone && stream.listenerCount("data") <= pipesOf(stream).length;
+}
+
 /** Hands a stream over, or says why not. */
 function handOver(stream: Readable, feed: Feed, surroundings: Surroundings): void {
   const { target, sink, objection } = look(stream, feed, surroundings);
@@ -85,8 +104,7 @@ function handOver(stream: Readable, feed: Feed, surroundings: Surroundings): voi
   if (typeof machine !== "string" && machine.engine !== undefined && sink !== undefined && target !== undefined)
     return new HandOver(machine, machine.engine, feed, sink, target, tally, told).start();
   told(typeof machine === "string" ? machine : String(machine.native));
-  // Nobody would ever read it, nor close it.
-  if (target?.destroyed === true && feed.closesItself) stream.destroy();
+  if (isLeftBehind(stream, target) && feed.closesItself) stream.destroy();
   else feed.giveBack();
 }
 

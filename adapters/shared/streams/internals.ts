@@ -9,12 +9,18 @@ import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
 
 interface ReadableInternals {
-  readonly _readableState?: { readonly pipes?: readonly Writable[] };
+  readonly _readableState?: { readonly pipes?: readonly Writable[]; readonly awaitDrainWriters?: unknown };
 }
 
 /** The targets that a readable is piped to. */
 export function pipesOf(stream: Readable): readonly Writable[] {
   return (stream as Readable & ReadableInternals)._readableState?.pipes ?? [];
+}
+
+/** Whether somebody has paused the stream, other than pipe() itself, which waits for its target to drain. */
+export function isPaused(stream: Readable): boolean {
+  const waiting = (stream as Readable & ReadableInternals)._readableState?.awaitDrainWriters ?? null;
+  return stream.readableFlowing !== true && waiting === null;
 }
 
 /** fs.ReadStream and fs.WriteStream: the position of the next byte; undefined where that is the descriptor's own. */

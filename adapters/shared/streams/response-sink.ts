@@ -73,6 +73,7 @@ export class ResponseSink implements Sink {
     return this.#socket.objection();
   }
 
+  readonly isConnection = true;
   readonly immediate = true;
 
   ready(cancelled: () => Promise<void>): Promise<void> | undefined {
@@ -117,11 +118,8 @@ export class ResponseSink implements Sink {
     this.#socket?.close();
   }
 
-  /** A client that closes its sending side is taken for gone by node:http, which ends the connection. */
   onAborted(callback: () => void): () => void {
-    const { req: request } = this.#response;
-    request.once("aborted", callback);
-    return () => request.off("aborted", callback);
+    return this.#socket?.onAborted(callback) ?? (() => {});
   }
 
   readonly targetOffset = undefined;

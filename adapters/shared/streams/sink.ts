@@ -11,6 +11,8 @@ export interface Sink {
   objection(): string | undefined;
   /** Waits until it is this target's turn; undefined where it is. Never rejects. */
   ready(cancelled: () => Promise<void>): Promise<void> | undefined;
+  /** Whether there is a peer, who may go. */
+  readonly isConnection: boolean;
   /** Whether an empty queue means that all of it has reached the kernel. */
   readonly immediate: boolean;
   /** The descriptor and what it is, once the turn is had. */

@@ -1,5 +1,5 @@
 /** A plain socket of node:net as what a stream is piped to. */
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
 import type { Native } from "../../../core/abi.ts";
 import type { Endpoint } from "../../../core/endpoint.ts";
 import { connected } from "../ends/connecting.ts";
@@ -8,6 +8,12 @@ import { inspectSocket } from "../ends/socket-target.ts";
 import type { Runtime } from "../runtime.ts";
 import type { Sink } from "./sink.ts";
 import { accountOf, type Counter } from "./socket-account.ts";
+
+/** The socket's `_write` itself is the gate's, once it has had a turn; its class's tells. */
+function isReplaced(socket: Socket): boolean {
+  const { _write, write } = Socket.prototype;
+  return socket.write !== write || (Object.getPrototypeOf(socket) as Socket)._write !== _write;
+}
 
 export class SocketSink implements Sink {
   readonly queue: Socket;
@@ -22,9 +28,10 @@ export class SocketSink implements Sink {
     const socket = this.queue;
     if (socket.destroyed || socket.writableEnded) return "the socket is closed for writing";
     if ("encrypted" in socket && socket.encrypted) return "TLS encrypts in the process";
-    return undefined;
+    return isReplaced(socket) ? "the socket's write has been replaced" : undefined;
   }
 
+  readonly isConnection = true;
   readonly immediate = true;
 
   ready(cancelled: () => Promise<void>): Promise<void> | undefined {
@@ -49,6 +56,16 @@ export class SocketSink implements Sink {
   close(): void {
     this.letGo();
     accountOf(this.queue).rest();
+  }
+
+  /** A peer that closes its sending side is taken for gone where the socket, or node:http, then ends its own. */
+  onAborted(callback: () => void): () => void {
+    const socket = this.queue;
+    const onEnd = () => {
+      if (socket.writableEnded) callback();
+    };
+    socket.once("end", onEnd);
+    return () => socket.off("end", onEnd);
   }
 
   readonly targetOffset = undefined;

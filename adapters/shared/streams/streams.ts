@@ -5,7 +5,7 @@ import stream, { type Readable, type Writable } from "node:stream";
 import streamPromises from "node:stream/promises";
 import { promisify } from "node:util";
 import type { Runtime } from "../runtime.ts";
-import { fileRead, socketRead, type Surroundings } from "./hook.ts";
+import { fileRead, notePipe, socketRead, type Surroundings } from "./hook.ts";
 import type { FileMethods } from "./quick-close.ts";
 
 export interface Streams {
@@ -60,6 +60,7 @@ export function createStreams(runtime: Runtime): Streams {
     },
     pipe: (source, target, options) => {
       arm(source);
+      notePipe(source, target);
       return source.pipe(target, options);
     },
     pipeline,

@@ -7,11 +7,13 @@ import type { Sink } from "./sink.ts";
 type OnStop = (reason: string, gone: boolean) => void;
 
 export class Watch {
-  readonly #feed: Feed;
+  readonly #closesWithTarget: boolean;
   readonly #stream: Readable;
   readonly #target: Writable;
   readonly #onStop: OnStop;
   readonly #destroy: Readable["_destroy"];
+  /** Whether the stream had a `_destroy` of its own before ours. */
+  readonly #ownDestroy: boolean;
 
   readonly #onPause = () => this.#onStop("the stream was paused", false);
   readonly #onNewListener = (name: string | symbol) => {
@@ -20,34 +22,37 @@ export class Watch {
   readonly #onEnded = () => this.#onStop("the target was ended", false);
   readonly #onUnpipe = (source: unknown) => {
     if (source !== this.#stream) return;
+    this.#target.off("unpipe", this.#onUnpipe);
     const gone = this.#target.destroyed;
     this.#onStop(gone ? "the target was closed" : "the stream was unpiped", gone);
     // A bare pipe() would leave the file open for good: the most repeated leak of static servers.
-    if (gone && this.#feed.closesItself && this.#stream.listenerCount("data") === 0) this.#stream.destroy();
+    if (gone && this.#closesWithTarget && this.#stream.listenerCount("data") === 0) this.#stream.destroy();
   };
 
   readonly #stopListening: (() => void) | undefined;
 
   constructor(feed: Feed, target: Writable, sink: Sink, onStop: OnStop) {
     const { stream } = feed;
-    this.#feed = feed;
+    this.#closesWithTarget = feed.closesItself && sink.isConnection;
     this.#stream = stream;
     this.#target = target;
     this.#onStop = onStop;
     this.#destroy = stream._destroy;
+    this.#ownDestroy = Object.hasOwn(stream, "_destroy");
     stream._destroy = (error, callback) => {
       this.#onStop("the stream was destroyed", false);
       this.#destroy.call(stream, error, callback);
     };
     stream.on("pause", this.#onPause).on("newListener", this.#onNewListener);
-    this.#stopListening = sink.onAborted?.(() => this.#onStop("the request was aborted", true));
+    this.#stopListening = sink.onAborted?.(() => this.#onStop("the peer has gone", true));
     target.on("unpipe", this.#onUnpipe).on("prefinish", this.#onEnded);
   }
 
   /** `over`: the stream needs no care any more. */
   stop(over: boolean): void {
     const stream: Partial<Pick<Readable, "_destroy">> = this.#stream;
-    delete stream._destroy;
+    if (this.#ownDestroy) stream._destroy = this.#destroy;
+    else delete stream._destroy;
     this.#stream.off("pause", this.#onPause).off("newListener", this.#onNewListener);
     this.#target.off("prefinish", this.#onEnded);
     this.#stopListening?.();
