@@ -69,6 +69,11 @@ export const symbols = {
     names: ["job", "bytes"],
     doc: "Writes the bytes moved by the attempt so far (i64) without disturbing it.",
   }),
+  sluice_job_residue: define({
+    args: ["i32", "buffer", "u32"],
+    names: ["job", "bytes", "capacity"],
+    doc: "Takes bytes that an ended attempt had read from a stream and not delivered (outcome.stranded), and answers how many; 0 when none are left.",
+  }),
   sluice_job_close: define({
     args: ["i32"],
     names: ["job"],

@@ -138,6 +138,15 @@ export class Engine {
     return extentRecord.get(record.view, "start");
   }
 
+  /** Bytes that an attempt had read from a stream and could not deliver. */
+  residue(handle: number, stranded: number): Uint8Array {
+    const bytes = new Uint8Array(stranded);
+    let taken = 0;
+    for (let n = 1; n > 0 && taken < stranded; taken += Math.max(0, n))
+      n = this.native.sluice_job_residue(handle, bytes.subarray(taken), stranded - taken);
+    return bytes.subarray(0, taken);
+  }
+
   close(handle: number): void {
     this.native.sluice_job_close(handle);
   }
@@ -206,6 +215,11 @@ export class Link {
 
   cancel(): void {
     if (this.#running) this.#engine.cancel(this.#handle);
+  }
+
+  /** What the last attempt had read from a stream and could not deliver. */
+  residue(stranded: number): Uint8Array {
+    return this.#engine.residue(this.#handle, stranded);
   }
 
   get progress(): number {

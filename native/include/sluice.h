@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 588378903
+#define SLUICE_ABI_FINGERPRINT 1424809014
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
@@ -164,6 +164,9 @@ SLUICE_EXPORT int32_t sluice_job_cancel(int32_t job);
 
 /* Writes the bytes moved by the attempt so far (i64) without disturbing it. */
 SLUICE_EXPORT int32_t sluice_job_progress(int32_t job, void *bytes);
+
+/* Takes bytes that an ended attempt had read from a stream and not delivered (outcome.stranded), and answers how many; 0 when none are left. */
+SLUICE_EXPORT int32_t sluice_job_residue(int32_t job, void *bytes, uint32_t capacity);
 
 /* Closes both duplicates and frees the handle. A running attempt is cancelled and forgotten. */
 SLUICE_EXPORT int32_t sluice_job_close(int32_t job);

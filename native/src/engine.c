@@ -33,6 +33,9 @@ static int32_t job_open(int32_t context, int source, int target)
         return failed;
     }
     bool on_disk = job->source.kind == SLUICE_KIND_FILE || job->source.kind == SLUICE_KIND_BLOCK_DEVICE;
+    job->pipe = (struct pipe_pair){.read_fd = -1, .write_fd = -1};
+    job->residue = NULL;
+    job->pending = 0;
     job->residency = on_disk ? RESIDENCY_COUNTED : RESIDENCY_ALWAYS;
     return job_handle(job);
 }
@@ -40,6 +43,7 @@ static int32_t job_open(int32_t context, int source, int target)
 void job_release(struct job *job)
 {
     lanes_forget(job);
+    job_discard(job);
     close_fd(&job->source.fd);
     close_fd(&job->target.fd);
     job_free(job);
@@ -73,6 +77,7 @@ static int32_t job_start(int32_t handle, const struct sluice_request *request)
     if (!job) return -EBADF;
     if (!run) return -EINVAL;
     if (job->state != JOB_IDLE) return -EBUSY;
+    job_discard(job);
     job_prepare(job, request, run);
     if (is_complete(job))
         job_end(job, SLUICE_END_DONE);
@@ -122,6 +127,15 @@ int32_t sluice_job_progress(int32_t handle, void *bytes)
     if (job) *(int64_t *)bytes = atomic_load_explicit(&job->moved, memory_order_relaxed);
     unlock();
     return job ? 0 : -EBADF;
+}
+
+int32_t sluice_job_residue(int32_t handle, void *bytes, uint32_t capacity)
+{
+    lock();
+    struct job *job = job_find(handle);
+    int32_t result = !job ? -EBADF : job->state == JOB_IDLE ? job_residue(job, bytes, capacity) : -EBUSY;
+    unlock();
+    return result;
 }
 
 int32_t sluice_job_close(int32_t handle)

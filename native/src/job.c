@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -41,12 +42,39 @@ void job_prepare(struct job *job, const struct sluice_request *request, run_turn
 
 void job_settle(struct job *job)
 {
-    /* Bytes of a file can be read again; those of a stream are gone. */
+    /* Bytes of a file can be read again; those of a stream are kept until somebody asks for them. */
     job->stranded = is_positioned(job) ? 0 : (int64_t)job->pending;
-    if (job->pipe.read_fd >= 0) pipe_release(&job->pipe, job->pending == 0);
+    if (job->stranded == 0) job_discard(job);
+}
+
+void job_discard(struct job *job)
+{
+    pipe_release(&job->pipe, job->pending == 0);
     free(job->residue);
     job->residue = NULL;
+    job->residue_at = 0;
     job->pending = 0;
+}
+
+static int64_t take_residue(struct job *job, char *bytes, size_t length)
+{
+    if (!job->residue) return SYS(read, job->pipe.read_fd, bytes, length);
+    memcpy(bytes, job->residue + job->residue_at, length);
+    job->residue_at += length;
+    return (int64_t)length;
+}
+
+int32_t job_residue(struct job *job, char *bytes, uint32_t capacity)
+{
+    size_t length = job->pending < capacity ? job->pending : capacity;
+    if (length == 0) return 0;
+    int64_t n;
+    do
+        n = take_residue(job, bytes, length);
+    while (n == -EINTR);
+    if (n > 0) job->pending -= (size_t)n;
+    if (job->pending == 0) job_discard(job);
+    return (int32_t)n;
 }
 
 void job_advance(struct job *job, int64_t bytes)

@@ -105,8 +105,12 @@ run_turn sendfile_turn, splice_turn, copy_file_range_turn, reflink_turn, mapped_
 /* Prepares an opened job for an attempt. */
 void job_prepare(struct job *job, const struct sluice_request *request, run_turn *run);
 
-/* Gives back what an attempt holds beyond its descriptors and counts what is lost with it. */
+/* Gives back what an attempt holds beyond its descriptors, but for the bytes of a stream that it could not deliver. */
 void job_settle(struct job *job);
+/* Gives those back, too. */
+void job_discard(struct job *job);
+/* Takes some of them: how many, or -errno. */
+int32_t job_residue(struct job *job, char *bytes, uint32_t capacity);
 
 /* SLUICE_KIND_* of a st_mode. */
 uint32_t fd_kind(uint32_t mode);

@@ -181,3 +181,38 @@ TEST("a FIFO that nobody writes to yet is waited for")
     }
     context_close(&context);
 }
+
+static const uint32_t relays[] = {SLUICE_SPLICE, SLUICE_BUFFERED};
+
+TEST("sluice_job_residue() gives back what was read from a stream and not delivered")
+{
+    for (int i = 0; i < 2; i++) {
+        struct context context = context_open();
+        struct pair source = unix_pair(), target = unix_pair();
+        int32_t job = job_open(&context, source.engine, target.engine);
+        struct flow feeder;
+        feeder_start(&feeder, source.peer, 4 * MIB);
+        job_start(job, request(relays[i], -1, -1, -1));
+        await_stalled(job, target.engine);
+        CHECK_EQ(sluice_job_residue(job, NULL, 0), -EBUSY);
+        CHECK_EQ(sluice_job_cancel(job), 0);
+        struct sluice_outcome outcome = next_outcome(&context);
+        CHECK_EQ(outcome.end, SLUICE_END_CANCELLED);
+        CHECK_GE(outcome.stranded, 1);
+        uint8_t *bytes = malloc((size_t)outcome.stranded);
+        int64_t taken = sluice_job_residue(job, bytes, 1000);
+        CHECK_EQ(taken, outcome.stranded < 1000 ? outcome.stranded : 1000);
+        while (taken < outcome.stranded) {
+            int32_t n = sluice_job_residue(job, bytes + taken, (uint32_t)(outcome.stranded - taken));
+            CHECK_GE(n, 1);
+            taken += n;
+        }
+        CHECK_EQ(sluice_job_residue(job, bytes, 1000), 0);
+        check_pattern(bytes, (size_t)taken, outcome.bytes);
+        free(bytes);
+        job_close(job);
+        free(read_to_end(source.engine).bytes);
+        flow_join(&feeder);
+        context_close(&context);
+    }
+}

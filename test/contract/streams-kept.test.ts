@@ -1,4 +1,5 @@
 /** What sluice/stream leaves to node:stream altogether, and the reasons that report() gives. */
+import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import { once } from "node:events";
 import * as http from "node:http";
@@ -101,7 +102,11 @@ const cases: readonly Kept[] = [
         return { received: zlib.gunzipSync(await received) };
       }),
   },
-  { name: "a 'data' listener", reason: /somebody else/, play: toSocket((source) => source.on("data", () => undefined)) },
+  {
+    name: "a 'data' listener",
+    reason: /somebody else/,
+    play: toSocket((source) => source.on("data", () => undefined)),
+  },
   {
     name: "a 'readable' listener",
     reason: /somebody else/,
@@ -147,7 +152,7 @@ const cases: readonly Kept[] = [
   },
   {
     name: "a file of a class of its own",
-    reason: /class of its own/,
+    reason: /of its own|replaced/,
     play: async (way, path, source) => {
       const into = `${path}.into`;
       const target = new (CountingFile as unknown as new (path: string) => CountingFile)(into);
@@ -264,10 +269,11 @@ test("a FIFO is sent whole, in JavaScript", engine, async () => {
     withConnection(async ({ socket, peer }) => {
       const path = fifo(tempFolder());
       const source = way.createReadStream(path);
-      const writer = fs.createWriteStream(path);
+      // Another process writes: not every runtime opens both ends of a FIFO at once.
+      const writer = spawn("sh", ["-c", 'cat > "$1"', "sh", path], { stdio: ["pipe", "ignore", "inherit"] });
       const received = collect(peer);
       way.pipe(source, socket);
-      writer.end(content);
+      writer.stdin.end(content);
       assertBytes(await received, content);
       await closed(source);
       assertLeft(way, source, /not a regular file/);

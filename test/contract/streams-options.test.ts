@@ -32,7 +32,12 @@ for (const [name, start, end] of [
       await assertAlike(async (way) => {
         const fd = fs.openSync(path, "r");
         fs.readSync(fd, Buffer.alloc(500));
-        const options = { fd, autoClose: false, ...(start !== undefined && { start }), ...(end !== undefined && { end }) };
+        const options = {
+          fd,
+          autoClose: false,
+          ...(start !== undefined && { start }),
+          ...(end !== undefined && { end }),
+        };
         const source = way.createReadStream(first as string, options);
         const events = eventsOf(source);
         const bytes = await send(way, source);

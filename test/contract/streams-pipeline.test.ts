@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import { once } from "node:events";
 import { join } from "node:path";
 import { Readable, type Writable } from "node:stream";
-import streamPromises from "node:stream/promises";
+import type streamPromises from "node:stream/promises";
 import { promisify } from "node:util";
 import * as sluicePromises from "sluice/stream/promises";
 import { assert, test } from "../support/contract.ts";

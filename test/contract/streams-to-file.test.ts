@@ -145,27 +145,33 @@ test("pipe() to a full filesystem fails with node:stream's own error", { needs: 
   });
 });
 
-test("pipeline() to a full filesystem rejects with node:stream's own error", { needs: ["engine", "root"] }, async () => {
-  const { path } = dataFile(tempFolder(), 4 * MiB);
-  await assertAlike(async (way) => {
-    const target = fs.createWriteStream(join(mountTmpfs(MiB), "into"));
-    const source = way.createReadStream(path);
-    const error: unknown = await way.promises.pipeline(source, target).then(
-      () => undefined,
-      (thrown: unknown) => thrown,
-    );
-    await Promise.all([closed(source), closed(target)]);
-    return { facts: factsOf(error), destroyed: [source.destroyed, target.destroyed] };
-  });
-});
+test(
+  "pipeline() to a full filesystem rejects with node:stream's own error",
+  { needs: ["engine", "root"] },
+  async () => {
+    const { path } = dataFile(tempFolder(), 4 * MiB);
+    await assertAlike(async (way) => {
+      const target = fs.createWriteStream(join(mountTmpfs(MiB), "into"));
+      const source = way.createReadStream(path);
+      const error: unknown = await way.promises.pipeline(source, target).then(
+        () => undefined,
+        (thrown: unknown) => thrown,
+      );
+      await Promise.all([closed(source), closed(target)]);
+      return { facts: factsOf(error), destroyed: [source.destroyed, target.destroyed] };
+    });
+  },
+);
 
-test("pipe() to a file that is destroyed meanwhile", engine, async () => {
+test("pipe() to a file that is destroyed meanwhile lets go of both", engine, async () => {
   const folder = tempFolder();
   const { path } = dataFile(folder, 64 * MiB);
   await assertAlike(async (way) => {
     const target = fs.createWriteStream(join(folder, "into"));
     const source = way.createReadStream(path);
     const events = eventsOf(target);
+    // Where a write is under way, that fails.
+    target.on("error", () => undefined);
     way.pipe(source, target);
     await once(target, "open");
     await new Promise((resolve) => setImmediate(resolve));
@@ -173,6 +179,6 @@ test("pipe() to a file that is destroyed meanwhile", engine, async () => {
     await closed(target);
     source.destroy();
     await closed(source);
-    return events;
+    return events.filter((event) => !event.startsWith("error"));
   });
 });

@@ -25,19 +25,19 @@ for (const [name, size, queued] of [
   ["behind another context's write", 8 * MiB, 4 * MiB],
 ] as const) {
   test(`listeners of a ${name} stream run in its async context`, async () => {
-    const { path } = dataFile(folder, size);
+    const file = dataFile(folder, size);
     const storage = new AsyncLocalStorage<string>();
     await assertAlike((way) =>
       withConnection(async ({ socket, peer }) => {
         const seen: Record<string, string | undefined> = {};
         const received = digest(peer);
         storage.run("another", () => socket.write(Buffer.alloc(queued)));
-        const source = await storage.run("own", async () => {
-          const source = way.createReadStream(path);
+        const source = storage.run("own", () => {
+          const created = way.createReadStream(file.path);
           for (const event of ["open", "end", "close"])
-            source.on(event, () => (seen[`source ${event}`] = storage.getStore()));
-          way.pipe(source, socket, { end: false });
-          return source;
+            created.on(event, () => (seen[`source ${event}`] = storage.getStore()));
+          way.pipe(created, socket, { end: false });
+          return created;
         });
         await closed(source);
         socket.end();
@@ -111,7 +111,7 @@ test("sluice:transfer publishes once for every stream, whichever way it went", a
     assert.is(message?.target, link.socket);
     assert.is(message?.bytes, size);
     assert.is(message?.native, size > 0);
-    const { source: _, target, ...told } = message ?? {};
+    const { source: _source, target: _target, ...told } = message ?? {};
     assert.equal(told, report(source));
   }
   channel.unsubscribe("sluice:transfer", note);

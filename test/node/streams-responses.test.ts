@@ -19,7 +19,7 @@ const small = dataFile(folder, 1000);
 type Handle = (way: Way, response: http.ServerResponse) => void;
 
 /** One request to a server with this handler, by node:http, so that the framing is checked; the body, or what broke. */
-async function request(way: Way, handle: Handle): Promise<{ body?: string; bytes: number; failed?: string }> {
+async function ask(way: Way, handle: Handle): Promise<{ body?: string; bytes: number; failed?: string }> {
   const server = http.createServer((_request, response) => handle(way, response)).listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as net.AddressInfo;
@@ -41,7 +41,7 @@ async function request(way: Way, handle: Handle): Promise<{ body?: string; bytes
 
 test("res.write() during a chunked hand-over keeps the framing", async () => {
   await assertAlike(async (way) => {
-    const { bytes, failed } = await request(way, (_, response) => {
+    const { bytes, failed } = await ask(way, (_, response) => {
       const source = way.createReadStream(path);
       way.pipe(source, response, { end: false });
       setTimeout(() => response.write("<between>"), 30);
@@ -55,7 +55,7 @@ test("res.write() during a chunked hand-over keeps the framing", async () => {
 test("res.end() during a chunked hand-over keeps the framing", async () => {
   for (const way of [1, 2, 3])
     await assertAlike(async (each) => {
-      const { failed } = await request(each, (_, response) => {
+      const { failed } = await ask(each, (_, response) => {
         const source = each.createReadStream(path);
         response.on("error", () => undefined);
         each.pipe(source, response);
@@ -67,7 +67,7 @@ test("res.end() during a chunked hand-over keeps the framing", async () => {
 
 test("res.write() before a stream is sent before it", async () => {
   await assertAlike((way) =>
-    request(way, (_, response) => {
+    ask(way, (_, response) => {
       response.write("before;");
       way.pipe(way.createReadStream(small.path), response);
     }),
@@ -76,7 +76,7 @@ test("res.write() before a stream is sent before it", async () => {
 
 test("a corked response keeps the order of a write and a stream", async () => {
   await assertAlike((way) =>
-    request(way, (_, response) => {
+    ask(way, (_, response) => {
       response.cork();
       response.write("before;");
       way.pipe(way.createReadStream(small.path), response);
@@ -87,7 +87,7 @@ test("a corked response keeps the order of a write and a stream", async () => {
 
 test("several streams in turn make one chunked body", async () => {
   await assertAlike((way) =>
-    request(way, async (_, response) => {
+    ask(way, async (_, response) => {
       for (const each of [small.path, path, small.path]) {
         const source = way.createReadStream(each);
         way.pipe(source, response, { end: false });
@@ -106,7 +106,7 @@ for (const [name, headers] of [
   test(`socket.bytesWritten of a small response ${name} counts its head`, async () => {
     await assertAlike(async (way) => {
       let written = -1;
-      await request(way, (_, response) => {
+      await ask(way, (_, response) => {
         response.sendDate = false;
         const { socket } = response;
         response.writeHead(200, headers);
@@ -183,7 +183,7 @@ test("1000 small requests on one connection leave no listener behind", async () 
     await once(server, "listening");
     const { port } = server.address() as net.AddressInfo;
     const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
-    for (let request = 0; request < 1000; request++) {
+    for (let count = 0; count < 1000; count++) {
       const sent = http.get({ port, host: "127.0.0.1", agent });
       const [response] = (await once(sent, "response")) as [http.IncomingMessage];
       assert.is((await collect(response)).length, 1000);
@@ -211,7 +211,7 @@ test("100 stopped large requests on one connection leave no listener behind", as
     await once(server, "listening");
     const { port } = server.address() as net.AddressInfo;
     const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
-    for (let request = 0; request < 100; request++) {
+    for (let count = 0; count < 100; count++) {
       const sent = http.get({ port, host: "127.0.0.1", agent });
       const [response] = (await once(sent, "response")) as [http.IncomingMessage];
       assert.is((await collect(response)).length, MiB);

@@ -12,6 +12,7 @@ import { data, dataFile, MiB } from "../contract/support/files.ts";
 import { take } from "../contract/support/streams.ts";
 import { digest } from "../support/data.ts";
 import { tempFolder } from "../support/temp.ts";
+import { waitFor } from "../support/wait.ts";
 
 const test = suite("streams and idle time-outs");
 const { path } = dataFile(tempFolder(), 64 * MiB);
@@ -109,6 +110,17 @@ test("a time-out of a proxied socket stays away when the other direction is over
   assert.is(timeouts, 0);
   right.socket.destroy();
   await rest;
+});
+
+test("bytesRead and bytesWritten of sockets advance during a hand-over", async () => {
+  using left = await connect();
+  using right = await connect();
+  pipe(left.socket, right.socket);
+  left.peer.write(data(32 * MiB));
+  await take(right.peer, 16 * MiB);
+  await waitFor("bytesRead to advance", () => left.socket.bytesRead >= 16 * MiB, 2_000);
+  await waitFor("bytesWritten to advance", () => right.socket.bytesWritten >= 16 * MiB, 2_000);
+  left.socket.destroy();
 });
 
 test.run();

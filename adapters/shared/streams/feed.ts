@@ -32,6 +32,8 @@ export interface Feed {
   begin(counter: Counter): void;
   /** Bytes have left without the stream. */
   moved(bytes: number): void;
+  /** Takes back bytes that had been read and could not be delivered. Sources with positions have none. */
+  unread?(bytes: Uint8Array): void;
   /** Gives back a descriptor that was a duplicate. */
   letGo(): void;
   /** Nothing moves any more. */

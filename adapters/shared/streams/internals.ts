@@ -51,16 +51,15 @@ function hidden(stream: object, description: string): unknown {
   return Reflect.get(stream, known);
 }
 
-/** Whether the file is read and written by node:fs itself, and not by functions that somebody has put in its place. */
-export function isPlainFile(stream: ReadStream | WriteStream): boolean {
-  if (functions.some((name, index) => fs[name] !== originals[index])) return false;
+/** Whether node:fs itself works on the stream's own descriptor: not a FileHandle, nor functions that stand in its place. */
+export function isPlainFd(stream: ReadStream | WriteStream): boolean {
   const own = hidden(stream, "kFs");
-  return own === undefined || own === fs || isFileHandle(stream);
+  return (own === undefined || own === fs) && functions.every((name, index) => fs[name] === originals[index]);
 }
 
-/** Whether it reads or writes through a FileHandle. */
-export function isFileHandle(stream: ReadStream | WriteStream): boolean {
-  return hidden(stream, "kHandle") !== undefined;
+/** Whether the file is read and written by node:fs, be it through a FileHandle. */
+export function isPlainFile(stream: ReadStream | WriteStream): boolean {
+  return isPlainFd(stream) || hidden(stream, "kHandle") !== undefined;
 }
 
 /** http.OutgoingMessage. */

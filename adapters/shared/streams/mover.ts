@@ -215,6 +215,8 @@ export class Mover {
     if (!(error instanceof TransferError)) return;
     this.#tally.addFailed(error);
     this.#advance(error.bytesTransferred);
+    const { bytesStranded } = error;
+    if (bytesStranded > 0 && this.#link !== undefined) this.#feed.unread?.(this.#link.residue(bytesStranded));
   }
 
   #advance(bytes: number): void {

@@ -1,7 +1,7 @@
 /** Closes a file on this thread where that waits for nothing: a hop to the runtime's pool costs more than a small body. */
 import { closeSync, type ReadStream } from "node:fs";
 import type { Native } from "../../../core/abi.ts";
-import { type FileReader, isFileHandle, isPlainFile } from "./internals.ts";
+import { type FileReader, isPlainFd } from "./internals.ts";
 
 type Callback = (error?: Error | null) => void;
 
@@ -16,7 +16,7 @@ export function quickDestroy(original: FileMethods, native: () => Native | undef
   return function _destroy(this: ReadStream, error: Error | null, callback: Callback): void {
     const stream = this as FileReader;
     const { fd } = stream;
-    if (fd === null || isFileHandle(stream) || !isPlainFile(stream) || native()?.sluice_closes_quickly(fd) !== 1)
+    if (fd === null || !isPlainFd(stream) || native()?.sluice_closes_quickly(fd) !== 1)
       return original._destroy.call(stream, error, callback);
     stream.fd = null;
     try {

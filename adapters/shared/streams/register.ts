@@ -14,7 +14,11 @@ export function register(runtime: Runtime): void {
   if (isSwitchedOff(runtime)) return;
   const { prototype } = ReadStream;
   prototype._read = fileRead(fileMethods, surroundingsOf(runtime));
-  prototype.pipe = function pipe<T extends NodeJS.WritableStream>(this: ReadStream, target: T, options?: PipeOptions): T {
+  prototype.pipe = function pipe<T extends NodeJS.WritableStream>(
+    this: ReadStream,
+    target: T,
+    options?: PipeOptions,
+  ): T {
     notePipe(this, target);
     return Readable.prototype.pipe.call(this, target, options) as T;
   };

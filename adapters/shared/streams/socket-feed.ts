@@ -56,6 +56,11 @@ export class SocketFeed implements Feed {
     accountOf(this.stream).read(bytes);
   }
 
+  unread(bytes: Uint8Array): void {
+    accountOf(this.stream).read(bytes.byteLength);
+    if (!this.stream.destroyed) this.stream.unshift(bytes);
+  }
+
   letGo(): void {
     this.#held.letGo();
   }
