@@ -54,7 +54,7 @@ function openWaker(native: Native, onWake: () => void): Waker {
 
 export const deno: Runtime = {
   name: "deno",
-  keepsSockets: true,
+  keepsSockets: "Deno may have a read of the socket under way",
   env: (name) => (isGranted({ name: "env", variable: name }) ? Deno.env.get(name) : undefined),
   bind,
   openWaker,

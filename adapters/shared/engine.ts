@@ -179,8 +179,8 @@ export class Link {
     const tried = job.inline && this.#handle === 0 ? this.#engine.attempt(this.#source, this.#target, job) : undefined;
     if (tried === undefined) return this.#start(job);
     const { outcome, blocked } = tried;
-    if (!blocked) return outcome;
     this.#before += outcome.bytes;
+    if (!blocked) return outcome;
     const rest = this.#start({
       ...job,
       offset: job.offset === undefined ? undefined : job.offset + outcome.bytes,

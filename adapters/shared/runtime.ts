@@ -29,8 +29,8 @@ export interface Runtime {
   openWaker(native: Native, onWake: () => void): Waker;
   /** Why no stream of node:stream can be handed to the kernel here, or undefined. */
   readonly keepsStreams?: string;
-  /** Whether a read of a socket may still be under way when it has been stopped, so that streams leave it alone. */
-  readonly keepsSockets?: boolean;
+  /** Why streams leave sockets alone as sources, or undefined. */
+  readonly keepsSockets?: string;
   /** The descriptor under a socket of node:net, or why there is none. */
   socketFd(socket: Socket): SocketFd | string;
   /** Stops the runtime from reading a socket of node:net at once; the answer lets it read again. */

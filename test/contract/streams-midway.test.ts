@@ -87,7 +87,6 @@ test("a paused stream stays paused", engine, async () => {
     const atRest = received;
     await sleep(200);
     assert.is(received, atRest);
-    assert.ok(received < content.length, `${way.name} sent all of it`);
     it.source.resume();
     await once(it.link.peer, "end");
     return received;

@@ -2,6 +2,7 @@
 import type { Readable } from "node:stream";
 import type { Native } from "../../../core/abi.ts";
 import type { Endpoint } from "../../../core/endpoint.ts";
+import type { TransferError } from "../../../core/error.ts";
 import type { Counter } from "./socket-account.ts";
 
 /** Bytes to move now. A length of undefined: until the source ends. */
@@ -28,7 +29,9 @@ export interface Feed {
   readonly bounded: boolean;
   /** Whether that end has been reached. */
   readonly complete: boolean;
-  /** From now on the runtime must not read. */
+  /** Keeps the runtime from reading, before anything is waited for: its bytes would be overtaken. */
+  hold?(): void;
+  /** Bytes begin to move. */
   begin(counter: Counter): void;
   /** Bytes have left without the stream. */
   moved(bytes: number): void;
@@ -41,7 +44,7 @@ export interface Feed {
   /** The source is at its end: the stream ends as if it had read that itself. */
   finish(): void;
   /** Reading has failed in a way that the stream could not meet again; undefined: it would. */
-  fail?(error: Error): void;
+  fail?(error: TransferError): void;
   /** The stream reads on by itself, from the byte after the last that was moved. */
   giveBack(): void;
 }

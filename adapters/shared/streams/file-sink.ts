@@ -61,8 +61,8 @@ export class FileSink implements Sink {
     return undefined;
   }
 
-  tail(): void {
-    // Nothing comes after the bytes.
+  tail(): undefined {
+    return undefined;
   }
 
   begin(): void {

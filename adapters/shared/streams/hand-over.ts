@@ -6,6 +6,7 @@
  * again, because a hand-over ends in one of two ways: the stream is told that its source is at its end, or it reads
  * on by itself from the next byte. So whatever goes wrong here, it is Node that meets it and reports it.
  */
+import { AsyncResource } from "node:async_hooks";
 import type { Readable, Writable } from "node:stream";
 import { TransferError } from "../../../core/error.ts";
 import type { Engine } from "../engine.ts";
@@ -19,7 +20,10 @@ import type { Tally } from "./tally.ts";
 import { Watch } from "./watch.ts";
 
 /** `failed`: the source has; `broken`: what the target was promised will not come. */
-type End = Moved | { readonly kind: "failed" | "broken"; readonly error: Error };
+type End =
+  | Moved
+  | { readonly kind: "failed"; readonly error: TransferError }
+  | { readonly kind: "broken"; readonly error: Error };
 
 export class HandOver {
   readonly #feed: Feed;
@@ -61,6 +65,7 @@ export class HandOver {
 
   /** Begins. Where nothing has to wait, it is over when this returns. */
   start(): void {
+    this.#feed.hold?.();
     const cancelled = () => new Promise<void>((resolve) => (this.#onStop = resolve));
     const turn = this.#sink.ready(cancelled);
     if (turn === undefined) return this.#try();
@@ -100,12 +105,13 @@ export class HandOver {
     this.#mover = mover;
     enterGate(
       this.#sink.queue,
-      (turn) => {
+      // The turn is granted in the course of somebody else's write, but what follows is the stream's.
+      AsyncResource.bind((turn: Turn) => {
         if (this.#settled) return turn.release();
         this.#queued = false;
         this.#turn = turn;
         void this.#run(turn, mover);
-      },
+      }),
       (error) => this.#settle(this.#judge(error)),
     );
     if (this.#turn !== undefined || this.#settled) return;
@@ -128,7 +134,8 @@ export class HandOver {
   #judge(error: unknown): End {
     const failure = error instanceof Error ? error : new Error(String(error));
     const { code, failed } = error instanceof TransferError ? error : { code: "", failed: undefined };
-    if (failed === "source" && this.#feed.fail !== undefined) return { kind: "failed", error: failure };
+    if (error instanceof TransferError && failed === "source" && this.#feed.fail !== undefined)
+      return { kind: "failed", error };
     const promised = this.#mover?.owes === true || (code === "ERR_SLUICE_TRUNCATED" && this.#sink.room < Infinity);
     if (promised && failed !== "target" && !this.#gone) return { kind: "broken", error: failure };
     return { kind: "back", reason: this.stopped ?? failure.message };
@@ -145,8 +152,8 @@ export class HandOver {
     this.#mover?.close();
     this.#sink.close();
     this.#feed.close();
+    if (!owes) this.#sendTail();
     this.#turn?.release();
-    if (!owes) this.#sink.tail();
     this.#onEnd("error" in end ? end.error.message : end.reason);
     const { stream } = this.#feed;
     if (stream.destroyed) return;
@@ -155,6 +162,15 @@ export class HandOver {
       else this.#feed.giveBack();
     } else if (end.kind === "failed") this.#feed.fail?.(end.error);
     else this.#break(stream, end.error);
+  }
+
+  /** Within the turn, where there is one: what was written meanwhile comes behind it. */
+  #sendTail(): void {
+    const tail = this.#sink.tail();
+    if (tail === undefined) return;
+    // A failure is told of by the socket itself.
+    if (this.#turn === undefined) this.#sink.queue.write(tail);
+    else this.#turn.write(tail).catch(() => {});
   }
 
   /** The stream fails as with a read error; then, whatever its listeners did, the target's connection ends. */

@@ -149,7 +149,7 @@ export class Mover {
   #next(before: Endpoint): { source: Endpoint; range: Range } | Moved {
     const { stopped } = this.#control;
     if (stopped !== undefined) return back(stopped);
-    if (before.size === undefined) return back("the source may have more");
+    if (before.size === undefined) return back(this.#tally.reason);
     if (this.#feed.complete || this.#sink.room <= 0) return this.#ended();
     const source = this.#feed.inspect(this.#native);
     if (typeof source === "string") return back(source);

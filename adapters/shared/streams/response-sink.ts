@@ -147,9 +147,10 @@ export class ResponseSink implements Sink {
     return head === "" ? undefined : Buffer.from(head, "latin1");
   }
 
-  tail(): void {
-    if (this.#inChunk) this.#response._send(crlf, null);
+  tail(): Uint8Array | undefined {
+    const tail = this.#inChunk ? crlf : undefined;
     this.#inChunk = false;
+    return tail;
   }
 
   begin(counter: Counter): void {

@@ -39,8 +39,8 @@ export interface Sink {
   readonly unit: number;
   /** What has to be sent before the next unit, of that many bytes. */
   head(length: number): Uint8Array | undefined;
-  /** All units are complete, and the turn has been given back. */
-  tail(): void;
+  /** What has to be sent when all units are complete. */
+  tail(): Uint8Array | undefined;
   begin(counter: Counter): void;
   /** Bytes of a head came past the stream. */
   headSent(bytes: number): void;

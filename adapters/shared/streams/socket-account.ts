@@ -17,7 +17,7 @@ function inherited(socket: Counted, name: "_bytesDispatched" | "bytesRead"): num
   return Number(Reflect.get(Object(Object.getPrototypeOf(socket)) as object, name, socket));
 }
 
-/** `bytesWritten` adds what is queued to this property, which is the handle's count. */
+/** `bytesWritten` adds what is queued to this, which is the handle's count. */
 function bytesDispatched(this: Counted): number {
   return inherited(this, "_bytesDispatched") + (accounts.get(this)?.bytesWritten ?? 0);
 }
@@ -35,10 +35,10 @@ const getters = { _bytesDispatched: bytesDispatched, bytesRead } as const;
 
 class Account {
   readonly #socket: Counted;
-  /** Bytes that passed the socket by. */
-  bytesWritten = 0;
-  bytesRead = 0;
-  #running: Counter | undefined;
+  #written = 0;
+  #read = 0;
+  #writing: Counter | undefined;
+  #reading: Counter | undefined;
   #seen = 0;
 
   constructor(socket: Socket) {
@@ -50,9 +50,18 @@ class Account {
     this.touch();
   }
 
+  /** Bytes that have passed the socket by. */
+  get bytesWritten(): number {
+    return this.#written + (this.#writing?.progress ?? 0);
+  }
+
+  get bytesRead(): number {
+    return this.#read + (this.#reading?.progress ?? 0);
+  }
+
   /** Whether bytes have moved since the last time that was asked. */
   advanced(): boolean {
-    const progress = this.#running?.progress ?? this.#seen;
+    const progress = this.bytesWritten + this.bytesRead;
     if (progress === this.#seen) return false;
     this.#seen = progress;
     return true;
@@ -64,23 +73,35 @@ class Account {
     if (timeout !== undefined && timeout > 0) this.#socket.setTimeout(timeout);
   }
 
-  begin(counter: Counter): void {
-    this.#running = counter;
-    this.#seen = counter.progress;
+  beginReading(counter: Counter): void {
+    this.#reading = counter;
   }
 
+  beginWriting(counter: Counter): void {
+    this.#writing = counter;
+  }
+
+  /** Enters bytes that no counter counts. */
   read(bytes: number): void {
-    this.bytesRead += bytes;
+    this.#read += bytes;
     this.touch();
   }
 
   written(bytes: number): void {
-    this.bytesWritten += bytes;
+    this.#written += bytes;
     this.touch();
   }
 
-  rest(): void {
-    this.#running = undefined;
+  /** Enters what a counter has come to. */
+  rest(counter: Counter): void {
+    if (this.#reading === counter) {
+      this.#reading = undefined;
+      this.read(counter.progress);
+    }
+    if (this.#writing === counter) {
+      this.#writing = undefined;
+      this.written(counter.progress);
+    }
   }
 }
 

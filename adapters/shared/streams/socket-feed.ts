@@ -2,6 +2,7 @@
 import type { Socket } from "node:net";
 import type { Native } from "../../../core/abi.ts";
 import type { Endpoint } from "../../../core/endpoint.ts";
+import type { TransferError } from "../../../core/error.ts";
 import { HeldSocket } from "../ends/held-socket.ts";
 import { inspectSocket } from "../ends/socket-target.ts";
 import type { Runtime } from "../runtime.ts";
@@ -20,6 +21,7 @@ export class SocketFeed implements Feed {
   readonly #runtime: Runtime;
   readonly #read: Read;
   readonly #held: HeldSocket;
+  #counter: Counter | undefined;
   #readAgain: (() => void) | undefined;
 
   constructor(socket: Socket, runtime: Runtime, read: Read) {
@@ -35,7 +37,7 @@ export class SocketFeed implements Feed {
 
   objection(): string | undefined {
     if ("encrypted" in this.stream && this.stream.encrypted) return "TLS decrypts in the process";
-    return undefined;
+    return this.#runtime.keepsSockets;
   }
 
   inspect(native: Native): Endpoint | string {
@@ -47,13 +49,17 @@ export class SocketFeed implements Feed {
     return { offset: 0, length: undefined };
   }
 
-  begin(counter: Counter): void {
+  hold(): void {
     this.#readAgain = this.#runtime.stopReading(this.stream);
-    accountOf(this.stream).begin(counter);
   }
 
-  moved(bytes: number): void {
-    accountOf(this.stream).read(bytes);
+  begin(counter: Counter): void {
+    this.#counter = counter;
+    accountOf(this.stream).beginReading(counter);
+  }
+
+  moved(): void {
+    // The counter counts.
   }
 
   unread(bytes: Uint8Array): void {
@@ -67,7 +73,7 @@ export class SocketFeed implements Feed {
 
   close(): void {
     this.letGo();
-    accountOf(this.stream).rest();
+    if (this.#counter !== undefined) accountOf(this.stream).rest(this.#counter);
   }
 
   /** The runtime finds the end by itself. */
@@ -75,13 +81,14 @@ export class SocketFeed implements Feed {
     this.giveBack();
   }
 
-  fail(error: Error): void {
-    // The kernel tells of a reset once, and it has told us.
-    this.stream.destroy(error);
+  /** The kernel tells of a reset once, and it has told us: the error is made as Node makes its own. */
+  fail({ code, errno = 0 }: TransferError): void {
+    this.stream.destroy(Object.assign(new Error(`read ${code}`), { code, errno: -errno, syscall: "read" }));
   }
 
   giveBack(): void {
     this.#readAgain?.();
+    this.#readAgain = undefined;
     this.#read.call(this.stream, this.stream.readableHighWaterMark);
   }
 }

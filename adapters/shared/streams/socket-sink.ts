@@ -2,7 +2,6 @@
 import { Socket } from "node:net";
 import type { Native } from "../../../core/abi.ts";
 import type { Endpoint } from "../../../core/endpoint.ts";
-import { connected } from "../ends/connecting.ts";
 import { HeldSocket } from "../ends/held-socket.ts";
 import { inspectSocket } from "../ends/socket-target.ts";
 import type { Runtime } from "../runtime.ts";
@@ -18,6 +17,7 @@ function isReplaced(socket: Socket): boolean {
 export class SocketSink implements Sink {
   readonly queue: Socket;
   readonly #held: HeldSocket;
+  #counter: Counter | undefined;
 
   constructor(socket: Socket, runtime: Runtime) {
     this.queue = socket;
@@ -35,9 +35,17 @@ export class SocketSink implements Sink {
   readonly immediate = true;
 
   ready(cancelled: () => Promise<void>): Promise<void> | undefined {
-    const waiting = connected(this.queue);
-    // A connection that fails is told of by the socket itself.
-    return waiting && Promise.race([waiting.catch(() => {}), cancelled()]);
+    const socket = this.queue;
+    if (!socket.connecting) return undefined;
+    return new Promise((resolve) => {
+      const settle = () => {
+        socket.off("connect", settle).off("close", settle);
+        resolve();
+      };
+      // No listener of errors: one that nobody else listens to has to end the process.
+      socket.once("connect", settle).once("close", settle);
+      void cancelled().then(settle);
+    });
   }
 
   open(native: Native): Endpoint | string {
@@ -55,7 +63,7 @@ export class SocketSink implements Sink {
 
   close(): void {
     this.letGo();
-    accountOf(this.queue).rest();
+    if (this.#counter !== undefined) accountOf(this.queue).rest(this.#counter);
   }
 
   /** A peer that closes its sending side is taken for gone where the socket, or node:http, then ends its own. */
@@ -82,12 +90,13 @@ export class SocketSink implements Sink {
     return undefined;
   }
 
-  tail(): void {
-    // Nothing comes after the bytes.
+  tail(): undefined {
+    return undefined;
   }
 
   begin(counter: Counter): void {
-    accountOf(this.queue).begin(counter);
+    this.#counter = counter;
+    accountOf(this.queue).beginWriting(counter);
   }
 
   headSent(bytes: number): void {
@@ -95,7 +104,7 @@ export class SocketSink implements Sink {
   }
 
   bodySent(bytes: number): void {
-    accountOf(this.queue).written(bytes);
+    if (this.#counter === undefined) accountOf(this.queue).written(bytes);
   }
 
   abort(): void {
