@@ -1,8 +1,8 @@
 /**
  * `sluice/stream`: node:stream's own functions, by which bytes go past JavaScript where both ends allow it.
  *
- * Files to HTTP responses (node:http without TLS), sockets and files; sockets to files and sockets, from their first
- * full read on. Signatures, events, options and errors are Node's own, since all of them come from Node's own code;
+ * Files to HTTP responses (node:http without TLS), sockets and files; sockets to files and sockets, from the first
+ * read of 16 KiB or more on. Signatures, events, options and errors are Node's own, since all of them come from Node's own code;
  * any other pair of streams goes Node's own way altogether.
  */
 import { createStreams } from "../shared/streams/streams.ts";

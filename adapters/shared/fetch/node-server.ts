@@ -67,8 +67,6 @@ export async function serveByNode(
     handler(request, response);
   });
   server.timeout = idleTimeoutMs;
-  // A client that closes its sending side still waits for the answer.
-  Object.assign(server, { httpAllowHalfOpen: true });
   server.on("connection", (socket: Socket) => connections.add(socket));
   // The types of Node 20 don't know reusePort.
   const listening = { port, reusePort, ...(host !== undefined && { host }) };

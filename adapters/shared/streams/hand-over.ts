@@ -105,7 +105,7 @@ export class HandOver {
     this.#mover = mover;
     enterGate(
       this.#sink.queue,
-      // The turn is granted in the course of somebody else's write, but what follows is the stream's.
+      // The turn may be granted in the course of somebody else's write, but what follows is the stream's.
       AsyncResource.bind((turn: Turn) => {
         if (this.#settled) return turn.release();
         this.#queued = false;

@@ -130,29 +130,21 @@ export function fileRead(original: FileMethods, surroundings: Surroundings): Fil
   return _read;
 }
 
-/**
- * What one read of libuv's brings at most. A socket that fills it is sending more than messages; one that doesn't
- * is served faster where it is.
- */
-const fullRead = 65_536;
+/** Bytes of one read that are more than messages: a socket that sends less at a time is served faster where it is. */
+const bulkBytes = 16_384;
 
-/** Makes an `_read` for sockets out of Node's own. The first call after a full read decides. */
+/** Makes an `_read` for sockets out of Node's own. The first call after a read of bulk decides. */
 export function socketRead(original: Read<Socket>, surroundings: Surroundings): Read<Socket> {
+  const { runtime } = surroundings;
   const before = slot<number>();
   const decided = slot<true>();
   return function _read(this: Socket, size: number): void {
     const { bytesRead } = this;
-    const full = bytesRead - (before.get(this) ?? bytesRead) >= fullRead;
+    const isBulk = bytesRead - (before.get(this) ?? bytesRead) >= bulkBytes || runtime.keepsSockets !== undefined;
     before.set(this, bytesRead);
-    if (
-      !full ||
-      decided.get(this) ||
-      surroundings.runtime.keepsSockets ||
-      pipesOf(this).length === 0 ||
-      this.readableLength > 0
-    )
+    if (!isBulk || decided.get(this) || pipesOf(this).length === 0 || this.readableLength > 0)
       return original.call(this, size);
     decided.set(this, true);
-    handOver(this, new SocketFeed(this, surroundings.runtime, original), surroundings);
+    handOver(this, new SocketFeed(this, runtime, original), surroundings);
   };
 }
