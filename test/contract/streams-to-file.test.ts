@@ -179,6 +179,7 @@ test("pipe() to a file that is destroyed meanwhile lets go of both", engine, asy
     await closed(target);
     source.destroy();
     await closed(source);
-    return events.filter((event) => !event.startsWith("error"));
+    // Bun emits the last two in either order.
+    return events.filter((event) => !event.startsWith("error")).sort();
   });
 });
