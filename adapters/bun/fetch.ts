@@ -6,15 +6,7 @@ import { nodeHandlers, type ToNodeHandler } from "../shared/fetch/node-handler.t
 import { bun } from "./ffi.ts";
 
 export { serve } from "./server.ts";
-export type {
-  CloseOptions,
-  FetchHandler,
-  FileOptions,
-  HandlerOptions,
-  NodeHandler,
-  ServeOptions,
-  Server,
-} from "../shared/fetch/options.ts";
+export type * from "../shared/fetch/options.ts";
 
 export const file: ServeFile = createLazyFile(bun, (fd) => fd);
 

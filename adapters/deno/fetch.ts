@@ -9,15 +9,7 @@ import type { ServeOptions, Server } from "../shared/fetch/options.ts";
 import { deno } from "./ffi.ts";
 import { createReadStream } from "./stream.ts";
 
-export type {
-  CloseOptions,
-  FetchHandler,
-  FileOptions,
-  HandlerOptions,
-  NodeHandler,
-  ServeOptions,
-  Server,
-} from "../shared/fetch/options.ts";
+export type * from "../shared/fetch/options.ts";
 
 /** Deno's node:fs knows only what it has opened itself. It asks for all permissions before it does so by /proc. */
 const adopt: Adopt = (fd, native) => {

@@ -13,15 +13,7 @@ import type {
 import { node } from "./ffi.ts";
 import { createReadStream } from "./stream.ts";
 
-export type {
-  CloseOptions,
-  FetchHandler,
-  FileOptions,
-  HandlerOptions,
-  NodeHandler,
-  ServeOptions,
-  Server,
-} from "../shared/fetch/options.ts";
+export type * from "../shared/fetch/options.ts";
 
 const respond = createLazyFile(node, (fd) => fd);
 const toHandler = nodeHandlers(createReadStream);

@@ -176,13 +176,15 @@ export class HandOver {
   /** The stream fails as with a read error; then, whatever its listeners did, the target's connection ends. */
   #break(stream: Readable, error: Error): void {
     const abort = () => this.#sink.abort();
+    const { closesItself } = this.#feed;
     // Without a listener the error would end the process, for a file that somebody else has cut.
     if (stream.listenerCount("error") === 0) {
       abort();
-      stream.destroy();
+      if (closesItself) stream.destroy();
       return;
     }
     stream.once("error", () => process.nextTick(abort));
-    stream.destroy(error);
+    if (closesItself) stream.destroy(error);
+    else process.nextTick(() => stream.emit("error", error));
   }
 }

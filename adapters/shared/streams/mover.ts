@@ -175,7 +175,11 @@ export class Mover {
     this.#unsentHead = undefined;
     this.#control.waiting();
     link.hold();
-    return turn.write(head).then(() => this.#drive(link, plan));
+    return turn.write(head).then(() => {
+      const { stopped } = this.#control;
+      if (stopped !== undefined && this.#owed === 0) throw new TransferError(stopped, { code: "ABORT_ERR" });
+      return this.#drive(link, plan);
+    });
   }
 
   #announce(length: number): Uint8Array | undefined {
