@@ -79,6 +79,16 @@ export const symbols = {
     names: ["job"],
     doc: "Closes both duplicates and frees the handle. A running attempt is cancelled and forgotten.",
   }),
+  sluice_job_replace_source: define({
+    args: ["i32", "i32"],
+    names: ["job", "source"],
+    doc: "Gives an idle job another source (duplicated), in place of the one it was opened with.",
+  }),
+  sluice_job_outstanding: define({
+    args: ["i32"],
+    names: ["job"],
+    doc: "Bytes that the target has taken and still holds: unacknowledged by a socket's peer (SIOCOUTQ), unread in a pipe (FIONREAD), 0 for others. -EPIPE where the connection is gone.",
+  }),
   sluice_reap: define({
     args: ["i32", "buffer", "u32"],
     names: ["context", "outcomes", "capacity"],
@@ -144,6 +154,21 @@ export const symbols = {
     names: ["name", "features"],
     doc: "Offload features of a network interface (SIOCETHTOOL).",
   }),
+  sluice_lease_open: define({
+    args: ["i32", "i32", "u32", "u32"],
+    names: ["context", "fd", "type", "hold_ms"],
+    doc: "Takes a lease on a regular file (F_SETLEASE, fcntl(2)) and answers its handle. -EAGAIN: it is open in the way; -EACCES: not the owner, and no CAP_LEASE; -EINVAL: the filesystem has none. A lease that somebody wants broken is released after hold_ms, and in any case before the kernel takes it.",
+  }),
+  sluice_lease_release: define({
+    args: ["i32"],
+    names: ["lease"],
+    doc: "Releases a lease and frees the handle: 1 where it was held until now, 0 where time had run out for it.",
+  }),
+  sluice_lease_reap: define({
+    args: ["i32", "buffer", "u32"],
+    names: ["context", "breaks", "capacity"],
+    doc: "Takes up to `capacity` breaks of the context's leases and returns how many. Each lease has one.",
+  }),
   sluice_census: define({
     args: ["buffer"],
     names: ["census"],
@@ -177,6 +202,9 @@ export const ends = { done: 0, eof: 1, cancelled: 2, error: 3, blocked: 4 } as c
 
 /** Which end an error is about; `none` where the call can't tell or nothing failed. */
 export const sides = { none: 0, source: 1, target: 2 } as const;
+
+/** Types of lease, and what somebody else wants to do to a file that breaks one. */
+export const leaseTypes = { read: 1, write: 2 } as const;
 
 /** What a descriptor is. */
 export const fdKinds = {
@@ -242,13 +270,14 @@ export const records = {
   extent: { start: "i64", end: "i64" },
   times: { access_s: "i64", access_ns: "i64", modify_s: "i64", modify_ns: "i64" },
   interface: { features: "u32", reserved: "u32" },
+  lease_break: { lease: "i32", wanted: "u32", remaining_ns: "i64" },
   census: {
     contexts: "u32",
     jobs: "u32",
     workers: "u32",
     blocking_workers: "u32",
     pooled_pipes: "u32",
-    reserved: "u32",
+    leases: "u32",
   },
 } as const satisfies Record<string, Layout>;
 
@@ -316,12 +345,13 @@ export const inspectionRecord = codec(records.inspection);
 export const extentRecord = codec(records.extent);
 export const timesRecord = codec(records.times);
 export const interfaceRecord = codec(records.interface);
+export const leaseBreakRecord = codec(records.lease_break);
 export const censusRecord = codec(records.census);
 
 /** FNV-1a over everything above that the C side must agree with; a positive 31-bit number. */
 export const abiFingerprint: number = (() => {
   const shape = Object.entries(symbols).map(([name, { args }]) => [name, args]);
-  const text = JSON.stringify([shape, opcodes, ends, sides, fdKinds, fdFlags, nicFlags, records, limits]);
+  const text = JSON.stringify([shape, opcodes, ends, sides, fdKinds, fdFlags, nicFlags, leaseTypes, records, limits]);
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   return hash & 0x7fffffff;

@@ -50,6 +50,7 @@ ${enumeration("SIDE_", abi.sides)}
 ${enumeration("KIND_", abi.fdKinds)}
 ${enumeration("FD_", abi.fdFlags)}
 ${enumeration("NIC_", abi.nicFlags)}
+${enumeration("LEASE_", abi.leaseTypes)}
 /* Limits, in bytes. */
 ${enumeration("", abi.limits)}
 ${Object.entries(abi.records).map(structure).join("\n")}

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 1424809014
+#define SLUICE_ABI_FINGERPRINT 1879311681
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
@@ -60,6 +60,11 @@ enum {
     SLUICE_NIC_SCATTER_GATHER = 1,
     SLUICE_NIC_TSO = 2,
     SLUICE_NIC_TX_CHECKSUM = 4,
+};
+
+enum {
+    SLUICE_LEASE_READ = 1,
+    SLUICE_LEASE_WRITE = 2,
 };
 
 /* Limits, in bytes. */
@@ -126,13 +131,20 @@ struct sluice_interface {
 };
 _Static_assert(sizeof(struct sluice_interface) == 8, "sluice_interface");
 
+struct sluice_lease_break {
+    int32_t lease;
+    uint32_t wanted;
+    int64_t remaining_ns;
+};
+_Static_assert(sizeof(struct sluice_lease_break) == 16, "sluice_lease_break");
+
 struct sluice_census {
     uint32_t contexts;
     uint32_t jobs;
     uint32_t workers;
     uint32_t blocking_workers;
     uint32_t pooled_pipes;
-    uint32_t reserved;
+    uint32_t leases;
 };
 _Static_assert(sizeof(struct sluice_census) == 24, "sluice_census");
 
@@ -170,6 +182,12 @@ SLUICE_EXPORT int32_t sluice_job_residue(int32_t job, void *bytes, uint32_t capa
 
 /* Closes both duplicates and frees the handle. A running attempt is cancelled and forgotten. */
 SLUICE_EXPORT int32_t sluice_job_close(int32_t job);
+
+/* Gives an idle job another source (duplicated), in place of the one it was opened with. */
+SLUICE_EXPORT int32_t sluice_job_replace_source(int32_t job, int32_t source);
+
+/* Bytes that the target has taken and still holds: unacknowledged by a socket's peer (SIOCOUTQ), unread in a pipe (FIONREAD), 0 for others. -EPIPE where the connection is gone. */
+SLUICE_EXPORT int32_t sluice_job_outstanding(int32_t job);
 
 /* Takes up to `capacity` outcomes from the context and returns how many. */
 SLUICE_EXPORT int32_t sluice_reap(int32_t context, void *outcomes, uint32_t capacity);
@@ -209,6 +227,15 @@ SLUICE_EXPORT int32_t sluice_set_times(int32_t fd, void *times);
 
 /* Offload features of a network interface (SIOCETHTOOL). */
 SLUICE_EXPORT int32_t sluice_interface(void *name, void *features);
+
+/* Takes a lease on a regular file (F_SETLEASE, fcntl(2)) and answers its handle. -EAGAIN: it is open in the way; -EACCES: not the owner, and no CAP_LEASE; -EINVAL: the filesystem has none. A lease that somebody wants broken is released after hold_ms, and in any case before the kernel takes it. */
+SLUICE_EXPORT int32_t sluice_lease_open(int32_t context, int32_t fd, uint32_t type, uint32_t hold_ms);
+
+/* Releases a lease and frees the handle: 1 where it was held until now, 0 where time had run out for it. */
+SLUICE_EXPORT int32_t sluice_lease_release(int32_t lease);
+
+/* Takes up to `capacity` breaks of the context's leases and returns how many. Each lease has one. */
+SLUICE_EXPORT int32_t sluice_lease_reap(int32_t context, void *breaks, uint32_t capacity);
 
 /* What the engine holds at this moment; for tests and diagnostics. */
 SLUICE_EXPORT int32_t sluice_census(void *census);

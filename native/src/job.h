@@ -118,6 +118,9 @@ uint32_t fd_kind(uint32_t mode);
 /* Describes a descriptor as an end; -errno when it is none. */
 int end_describe(struct end *end, int fd);
 
+/* Bytes that the end has taken and not passed on yet; -EPIPE when nobody is there to take them. */
+int32_t end_outstanding(const struct end *end);
+
 /* Whether the source is read at an offset. */
 static inline bool is_positioned(const struct job *job)
 {
