@@ -2,7 +2,7 @@
 import type { FileHandle } from "node:fs/promises";
 import type { Readable, Writable } from "node:stream";
 import type { Capability } from "../../core/capabilities.ts";
-import type { Strategy } from "../../core/kernel.ts";
+import type { CacheMode, Strategy } from "../../core/kernel.ts";
 
 /** An open descriptor that stays the caller's: Sluice duplicates it and never closes it. */
 export interface HasFd {
@@ -39,6 +39,17 @@ export type Source = string | URL | number | HasFd | FileHandle | Readable | Uin
 /** Where bytes go: a path or file URL (created, or emptied unless `targetOffset` is given), a descriptor, an open file, a socket or a stream. */
 export type Target = string | URL | number | HasFd | FileHandle | Writable | RuntimeEnd;
 
+/** What a lease can be taken on: a regular file. */
+export type LeaseSource = string | URL | number | HasFd | FileHandle;
+
+export interface LeaseOptions {
+  /**
+   * For how long somebody may be held up when the lease is broken, in milliseconds; then it is released by itself.
+   * Default, and most: seven eighths of /proc/sys/fs/lease-break-time, which is 45 s where nobody has changed it.
+   */
+  readonly holdMs?: number | undefined;
+}
+
 export interface CopyOptions {
   /** Whether an existing target is replaced. Default true. When false: `EEXIST`. */
   readonly overwrite?: boolean | undefined;
@@ -48,6 +59,11 @@ export interface CopyOptions {
   readonly reflink?: "auto" | "always" | "never" | undefined;
   /** Keep holes as holes. Default "auto": where the source has any. */
   readonly sparse?: "auto" | "always" | "never" | undefined;
+  /**
+   * How the page cache is treated; see `TransferOptions`. "direct" copies every block, so that it can't be had with
+   * `reflink: "always"`. Default "normal".
+   */
+  readonly cache?: CacheMode | undefined;
   /** fsync the file and its folder before resolving. Default false. */
   readonly durable?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -63,6 +79,8 @@ export interface CapabilityReport {
     readonly reason: string;
   };
   readonly strategies: Readonly<Record<Strategy, Capability>>;
+  /** The modes of the page cache; the filesystem has its say, too. */
+  readonly cache: Readonly<Record<CacheMode, Capability>>;
 }
 
 /** What a network interface does by itself (SIOCETHTOOL, ethtool(8)). */
