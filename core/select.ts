@@ -86,6 +86,8 @@ function checkEnds(source: Endpoint, target: Endpoint, request: Request): void {
       no("ERR_SLUICE_UNSUPPORTED", `${end.name} is a socket of datagrams or packets, not a byte stream`);
     if (end.listening) no("ENOTCONN", `${end.name} is listening, not connected`);
   }
+  if (request.consistency !== "live" && source.kind !== "file")
+    no("ERR_SLUICE_UNSUPPORTED", `consistency "${request.consistency}" is for regular files alone`);
   if (!source.readable) no("EBADF", `${source.name} is not open for reading`);
   if (!target.writable) no("EBADF", `${target.name} is not open for writing`);
   if (!hasPositions(source) && request.offset !== 0)

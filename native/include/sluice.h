@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 1879311681
+#define SLUICE_ABI_FINGERPRINT 1158605069
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
@@ -17,6 +17,7 @@ enum {
     SLUICE_REFLINK = 4,
     SLUICE_MAPPED = 5,
     SLUICE_BUFFERED = 6,
+    SLUICE_DIRECT = 7,
 };
 
 /* How an attempt ended. */
@@ -63,8 +64,25 @@ enum {
 };
 
 enum {
+    SLUICE_ADVICE_NORMAL = 0,
+    SLUICE_ADVICE_RANDOM = 1,
+    SLUICE_ADVICE_SEQUENTIAL = 2,
+    SLUICE_ADVICE_WILL_NEED = 3,
+};
+
+enum {
     SLUICE_LEASE_READ = 1,
     SLUICE_LEASE_WRITE = 2,
+};
+
+enum {
+    SLUICE_LOCK_NONE = 0,
+    SLUICE_LOCK_SHARED = 1,
+    SLUICE_LOCK_EXCLUSIVE = 2,
+};
+
+enum {
+    SLUICE_REQUEST_DONTCACHE = 1,
 };
 
 /* Limits, in bytes. */
@@ -72,11 +90,12 @@ enum {
     SLUICE_INLINE_BYTES = 262144,
     SLUICE_INLINE_COPY_BYTES = 65536,
     SLUICE_TURN_BYTES = 2097152,
+    SLUICE_MAP_ALIGNMENT = 65536,
 };
 
 struct sluice_request {
     uint32_t strategy;
-    uint32_t reserved;
+    uint32_t flags;
     int64_t offset;
     int64_t length;
     int64_t target_offset;
@@ -137,6 +156,27 @@ struct sluice_lease_break {
     int64_t remaining_ns;
 };
 _Static_assert(sizeof(struct sluice_lease_break) == 16, "sluice_lease_break");
+
+struct sluice_mapping {
+    uint32_t shared;
+    uint32_t reserved;
+    int64_t offset;
+    int64_t length;
+    int64_t address;
+};
+_Static_assert(sizeof(struct sluice_mapping) == 32, "sluice_mapping");
+
+struct sluice_loss {
+    int64_t offset;
+};
+_Static_assert(sizeof(struct sluice_loss) == 8, "sluice_loss");
+
+struct sluice_residency {
+    int64_t start;
+    int64_t end;
+    int64_t bytes;
+};
+_Static_assert(sizeof(struct sluice_residency) == 24, "sluice_residency");
 
 struct sluice_census {
     uint32_t contexts;
@@ -225,6 +265,12 @@ SLUICE_EXPORT int32_t sluice_publish(int32_t fd, void *path);
 /* Sets a file's access and modification times, to the nanosecond (utimensat). */
 SLUICE_EXPORT int32_t sluice_set_times(int32_t fd, void *times);
 
+/* Locks, or unlocks, a range of a file (an extent; an end of -1 is wherever the file ends) for the open file description: F_OFD_SETLK, fcntl(2), Linux 3.15. Never waits: -EAGAIN where somebody else has it. */
+SLUICE_EXPORT int32_t sluice_lock(int32_t fd, uint32_t type, void *range);
+
+/* 1 where the kernel itself reads and writes without leaving pages behind (RWF_DONTCACHE), on filesystems that have it; else 0. */
+SLUICE_EXPORT int32_t sluice_uncached_io(void);
+
 /* Offload features of a network interface (SIOCETHTOOL). */
 SLUICE_EXPORT int32_t sluice_interface(void *name, void *features);
 
@@ -236,6 +282,27 @@ SLUICE_EXPORT int32_t sluice_lease_release(int32_t lease);
 
 /* Takes up to `capacity` breaks of the context's leases and returns how many. Each lease has one. */
 SLUICE_EXPORT int32_t sluice_lease_reap(int32_t context, void *breaks, uint32_t capacity);
+
+/* Maps a range of a regular file under the SIGBUS guard, fills mapping.address and returns a handle. mapping.offset is a multiple of limits.map_alignment. The descriptor is duplicated. */
+SLUICE_EXPORT int32_t sluice_map(int32_t fd, void *mapping);
+
+/* Lets go of the file: its addresses are zero pages from now on, and stay taken until sluice_unmap. */
+SLUICE_EXPORT int32_t sluice_map_blank(int32_t handle);
+
+/* Gives the addresses back and frees the handle. Nobody may look at them any more. */
+SLUICE_EXPORT int32_t sluice_unmap(int32_t handle);
+
+/* Fills loss.offset: the first offset of the file that was found missing, once or now; -1 where nothing is. */
+SLUICE_EXPORT int32_t sluice_map_lost(int32_t handle, void *loss);
+
+/* Tells how a range of the mapping (an extent) will be read (madvise). */
+SLUICE_EXPORT int32_t sluice_map_advise(int32_t handle, void *range, uint32_t advice);
+
+/* Waits until what was written to a range of a shared mapping (an extent) is on the disk (msync, MS_SYNC). */
+SLUICE_EXPORT int32_t sluice_map_flush(int32_t handle, void *range);
+
+/* Fills residency.bytes: how much of a range of the mapping is in memory, in whole pages (mincore). */
+SLUICE_EXPORT int32_t sluice_map_residency(int32_t handle, void *residency);
 
 /* What the engine holds at this moment; for tests and diagnostics. */
 SLUICE_EXPORT int32_t sluice_census(void *census);

@@ -92,7 +92,9 @@ static int open_source(struct job *job, struct direct *direct)
     direct->source = (int)fd;
     direct->source_block = block;
     if (block > CHUNK_BYTES) return -EINVAL;
-    direct->buffer = mmap(NULL, CHUNK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    /* Populated: btrfs goes by the page cache where the pages of a buffer are not there yet. */
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE;
+    direct->buffer = mmap(NULL, CHUNK_BYTES, PROT_READ | PROT_WRITE, flags, -1, 0);
     return direct->buffer == MAP_FAILED ? -ENOMEM : 0;
 }
 

@@ -150,6 +150,11 @@ for (const cache of ["direct", "dontcache"] as const) {
       const { path } = dataFile(inside, 24 * MiB);
       const target = join(inside, "target");
       await transfer(path, target, { cache });
+      {
+        // A runtime's first connection opens things of its own.
+        using first = await connect();
+        await transfer(path, first.socket, { cache, length: 1 });
+      }
       const census = takeFdCensus();
       await transfer(path, target, { cache });
       {
