@@ -33,6 +33,9 @@ const codecs: Readonly<
   times: abi.timesRecord,
   interface: abi.interfaceRecord,
   lease_break: abi.leaseBreakRecord,
+  mapping: abi.mappingRecord,
+  loss: abi.lossRecord,
+  residency: abi.residencyRecord,
   census: abi.censusRecord,
 };
 
