@@ -23,7 +23,8 @@ static _Atomic uint32_t ever_used;
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct mapping *free_list;
 
-static struct sigaction previous;
+static struct sigaction previous, guard;
+static _Atomic bool former_is_gone;
 static uintptr_t page_size;
 
 void guard_lose(struct mapping *mapping, int64_t offset)
@@ -86,20 +87,31 @@ static void take_default(siginfo_t *info)
     SYS(rt_tgsigqueueinfo, getpid(), thread, SIGBUS, info);
 }
 
+static bool former_has_function(void)
+{
+    return !atomic_load(&former_is_gone) && previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN;
+}
+
+/* A former handler may go back to the default by itself, as the one of Rust's runtime does: that was for it alone. */
+static void stay(void)
+{
+    struct sigaction now;
+    if (sigaction(SIGBUS, NULL, &now) == -1 || now.sa_handler != SIG_DFL) return;
+    atomic_store(&former_is_gone, true);
+    sigaction(SIGBUS, &guard, NULL);
+}
+
 static void pass_on(int number, siginfo_t *info, void *context)
 {
-    bool has_function = previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN;
     /* The kernel lets nobody ignore a fault; only what was sent can be ignored. */
     if (previous.sa_handler == SIG_IGN && info->si_code <= 0) return;
-    if (!has_function) return take_default(info);
-    if (previous.sa_flags & SA_RESETHAND) {
-        struct sigaction action = {.sa_handler = SIG_DFL};
-        sigaction(SIGBUS, &action, NULL);
-    }
+    if (!former_has_function()) return take_default(info);
+    if (previous.sa_flags & SA_RESETHAND) atomic_store(&former_is_gone, true);
     if (previous.sa_flags & SA_SIGINFO)
         previous.sa_sigaction(number, info, context);
     else
         previous.sa_handler(number);
+    stay();
 }
 
 static void on_bus_error(int number, siginfo_t *info, void *context)
@@ -114,15 +126,14 @@ static int64_t install(void)
 {
     if (page_size) return 0;
     if (sigaction(SIGBUS, NULL, &previous) == -1) return -errno;
-    bool has_function = previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN;
-    struct sigaction action = {
+    guard = (struct sigaction){
         .sa_sigaction = on_bus_error,
         .sa_mask = previous.sa_mask,
         .sa_flags = SA_SIGINFO | SA_ONSTACK,
     };
-    action.sa_flags |= has_function ? previous.sa_flags & (SA_NODEFER | SA_RESTART) : SA_RESTART;
+    guard.sa_flags |= former_has_function() ? previous.sa_flags & (SA_NODEFER | SA_RESTART) : SA_RESTART;
     page_size = (uintptr_t)sysconf(_SC_PAGESIZE);
-    if (sigaction(SIGBUS, &action, NULL) == 0) return 0;
+    if (sigaction(SIGBUS, &guard, NULL) == 0) return 0;
     page_size = 0;
     return -errno;
 }

@@ -276,6 +276,27 @@ TEST("a former handler that was to run once runs once")
     check_killed(status_of(former, send_twice));
 }
 
+static void give_up(int number)
+{
+    signal(number, SIG_DFL);
+}
+
+static void send_and_go_on(void)
+{
+    send_signal();
+    struct view view = map_file(false);
+    MUST(ftruncate(view.fd, 0));
+    if (view.bytes[PAGE] != 0) _exit(7);
+    send_signal();
+}
+
+TEST("a former handler that goes back to the default does so for itself alone")
+{
+    struct sigaction former = {.sa_handler = give_up};
+    check_killed(status_of(former, send_and_go_on));
+    check_killed(status_of(former, touch_foreign_hole));
+}
+
 static void send_masked(void)
 {
     struct sigaction now;

@@ -56,7 +56,6 @@ for (const candidate of candidates.usual)
       assert.equal(endOf(having), endOf(without), having.output);
       assert.is(having.timedOut, false);
       assert.is.not(having.code, 98, "the guard works");
-      assert.is.not(having.code, 0, "a SIGBUS ends it");
     });
   }
 
