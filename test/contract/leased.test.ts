@@ -130,11 +130,12 @@ test("leased: the lease is held until the last byte has been taken", { needs: ["
   const { reader, writer: target } = pipe(folder, { nonblocking: true });
   const sending = transfer(path, target, { consistency: "leased", strategy: "splice" });
   const sent = watch(sending);
+  const first = await readPipe(reader, 1000);
   const writer = other("overwrite", path);
   await aWhile();
   assert.not(sent.settled);
   assert.not(writer.hasEnded);
-  assertBytes(await readPipe(reader, content.length), content);
+  assertBytes(Buffer.concat([first, await readPipe(reader, content.length - 1000)]), content);
   assert.is((await sending).leaseBroken, true);
   assert.is(await writer.ended, 0);
   for (const fd of [reader, target]) fs.closeSync(fd);

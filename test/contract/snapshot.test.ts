@@ -91,6 +91,19 @@ test("snapshot: a file whose size nobody knows is saved to its end", { needs: ["
   assert.is(bytes, fs.statSync(target).size);
 });
 
+test("snapshot: a file that is written while it is copied is ERR_SLUICE_CHANGED", { needs: ["tmpfs"] }, async () => {
+  // Memory filesystems share no blocks, so that it takes a while.
+  const { path } = dataFile(tempFolder("/dev/shm"), 64 * MiB);
+  const writer = fs.openSync(path, "r+");
+  const busy = setInterval(() => fs.writeSync(writer, "x", 0), 1);
+  const options = { consistency: "snapshot" } as const;
+  const error = await failure(() => transfer(path, join(tempFolder(), "target"), options));
+  clearInterval(busy);
+  fs.closeSync(writer);
+  assert.is(error.code, "ERR_SLUICE_CHANGED");
+  assert.is(error.bytesTransferred, 0);
+});
+
 test("snapshot: a folder that can't be written to is no obstacle", { needs: ["proc"] }, async () => {
   const target = join(tempFolder(), "target");
   await transfer("/proc/self/cmdline", target, { consistency: "snapshot" });
