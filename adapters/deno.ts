@@ -4,4 +4,5 @@ import { createSluice } from "./shared/sluice.ts";
 
 export * from "./shared/public.ts";
 
-export const { transfer, copyFile, explain, capabilities, interfaceFeatures } = createSluice(deno);
+export const { transfer, copyFile, openFile, lease, explain, map, capabilities, interfaceFeatures } =
+  createSluice(deno);

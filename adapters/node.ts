@@ -1,9 +1,23 @@
 /** Sluice for Node.js 20 and later: native through koffi, portable where that is absent or forbidden. */
 import type { Explanation } from "../core/explain.ts";
+import type { MapOptions } from "../core/mapping.ts";
 import type { Report } from "../core/report.ts";
 import type { TransferOptions } from "../core/request.ts";
 import { node } from "./node/ffi.ts";
-import type { CapabilityReport, CopyOptions, InterfaceFeatures, Source, Target } from "./shared/api.ts";
+import type { LeaseType } from "../core/lease.ts";
+import type {
+  CapabilityReport,
+  CopyOptions,
+  InterfaceFeatures,
+  LeaseOptions,
+  LeaseSource,
+  MappedFile,
+  Source,
+  Target,
+} from "./shared/api.ts";
+import type { Lease } from "./shared/lease.ts";
+import type { Mappable } from "./shared/map/map.ts";
+import type { FileChannel } from "./shared/channel/file-channel.ts";
 import { createSluice } from "./shared/sluice.ts";
 
 export * from "./shared/public.ts";
@@ -47,6 +61,47 @@ export function copyFile(from: string | URL, to: string | URL, options?: CopyOpt
 }
 
 /**
+ * Opens a file as a channel: reads and writes at positions, transfers, locks and mappings of one open file, after
+ * java.nio.channels.FileChannel. See docs/channel.md for each method beside Java's.
+ *
+ * @param flags as for `fs.open` ("r", "r+", "w", "wx", "a", …, or numbers of `fs.constants`). Default "r"
+ * @param mode permissions of a file that is created, less the umask. Default 0o666
+ * @throws TransferError `ENOENT`, `EACCES`, `EEXIST`, `EISDIR`, …; `ERR_SLUICE_UNSUPPORTED` for what has no positions
+ *
+ * @example
+ * ```ts
+ * await using channel = await openFile("log.bin");
+ * const sent = await channel.transferTo(1024, 65536, socket);
+ * ```
+ */
+export function openFile(path: string | URL, flags?: string | number, mode?: number): Promise<FileChannel> {
+  return sluice.openFile(path, flags, mode);
+}
+
+/**
+ * Takes a lease on a regular file: whoever wants to write or truncate it ("read"), or to open it at all ("write"), has to
+ * wait in the kernel until the lease is released, and `broken` resolves (fcntl(2), F_SETLEASE; Linux 2.4). Renaming and
+ * unlinking it breaks nothing. Whoever opens it by synchronous calls of this very thread waits, too.
+ *
+ * A broken lease is released by itself after `holdMs`. It doesn't keep the process alive unless `ref()` is called, and
+ * is released when it is disposed of, or its Worker or process ends. A descriptor may be closed at once for a "read"
+ * lease; for a "write" lease it is the caller's own open file that is leased.
+ *
+ * @throws TransferError `EAGAIN` (for "read": somebody has it open for writing, be it this process; for "write": somebody
+ * else has it open), `EACCES` (neither its owner nor CAP_LEASE), `ERR_SLUICE_UNSUPPORTED` (no regular file, a
+ * filesystem without leases, or no engine), those of opening a path
+ *
+ * @example
+ * ```ts
+ * using held = await lease("config.json", "read");
+ * const change = await held.broken; // somebody is about to write it
+ * ```
+ */
+export function lease(source: LeaseSource, type: LeaseType, options?: LeaseOptions): Promise<Lease> {
+  return sluice.lease(source, type, options);
+}
+
+/**
  * Says which mechanisms {@link transfer} would try for the same arguments, in which order and why, and
  * why not the others. Nothing is moved, created or emptied.
  *
@@ -54,6 +109,27 @@ export function copyFile(from: string | URL, to: string | URL, options?: CopyOpt
  */
 export function explain(source: Source, target: Target, options?: TransferOptions): Promise<Explanation> {
   return sluice.explain(source, target, options);
+}
+
+/**
+ * Maps a regular file into memory: nothing is read before it is looked at, and pages are shared with whoever else has
+ * the file open. The descriptor stays the caller's; it may be closed at once.
+ *
+ * A file that others truncate can't be read where it ended; the kernel raises SIGBUS there, which ends a process. Here
+ * zeros take the place of what is lost, and `truncated`, `check()` and `read()` tell: see docs/safety.md.
+ *
+ * @throws RangeError for a range that the file doesn't have
+ * @throws TransferError `ENOENT`, `EISDIR`, `EACCES` (a descriptor without the rights for the mode), `ENOMEM`,
+ * `ERR_SLUICE_UNSUPPORTED` (not regular files; other policies than "copy" without the engine), …
+ *
+ * @example
+ * ```ts
+ * using file = map("index.bin");
+ * const header = file.read(0, 64);
+ * ```
+ */
+export function map(file: Mappable, options?: MapOptions): MappedFile {
+  return sluice.map(file, options);
 }
 
 /** What this machine and runtime can do, and the reason for each answer. Loads the engine, if it can be. */

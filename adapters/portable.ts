@@ -117,7 +117,7 @@ export async function transfer(source: Source, target: Target, options: Transfer
       cause: options.signal.reason,
     });
   const account = await driveAsync(transferLoop(plan, capabilitiesHere), (job) => run(job, opened, target, options));
-  return { ...account, durationNs: Math.round((performance.now() - started) * 1e6) };
+  return { ...account, leaseBroken: false, durationNs: Math.round((performance.now() - started) * 1e6) };
 }
 
 /** Not here: there is no file system. */
@@ -136,5 +136,10 @@ export function capabilities(): CapabilityReport {
   return {
     engine: { available: false, reason },
     strategies: Object.fromEntries(entries) as CapabilityReport["strategies"],
+    cache: {
+      normal: { ability: "yes", reason: "the kernel's own rules" },
+      direct: { ability: "no", reason },
+      dontcache: { ability: "no", reason },
+    },
   };
 }

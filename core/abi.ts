@@ -79,6 +79,16 @@ export const symbols = {
     names: ["job"],
     doc: "Closes both duplicates and frees the handle. A running attempt is cancelled and forgotten.",
   }),
+  sluice_job_replace_source: define({
+    args: ["i32", "i32"],
+    names: ["job", "source"],
+    doc: "Gives an idle job another source (duplicated), in place of the one it was opened with.",
+  }),
+  sluice_job_outstanding: define({
+    args: ["i32"],
+    names: ["job"],
+    doc: "Bytes that the target has taken and still holds: unacknowledged by a socket's peer (SIOCOUTQ), unread in a pipe (FIONREAD), 0 for others. -EPIPE where the connection is gone.",
+  }),
   sluice_reap: define({
     args: ["i32", "buffer", "u32"],
     names: ["context", "outcomes", "capacity"],
@@ -139,10 +149,70 @@ export const symbols = {
     names: ["fd", "times"],
     doc: "Sets a file's access and modification times, to the nanosecond (utimensat).",
   }),
+  sluice_lock: define({
+    args: ["i32", "u32", "buffer"],
+    names: ["fd", "type", "range"],
+    doc: "Locks, or unlocks, a range of a file (an extent; an end of -1 is wherever the file ends) for the open file description: F_OFD_SETLK, fcntl(2), Linux 3.15. Never waits: -EAGAIN where somebody else has it.",
+  }),
+  sluice_uncached_io: define({
+    args: [],
+    names: [],
+    doc: "1 where the kernel itself reads and writes without leaving pages behind (RWF_DONTCACHE), on filesystems that have it; else 0.",
+  }),
   sluice_interface: define({
     args: ["buffer", "buffer"],
     names: ["name", "features"],
     doc: "Offload features of a network interface (SIOCETHTOOL).",
+  }),
+  sluice_lease_open: define({
+    args: ["i32", "i32", "u32", "u32"],
+    names: ["context", "fd", "type", "hold_ms"],
+    doc: "Takes a lease on a regular file (F_SETLEASE, fcntl(2)) and answers its handle. -EAGAIN: it is open in the way; -EACCES: not the owner, and no CAP_LEASE; -EINVAL: the filesystem has none. A lease that somebody wants broken is released after hold_ms, and in any case before the kernel takes it.",
+  }),
+  sluice_lease_release: define({
+    args: ["i32"],
+    names: ["lease"],
+    doc: "Releases a lease and frees the handle: 1 where it was held until now, 0 where time had run out for it.",
+  }),
+  sluice_lease_reap: define({
+    args: ["i32", "buffer", "u32"],
+    names: ["context", "breaks", "capacity"],
+    doc: "Takes up to `capacity` breaks of the context's leases and returns how many. Each lease has one.",
+  }),
+  sluice_map: define({
+    args: ["i32", "buffer"],
+    names: ["fd", "mapping"],
+    doc: "Maps a range of a regular file under the SIGBUS guard, fills mapping.address and returns a handle. mapping.offset is a multiple of limits.map_alignment. The descriptor is duplicated.",
+  }),
+  sluice_map_blank: define({
+    args: ["i32"],
+    names: ["handle"],
+    doc: "Lets go of the file: its addresses are zero pages from now on, and stay taken until sluice_unmap.",
+  }),
+  sluice_unmap: define({
+    args: ["i32"],
+    names: ["handle"],
+    doc: "Gives the addresses back and frees the handle. Nobody may look at them any more.",
+  }),
+  sluice_map_lost: define({
+    args: ["i32", "buffer"],
+    names: ["handle", "loss"],
+    doc: "Fills loss.offset: the first offset of the file that was found missing, once or now; -1 where nothing is.",
+  }),
+  sluice_map_advise: define({
+    args: ["i32", "buffer", "u32"],
+    names: ["handle", "range", "advice"],
+    doc: "Tells how a range of the mapping (an extent) will be read (madvise).",
+  }),
+  sluice_map_flush: define({
+    args: ["i32", "buffer"],
+    names: ["handle", "range"],
+    doc: "Waits until what was written to a range of a shared mapping (an extent) is on the disk (msync, MS_SYNC).",
+  }),
+  sluice_map_residency: define({
+    args: ["i32", "buffer"],
+    names: ["handle", "residency"],
+    doc: "Fills residency.bytes: how much of a range of the mapping is in memory, in whole pages (mincore).",
   }),
   sluice_census: define({
     args: ["buffer"],
@@ -167,7 +237,15 @@ export function mapSymbols<T>(make: (args: readonly AbiType[], name: keyof Nativ
 }
 
 /** Numbers of the mechanisms the engine runs. */
-export const opcodes = { sendfile: 1, splice: 2, copyFileRange: 3, reflink: 4, mapped: 5, buffered: 6 } as const;
+export const opcodes = {
+  sendfile: 1,
+  splice: 2,
+  copyFileRange: 3,
+  reflink: 4,
+  mapped: 5,
+  buffered: 6,
+  direct: 7,
+} as const;
 
 /** A mechanism that the native engine runs. */
 export type NativeStrategy = keyof typeof opcodes;
@@ -177,6 +255,15 @@ export const ends = { done: 0, eof: 1, cancelled: 2, error: 3, blocked: 4 } as c
 
 /** Which end an error is about; `none` where the call can't tell or nothing failed. */
 export const sides = { none: 0, source: 1, target: 2 } as const;
+
+/** Types of lease, and what somebody else wants to do to a file that breaks one. */
+export const leaseTypes = { read: 1, write: 2 } as const;
+
+/** What `sluice_lock` makes of a range. */
+export const lockTypes = { none: 0, shared: 1, exclusive: 2 } as const;
+
+/** Bits of `request.flags`. */
+export const requestFlags = { dontcache: 1 } as const;
 
 /** What a descriptor is. */
 export const fdKinds = {
@@ -203,6 +290,9 @@ export const fdFlags = {
 /** Bits of `interface.features`. */
 export const nicFlags = { scatterGather: 1, tso: 2, txChecksum: 4 } as const;
 
+/** What `sluice_map_advise` may say, by the numbers of madvise(2). */
+export const advices = { normal: 0, random: 1, sequential: 2, will_need: 3 } as const;
+
 type FieldType = "i32" | "u32" | "i64";
 type Layout = Readonly<Record<string, FieldType>>;
 
@@ -210,7 +300,7 @@ type Layout = Readonly<Record<string, FieldType>>;
 export const records = {
   request: {
     strategy: "u32",
-    reserved: "u32",
+    flags: "u32",
     offset: "i64",
     length: "i64",
     target_offset: "i64",
@@ -238,17 +328,23 @@ export const records = {
     position: "i64",
     mode: "u32",
     socket_domain: "i32",
+    modified_ns: "i64",
+    changed_ns: "i64",
   },
   extent: { start: "i64", end: "i64" },
   times: { access_s: "i64", access_ns: "i64", modify_s: "i64", modify_ns: "i64" },
   interface: { features: "u32", reserved: "u32" },
+  lease_break: { lease: "i32", wanted: "u32", remaining_ns: "i64" },
+  mapping: { shared: "u32", reserved: "u32", offset: "i64", length: "i64", address: "i64" },
+  loss: { offset: "i64" },
+  residency: { start: "i64", end: "i64", bytes: "i64" },
   census: {
     contexts: "u32",
     jobs: "u32",
     workers: "u32",
     blocking_workers: "u32",
     pooled_pipes: "u32",
-    reserved: "u32",
+    leases: "u32",
   },
 } as const satisfies Record<string, Layout>;
 
@@ -260,6 +356,8 @@ export const limits = {
   inline_copy_bytes: 65536,
   /** Bytes of an engine turn on a socket or pipe. */
   turn_bytes: 2097152,
+  /** What the offset of a mapping is a multiple of: 64 KiB, the largest page size of Linux. */
+  map_alignment: 65536,
 } as const;
 
 const fieldSize = { i32: 4, u32: 4, i64: 8 } as const;
@@ -316,12 +414,29 @@ export const inspectionRecord = codec(records.inspection);
 export const extentRecord = codec(records.extent);
 export const timesRecord = codec(records.times);
 export const interfaceRecord = codec(records.interface);
+export const leaseBreakRecord = codec(records.lease_break);
+export const mappingRecord = codec(records.mapping);
+export const lossRecord = codec(records.loss);
+export const residencyRecord = codec(records.residency);
 export const censusRecord = codec(records.census);
 
 /** FNV-1a over everything above that the C side must agree with; a positive 31-bit number. */
 export const abiFingerprint: number = (() => {
   const shape = Object.entries(symbols).map(([name, { args }]) => [name, args]);
-  const text = JSON.stringify([shape, opcodes, ends, sides, fdKinds, fdFlags, nicFlags, records, limits]);
+  const text = JSON.stringify([
+    shape,
+    opcodes,
+    ends,
+    sides,
+    fdKinds,
+    fdFlags,
+    nicFlags,
+    leaseTypes,
+    lockTypes,
+    requestFlags,
+    records,
+    limits,
+  ]);
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   return hash & 0x7fffffff;

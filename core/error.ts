@@ -9,6 +9,8 @@
  * | `ERR_SLUICE_UNSUPPORTED` | no mechanism serves this pair of ends, or a forced one does not |
  * | `ERR_SLUICE_OVERLAP` | source and target are one file and the ranges overlap |
  * | `ERR_SLUICE_CLOSED` | the runtime's object for one end was closed during the transfer |
+ * | `ERR_SLUICE_LEASE_BROKEN` | somebody wanted to change the source, and its lease had to be released before the end |
+ * | `ERR_SLUICE_CHANGED` | the source was changed while a snapshot of it was made |
  * | `ERR_STREAM_WRITE_AFTER_END` | the target stream was ended before |
  * | `ERR_SLUICE_FAILED` | the runtime failed without a code of its own; see `cause` |
  *

@@ -10,7 +10,7 @@ import {
   type Place,
 } from "./drawing.ts";
 import { endpoint, type Endpoint, type EndpointKind } from "./endpoint.ts";
-import type { Strategy } from "./kernel.ts";
+import type { CacheMode, Strategy } from "./kernel.ts";
 import type { Copied } from "./report.ts";
 import type { Candidate, Plan } from "./select.ts";
 import { strategies } from "./strategies.ts";
@@ -42,6 +42,8 @@ export interface Explanation {
   readonly offset: number | undefined;
   /** Bytes that would be moved; undefined is "until the source ends". */
   readonly length: number | undefined;
+  /** How the page cache would be treated. */
+  readonly cache: CacheMode;
   /** In the order in which they would be tried. */
   readonly candidates: readonly ExplainedCandidate[];
   readonly rejected: readonly Candidate[];
@@ -51,19 +53,29 @@ export interface Explanation {
 
 /** Explains a plan. Nothing is opened, read or moved. */
 export function explainPlan(plan: Plan): Explanation {
-  const { source, target, offset, length, rejected } = plan;
+  const { source, target, offset, length, cache, rejected } = plan;
   return {
     source: explainEnd(source),
     target: explainEnd(target),
     offset,
     length,
+    cache,
     candidates: plan.candidates.map((candidate) => explainCandidate(candidate, source, target)),
     rejected,
     drawing(options) {
       const [chosen] = plan.candidates;
-      return chosen === undefined ? "" : draw(pathOf(chosen.strategy, source, target), options);
+      return chosen === undefined ? "" : draw(withCache(pathOf(chosen.strategy, source, target), cache), options);
     },
   };
+}
+
+const cacheNotes: Partial<Record<CacheMode, string>> = {
+  dontcache: "What was not in the page cache before is dropped from it again.",
+};
+
+function withCache(path: Path, cache: CacheMode): Path {
+  const note = cacheNotes[cache];
+  return note === undefined ? path : { ...path, notes: [...path.notes, note] };
 }
 
 function explainEnd({ name, kind, size }: Endpoint): ExplainedEnd {
@@ -134,6 +146,17 @@ const ends: Readonly<Record<EndpointKind, EndRow>> = {
   },
 };
 
+/** A file as O_DIRECT sees it: the disk's own DMA goes to and from the buffer, which the kernel pins. */
+const pinned: EndRow = {
+  label: "pinned pages",
+  lane: "kernel",
+  hardware: "disk",
+  takesPages: "reference",
+  takesBuffer: "reference",
+};
+
+const directEnds: typeof ends = { ...ends, file: pinned, blockDevice: pinned };
+
 const place = (label: string, lane: Place["lane"], column: number): Place => ({ label, lane, column });
 
 /** The boxes of the two ends and what the hardware does on its own before and after. */
@@ -146,9 +169,9 @@ interface Frame {
   readonly after: readonly Hop[];
 }
 
-function frame({ kind: sourceKind }: Endpoint, { kind: targetKind }: Endpoint): Frame {
-  const source = ends[sourceKind];
-  const target = ends[targetKind];
+function frame({ kind: sourceKind }: Endpoint, { kind: targetKind }: Endpoint, rows: typeof ends): Frame {
+  const source = rows[sourceKind];
+  const target = rows[targetKind];
   const from = place(source.label, source.lane, 0);
   const to = place(target.label, target.lane, 2);
   const dma = (hops: readonly [Place, Place]): readonly Hop[] => [{ from: hops[0], to: hops[1], cost: "dma" }];
@@ -201,6 +224,10 @@ const routes: Readonly<Record<Exclude<Strategy, "reflink">, Route>> = {
     hops: through(place("user buffer", "user", 1), "copy", between.target.takesBuffer, between),
     calls: ["read", "write"],
   }),
+  direct: (between) => ({
+    hops: through(place("user buffer", "user", 1), "reference", between.target.takesBuffer, between, "the same pages"),
+    calls: ["read", "write"],
+  }),
   portable: (between) => ({
     hops:
       between.source.lane === "user"
@@ -230,7 +257,7 @@ const sharedBlocks: Path = (() => {
 /** The way of the bytes by one mechanism. */
 export function pathOf(strategy: Strategy, source: Endpoint, target: Endpoint): Path {
   if (strategy === "reflink") return sharedBlocks;
-  const between = frame(source, target);
+  const between = frame(source, target, strategy === "direct" ? directEnds : ends);
   const { hops, calls, note = between.target.note } = routes[strategy](between);
   const uncertain = hops.some(({ cost }) => cost === "maybe");
   return {

@@ -8,6 +8,9 @@ import type { NativeStrategy } from "./abi.ts";
 /** A mechanism by its own name. `portable` is the runtime's ordinary API. */
 export type Strategy = NativeStrategy | "portable";
 
+/** How a transfer treats the page cache. */
+export type CacheMode = "normal" | "direct" | "dontcache";
+
 /** One attempt: one mechanism over one byte range. */
 export interface Job {
   readonly strategy: Strategy;
@@ -19,6 +22,8 @@ export interface Job {
   readonly targetOffset: number | undefined;
   /** Whether the body is small enough for one attempt on the calling thread that never waits. */
   readonly inline: boolean;
+  /** "dontcache": the engine drops from the page cache what the attempt brought into it. */
+  readonly cache: CacheMode;
 }
 
 /** What became of a {@link Job}. Falling back is a value, never an exception. */
@@ -34,6 +39,8 @@ export interface Outcome {
   readonly failed?: "source" | "target" | undefined;
   /** Which end's object was closed, where that is what cancelled the attempt; `cause` says by what, if by an error. */
   readonly closed?: "source" | "target" | undefined;
+  /** Whether somebody wants the source, which was leased, where that is what cancelled the attempt. */
+  readonly leaseBroken?: boolean | undefined;
   /** What the runtime threw, where the attempt ran through its API. */
   readonly cause?: unknown;
   readonly syscalls: number;

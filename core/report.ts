@@ -1,5 +1,5 @@
 /** What a transfer did, told honestly. */
-import type { Strategy } from "./kernel.ts";
+import type { CacheMode, Strategy } from "./kernel.ts";
 
 /** One mechanism's share of a transfer. */
 export interface Attempt {
@@ -22,12 +22,16 @@ export interface Report {
   readonly strategy: Strategy | undefined;
   readonly attempts: readonly Attempt[];
   readonly copied: Copied;
+  /** How the page cache was treated, as asked for. */
+  readonly cache: CacheMode;
   /** System calls of the engine; 0 for the portable path, where the runtime makes them. */
   readonly syscalls: number;
   /** How often the transfer waited for an end to become ready. */
   readonly waits: number;
   /** CPU time of the threads that moved the bytes, in nanoseconds; 0 for the portable path. */
   readonly cpuNs: number;
+  /** Whether somebody wanted to write or truncate the source while the transfer had a lease on it. */
+  readonly leaseBroken: boolean;
   /** Wall-clock time, in nanoseconds. */
   readonly durationNs: number;
 }

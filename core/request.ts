@@ -1,6 +1,7 @@
 /** The options of a transfer, checked before any byte moves. */
 import { argumentError, shown, TransferError } from "./error.ts";
-import type { Strategy } from "./kernel.ts";
+import type { CacheMode, Strategy } from "./kernel.ts";
+import { type Consistency, consistencies, type OnLeaseBreak, onLeaseBreaks } from "./lease.ts";
 import { strategies, strategyNames } from "./strategies.ts";
 
 /** A number of bytes: a safe integer, or a bigint that is one. */
@@ -20,10 +21,31 @@ export interface TransferOptions {
    * `ERR_SLUICE_UNSUPPORTED` and nothing is touched. Default true.
    */
   readonly fallback?: boolean | undefined;
-  /** What a change to the source under way means. Only "live" so far: edits may still reach the peer. */
-  readonly consistency?: "live" | undefined;
-  /** How the page cache is used. Only "normal" so far. */
-  readonly cache?: "normal" | undefined;
+  /**
+   * What a change to the source under way means. "live": it may reach the peer. "leased": a lease is held until the peer
+   * has acknowledged the last byte, so that nobody can write or truncate the file unnoticed; a writer waits meanwhile.
+   * "snapshot": the file is saved first (FICLONERANGE, else a copy), and that is sent. The last two are for regular
+   * files, and "leased" needs the engine: where they can't be had the transfer fails. Default "live".
+   */
+  readonly consistency?: Consistency | undefined;
+  /**
+   * What is done when somebody wants to change a leased source. "finish": go on, and release at the end. "abort": stop
+   * and release. "snapshot": save what is left, release and go on from the copy; so that this keeps its promise, only
+   * mechanisms that copy are used. A transfer that has to release before its end fails with
+   * `ERR_SLUICE_LEASE_BROKEN`. Default "finish".
+   */
+  readonly onLeaseBreak?: OnLeaseBreak | undefined;
+  /**
+   * For how long somebody may be held up by the lease, in milliseconds. Default, and most: seven eighths of
+   * /proc/sys/fs/lease-break-time, which is 45 s where nobody has changed it.
+   */
+  readonly leaseHoldMs?: number | undefined;
+  /**
+   * How the page cache is treated. "normal": by the kernel's own rules. "direct": past it, by O_DIRECT; the same as
+   * `strategy: "direct"`. "dontcache": it is left as it was, by whichever mechanism; what somebody else had there
+   * stays. `ERR_SLUICE_UNSUPPORTED` where that can't be kept. Default "normal".
+   */
+  readonly cache?: CacheMode | undefined;
   /** Aborts the transfer: it rejects with an AbortError that says how many bytes had moved. */
   readonly signal?: AbortSignalLike | undefined;
   /** Called with the bytes moved so far, at most about ten times a second, and once at the end. */
@@ -45,6 +67,11 @@ export interface Request {
   readonly targetOffset: number | undefined;
   readonly strategy: "auto" | readonly Strategy[];
   readonly fallback: boolean;
+  readonly cache: CacheMode;
+  readonly consistency: Consistency;
+  readonly onLeaseBreak: OnLeaseBreak;
+  /** 0: as long as is safe. */
+  readonly leaseHoldMs: number;
 }
 
 function byteCount(name: string, value: unknown): number {
@@ -56,7 +83,21 @@ function byteCount(name: string, value: unknown): number {
   return count;
 }
 
-function optionalCount(name: string, value: unknown): number | undefined {
+/** Most milliseconds that the engine's 32 bits hold. */
+const mostHoldMs = 0x7fffffff;
+
+/** Checks for how long a broken lease may be held; 0 is as long as is safe. */
+export function checkHoldMs(name: string, value: unknown): number {
+  if (value === undefined) return 0;
+  if (typeof value !== "number")
+    throw argumentError("ERR_INVALID_ARG_TYPE", `${name} must be a number of milliseconds, got ${typeof value}`);
+  if (!Number.isInteger(value) || value < 1 || value > mostHoldMs)
+    throw argumentError("ERR_OUT_OF_RANGE", `${name} must be a whole number from 1 to ${mostHoldMs}, got ${value}`);
+  return value;
+}
+
+/** An optional number of bytes. @throws TypeError, RangeError */
+export function optionalCount(name: string, value: unknown): number | undefined {
   return value === undefined ? undefined : byteCount(name, value);
 }
 
@@ -72,8 +113,28 @@ function checkStrategy(value: unknown): "auto" | readonly Strategy[] {
   return list;
 }
 
-/** Options that later versions widen: asking for more than this one has is an error, never ignored. */
-const onlyChoice = { consistency: "live", cache: "normal" } as const;
+export const cacheModes: readonly CacheMode[] = ["normal", "direct", "dontcache"];
+
+/** Modes that this version has: asking for another is an error, never ignored. */
+const modes = { consistency: consistencies, onLeaseBreak: onLeaseBreaks, cache: cacheModes } as const;
+
+function checkMode<Name extends keyof typeof modes>(name: Name, value: unknown): (typeof modes)[Name][number] {
+  const known: readonly (typeof modes)[Name][number][] = modes[name];
+  const found = value === undefined ? known[0] : known.find((mode) => mode === value);
+  if (found !== undefined) return found;
+  const list = known.map((mode) => `"${mode}"`).join(", ");
+  throw new TransferError(`Cannot transfer: ${name} "${shown(value)}" is not available, only ${list}`, {
+    code: "ERR_SLUICE_UNSUPPORTED",
+  });
+}
+
+/** "direct" is a mechanism of its own, so that no other one can be asked for at the same time. */
+function checkCache(value: unknown, strategy: "auto" | readonly Strategy[]): CacheMode {
+  const cache = checkMode("cache", value);
+  if (cache === "direct" && strategy !== "auto" && strategy.some((name) => name !== "direct"))
+    throw argumentError("ERR_INVALID_ARG_VALUE", `cache "direct" excludes the strategy ${strategy.join(", ")}`);
+  return cache;
+}
 
 /**
  * Checks the options of a transfer.
@@ -83,24 +144,22 @@ const onlyChoice = { consistency: "live", cache: "normal" } as const;
  */
 export function checkOptions(options: TransferOptions = {}): Request {
   checkObject(options);
-  for (const [name, choice] of Object.entries(onlyChoice)) {
-    const value: unknown = options[name as keyof typeof onlyChoice];
-    if (value !== undefined && value !== choice)
-      throw new TransferError(`Cannot transfer: ${name} "${shown(value)}" is not available, only "${choice}" is`, {
-        code: "ERR_SLUICE_UNSUPPORTED",
-      });
-  }
   checkSignal(options.signal);
   if (options.onProgress !== undefined && typeof options.onProgress !== "function")
     throw argumentError("ERR_INVALID_ARG_TYPE", `onProgress must be a function, got ${typeof options.onProgress}`);
   if (options.fallback !== undefined && typeof options.fallback !== "boolean")
     throw argumentError("ERR_INVALID_ARG_TYPE", `fallback must be a boolean, got ${typeof options.fallback}`);
+  const strategy = checkStrategy(options.strategy);
   return {
     offset: optionalCount("offset", options.offset) ?? 0,
     length: options.length === Infinity ? undefined : optionalCount("length", options.length),
     targetOffset: optionalCount("targetOffset", options.targetOffset),
-    strategy: checkStrategy(options.strategy),
+    strategy,
     fallback: options.fallback ?? true,
+    cache: checkCache(options.cache, strategy),
+    consistency: checkMode("consistency", options.consistency),
+    onLeaseBreak: checkMode("onLeaseBreak", options.onLeaseBreak),
+    leaseHoldMs: checkHoldMs("leaseHoldMs", options.leaseHoldMs),
   };
 }
 

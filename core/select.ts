@@ -4,7 +4,8 @@ import type { Capability } from "./capabilities.ts";
 import { type Endpoint, type EndpointKind, hasPositions, isSameFile } from "./endpoint.ts";
 import { errnoNumber } from "./errno.ts";
 import { TransferError } from "./error.ts";
-import type { Strategy } from "./kernel.ts";
+import type { CacheMode, Strategy } from "./kernel.ts";
+import { breaksPromise } from "./lease.ts";
 import type { Request } from "./request.ts";
 import { strategies } from "./strategies.ts";
 
@@ -25,6 +26,7 @@ export interface Plan {
   readonly owed: boolean;
   readonly targetOffset: number | undefined;
   readonly inline: boolean;
+  readonly cache: CacheMode;
   /** In the order in which they are tried. Never empty. */
   readonly candidates: readonly Candidate[];
   /** The others, each with the reason why it is not tried. */
@@ -43,6 +45,18 @@ const orders = {
   fileToAny: ["sendfile", "splice", "mapped", "buffered"],
   streamToAny: ["splice", "buffered"],
 } as const satisfies Record<string, Order>;
+
+/** Pages that a socket or pipe refers to stay in the page cache until the peer has them: copied ones can go at once. */
+function orderLeavingNoPages(source: Endpoint, target: Endpoint): Order {
+  const order = orderFor(source, target);
+  return target.kind === "file" ? order : ["buffered", ...order.filter((strategy) => strategy !== "buffered")];
+}
+
+/** What "auto" stands for. */
+function automatic(source: Endpoint, target: Endpoint, cache: CacheMode): Order {
+  if (cache === "direct") return ["direct"];
+  return [...(cache === "dontcache" ? orderLeavingNoPages : orderFor)(source, target), "portable"];
+}
 
 function orderFor(source: Endpoint, target: Endpoint): Order {
   if (source.kind !== "file" && source.kind !== "blockDevice") return orders.streamToAny;
@@ -72,6 +86,8 @@ function checkEnds(source: Endpoint, target: Endpoint, request: Request): void {
       no("ERR_SLUICE_UNSUPPORTED", `${end.name} is a socket of datagrams or packets, not a byte stream`);
     if (end.listening) no("ENOTCONN", `${end.name} is listening, not connected`);
   }
+  if (request.consistency !== "live" && source.kind !== "file")
+    no("ERR_SLUICE_UNSUPPORTED", `consistency "${request.consistency}" is for regular files alone`);
   if (!source.readable) no("EBADF", `${source.name} is not open for reading`);
   if (!target.writable) no("EBADF", `${target.name} is not open for writing`);
   if (!hasPositions(source) && request.offset !== 0)
@@ -100,12 +116,14 @@ function objection(
   request: Request,
   knowledge: Knowledge,
 ): string | undefined {
-  if (strategy === "portable")
+  if (strategy === "portable") {
+    if (request.cache !== "normal") return "the runtime's own reads and writes leave pages in the page cache";
     return request.fallback ? undefined : "the portable path is forbidden by fallback: false";
+  }
   for (const end of [source, target]) if (!end.fd) return end.withoutFd ?? `${end.name} has no descriptor`;
   const { ability, reason } = knowledge(strategy, source, target);
   if (ability === "no") return reason;
-  return strategies[strategy].unfit(source, target, request);
+  return breaksPromise(strategy, source, target, request) ?? strategies[strategy].unfit(source, target, request);
 }
 
 /**
@@ -121,7 +139,7 @@ export function select(source: Endpoint, target: Endpoint, request: Request, kno
     checkOverlap(source, target, request.offset, length, request.targetOffset);
 
   const forced = request.strategy !== "auto";
-  const wanted: Order = request.strategy === "auto" ? [...orderFor(source, target), "portable"] : request.strategy;
+  const wanted: Order = request.strategy === "auto" ? automatic(source, target, request.cache) : request.strategy;
   const candidates: Candidate[] = [];
   const rejected: Candidate[] = [];
   for (const strategy of wanted) {
@@ -133,7 +151,7 @@ export function select(source: Endpoint, target: Endpoint, request: Request, kno
     const list = rejected.map(({ strategy, reason }) => `${strategy}: ${reason}`).join("; ");
     refuse(source, target, "ERR_SLUICE_UNSUPPORTED", `no mechanism is left (${list})`);
   }
-  const inline = isInline(source, target, length);
+  const inline = request.cache === "normal" && isInline(source, target, length);
   const copying = inline && length !== undefined && length <= limits.inline_copy_bytes;
   return {
     source,
@@ -143,6 +161,7 @@ export function select(source: Endpoint, target: Endpoint, request: Request, kno
     owed,
     targetOffset: request.targetOffset,
     inline,
+    cache: request.cache,
     candidates: copying && !forced ? bufferedFirst(candidates) : candidates,
     rejected,
   };

@@ -19,6 +19,8 @@ export interface StrategyRow {
   readonly unfit: (source: Endpoint, target: Endpoint, range: Range) => string | undefined;
   /** Errno names that mean "another mechanism may do it". Everything else is the caller's to know. */
   readonly refusals: ReadonlySet<string>;
+  /** Refusals that say in general what these ends can't do: `ERR_SLUICE_UNSUPPORTED` where nothing else is to be tried. */
+  readonly unsupported?: Readonly<Record<string, string>>;
   /** Whether a 0 before any byte may come from a filesystem that can't do this, not from the end of file. */
   readonly zeroMayRefuse: boolean;
   /** CPU copies of each byte, in words, without those of the target's own hardware. */
@@ -127,6 +129,18 @@ export const strategies: Readonly<Record<Strategy, StrategyRow>> = {
     switches: 4,
     copied: always("yes"),
     about: "maps a window of the file and writes from it",
+  },
+  direct: {
+    syscalls: ["write", "read"],
+    unfit: (source) =>
+      isFile(source) || source.kind === "blockDevice" ? undefined : "its source must be a file or a block device",
+    refusals: refusals("EINVAL", "EACCES", "EPERM", "ENOENT", "EROFS", "ETXTBSY", "ENOMEM"),
+    unsupported: { EINVAL: "the filesystem has no direct I/O for this file" },
+    zeroMayRefuse: false,
+    copies: "0 between files, else 1",
+    switches: 4,
+    copied: (_source, target) => (hasPositions(target) ? "unknown" : "yes"),
+    about: "reads and writes past the page cache (O_DIRECT, Linux 2.6)",
   },
   portable: {
     syscalls: ["write", "read"],

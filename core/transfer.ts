@@ -11,8 +11,8 @@ import type { Attempt, Copied, Report } from "./report.ts";
 import type { Candidate, Plan } from "./select.ts";
 import { strategies } from "./strategies.ts";
 
-/** The report without the wall-clock time, which only a driver with a clock can tell. */
-export type Account = Omit<Report, "durationNs">;
+/** The report without what only a driver can tell: the wall-clock time, and what became of a lease. */
+export type Account = Omit<Report, "durationNs" | "leaseBroken">;
 
 interface Ledger {
   bytes: number;
@@ -21,6 +21,11 @@ interface Ledger {
   cpuNs: number;
   readonly attempts: Attempt[];
 }
+
+/** What the engine answers where it can't leave the page cache as it was. */
+const cacheRefusals: Readonly<Record<string, string>> = {
+  ENODATA: "the kernel tells neither what was in the page cache before, nor has it RWF_DONTCACHE for this file",
+};
 
 type Verdict = { readonly kind: "complete" } | { readonly kind: "next"; readonly why: string } | Failure;
 
@@ -74,6 +79,7 @@ function jobFor(plan: Plan, { strategy }: Candidate, moved: number): Job {
     length: plan.length === undefined ? undefined : plan.length - moved,
     targetOffset: plan.targetOffset === undefined ? undefined : plan.targetOffset + moved,
     inline: plan.inline,
+    cache: plan.cache,
   };
 }
 
@@ -95,6 +101,12 @@ function judge(plan: Plan, { strategy }: Candidate, outcome: Outcome, moved: num
       cause: outcome.cause,
     });
   }
+  if (outcome.leaseBroken)
+    return failed(`somebody wants to change the source, whose lease was broken after ${total} bytes`, {
+      code: "ERR_SLUICE_LEASE_BROKEN",
+      failed: "source",
+      cause: outcome.cause,
+    });
   if (outcome.end === "cancelled")
     return failed(`aborted after ${total} bytes`, { code: "ABORT_ERR", cause: outcome.cause });
   if (outcome.end === "eof") {
@@ -112,8 +124,12 @@ function judge(plan: Plan, { strategy }: Candidate, outcome: Outcome, moved: num
   const code = codeOf(outcome);
   const errno = outcome.errno || errnoNumber(code) || undefined;
   const syscall = row.syscalls[outcome.failed === "source" ? row.syscalls.length - 1 : 0];
-  if (more && outcome.stranded === 0 && row.refusals.has(code)) return { kind: "next", why: `it answered ${code}` };
+  const refused = row.refusals.has(code) || (plan.cache === "dontcache" && Object.hasOwn(cacheRefusals, code));
+  if (more && outcome.stranded === 0 && refused) return { kind: "next", why: `it answered ${code}` };
   const after = total > 0 ? ` after ${total} bytes` : "";
+  const reason = (plan.cache === "dontcache" ? cacheRefusals[code] : undefined) ?? row.unsupported?.[code];
+  if (reason !== undefined)
+    return failed(`${reason} (${code})${after}`, { code: "ERR_SLUICE_UNSUPPORTED", errno, failed: outcome.failed });
   return failed(`${errnoText(code)} (${code}, ${syscall})${after}`, {
     code,
     errno,
@@ -147,7 +163,7 @@ function enter(ledger: Ledger, { strategy, reason }: Candidate, outcome: Outcome
   });
 }
 
-function close({ source, target }: Plan, { bytes, syscalls, waits, cpuNs, attempts }: Ledger): Account {
+function close({ source, target, cache }: Plan, { bytes, syscalls, waits, cpuNs, attempts }: Ledger): Account {
   let best: Attempt | undefined;
   let copied: Copied = "no";
   for (const attempt of attempts) {
@@ -155,7 +171,7 @@ function close({ source, target }: Plan, { bytes, syscalls, waits, cpuNs, attemp
     const answer = attempt.bytes > 0 ? strategies[attempt.strategy].copied(source, target) : "no";
     if (answer === "yes" || copied === "no") copied = answer;
   }
-  return { bytes, strategy: best?.strategy, attempts, copied, syscalls, waits, cpuNs };
+  return { bytes, strategy: best?.strategy, attempts, copied, cache, syscalls, waits, cpuNs };
 }
 
 const nouns: Partial<Record<EndpointKind, string>> = {

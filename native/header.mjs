@@ -50,6 +50,10 @@ ${enumeration("SIDE_", abi.sides)}
 ${enumeration("KIND_", abi.fdKinds)}
 ${enumeration("FD_", abi.fdFlags)}
 ${enumeration("NIC_", abi.nicFlags)}
+${enumeration("ADVICE_", abi.advices)}
+${enumeration("LEASE_", abi.leaseTypes)}
+${enumeration("LOCK_", abi.lockTypes)}
+${enumeration("REQUEST_", abi.requestFlags)}
 /* Limits, in bytes. */
 ${enumeration("", abi.limits)}
 ${Object.entries(abi.records).map(structure).join("\n")}

@@ -1,5 +1,5 @@
 /** Binds the native library with bun:ffi, and is woken by a socket. */
-import { dlopen, FFIType } from "bun:ffi";
+import { dlopen, FFIType, type Pointer, toArrayBuffer } from "bun:ffi";
 import { statSync } from "node:fs";
 import process from "node:process";
 import { type AbiType, mapSymbols, type Native } from "../../core/abi.ts";
@@ -53,6 +53,8 @@ export const bun: Runtime = {
   keepsStreams: "Bun's node:http shows no descriptors; Bun sends a body of Bun.file() by sendfile itself",
   env: (name) => process.env[name],
   bind,
+  // Pointers are numbers here, of a type of their own.
+  view: (address, length) => toArrayBuffer(Number(address) as Pointer, 0, length),
   openWaker,
   socketFd,
   stopReading,

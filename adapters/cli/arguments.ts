@@ -1,5 +1,6 @@
 /** Arguments of the command line as values. Each throws what commander turns into a line about usage. */
 import { InvalidArgumentError, Option } from "commander";
+import { cacheModes } from "../../core/request.ts";
 import { strategyNames } from "../../core/strategies.ts";
 
 /** A number of bytes, with K, M, G or T for powers of 1024: "4096", "64K", "2GiB". */
@@ -46,3 +47,8 @@ export const lengthOption = (): Option =>
   new Option("--length <bytes>", "move at most this much").argParser(parseBytes);
 export const strategyOption = (): Option =>
   new Option("--strategy <name>", "use this mechanism and no other").choices(strategyNames);
+export const cacheOption = (): Option =>
+  new Option(
+    "--cache <mode>",
+    "how the page cache is treated: past it (direct), or left as it was (dontcache)",
+  ).choices(cacheModes);

@@ -40,6 +40,12 @@ function holdLifeline(native: Native, context: number): void {
   }
 }
 
+function view(address: bigint, length: number): ArrayBuffer {
+  const pointer = Deno.UnsafePointer.create(address);
+  if (pointer === null) throw new TypeError("There is nothing at address 0");
+  return Deno.UnsafePointerView.getArrayBuffer(pointer, length);
+}
+
 /** A socket that Deno reads: 28 µs to the event loop, where a thread-safe callback takes 57 µs. */
 function openWaker(native: Native, onWake: () => void): Waker {
   const context = openContext(native);
@@ -57,6 +63,7 @@ export const deno: Runtime = {
   keepsSockets: "Deno may have a read of the socket under way",
   env: (name) => (isGranted({ name: "env", variable: name }) ? Deno.env.get(name) : undefined),
   bind,
+  view,
   openWaker,
   socketFd: (socket) => (library === undefined ? "the engine is not there" : socketFd(socket, library.sluice_close)),
   stopReading,

@@ -13,11 +13,12 @@ const koffiType: Record<AbiType, string> = { i32: "int32", u32: "uint32", buffer
 type Koffi = typeof import("koffi");
 
 /** Required when first needed: importing sluice must cost nothing where koffi is absent or forbidden. */
+const requireKoffi = () => createRequire(import.meta.url)("koffi") as Koffi;
+
 function bind(path: string): Native {
   // Opening a FIFO would wait for ever.
   if (!statSync(path).isFile()) throw new Error("not a regular file");
-  const require = createRequire(import.meta.url);
-  const koffi = require("koffi") as Koffi;
+  const koffi = requireKoffi();
   const library = koffi.load(path);
   return mapSymbols((args, name) =>
     library.func(
@@ -55,6 +56,7 @@ export const node: Runtime = {
   name: "node",
   env: (name) => process.env[name],
   bind,
+  view: (address, length) => requireKoffi().view(address, length),
   openWaker,
   socketFd,
   stopReading,

@@ -2,7 +2,9 @@
 import type { FileHandle } from "node:fs/promises";
 import type { Readable, Writable } from "node:stream";
 import type { Capability } from "../../core/capabilities.ts";
-import type { Strategy } from "../../core/kernel.ts";
+import type { CacheMode, Strategy } from "../../core/kernel.ts";
+import type { ByteCount } from "../../core/request.ts";
+import type { Lease } from "./lease.ts";
 
 /** An open descriptor that stays the caller's: Sluice duplicates it and never closes it. */
 export interface HasFd {
@@ -39,6 +41,17 @@ export type Source = string | URL | number | HasFd | FileHandle | Readable | Uin
 /** Where bytes go: a path or file URL (created, or emptied unless `targetOffset` is given), a descriptor, an open file, a socket or a stream. */
 export type Target = string | URL | number | HasFd | FileHandle | Writable | RuntimeEnd;
 
+/** What a lease can be taken on: a regular file. */
+export type LeaseSource = string | URL | number | HasFd | FileHandle;
+
+export interface LeaseOptions {
+  /**
+   * For how long somebody may be held up when the lease is broken, in milliseconds; then it is released by itself.
+   * Default, and most: seven eighths of /proc/sys/fs/lease-break-time, which is 45 s where nobody has changed it.
+   */
+  readonly holdMs?: number | undefined;
+}
+
 export interface CopyOptions {
   /** Whether an existing target is replaced. Default true. When false: `EEXIST`. */
   readonly overwrite?: boolean | undefined;
@@ -48,6 +61,11 @@ export interface CopyOptions {
   readonly reflink?: "auto" | "always" | "never" | undefined;
   /** Keep holes as holes. Default "auto": where the source has any. */
   readonly sparse?: "auto" | "always" | "never" | undefined;
+  /**
+   * How the page cache is treated; see `TransferOptions`. "direct" copies every block, so that it can't be had with
+   * `reflink: "always"`. Default "normal".
+   */
+  readonly cache?: CacheMode | undefined;
   /** fsync the file and its folder before resolving. Default false. */
   readonly durable?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -63,6 +81,8 @@ export interface CapabilityReport {
     readonly reason: string;
   };
   readonly strategies: Readonly<Record<Strategy, Capability>>;
+  /** The modes of the page cache; the filesystem has its say, too. */
+  readonly cache: Readonly<Record<CacheMode, Capability>>;
 }
 
 /** What a network interface does by itself (SIOCETHTOOL, ethtool(8)). */
@@ -72,4 +92,61 @@ export interface InterfaceFeatures {
   /** It cuts large sends into segments. */
   readonly tso: boolean;
   readonly txChecksum: boolean;
+}
+
+/** How a mapping will be read: "normal" reads ahead a little, "sequential" more, "random" not at all (madvise(2)). */
+export type MapAdvice = "normal" | "sequential" | "random";
+
+export interface Residency {
+  /** Bytes in memory, counted in pages. */
+  readonly resident: number;
+  readonly total: number;
+}
+
+/**
+ * A file as memory. Offsets are in bytes from the mapping's start, wherever that lies in the file.
+ *
+ * Every method but `close` throws TransferError `ERR_SLUICE_CLOSED` once the mapping is closed. Views of it are then
+ * empty; on Node 20, which can't take memory away from a view, they show zeros.
+ */
+export interface MappedFile extends Disposable {
+  /**
+   * The whole of it. A view is never read-only in JavaScript: writes to one of mode "read" stay in this process.
+   *
+   * @throws RangeError for more than 4 GiB: use {@link window}
+   */
+  readonly bytes: Uint8Array;
+  readonly length: number;
+  /** A view of a part, of up to 4 GiB; without a length, to the end. */
+  window(offset: ByteCount, length?: ByteCount): Uint8Array;
+  /**
+   * A copy of a part, checked: never a zero in the place of what is lost.
+   *
+   * @throws TransferError `ERR_SLUICE_TRUNCATED`
+   */
+  read(offset: ByteCount, length?: ByteCount): Uint8Array;
+  /** The first byte that is lost since the file was truncated, or can't be read: zeros are in its place. Asked anew each time. */
+  readonly truncated: number | undefined;
+  /**
+   * Makes sure that what was read so far was the file's.
+   *
+   * @throws TransferError `ERR_SLUICE_TRUNCATED` with `sourceOffset`, where {@link truncated} is a number
+   */
+  check(): void;
+  /** Starts to read a part into memory, and doesn't wait for it (MADV_WILLNEED). */
+  prefetch(offset?: ByteCount, length?: ByteCount): void;
+  advise(advice: MapAdvice, offset?: ByteCount, length?: ByteCount): void;
+  /** How much of a part is in memory (mincore(2)). The kernel tells owners and writers alone; to others all of it seems there. */
+  residency(offset?: ByteCount, length?: ByteCount): Residency;
+  /**
+   * Waits until what was written to a shared mapping is on the disk (msync(2)), holding this thread. Other readers of the
+   * file have seen it before.
+   *
+   * @throws TransferError `ERR_SLUICE_TRUNCATED` where some of it is lost, `EIO`; `ERR_SLUICE_UNSUPPORTED` for other modes
+   */
+  flush(offset?: ByteCount, length?: ByteCount): void;
+  /** What policy "lease" holds until the mapping is closed. Its `broken` tells that somebody waits for the file. */
+  readonly lease: Lease | undefined;
+  /** Lets go of the file. The second time does nothing. */
+  close(): void;
 }

@@ -30,7 +30,7 @@ function unlisten(signal: AbortSignalLike, callback: () => void): void {
   signal.removeEventListener("abort", watch.listener);
 }
 
-type Cause = Pick<Outcome, "closed" | "cause">;
+type Cause = Pick<Outcome, "closed" | "leaseBroken" | "cause">;
 
 export class Cancellation {
   #cause: Cause | undefined;
@@ -54,6 +54,11 @@ export class Cancellation {
   /** To be called when the runtime's object for an end is closed, with the error that closed it, if one did. */
   closed(end: "source" | "target", error?: unknown): void {
     this.#cancel({ closed: end, cause: error ?? undefined });
+  }
+
+  /** To be called when the source's lease has to be released, with what else went wrong, if anything did. */
+  leaseBroken(cause?: unknown): void {
+    this.#cancel({ leaseBroken: true, cause });
   }
 
   /** Stops the transfer for a reason of our own, which becomes the error's cause. */

@@ -1,5 +1,14 @@
 /** The native engine as seen from one isolate: jobs go in, outcomes come back on the event loop. */
-import { ends, extentRecord, type Native, opcodes, outcomeRecord, requestRecord } from "../../core/abi.ts";
+import {
+  ends,
+  extentRecord,
+  leaseBreakRecord,
+  type Native,
+  opcodes,
+  outcomeRecord,
+  requestFlags,
+  requestRecord,
+} from "../../core/abi.ts";
 import { errnoName } from "../../core/errno.ts";
 import { type Job, nothing, type Outcome } from "../../core/kernel.ts";
 import type { Runtime, Waker } from "./runtime.ts";
@@ -22,6 +31,9 @@ export class RecordMemory {
 
 const noBytes = new Uint8Array(0);
 
+/** Told what somebody wants to do (`leaseTypes`), and after how many nanoseconds the lease is gone. */
+type OnBreak = (wanted: number, remainingNs: number) => void;
+
 /** What became of an attempt on the calling thread. */
 export interface Attempted {
   readonly outcome: Outcome;
@@ -39,6 +51,7 @@ function encode({ view }: RecordMemory, job: Job): void {
   const { strategy } = job;
   if (strategy === "portable") throw new TypeError("The engine has no portable strategy");
   requestRecord.set(view, "strategy", opcodes[strategy]);
+  requestRecord.set(view, "flags", job.cache === "dontcache" ? requestFlags.dontcache : 0);
   requestRecord.set(view, "offset", job.offset ?? -1);
   requestRecord.set(view, "length", job.length ?? -1);
   requestRecord.set(view, "target_offset", job.targetOffset ?? -1);
@@ -68,6 +81,17 @@ function sum(first: Outcome, rest: Outcome): Outcome {
   };
 }
 
+/** What is left of a job when so many bytes have moved. */
+function after(job: Job, bytes: number): Job {
+  const past = (position: number | undefined) => (position === undefined ? undefined : position + bytes);
+  return {
+    ...job,
+    offset: past(job.offset),
+    length: job.length === undefined ? undefined : job.length - bytes,
+    targetOffset: past(job.targetOffset),
+  };
+}
+
 /** Opens a context for this isolate. Throws TransferError `EMFILE` where no descriptor is left for it. */
 export function openContext(native: Native): number {
   const context = native.sluice_context_open();
@@ -81,13 +105,30 @@ export class Engine {
   readonly #pending = new Map<number, (outcome: Outcome) => void>();
   readonly #request = new RecordMemory(requestRecord.size);
   readonly #outcomes = new RecordMemory(outcomeRecord.size * batch);
+  readonly #leases = new Map<number, OnBreak>();
+  readonly #breaks = new RecordMemory(leaseBreakRecord.size * batch);
+  /** What keeps the process alive: attempts under way, and leases that were told to. */
+  #references = 0;
 
   constructor(native: Native, runtime: Runtime) {
     this.native = native;
     this.#waker = runtime.openWaker(native, () => this.#reap());
   }
 
+  ref(): void {
+    if (this.#references++ === 0) this.#waker.ref();
+  }
+
+  unref(): void {
+    if (--this.#references === 0) this.#waker.unref();
+  }
+
   #reap(): void {
+    this.#reapOutcomes();
+    if (this.#leases.size > 0) this.#reapBreaks();
+  }
+
+  #reapOutcomes(): void {
     let count: number;
     do {
       count = this.native.sluice_reap(this.#waker.context, this.#outcomes.bytes, batch);
@@ -97,11 +138,40 @@ export class Engine {
         settled.push([outcomeRecord.get(this.#outcomes.view, "job", base), decode(this.#outcomes, base)]);
       for (const [job, outcome] of settled) {
         const settle = this.#pending.get(job);
-        this.#pending.delete(job);
+        if (!this.#pending.delete(job)) continue;
         settle?.(outcome);
+        this.unref();
       }
     } while (count === batch);
-    if (this.#pending.size === 0) this.#waker.unref();
+  }
+
+  #reapBreaks(): void {
+    let count: number;
+    do {
+      count = this.native.sluice_lease_reap(this.#waker.context, this.#breaks.bytes, batch);
+      const told: [number, number, number][] = [];
+      for (let base = 0; base < count * leaseBreakRecord.size; base += leaseBreakRecord.size) {
+        const get = (field: Parameters<typeof leaseBreakRecord.get>[1]) =>
+          leaseBreakRecord.get(this.#breaks.view, field, base);
+        told.push([get("lease"), get("wanted"), get("remaining_ns")]);
+      }
+      for (const [lease, wanted, remainingNs] of told) this.#leases.get(lease)?.(wanted, remainingNs);
+    } while (count === batch);
+  }
+
+  /** Takes a lease on a descriptor's file: a handle, or a negative errno. */
+  openLease(fd: number, type: number, holdMs: number): number {
+    return this.native.sluice_lease_open(this.#waker.context, fd, type, holdMs);
+  }
+
+  watchLease(handle: number, onBreak: OnBreak): void {
+    this.#leases.set(handle, onBreak);
+  }
+
+  /** Whether it was held until now. */
+  releaseLease(handle: number): boolean {
+    this.#leases.delete(handle);
+    return this.native.sluice_lease_release(handle) === 1;
   }
 
   /** Opens a job between two descriptors, which are duplicated: a handle, or a negative errno. */
@@ -113,7 +183,7 @@ export class Engine {
     encode(this.#request, job);
     const started = this.native.sluice_job_start(handle, this.#request.bytes);
     if (started < 0) return failed(-started);
-    if (this.#pending.size === 0) this.#waker.ref();
+    this.ref();
     return new Promise((resolve) => this.#pending.set(handle, resolve));
   }
 
@@ -125,6 +195,16 @@ export class Engine {
     if (answer < 0) return undefined;
     const blocked = outcomeRecord.get(view, "end") === ends.blocked;
     return { outcome: decode(this.#outcomes, 0), blocked, headSent: outcomeRecord.get(view, "head") };
+  }
+
+  /** Gives an idle job another source: zero, or a negative errno. */
+  replaceSource(handle: number, source: number): number {
+    return this.native.sluice_job_replace_source(handle, source);
+  }
+
+  /** Bytes that the target has taken and its peer has not, or a negative errno. */
+  outstanding(handle: number): number {
+    return this.native.sluice_job_outstanding(handle);
   }
 
   cancel(handle: number): void {
@@ -158,11 +238,14 @@ export class Engine {
  */
 export class Link {
   readonly #engine: Engine;
-  readonly #source: number;
+  #source: number;
   readonly #target: number;
   readonly #onHeld: () => void;
   #handle = 0;
   #running = false;
+  #cancelled = false;
+  /** Called when a source that is to be replaced is read no more. */
+  #replaced: (() => void) | undefined;
   /** Bytes of earlier attempts and of the part that ran on the calling thread. */
   #before = 0;
 
@@ -181,11 +264,7 @@ export class Link {
     const { outcome, blocked } = tried;
     this.#before += outcome.bytes;
     if (!blocked) return outcome;
-    const rest = this.#start({
-      ...job,
-      offset: job.offset === undefined ? undefined : job.offset + outcome.bytes,
-      length: job.length === undefined ? undefined : job.length - outcome.bytes,
-    });
+    const rest = this.#start(after(job, outcome.bytes));
     return "then" in rest ? rest.then((end) => sum(outcome, end)) : sum(outcome, rest);
   }
 
@@ -198,8 +277,35 @@ export class Link {
     return outcome.then((end) => {
       this.#running = false;
       this.#before += end.bytes;
-      return end;
+      return this.#replaced === undefined ? end : this.#goOn(job, end);
     });
+  }
+
+  /** What is left of an attempt that was interrupted for another source. */
+  #goOn(job: Job, end: Outcome): Outcome | Promise<Outcome> {
+    const failedWith = this.#engine.replaceSource(this.#handle, this.#source);
+    this.#replaced?.();
+    this.#replaced = undefined;
+    if (this.#cancelled || end.end !== "cancelled") return end;
+    if (failedWith < 0) return { ...end, end: "error", errno: -failedWith, failed: "source" };
+    const rest = this.#start(after(job, end.bytes));
+    return "then" in rest ? rest.then((outcome) => sum(end, outcome)) : sum(end, rest);
+  }
+
+  /** Goes on from another file that has the same bytes at the same offsets; resolves when the first is read no more. */
+  replaceSource(source: number): Promise<void> {
+    this.#source = source;
+    if (this.#handle !== 0 && !this.#running) this.#engine.replaceSource(this.#handle, source);
+    if (!this.#running) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#replaced = resolve;
+      this.#engine.cancel(this.#handle);
+    });
+  }
+
+  /** Bytes that the target has taken and its peer has not, or a negative errno. */
+  get outstanding(): number {
+    return this.#handle === 0 ? 0 : this.#engine.outstanding(this.#handle);
   }
 
   /** Duplicates the descriptors, if that has not been done: zero, or a negative errno. */
@@ -214,6 +320,7 @@ export class Link {
   }
 
   cancel(): void {
+    this.#cancelled = true;
     if (this.#running) this.#engine.cancel(this.#handle);
   }
 

@@ -1,14 +1,17 @@
 /** What one isolate knows of its machine: the engine, if there is one, and what the kernel can do. */
 import { opcodes, type Native } from "../../core/abi.ts";
-import { Capabilities } from "../../core/capabilities.ts";
+import { Capabilities, type Capability } from "../../core/capabilities.ts";
 import { errnoName } from "../../core/errno.ts";
-import type { Strategy } from "../../core/kernel.ts";
+import type { CacheMode, Strategy } from "../../core/kernel.ts";
 import type { Knowledge } from "../../core/select.ts";
 import { strategyNames } from "../../core/strategies.ts";
 import type { CapabilityReport } from "./api.ts";
 import { Engine } from "./engine.ts";
 import { loadLibrary } from "./library.ts";
 import type { Runtime } from "./runtime.ts";
+
+/** Mechanisms whose probe says nothing. */
+const upToFilesystem: readonly Strategy[] = ["reflink", "direct"];
 
 export class Machine {
   readonly runtime: Runtime;
@@ -42,7 +45,8 @@ export class Machine {
       }
       const answer = this.native.sluice_probe(opcodes[strategy]);
       if (answer < 0) this.capabilities.declare(strategy, "no", `the kernel answered ${errnoName(-answer)} to a probe`);
-      else if (strategy === "reflink") this.capabilities.declare(strategy, "unknown", "it depends on the filesystem");
+      else if (upToFilesystem.includes(strategy))
+        this.capabilities.declare(strategy, "unknown", "it depends on the filesystem");
       else this.capabilities.declare(strategy, "yes", "the kernel has the call");
     }
   }
@@ -53,8 +57,18 @@ export class Machine {
     const entries = strategyNames.map((name) => [name, this.capabilities.of(name)] as const);
     return {
       engine: { available: this.engine !== undefined, reason: this.#summary },
-      strategies: Object.fromEntries(entries) as Record<Strategy, ReturnType<Capabilities["of"]>>,
+      strategies: Object.fromEntries(entries) as Record<Strategy, Capability>,
+      cache: this.#cacheModes(),
     };
+  }
+
+  #cacheModes(): Record<CacheMode, Capability> {
+    const normal = { ability: "yes", reason: "the kernel's own rules" } as const;
+    const direct = this.capabilities.of("direct");
+    if (typeof this.native === "string") return { normal, direct, dontcache: { ability: "no", reason: this.native } };
+    const byKernel = this.native.sluice_uncached_io() === 1;
+    const reason = byKernel ? "by RWF_DONTCACHE and posix_fadvise" : "by posix_fadvise behind the transfer";
+    return { normal, direct, dontcache: { ability: "yes", reason } };
   }
 }
 

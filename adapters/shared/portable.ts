@@ -31,11 +31,11 @@ export class PortableRun {
   #moved = 0;
   /** Whether the last write was cut short by the cancellation, so that nobody knows whether it arrived. */
   #unconfirmed = false;
-  readonly #source: SourceEnd;
+  readonly #source: Pick<SourceEnd, "read">;
   readonly #target: TargetEnd;
   readonly #cancellation: Cancellation;
 
-  constructor(source: SourceEnd, target: TargetEnd, cancellation: Cancellation) {
+  constructor(source: Pick<SourceEnd, "read">, target: TargetEnd, cancellation: Cancellation) {
     this.#source = source;
     this.#target = target;
     this.#cancellation = cancellation;

@@ -2,9 +2,12 @@
 export { TransferError } from "../../core/error.ts";
 export type { Ability, Capability } from "../../core/capabilities.ts";
 export type { Explanation } from "../../core/explain.ts";
-export type { Strategy } from "../../core/kernel.ts";
+export type { Consistency, LeaseType, OnLeaseBreak } from "../../core/lease.ts";
+export type { CacheMode, Strategy } from "../../core/kernel.ts";
+export type { MapMode, MapOptions, MapPolicy } from "../../core/mapping.ts";
 export type { Attempt, Copied, Report } from "../../core/report.ts";
 export type { TransferOptions } from "../../core/request.ts";
+export type { Lease, LeaseBreak } from "./lease.ts";
 export type {
   BunFileLike,
   BunSocketLike,
@@ -13,7 +16,15 @@ export type {
   DenoConnLike,
   HasFd,
   InterfaceFeatures,
+  LeaseOptions,
+  LeaseSource,
+  MapAdvice,
+  MappedFile,
+  Residency,
   RuntimeEnd,
   Source,
   Target,
 } from "./api.ts";
+export type { ChannelTransferOptions, FileChannel } from "./channel/file-channel.ts";
+export type { FileLock } from "./channel/locks.ts";
+export type { Mappable } from "./map/map.ts";

@@ -25,6 +25,11 @@ export interface Runtime {
   env(name: string): string | undefined;
   /** Binds the library at a path. Throws where the file, the FFI or a permission is missing. Never prompts. */
   bind(path: string): Native;
+  /**
+   * An ArrayBuffer over memory of the engine's, which nobody frees with it: whoever keeps the buffer sees to it that
+   * the memory stays. `length` is from 1 to 2^32.
+   */
+  view(address: bigint, length: number): ArrayBuffer;
   /** Opens a context whose completions call `onWake` on the event loop. Starts unreferenced. */
   openWaker(native: Native, onWake: () => void): Waker;
   /** Why no stream of node:stream can be handed to the kernel here, or undefined. */

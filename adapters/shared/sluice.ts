@@ -5,19 +5,37 @@ import { TransferError } from "../../core/error.ts";
 import type { Explanation } from "../../core/explain.ts";
 import type { Report } from "../../core/report.ts";
 import type { TransferOptions } from "../../core/request.ts";
-import type { CapabilityReport, CopyOptions, InterfaceFeatures, Source, Target } from "./api.ts";
+import type { LeaseType } from "../../core/lease.ts";
+import type { MapOptions } from "../../core/mapping.ts";
+import type {
+  CapabilityReport,
+  CopyOptions,
+  InterfaceFeatures,
+  LeaseOptions,
+  LeaseSource,
+  MappedFile,
+  Source,
+  Target,
+} from "./api.ts";
+import type { FileChannel } from "./channel/file-channel.ts";
+import { openFile } from "./channel/open-file.ts";
 import { copyFile } from "./copy/copy-file.ts";
 import { RecordMemory } from "./engine.ts";
+import { type Lease, lease } from "./lease.ts";
 import { explain } from "./explain.ts";
 import { callFailed } from "./system-error.ts";
 import { type Machine, machineOf } from "./machine.ts";
+import { map, type Mappable } from "./map/map.ts";
 import type { Runtime } from "./runtime.ts";
 import { transfer } from "./transfer.ts";
 
 export interface Sluice {
   transfer(source: Source, target: Target, options?: TransferOptions): Promise<Report>;
   copyFile(from: string | URL, to: string | URL, options?: CopyOptions): Promise<Report>;
+  openFile(path: string | URL, flags?: string | number, mode?: number): Promise<FileChannel>;
+  lease(source: LeaseSource, type: LeaseType, options?: LeaseOptions): Promise<Lease>;
   explain(source: Source, target: Target, options?: TransferOptions): Promise<Explanation>;
+  map(file: Mappable, options?: MapOptions): MappedFile;
   capabilities(): CapabilityReport;
   interfaceFeatures(name: string): InterfaceFeatures;
 }
@@ -39,7 +57,10 @@ export function createSluice(runtime: Runtime): Sluice {
     // Asynchronous as a whole: an engine that can't start (EMFILE) rejects, and is tried again at the next call.
     transfer: async (source, target, options) => transfer(known(), source, target, options),
     copyFile: async (from, to, options) => copyFile(known(), from, to, options),
+    openFile: async (path, flags, mode) => openFile(known(), path, flags, mode),
+    lease: async (source, type, options) => lease(known(), source, type, options),
     explain: async (source, target, options) => explain(known(), source, target, options),
+    map: (file, options) => map(known(), file, options),
     capabilities: () => known().report(),
     interfaceFeatures: (name) => interfaceFeatures(known(), name),
   };

@@ -2,7 +2,7 @@
 import { errnoName } from "../../core/errno.ts";
 import { TransferError } from "../../core/error.ts";
 import { isSameFile } from "../../core/endpoint.ts";
-import type { Job, Outcome } from "../../core/kernel.ts";
+import type { Job, Outcome, Run } from "../../core/kernel.ts";
 import type { Report } from "../../core/report.ts";
 import { checkOptions, type Request, type TransferOptions } from "../../core/request.ts";
 import { type Plan, select } from "../../core/select.ts";
@@ -10,11 +10,13 @@ import { driveAsync, transferLoop } from "../../core/transfer.ts";
 import type { Source, Target } from "./api.ts";
 import { Cancellation } from "./cancellation.ts";
 import { Link } from "./engine.ts";
+import { type LeasedRun, LeasedTransfer, type Replacement } from "./leased.ts";
 import { asTransferError, callFailed, explained } from "./system-error.ts";
 import type { Machine } from "./machine.ts";
 import { PortableRun } from "./portable.ts";
 import { Progress } from "./progress.ts";
 import { sourceOf, targetOf } from "./ends/recognise.ts";
+import { SnapshotSource } from "./ends/snapshot-source.ts";
 import type { SourceEnd } from "./ends/source.ts";
 import type { TargetEnd } from "./ends/target.ts";
 
@@ -22,19 +24,38 @@ import type { TargetEnd } from "./ends/target.ts";
 const brokenCodes = new Set(["EPIPE", "ECONNRESET", "ENOTCONN", "ECONNABORTED", "ETIMEDOUT", "EHOSTUNREACH"]);
 
 /** What the runner of one transfer holds. */
-class Runner {
+class Runner implements LeasedRun {
   readonly #source: SourceEnd;
   readonly #target: TargetEnd;
   readonly #cancellation: Cancellation;
   readonly #portable: PortableRun;
   #link: Link | undefined;
+  /** What is read instead of the source, and the last read by the runtime's own means. */
+  #replacement: Replacement | undefined;
+  #reading: Promise<unknown> | undefined;
 
   constructor(source: SourceEnd, target: TargetEnd, cancellation: Cancellation) {
     this.#source = source;
     this.#target = target;
     this.#cancellation = cancellation;
-    this.#portable = new PortableRun(source, target, cancellation);
+    this.#portable = new PortableRun({ read: (max, offset) => this.#read(max, offset) }, target, cancellation);
     cancellation.onCancel(() => this.#link?.cancel());
+  }
+
+  #read(max: number, offset: number | undefined): Promise<Uint8Array | undefined> {
+    // What was replaced is a file, which has positions.
+    const reading = this.#replacement?.read(max, offset ?? 0) ?? this.#source.read(max, offset);
+    this.#reading = reading;
+    return reading;
+  }
+
+  async replaceSource(replacement: Replacement): Promise<void> {
+    this.#replacement = replacement;
+    await Promise.allSettled([this.#reading, this.#link?.replaceSource(replacement.fd)]);
+  }
+
+  get outstanding(): number {
+    return this.#link?.outstanding ?? 0;
   }
 
   /** Links the ends to the engine, and holds duplicates of them from now on where the first attempt is not at once. */
@@ -99,6 +120,11 @@ async function openEnds(
   if (cancellation.outcome() === undefined) await cancellation.wait(Promise.resolve(target.open()));
 }
 
+/** Runs attempts that end when the peer has their bytes. */
+function confirmed(leased: LeasedTransfer, plan: Plan, runner: Runner): Run {
+  return async (job) => leased.confirm(plan, runner, job, await runner.run(job));
+}
+
 interface Choice {
   readonly plan: Plan;
   /** Whether the target is a file that has to lose its old content first. */
@@ -136,33 +162,42 @@ export async function transfer(
 ): Promise<Report> {
   const started = performance.now();
   const request = checkOptions(options);
-  const source = sourceOf(from, machine.runtime);
+  const given = sourceOf(from, machine.runtime);
+  const source =
+    request.consistency === "snapshot" ? new SnapshotSource(given, machine, request, options.signal) : given;
   const target = targetOf(to, machine.runtime, options.signal);
   const cancellation = new Cancellation(options.signal);
   let runner: Runner | undefined;
+  let leased: LeasedTransfer | undefined;
   let progress: Progress | undefined;
   let result: { readonly report: Report } | { readonly failure: unknown };
   try {
     throwIfCancelled(cancellation);
     await openEnds(machine, source, target, cancellation);
     throwIfCancelled(cancellation);
+    if (request.consistency === "leased") leased = LeasedTransfer.hold(machine, source, request, cancellation);
     const { plan, emptying } = choose(machine, source, target, request);
     const running = new Runner(source, target, cancellation);
     runner = running;
-    running.prepare(machine, plan, emptying);
+    running.prepare(machine, plan, emptying || leased !== undefined);
+    leased?.watch(plan, running);
     source.watch((error) => cancellation.closed("source", error));
     target.watch((error) => cancellation.closed("target", error));
     progress = new Progress(running, target, options.onProgress, (error) => cancellation.abort(error));
     if (emptying) await target.empty();
-    const account = await driveAsync(transferLoop(plan, machine.capabilities), (job) => running.run(job));
+    const run = leased === undefined ? (job: Job) => running.run(job) : confirmed(leased, plan, running);
+    const account = await driveAsync(transferLoop(plan, machine.capabilities), run);
+    leased?.conclude(account, plan.source.name);
     progress.finish(account.bytes);
-    result = { report: { ...account, durationNs: Math.round((performance.now() - started) * 1e6) } };
+    const leaseBroken = leased?.broken ?? false;
+    result = { report: { ...account, leaseBroken, durationNs: Math.round((performance.now() - started) * 1e6) } };
   } catch (failure) {
     result = { failure };
   }
   progress?.stop();
   cancellation.dispose();
   runner?.close();
+  await leased?.end();
   const broken = brokenEnds("failure" in result ? result.failure : undefined);
   const ended = await Promise.allSettled([source.end(broken.source), target.end(broken.target, runner === undefined)]);
   if ("failure" in result) throw asTransferError(result.failure);

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 1424809014
+#define SLUICE_ABI_FINGERPRINT 61792062
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
@@ -17,6 +17,7 @@ enum {
     SLUICE_REFLINK = 4,
     SLUICE_MAPPED = 5,
     SLUICE_BUFFERED = 6,
+    SLUICE_DIRECT = 7,
 };
 
 /* How an attempt ended. */
@@ -62,16 +63,39 @@ enum {
     SLUICE_NIC_TX_CHECKSUM = 4,
 };
 
+enum {
+    SLUICE_ADVICE_NORMAL = 0,
+    SLUICE_ADVICE_RANDOM = 1,
+    SLUICE_ADVICE_SEQUENTIAL = 2,
+    SLUICE_ADVICE_WILL_NEED = 3,
+};
+
+enum {
+    SLUICE_LEASE_READ = 1,
+    SLUICE_LEASE_WRITE = 2,
+};
+
+enum {
+    SLUICE_LOCK_NONE = 0,
+    SLUICE_LOCK_SHARED = 1,
+    SLUICE_LOCK_EXCLUSIVE = 2,
+};
+
+enum {
+    SLUICE_REQUEST_DONTCACHE = 1,
+};
+
 /* Limits, in bytes. */
 enum {
     SLUICE_INLINE_BYTES = 262144,
     SLUICE_INLINE_COPY_BYTES = 65536,
     SLUICE_TURN_BYTES = 2097152,
+    SLUICE_MAP_ALIGNMENT = 65536,
 };
 
 struct sluice_request {
     uint32_t strategy;
-    uint32_t reserved;
+    uint32_t flags;
     int64_t offset;
     int64_t length;
     int64_t target_offset;
@@ -103,8 +127,10 @@ struct sluice_inspection {
     int64_t position;
     uint32_t mode;
     int32_t socket_domain;
+    int64_t modified_ns;
+    int64_t changed_ns;
 };
-_Static_assert(sizeof(struct sluice_inspection) == 64, "sluice_inspection");
+_Static_assert(sizeof(struct sluice_inspection) == 80, "sluice_inspection");
 
 struct sluice_extent {
     int64_t start;
@@ -126,13 +152,41 @@ struct sluice_interface {
 };
 _Static_assert(sizeof(struct sluice_interface) == 8, "sluice_interface");
 
+struct sluice_lease_break {
+    int32_t lease;
+    uint32_t wanted;
+    int64_t remaining_ns;
+};
+_Static_assert(sizeof(struct sluice_lease_break) == 16, "sluice_lease_break");
+
+struct sluice_mapping {
+    uint32_t shared;
+    uint32_t reserved;
+    int64_t offset;
+    int64_t length;
+    int64_t address;
+};
+_Static_assert(sizeof(struct sluice_mapping) == 32, "sluice_mapping");
+
+struct sluice_loss {
+    int64_t offset;
+};
+_Static_assert(sizeof(struct sluice_loss) == 8, "sluice_loss");
+
+struct sluice_residency {
+    int64_t start;
+    int64_t end;
+    int64_t bytes;
+};
+_Static_assert(sizeof(struct sluice_residency) == 24, "sluice_residency");
+
 struct sluice_census {
     uint32_t contexts;
     uint32_t jobs;
     uint32_t workers;
     uint32_t blocking_workers;
     uint32_t pooled_pipes;
-    uint32_t reserved;
+    uint32_t leases;
 };
 _Static_assert(sizeof(struct sluice_census) == 24, "sluice_census");
 
@@ -171,6 +225,12 @@ SLUICE_EXPORT int32_t sluice_job_residue(int32_t job, void *bytes, uint32_t capa
 /* Closes both duplicates and frees the handle. A running attempt is cancelled and forgotten. */
 SLUICE_EXPORT int32_t sluice_job_close(int32_t job);
 
+/* Gives an idle job another source (duplicated), in place of the one it was opened with. */
+SLUICE_EXPORT int32_t sluice_job_replace_source(int32_t job, int32_t source);
+
+/* Bytes that the target has taken and still holds: unacknowledged by a socket's peer (SIOCOUTQ), unread in a pipe (FIONREAD), 0 for others. -EPIPE where the connection is gone. */
+SLUICE_EXPORT int32_t sluice_job_outstanding(int32_t job);
+
 /* Takes up to `capacity` outcomes from the context and returns how many. */
 SLUICE_EXPORT int32_t sluice_reap(int32_t context, void *outcomes, uint32_t capacity);
 
@@ -207,8 +267,44 @@ SLUICE_EXPORT int32_t sluice_publish(int32_t fd, void *path);
 /* Sets a file's access and modification times, to the nanosecond (utimensat). */
 SLUICE_EXPORT int32_t sluice_set_times(int32_t fd, void *times);
 
+/* Locks, or unlocks, a range of a file (an extent; an end of -1 is wherever the file ends) for the open file description: F_OFD_SETLK, fcntl(2), Linux 3.15. Never waits: -EAGAIN where somebody else has it. */
+SLUICE_EXPORT int32_t sluice_lock(int32_t fd, uint32_t type, void *range);
+
+/* 1 where the kernel itself reads and writes without leaving pages behind (RWF_DONTCACHE), on filesystems that have it; else 0. */
+SLUICE_EXPORT int32_t sluice_uncached_io(void);
+
 /* Offload features of a network interface (SIOCETHTOOL). */
 SLUICE_EXPORT int32_t sluice_interface(void *name, void *features);
+
+/* Takes a lease on a regular file (F_SETLEASE, fcntl(2)) and answers its handle. -EAGAIN: it is open in the way; -EACCES: not the owner, and no CAP_LEASE; -EINVAL: the filesystem has none. A lease that somebody wants broken is released after hold_ms, and in any case before the kernel takes it. */
+SLUICE_EXPORT int32_t sluice_lease_open(int32_t context, int32_t fd, uint32_t type, uint32_t hold_ms);
+
+/* Releases a lease and frees the handle: 1 where it was held until now, 0 where time had run out for it. */
+SLUICE_EXPORT int32_t sluice_lease_release(int32_t lease);
+
+/* Takes up to `capacity` breaks of the context's leases and returns how many. Each lease has one. */
+SLUICE_EXPORT int32_t sluice_lease_reap(int32_t context, void *breaks, uint32_t capacity);
+
+/* Maps a range of a regular file under the SIGBUS guard, fills mapping.address and returns a handle. mapping.offset is a multiple of limits.map_alignment. The descriptor is duplicated. */
+SLUICE_EXPORT int32_t sluice_map(int32_t fd, void *mapping);
+
+/* Lets go of the file: its addresses are zero pages from now on, and stay taken until sluice_unmap. */
+SLUICE_EXPORT int32_t sluice_map_blank(int32_t handle);
+
+/* Gives the addresses back and frees the handle. Nobody may look at them any more. */
+SLUICE_EXPORT int32_t sluice_unmap(int32_t handle);
+
+/* Fills loss.offset: the first offset of the file that was found missing, once or now; -1 where nothing is. */
+SLUICE_EXPORT int32_t sluice_map_lost(int32_t handle, void *loss);
+
+/* Tells how a range of the mapping (an extent) will be read (madvise). */
+SLUICE_EXPORT int32_t sluice_map_advise(int32_t handle, void *range, uint32_t advice);
+
+/* Waits until what was written to a range of a shared mapping (an extent) is on the disk (msync, MS_SYNC). */
+SLUICE_EXPORT int32_t sluice_map_flush(int32_t handle, void *range);
+
+/* Fills residency.bytes: how much of a range of the mapping is in memory, in whole pages (mincore). */
+SLUICE_EXPORT int32_t sluice_map_residency(int32_t handle, void *residency);
 
 /* What the engine holds at this moment; for tests and diagnostics. */
 SLUICE_EXPORT int32_t sluice_census(void *census);

@@ -2,14 +2,26 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include "job.h"
+
+/* RWF_DONTCACHE, or -EAGAIN where this filesystem turns out to lack it. */
+static int64_t read_uncached(struct job *job, char *buffer, size_t length)
+{
+    struct iovec slice = {.iov_base = buffer, .iov_len = length};
+    int64_t n = SYS(preadv2, job->source.fd, &slice, 1, job->offset, 0, RWF_DONTCACHE);
+    if (n != -EOPNOTSUPP) return n;
+    job->uncached_read = false;
+    return -EAGAIN;
+}
 
 static int64_t read_source(struct job *job, char *buffer, size_t length)
 {
     const struct end *source = &job->source;
     if (!is_positioned(job) && !source_is_ready(job)) return -EAGAIN;
     job->syscalls++;
+    if (job->uncached_read && source->kind == SLUICE_KIND_FILE) return read_uncached(job, buffer, length);
     if (is_positioned(job)) return SYS(pread64, source->fd, buffer, length, job->offset);
     if (source->kind == SLUICE_KIND_SOCKET) return SYS(recvfrom, source->fd, buffer, length, MSG_DONTWAIT, NULL, NULL);
     return SYS(read, source->fd, buffer, length);

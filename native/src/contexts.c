@@ -142,6 +142,19 @@ void context_kill(int32_t handle)
     /* No list to keep: a job that ends in a closed context is freed at once. */
     context->first_ended = context->last_ended = NULL;
     jobs_of(handle, job_abandon);
+    leases_release(handle);
+}
+
+/* EAGAIN: the socket is full of earlier wake-ups, so the isolate has one to read. */
+static void wake(const struct context *context)
+{
+    SYS(sendto, context->wake_ours, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
+}
+
+void context_wake(int32_t handle)
+{
+    struct context *context = context_find(handle);
+    if (context) wake(context);
 }
 
 void context_deliver(struct job *job)
@@ -155,8 +168,7 @@ void context_deliver(struct job *job)
     else
         context->last_ended->next = job;
     context->last_ended = job;
-    /* EAGAIN: the socket is full of earlier wake-ups, so the isolate has one to read. */
-    if (first) SYS(sendto, context->wake_ours, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
+    if (first) wake(context);
 }
 
 static void report(const struct job *job, struct sluice_outcome *outcome)

@@ -7,6 +7,12 @@
 /* Bytes of a call: large enough to cost nothing, small enough that a cancel takes effect within a moment. */
 #define COPY_BYTES (32 << 20)
 
+/* What is dropped from the page cache behind the copy must be looked at before it. */
+static int64_t copy_bytes(const struct job *job)
+{
+    return job->dontcache ? SLUICE_TURN_BYTES : COPY_BYTES;
+}
+
 enum turn copy_file_range_turn(struct job *job, struct lane *lane)
 {
     (void)lane;
@@ -15,8 +21,8 @@ enum turn copy_file_range_turn(struct job *job, struct lane *lane)
     int64_t from = job->offset;
     int64_t to = job->target_offset;
     job->syscalls++;
-    int64_t n =
-        SYS(copy_file_range, job->source.fd, &from, job->target.fd, to < 0 ? NULL : &to, wanted(job, COPY_BYTES), 0);
+    int64_t n = SYS(copy_file_range, job->source.fd, &from, job->target.fd, to < 0 ? NULL : &to,
+                    wanted(job, copy_bytes(job)), 0);
     if (n == -EINTR) return TURN_AGAIN;
     if (n < 0) return job_fail(job, n, SLUICE_SIDE_NONE);
     if (n == 0) return TURN_EOF;

@@ -18,6 +18,12 @@ static int duplicate(struct end *end, int fd)
     return described;
 }
 
+static enum residency residency_of(const struct end *source)
+{
+    bool on_disk = source->kind == SLUICE_KIND_FILE || source->kind == SLUICE_KIND_BLOCK_DEVICE;
+    return on_disk ? RESIDENCY_COUNTED : RESIDENCY_ALWAYS;
+}
+
 static int32_t job_open(int32_t context, int source, int target)
 {
     if (!context_is_open(context)) return -EBADF;
@@ -32,11 +38,10 @@ static int32_t job_open(int32_t context, int source, int target)
         job_free(job);
         return failed;
     }
-    bool on_disk = job->source.kind == SLUICE_KIND_FILE || job->source.kind == SLUICE_KIND_BLOCK_DEVICE;
     job->pipe = (struct pipe_pair){.read_fd = -1, .write_fd = -1};
     job->residue = NULL;
     job->pending = 0;
-    job->residency = on_disk ? RESIDENCY_COUNTED : RESIDENCY_ALWAYS;
+    job->residency = residency_of(&job->source);
     return job_handle(job);
 }
 
@@ -96,6 +101,21 @@ static int32_t job_cancel(int32_t handle)
     return 0;
 }
 
+static int32_t job_replace_source(int32_t handle, int fd)
+{
+    struct job *job = job_find(handle);
+    struct end source;
+    if (!job) return -EBADF;
+    if (job->state != JOB_IDLE) return -EBUSY;
+    int failed = duplicate(&source, fd);
+    if (failed < 0) return failed;
+    lanes_forget(job);
+    close_fd(&job->source.fd);
+    job->source = source;
+    job->residency = residency_of(&source);
+    return 0;
+}
+
 int32_t sluice_job_open(int32_t context, int32_t source, int32_t target)
 {
     lock();
@@ -138,6 +158,23 @@ int32_t sluice_job_residue(int32_t handle, void *bytes, uint32_t capacity)
     return result;
 }
 
+int32_t sluice_job_replace_source(int32_t handle, int32_t source)
+{
+    lock();
+    int32_t result = job_replace_source(handle, source);
+    unlock();
+    return result;
+}
+
+int32_t sluice_job_outstanding(int32_t handle)
+{
+    lock();
+    struct job *job = job_find(handle);
+    int32_t result = job ? end_outstanding(&job->target) : -EBADF;
+    unlock();
+    return result;
+}
+
 int32_t sluice_job_close(int32_t handle)
 {
     lock();
@@ -152,7 +189,8 @@ int32_t sluice_census(void *census)
     struct sluice_census *answer = census;
     lock();
     contexts_sweep();
-    *answer = (struct sluice_census){.contexts = contexts_open(), .jobs = jobs_open(), .pooled_pipes = pipes_pooled()};
+    *answer = (struct sluice_census){
+        .contexts = contexts_open(), .jobs = jobs_open(), .pooled_pipes = pipes_pooled(), .leases = leases_open()};
     lanes_count(&answer->workers, &answer->blocking_workers);
     unlock();
     return 0;

@@ -45,9 +45,17 @@ bool context_is_open(int32_t context);
 /* Whether the tag is a context's, which then has lost its isolate. */
 bool context_tagged(uint64_t tag, int32_t *context);
 void context_kill(int32_t context);
+/* Makes the isolate reap. */
+void context_wake(int32_t context);
 /* Closes the contexts whose isolates have gone while no thread was there to see it. */
 void contexts_sweep(void);
 uint32_t contexts_open(void);
+
+/* --- lease.c: file leases. All with the lock held. --- */
+
+/* Releases every lease of the context. */
+void leases_release(int32_t context);
+uint32_t leases_open(void);
 
 /* --- lanes.c: the threads. --- */
 

@@ -48,6 +48,11 @@ static void inspect_file(int fd, struct sluice_inspection *answer)
     if (answer->kind == SLUICE_KIND_BLOCK_DEVICE) answer->size = device_size(fd, answer->position);
 }
 
+static int64_t in_ns(const struct timespec *time)
+{
+    return (int64_t)time->tv_sec * 1000000000 + time->tv_nsec;
+}
+
 int32_t sluice_inspect(int32_t fd, void *inspection)
 {
     struct sluice_inspection *answer = inspection;
@@ -65,6 +70,8 @@ int32_t sluice_inspect(int32_t fd, void *inspection)
         .blocks = status.st_blocks,
         .mode = status.st_mode,
         .position = -1,
+        .modified_ns = in_ns(&status.st_mtim),
+        .changed_ns = in_ns(&status.st_ctim),
     };
     if (answer->kind == SLUICE_KIND_SOCKET) inspect_socket(fd, answer);
     if (answer->kind == SLUICE_KIND_FILE || answer->kind == SLUICE_KIND_BLOCK_DEVICE) inspect_file(fd, answer);

@@ -8,10 +8,12 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 
 static run_turn *const mechanisms[] = {
     [SLUICE_SENDFILE] = sendfile_turn, [SLUICE_SPLICE] = splice_turn, [SLUICE_COPY_FILE_RANGE] = copy_file_range_turn,
     [SLUICE_REFLINK] = reflink_turn,   [SLUICE_MAPPED] = mapped_turn, [SLUICE_BUFFERED] = buffered_turn,
+    [SLUICE_DIRECT] = direct_turn,
 };
 
 run_turn *mechanism(uint32_t opcode)
@@ -21,7 +23,15 @@ run_turn *mechanism(uint32_t opcode)
 
 void job_prepare(struct job *job, const struct sluice_request *request, run_turn *run)
 {
-    job->run = run;
+    /* Shared blocks are nobody's pages. */
+    bool dontcache = request->flags & SLUICE_REQUEST_DONTCACHE && run != reflink_turn;
+    job->run = dontcache ? dontcache_turn : run;
+    job->mechanism = run;
+    job->direct = NULL;
+    job->dontcache = NULL;
+    job->uncached_read = job->uncached_write = dontcache && has_uncached_io();
+    /* Both wait for disks, and even asking what is in memory may start a read. */
+    if (dontcache || run == direct_turn) job->residency = RESIDENCY_NEVER;
     job->offset = request->offset;
     job->remaining = request->length;
     job->target_offset = request->target_offset;
@@ -42,6 +52,8 @@ void job_prepare(struct job *job, const struct sluice_request *request, run_turn
 
 void job_settle(struct job *job)
 {
+    direct_release(job);
+    dontcache_release(job);
     /* Bytes of a file can be read again; those of a stream are kept until somebody asks for them. */
     job->stranded = is_positioned(job) ? 0 : (int64_t)job->pending;
     if (job->stranded == 0) job_discard(job);
@@ -120,12 +132,23 @@ enum turn source_ended(struct job *job)
     return TURN_WAIT_SOURCE;
 }
 
+/* RWF_DONTCACHE, or -EAGAIN where this filesystem turns out to lack it. */
+static int64_t write_uncached(struct job *job, const char *bytes, size_t length)
+{
+    struct iovec slice = {.iov_base = (char *)bytes, .iov_len = length};
+    int64_t n = SYS(pwritev2, job->target.fd, &slice, 1, job->target_offset, 0, RWF_DONTCACHE);
+    if (n != -EOPNOTSUPP) return n;
+    job->uncached_write = false;
+    return -EAGAIN;
+}
+
 int64_t write_target(struct job *job, const char *bytes, size_t length)
 {
     const struct end *target = &job->target;
     job->syscalls++;
     if (target->kind == SLUICE_KIND_SOCKET)
         return SYS(sendto, target->fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
+    if (job->uncached_write && target->kind == SLUICE_KIND_FILE) return write_uncached(job, bytes, length);
     if (job->target_offset >= 0) return SYS(pwrite64, target->fd, bytes, length, job->target_offset);
     if (target->kind == SLUICE_KIND_PIPE && !target->nonblocking) {
         /* A blocking pipe that polls writable takes PIPE_BUF bytes without waiting (pipe(7)), no more for sure. */

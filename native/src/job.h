@@ -50,6 +50,10 @@ struct pipe_pair {
     int32_t size;
 };
 
+#ifndef RWF_DONTCACHE
+#define RWF_DONTCACHE 0x00000080 /* Linux 6.14 */
+#endif
+
 struct job;
 
 /* Room that a worker lends to the turn it runs. */
@@ -80,14 +84,19 @@ struct job {
 
     /* The attempt. Owned by the worker that runs it. */
     run_turn *run;
+    run_turn *mechanism;   /* the same, or what it is wrapped around */
     int64_t offset;        /* next byte of the source; -1: no positions */
     int64_t remaining;     /* bytes wanted still; -1: until the source ends */
     int64_t target_offset; /* next byte of the target; -1: its own position */
     struct pipe_pair pipe; /* splice; read_fd -1: none */
     char *residue;         /* bytes read from a stream and not written yet */
     size_t residue_at;
-    size_t pending; /* bytes in the pipe or the residue */
-    int refusal;    /* errno to report once the residue is out */
+    size_t pending;              /* bytes in the pipe or the residue */
+    int refusal;                 /* errno to report once the residue is out */
+    struct direct *direct;       /* what direct_turn holds; else NULL */
+    struct dontcache *dontcache; /* what dontcache_turn holds; else NULL */
+    bool uncached_read;          /* ask the kernel to keep no pages of the source (RWF_DONTCACHE) */
+    bool uncached_write;
     int error;
     uint32_t failed; /* SLUICE_SIDE_* */
     uint32_t end;
@@ -100,7 +109,19 @@ struct job {
 /* The mechanism of an opcode, or NULL. */
 run_turn *mechanism(uint32_t opcode);
 
-run_turn sendfile_turn, splice_turn, copy_file_range_turn, reflink_turn, mapped_turn, buffered_turn;
+run_turn sendfile_turn, splice_turn, copy_file_range_turn, reflink_turn, mapped_turn, buffered_turn, direct_turn;
+
+/* Runs the job's mechanism and leaves the page cache as it was. */
+run_turn dontcache_turn;
+/* Drops what a cancelled attempt has left in the page cache. May wait for the disk of a file target. */
+void dontcache_finish(struct job *job);
+
+/* Give back what such a turn holds, if anything. */
+void direct_release(struct job *job);
+void dontcache_release(struct job *job);
+
+/* Whether the kernel has RWF_DONTCACHE, and it can be trusted. */
+bool has_uncached_io(void);
 
 /* Prepares an opened job for an attempt. */
 void job_prepare(struct job *job, const struct sluice_request *request, run_turn *run);
@@ -117,6 +138,9 @@ uint32_t fd_kind(uint32_t mode);
 
 /* Describes a descriptor as an end; -errno when it is none. */
 int end_describe(struct end *end, int fd);
+
+/* Bytes that the end has taken and not passed on yet; -EPIPE when nobody is there to take them. */
+int32_t end_outstanding(const struct end *end);
 
 /* Whether the source is read at an offset. */
 static inline bool is_positioned(const struct job *job)

@@ -172,8 +172,14 @@ void lanes_start_job(struct job *job)
 
 bool lanes_withdraw(struct job *job)
 {
+    if (job->state != JOB_QUEUED && job->state != JOB_WAITING) return false;
+    if (job->dontcache) {
+        /* What it brought into the page cache is dropped outside the lock. */
+        if (job->state == JOB_WAITING) enqueue(job);
+        return false;
+    }
     if (job->state == JOB_QUEUED) unlink_queued(job);
-    return job->state == JOB_QUEUED || job->state == JOB_WAITING;
+    return true;
 }
 
 void lanes_count(uint32_t *prompt_threads, uint32_t *blocking_threads)
@@ -186,7 +192,10 @@ void lanes_count(uint32_t *prompt_threads, uint32_t *blocking_threads)
 
 static enum turn take_turn(struct job *job, struct lane *lane)
 {
-    if (is_cancelled(job)) return TURN_CANCELLED;
+    if (is_cancelled(job)) {
+        dontcache_finish(job);
+        return TURN_CANCELLED;
+    }
     if (!lane->may_block) {
         if (may_block(&job->target)) return TURN_COLD;
         if (job->pending == 0 && !is_resident(job, (int64_t)wanted(job, SLUICE_TURN_BYTES))) return TURN_COLD;
@@ -215,10 +224,11 @@ static void run(struct job *job, struct lane *lane)
         return;
     }
     if (turn == TURN_WAIT_SOURCE || turn == TURN_WAIT_TARGET) job->waits++;
-    if (is_cancelled(job))
+    bool cancelled = is_cancelled(job);
+    if (cancelled && !job->dontcache)
         job_end(job, SLUICE_END_CANCELLED);
     else
-        lanes_dispatch(job, turn);
+        lanes_dispatch(job, cancelled ? TURN_COLD : turn);
 }
 
 static void take_event(const struct epoll_event *event, struct lane *lane)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 
 #include "job.h"
 
@@ -20,6 +21,7 @@ static int64_t ask(uint32_t strategy)
     case SLUICE_SPLICE: return SYS(splice, -1, NULL, -1, NULL, 1, 0);
     case SLUICE_COPY_FILE_RANGE: return SYS(copy_file_range, -1, NULL, -1, NULL, 1, 0);
     case SLUICE_REFLINK: return SYS(ioctl, -1, FICLONERANGE, NULL);
+    case SLUICE_DIRECT: /* up to the filesystem */
     case SLUICE_MAPPED:
     case SLUICE_BUFFERED: return 0;
     default: return -EINVAL;
@@ -30,6 +32,34 @@ int32_t sluice_probe(uint32_t strategy)
 {
     int64_t answer = ask(strategy);
     return answer == -EBADF ? 0 : (int32_t)answer;
+}
+
+/* One part of a kernel's version. By hand: the C library's own parsers are versioned symbols. */
+static uint32_t parse_number(const char **text)
+{
+    uint32_t number = 0;
+    for (; **text >= '0' && **text <= '9'; (*text)++)
+        number = number * 10 + (uint32_t)(**text - '0');
+    return number;
+}
+
+/*
+ * Linux 6.14 brought RWF_DONTCACHE, but 6.14 and 6.15 could drop a page that somebody had just written to,
+ * before it was on the disk: it is used from 6.16 on.
+ */
+bool has_uncached_io(void)
+{
+    struct utsname name;
+    if (SYS(uname, &name) < 0) return false;
+    const char *at = name.release;
+    uint32_t major = parse_number(&at);
+    if (*at == '.') at++;
+    return major > 6 || (major == 6 && parse_number(&at) >= 16);
+}
+
+int32_t sluice_uncached_io(void)
+{
+    return has_uncached_io();
 }
 
 static uint32_t ethtool_value(int socket, struct ifreq *request, uint32_t command)

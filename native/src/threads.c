@@ -43,7 +43,7 @@ static void *thread_main(void *argument)
  * All signals are blocked in our threads: one that is meant for the runtime is never taken here,
  * and SIGPIPE and SIGXFSZ, which the kernel sends to the thread at fault, end no process.
  */
-static bool thread_create(struct thread *self)
+bool thread_start(void *(*main)(void *), void *argument)
 {
     pthread_t thread;
     pthread_attr_t attributes;
@@ -53,7 +53,7 @@ static bool thread_create(struct thread *self)
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    bool created = pthread_create(&thread, &attributes, thread_main, self) == 0;
+    bool created = pthread_create(&thread, &attributes, main, argument) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     return created;
@@ -65,7 +65,7 @@ static void thread_add(struct pool *pool)
     if (!self) return;
     self->pool = pool;
     self->lane = (struct lane){.buffer = self->buffer, .buffer_size = BUFFER_BYTES, .may_block = pool->may_block};
-    if (thread_create(self))
+    if (thread_start(thread_main, self))
         pool->threads++;
     else
         free(self);

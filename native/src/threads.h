@@ -4,6 +4,9 @@
 
 #include "engine.h"
 
+/* Starts a detached thread that blocks all signals. */
+bool thread_start(void *(*main)(void *), void *argument);
+
 struct pool {
     uint32_t threads;
     uint32_t idle;

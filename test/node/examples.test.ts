@@ -157,4 +157,18 @@ for (const candidate of candidates.usual) {
   });
 }
 
+for (const example of ["map-and-write", "transfer-to"]) {
+  for (const candidate of candidates.usual) {
+    const script = candidate.name === "node" ? `build/examples/${example}.js` : `examples/${example}.ts`;
+    test(`${script} copies a file on ${candidate.name}`, async () => {
+      const target = join(tempFolder(), "copy");
+      // The old content is longer at no place: neither program cuts its target.
+      fs.writeFileSync(target, "old");
+      const [program, ...args] = (await locate(candidate)).command;
+      await run(program, [...args, join(root, script), path, target]);
+      assert.is(sha256(fs.readFileSync(target)), sha256(content));
+    });
+  }
+}
+
 test.run();

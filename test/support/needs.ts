@@ -53,6 +53,8 @@ export const needs = {
   proc: () => (isExecutable("/proc/self") ? undefined : "/proc is not mounted"),
   /** /dev/shm is another filesystem than the temporary folder. */
   tmpfs: otherDevice,
+  /** What is in the page cache can be asked: see `pageCache`. */
+  fincore: () => missingProgram("fincore"),
   /** A btrfs image can be made and mounted: see `mountScratch`. */
   btrfs: mountable("btrfs"),
   xfs: mountable("xfs"),

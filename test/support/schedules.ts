@@ -15,6 +15,7 @@ export const givesWay: Readonly<Record<Strategy, readonly string[]>> = {
   sendfile: ["EINVAL", "ENOSYS", "EPERM", "EOVERFLOW", "EOPNOTSUPP"],
   splice: ["EINVAL", "ENOSYS", "EPERM", "EOVERFLOW", "EOPNOTSUPP"],
   mapped: ["ENODEV", "EACCES", "EINVAL", "EPERM", "ENOMEM"],
+  direct: ["EINVAL", "EACCES", "EPERM", "ENOENT", "EROFS", "ETXTBSY", "ENOMEM"],
   buffered: [],
   portable: [],
 };

@@ -32,6 +32,10 @@ const codecs: Readonly<
   extent: abi.extentRecord,
   times: abi.timesRecord,
   interface: abi.interfaceRecord,
+  lease_break: abi.leaseBreakRecord,
+  mapping: abi.mappingRecord,
+  loss: abi.lossRecord,
+  residency: abi.residencyRecord,
   census: abi.censusRecord,
 };
 
@@ -97,7 +101,7 @@ test("every function names each of its arguments", () => {
 });
 
 test("every enumeration has different numbers, and every flag a bit of its own", () => {
-  for (const numbers of [abi.opcodes, abi.ends, abi.fdKinds].map((table) => Object.values(table)))
+  for (const numbers of [abi.opcodes, abi.ends, abi.fdKinds, abi.leaseTypes].map((table) => Object.values(table)))
     assert.is(new Set(numbers).size, numbers.length);
   for (const flags of [abi.fdFlags, abi.nicFlags].map((table): number[] => Object.values(table)))
     assert.is(

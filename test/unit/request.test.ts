@@ -3,7 +3,7 @@ import * as fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { TransferError } from "#core/error.js";
-import { checkOptions, type TransferOptions } from "#core/request.js";
+import { cacheModes, checkOptions, type TransferOptions } from "#core/request.js";
 import { strategyNames } from "#core/strategies.js";
 import { check } from "../support/property.ts";
 
@@ -50,7 +50,17 @@ test("checkOptions() takes an infinite length for no length, and no infinite off
 });
 
 test("checkOptions() has its defaults for nothing, for {} and for undefined values", () => {
-  const defaults = { offset: 0, length: undefined, targetOffset: undefined, strategy: "auto", fallback: true };
+  const defaults = {
+    offset: 0,
+    length: undefined,
+    targetOffset: undefined,
+    strategy: "auto",
+    fallback: true,
+    cache: "normal",
+    consistency: "live",
+    onLeaseBreak: "finish",
+    leaseHoldMs: 0,
+  };
   assert.equal(checkOptions(), defaults);
   assert.equal(checkOptions({}), defaults);
   const nothing = {
@@ -79,8 +89,9 @@ test("checkOptions() refuses strategies that do not exist", () => {
 });
 
 test("checkOptions() refuses what a later version may have, rather than to ignore it", () => {
-  refuses({ consistency: "leased" }, TransferError, "ERR_SLUICE_UNSUPPORTED");
-  refuses({ cache: "direct" }, TransferError, "ERR_SLUICE_UNSUPPORTED");
+  refuses({ consistency: "eventual" }, TransferError, "ERR_SLUICE_UNSUPPORTED");
+  refuses({ cache: "writethrough" }, TransferError, "ERR_SLUICE_UNSUPPORTED");
+  refuses({ onLeaseBreak: "hope" }, TransferError, "ERR_SLUICE_UNSUPPORTED");
   assert.ok(checkOptions({ consistency: "live", cache: "normal" }));
 });
 
@@ -88,6 +99,14 @@ test("checkOptions() refuses a signal that is none, and a progress callback that
   for (const signal of [null, 1, "abort", {}]) refuses({ signal }, TypeError, "ERR_INVALID_ARG_TYPE");
   for (const onProgress of [null, 1, "progress", {}]) refuses({ onProgress }, TypeError, "ERR_INVALID_ARG_TYPE");
   assert.ok(checkOptions({ signal: new AbortController().signal, onProgress: () => undefined }));
+});
+
+test("checkOptions() takes the modes of the page cache, and no other mechanism beside direct", () => {
+  for (const cache of cacheModes) assert.is(checkOptions({ cache }).cache, cache);
+  assert.equal(checkOptions({ cache: "direct", strategy: "direct" }).strategy, ["direct"]);
+  assert.equal(checkOptions({ cache: "dontcache", strategy: "sendfile" }).strategy, ["sendfile"]);
+  refuses({ cache: "direct", strategy: "sendfile" }, TypeError, "ERR_INVALID_ARG_VALUE");
+  refuses({ cache: "direct", strategy: ["direct", "buffered"] }, TypeError, "ERR_INVALID_ARG_VALUE");
 });
 
 test("checkOptions() refuses a fallback that is no boolean", () => {

@@ -82,10 +82,38 @@ test("select() takes a forced mechanism alone, wherever auto would try it", () =
     }
 });
 
+/** Direct I/O is never chosen unasked, and reads whatever has blocks. */
+const isDirect = (strategy: Strategy, source: EndpointKind, target: EndpointKind): boolean =>
+  strategy === "direct" && (source === "file" || source === "blockDevice") && end(target).fd;
+
+test('select() takes direct alone for cache: "direct"', () => {
+  for (const [source, target] of pairs) {
+    const choose = () => select(end(source), end(target), request({ cache: "direct" }), unknowing);
+    if (isDirect("direct", source, target))
+      assert.equal(names(choose().candidates), ["direct"], `${source} to ${target}`);
+    else assert.is(refusal(choose).code, "ERR_SLUICE_UNSUPPORTED", `${source} to ${target}`);
+  }
+});
+
+test('select() leaves no page in a socket, and nothing to the runtime, for cache: "dontcache"', () => {
+  const options = request({ cache: "dontcache", length: 100 });
+  const toSocket = select(end("file"), end("socket"), options, unknowing);
+  assert.equal(names(toSocket.candidates), ["buffered", "sendfile", "splice", "mapped"]);
+  assert.equal(names(toSocket.rejected), ["portable"]);
+  assert.not.ok(toSocket.inline, "the engine does all of it");
+  const target = { cache: "dontcache", targetOffset: 0 } as const;
+  const toFile = select(end("file"), end("file"), request(target), unknowing);
+  assert.equal(names(toFile.candidates), ["reflink", "copyFileRange", "splice", "buffered", "mapped"]);
+  assert.is(
+    refusal(() => select(end("memory"), end("file"), request(target), unknowing)).code,
+    "ERR_SLUICE_UNSUPPORTED",
+  );
+});
+
 test("select() never swaps a forced mechanism that does not fit for another", () => {
   for (const [source, target] of pairs)
     for (const strategy of strategyNames) {
-      if (auto[source][target].split(" ").includes(strategy)) continue;
+      if (auto[source][target].split(" ").includes(strategy) || isDirect(strategy, source, target)) continue;
       const error = refusal(() => select(end(source), end(target), request({ strategy }), unknowing));
       assert.is(error.code, "ERR_SLUICE_UNSUPPORTED", `${strategy}: ${source} to ${target}`);
       assert.match(error.message, `${strategy}: `);

@@ -14,6 +14,7 @@ const quiet: Outcome = { bytes: 0, stranded: 0, end: "done", errno: 0, syscalls:
 const EINVAL = 22;
 const EPIPE = 32;
 const ENOSYS = 38;
+const ENODATA = 61;
 const EOPNOTSUPP = 95;
 
 interface Scripted {
@@ -72,7 +73,16 @@ test("transferLoop() says why an attempt gave way, and its errno", () => {
 
 test("transferLoop() tries nothing for no bytes", () => {
   const account = play({ ...toSocket, options: { length: 0 }, outcomes: [] });
-  assert.equal(account, { bytes: 0, syscalls: 0, waits: 0, cpuNs: 0, attempts: [], strategy: undefined, copied: "no" });
+  assert.equal(account, {
+    bytes: 0,
+    syscalls: 0,
+    waits: 0,
+    cpuNs: 0,
+    attempts: [],
+    strategy: undefined,
+    copied: "no",
+    cache: "normal",
+  });
 });
 
 test("transferLoop() says what is missing of a truncated source", () => {
@@ -132,6 +142,28 @@ for (const [first, second, bytes, copied] of copies)
     const options = { length: 10, targetOffset: 0, strategy: [first, second] };
     assert.is(play({ source: file(1), target: file(2), options, outcomes }).copied, copied);
   });
+
+test("transferLoop() says in general what direct I/O and dontcache can't be had for", () => {
+  const direct = failureOf({
+    ...toSocket,
+    options: { cache: "direct" },
+    outcomes: [{ end: "error", errno: EINVAL, failed: "source" }],
+  });
+  assert.equal([direct.code, direct.errno, direct.failed], ["ERR_SLUICE_UNSUPPORTED", EINVAL, "source"]);
+  assert.match(direct.message, "no direct I/O");
+  const options = { cache: "dontcache", strategy: ["sendfile", "buffered"] } as const;
+  const untold = { end: "error", errno: ENODATA } as const;
+  const refused = failureOf({ ...toSocket, options, outcomes: [untold, untold] });
+  assert.is(refused.code, "ERR_SLUICE_UNSUPPORTED");
+  assert.equal(
+    refused.attempts.map(({ strategy, code }) => [strategy, code]),
+    [
+      ["sendfile", "ENODATA"],
+      ["buffered", "ENODATA"],
+    ],
+  );
+  assert.is(failureOf({ ...toSocket, options: { strategy: "sendfile" }, outcomes: [untold] }).code, "ENODATA");
+});
 
 test("transferLoop() teaches the capabilities what the kernel lacks, and what works", () => {
   const knowledge = new Capabilities();

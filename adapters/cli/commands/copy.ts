@@ -1,10 +1,11 @@
 /** `sluice copy FROM TO` */
 import { stat } from "node:fs/promises";
 import { Command, Option } from "commander";
+import type { CacheMode } from "../../../core/kernel.ts";
 import type { Report } from "../../../core/report.ts";
 import { copyFile, transfer } from "../../node.ts";
 import type { CopyOptions } from "../../shared/api.ts";
-import { jsonOption, quietOption } from "../arguments.ts";
+import { cacheOption, jsonOption, quietOption } from "../arguments.ts";
 import { UsageError } from "../exit.ts";
 import { type JobContext, type JobOptions, runJob } from "../job.ts";
 import { insideFolder, targetKind, writeTarget } from "../target.ts";
@@ -16,6 +17,7 @@ interface Options extends JobOptions {
   readonly preserve?: boolean;
   readonly reflink?: Choice;
   readonly sparse?: Choice;
+  readonly cache?: CacheMode;
   readonly durable?: boolean;
 }
 
@@ -30,6 +32,7 @@ export const copyCommand = (): Command =>
     .option("--preserve", "keep the mode and times exactly")
     .addOption(choices("--reflink <when>", "share blocks with the source until one is written (default: auto)"))
     .addOption(choices("--sparse <when>", "keep holes as holes (default: auto)"))
+    .addOption(cacheOption())
     .option("--durable", "fsync the file and its folder before it is done")
     .addOption(quietOption())
     .addOption(jsonOption())
@@ -49,7 +52,7 @@ async function copy(from: string, to: string, options: Options, context: JobCont
   refuseFileOptions(options);
   context.expect(source?.isFile() === true ? source.size : undefined);
   return writeTarget(target, { overwrite: options.overwrite, durable: options.durable === true }, (end) =>
-    transfer(from === "-" ? 0 : from, end, pick(context)),
+    transfer(from === "-" ? 0 : from, end, { ...pick(context), cache: options.cache }),
   );
 }
 
@@ -57,8 +60,8 @@ function pick({ signal, onProgress }: JobContext): Pick<CopyOptions, "signal" | 
   return { signal, onProgress };
 }
 
-function copyOptions({ overwrite, preserve, reflink, sparse, durable }: Options): CopyOptions {
-  return { overwrite, preserve, reflink, sparse, durable };
+function copyOptions({ overwrite, preserve, reflink, sparse, cache, durable }: Options): CopyOptions {
+  return { overwrite, preserve, reflink, sparse, cache, durable };
 }
 
 /** What only a copy from file to file can keep is refused elsewhere, not ignored. */

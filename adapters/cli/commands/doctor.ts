@@ -35,11 +35,12 @@ export const doctorCommand = (): Command =>
     });
 
 async function examine(paths: readonly string[], options: DoctorOptions) {
-  const { engine, strategies } = capabilities();
+  const { engine, strategies, cache } = capabilities();
   return {
     system: readSystem(),
     engine,
     mechanisms: strategies,
+    cache,
     filesystems: await Promise.all(paths.map(inspectFilesystem)),
     interfaces: inspectInterfaces(options.interface),
     limits: readLimits(),
@@ -53,10 +54,11 @@ type Row = readonly string[];
 const abilityColours: Readonly<Record<Ability, Colour>> = { yes: "green", no: "red", unknown: "yellow" };
 
 function tellFindings(findings: Findings): string {
-  const { system, engine, mechanisms, filesystems, interfaces, limits, ioUring } = findings;
+  const { system, engine, mechanisms, cache, filesystems, interfaces, limits, ioUring } = findings;
   const sections: readonly (readonly [string, readonly Row[]])[] = [
     ["System", [...systemRows(system), ["engine", engine.available ? engine.reason : `not loaded: ${engine.reason}`]]],
     ["Mechanisms", Object.entries(mechanisms).map(([name, capability]) => capabilityRow(name, capability))],
+    ["Page cache", Object.entries(cache).map(([name, capability]) => capabilityRow(name, capability))],
     ...filesystems.map((report) => [filesystemTitle(report), filesystemRows(report)] as const),
     ["Network interfaces", interfaces.map(interfaceRow)],
     ["Limits", [...limitRows(limits), ["io_uring", `${ioUring.ability}: ${ioUring.reason}`]]],

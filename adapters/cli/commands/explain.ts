@@ -2,11 +2,11 @@
 import process from "node:process";
 import { Command } from "commander";
 import { type ExplainedEnd, explainPlan, type Explanation, sampleWords } from "../../../core/explain.ts";
-import type { Strategy } from "../../../core/kernel.ts";
+import type { CacheMode, Strategy } from "../../../core/kernel.ts";
 import { checkOptions } from "../../../core/request.ts";
 import { select } from "../../../core/select.ts";
 import { capabilities } from "../../node.ts";
-import { jsonOption, lengthOption, offsetOption, strategyOption } from "../arguments.ts";
+import { cacheOption, jsonOption, lengthOption, offsetOption, strategyOption } from "../arguments.ts";
 import { sourceEnd, targetEnd } from "../ends.ts";
 import { describeFailure, exitCodes, UsageError } from "../exit.ts";
 import { formatBytes, table } from "../format.ts";
@@ -14,6 +14,7 @@ import { paint, paintDrawing, print, printJson, screenWidth, tell } from "../scr
 
 interface ExplainOptions {
   readonly strategy?: Strategy;
+  readonly cache?: CacheMode;
   readonly offset?: number;
   readonly length?: number;
   readonly ascii?: boolean;
@@ -26,6 +27,7 @@ export const explainCommand = (): Command =>
     .argument("<from>", `a path, or one of ${sampleWords.join(", ")}`)
     .argument("<to>", "likewise; a path need not exist yet")
     .addOption(strategyOption())
+    .addOption(cacheOption())
     .addOption(offsetOption())
     .addOption(lengthOption())
     .option("--ascii", "draw with ASCII alone")
@@ -41,9 +43,15 @@ export const explainCommand = (): Command =>
       }
     });
 
-function explainEnds(from: string, to: string, { strategy, offset, length }: ExplainOptions): Explanation {
+function explainEnds(from: string, to: string, { strategy, cache, offset, length }: ExplainOptions): Explanation {
   const target = targetEnd(to);
-  const request = checkOptions({ strategy, offset, length, targetOffset: target.kind === "file" ? 0 : undefined });
+  const request = checkOptions({
+    strategy,
+    cache,
+    offset,
+    length,
+    targetOffset: target.kind === "file" ? 0 : undefined,
+  });
   const known = capabilities().strategies;
   return explainPlan(select(sourceEnd(from), target, request, (name) => known[name]));
 }

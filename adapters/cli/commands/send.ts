@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { stat } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { Argument, Command } from "commander";
-import type { Strategy } from "../../../core/kernel.ts";
+import type { CacheMode, Strategy } from "../../../core/kernel.ts";
 import type { Report } from "../../../core/report.ts";
 import { transfer } from "../../node.ts";
 import {
@@ -14,6 +14,7 @@ import {
   offsetOption,
   parseDestination,
   quietOption,
+  cacheOption,
   strategyOption,
 } from "../arguments.ts";
 import { reset } from "../connection.ts";
@@ -21,6 +22,7 @@ import { type JobContext, type JobOptions, runJob } from "../job.ts";
 
 interface SendOptions extends JobOptions {
   readonly strategy?: Strategy;
+  readonly cache?: CacheMode;
   readonly offset?: number;
   readonly length?: number;
 }
@@ -31,6 +33,7 @@ export const sendCommand = (): Command =>
     .argument("<file>", 'what to send; "-" is standard input')
     .addArgument(new Argument("<host:port>", "where to; IPv6 in brackets").argParser(parseDestination))
     .addOption(strategyOption())
+    .addOption(cacheOption())
     .addOption(offsetOption())
     .addOption(lengthOption())
     .addOption(quietOption())
@@ -47,7 +50,7 @@ async function send(
   options: SendOptions,
   context: JobContext,
 ): Promise<Report> {
-  const { offset = 0, length = Infinity, strategy } = options;
+  const { offset = 0, length = Infinity, strategy, cache } = options;
   const { signal, onProgress } = context;
   const size = file === "-" ? undefined : await sizeOf(file);
   const socket = connect({ ...destination, allowHalfOpen: true });
@@ -56,7 +59,14 @@ async function send(
     // Unread input would turn our close into a reset, which can take bytes from the reader.
     socket.resume();
     context.expect(size === undefined ? undefined : Math.min(Math.max(0, size - offset), length));
-    const report = await transfer(file === "-" ? 0 : file, socket, { offset, length, strategy, signal, onProgress });
+    const report = await transfer(file === "-" ? 0 : file, socket, {
+      offset,
+      length,
+      strategy,
+      cache,
+      signal,
+      onProgress,
+    });
     await finish(socket, signal);
     return report;
   } catch (error) {

@@ -13,7 +13,7 @@ import { timesRecord } from "../../../core/abi.ts";
 import { type Endpoint, isSameFile } from "../../../core/endpoint.ts";
 import { errnoName } from "../../../core/errno.ts";
 import { argumentError, shown, TransferError } from "../../../core/error.ts";
-import type { Strategy } from "../../../core/kernel.ts";
+import type { CacheMode, Strategy } from "../../../core/kernel.ts";
 import type { Report } from "../../../core/report.ts";
 import { checkObject, checkOptions } from "../../../core/request.ts";
 import type { CopyOptions } from "../api.ts";
@@ -43,7 +43,8 @@ const choices = {
 
 function checkCopyOptions(options: CopyOptions): void {
   checkObject(options);
-  checkOptions({ signal: options.signal, onProgress: options.onProgress });
+  const { signal, onProgress, cache } = options;
+  checkOptions({ signal, onProgress, cache });
   for (const name of ["reflink", "sparse"] as const) {
     const value: unknown = options[name];
     if (value !== undefined && !choices[name].some((choice) => choice === value))
@@ -52,6 +53,8 @@ function checkCopyOptions(options: CopyOptions): void {
         `${name} must be one of ${choices[name].join(", ")}, got ${shown(value)}`,
       );
   }
+  if (cache === "direct" && options.reflink === "always")
+    throw argumentError("ERR_INVALID_ARG_VALUE", 'cache "direct" copies every block, and reflink "always" none');
   for (const name of ["overwrite", "preserve", "durable"] as const) {
     const value: unknown = options[name];
     if (value !== undefined && typeof value !== "boolean")
@@ -103,7 +106,7 @@ async function existing(path: string, overwrite: boolean): Promise<{ mode: numbe
   return stats;
 }
 
-function merge(reports: readonly Report[], bytes: number): Report {
+function merge(reports: readonly Report[], bytes: number, cache: CacheMode): Report {
   const sum = (pick: (report: Report) => number) => reports.reduce((total, report) => total + pick(report), 0);
   const last = reports.at(-1);
   return {
@@ -111,9 +114,11 @@ function merge(reports: readonly Report[], bytes: number): Report {
     strategy: last?.strategy,
     attempts: reports.flatMap(({ attempts }) => attempts),
     copied: reports.some(({ copied }) => copied === "yes") ? "yes" : (last?.copied ?? "no"),
+    cache,
     syscalls: sum(({ syscalls }) => syscalls),
     waits: sum(({ waits }) => waits),
     cpuNs: sum(({ cpuNs }) => cpuNs),
+    leaseBroken: false,
     durationNs: 0,
   };
 }
@@ -126,17 +131,17 @@ async function fill(
   to: FileHandle,
   options: CopyOptions,
 ): Promise<Report> {
-  const { signal, onProgress } = options;
-  const strategy = strategiesFor[options.reflink ?? "auto"];
+  const { signal, onProgress, cache = "normal" } = options;
+  const strategy = cache === "direct" ? "auto" : strategiesFor[options.reflink ?? "auto"];
   const { size } = source;
   if (size === undefined || !isSparse(source, options.sparse) || options.reflink === "always")
-    return transfer(machine, from, to, { targetOffset: 0, strategy, signal, onProgress });
+    return transfer(machine, from, to, { targetOffset: 0, strategy, cache, signal, onProgress });
   const reports: Report[] = [];
   let copied = 0;
   for (const { start, end } of extentsOf(machine, from, size)) {
     const range = { offset: start, targetOffset: start, length: end - start };
     const progress = onProgress && ((bytes: number) => onProgress(start + bytes));
-    const report = await transfer(machine, from, to, { ...range, strategy, signal, onProgress: progress });
+    const report = await transfer(machine, from, to, { ...range, strategy, cache, signal, onProgress: progress });
     reports.push(report);
     copied += report.bytes;
     // A run that was cut off before its turn is no truncation to its own transfer, which sees the file as it is then.
@@ -148,7 +153,7 @@ async function fill(
   }
   await fsCall("copy", "ftruncate", to.truncate(size));
   onProgress?.(size);
-  return merge(reports, size);
+  return merge(reports, size, cache);
 }
 
 async function syncFolder(path: string): Promise<void> {

@@ -10,8 +10,8 @@ import { fsCall, callFailed, codeOf, explained } from "../system-error.ts";
 /** In linux/fcntl.h, but not in node:fs. The value includes O_DIRECTORY, as the kernel wants it. */
 const O_TMPFILE = 0o20200000;
 
-/** What a filesystem or a kernel without O_TMPFILE answers (open(2)). */
-const noUnnamedFiles = ["EOPNOTSUPP", "EISDIR", "EINVAL"];
+/** What a filesystem or a kernel without O_TMPFILE answers (open(2)); runtimes have two names for the first. */
+const noUnnamedFiles = ["EOPNOTSUPP", "ENOTSUP", "EISDIR", "EINVAL"];
 
 /** The file under construction. */
 export class Temporary {

@@ -40,7 +40,7 @@ export function sourceOf(value: Source, runtime: Runtime): SourceEnd {
 }
 
 /** Refuses numbers that can't be descriptors; paths pass. */
-function checkFd<T extends string | number>(value: T): T {
+export function checkFd<T extends string | number>(value: T): T {
   if (typeof value === "number" && (!Number.isInteger(value) || value < -1 || value > 0x7fffffff))
     throw argumentError("ERR_OUT_OF_RANGE", `file descriptor must be a whole number of at least 0, got ${value}`);
   return value;

@@ -63,7 +63,14 @@ function attempt(engine: Engine, feed: Feed, sink: Sink, tally: Tally, length: n
   const head = sink.head(length);
   const promised = unit < Infinity ? length : 0;
   const strategy = length <= limits.inline_copy_bytes ? "buffered" : "sendfile";
-  const job = { strategy, offset: feed.offset, length, targetOffset: undefined, inline: true } as const;
+  const job = {
+    strategy,
+    offset: feed.offset,
+    length,
+    targetOffset: undefined,
+    inline: true,
+    cache: "normal",
+  } as const;
   const attempted = fd === undefined ? undefined : engine.attempt(feed.fd, fd, job, head);
   const { bytes } = attempted?.outcome ?? { bytes: 0 };
   if (attempted !== undefined && bytes > 0) {

@@ -3,7 +3,7 @@ import type { Native } from "../../../core/abi.ts";
 import { type Endpoint, isSameFile } from "../../../core/endpoint.ts";
 import { TransferError } from "../../../core/error.ts";
 import type { Outcome } from "../../../core/kernel.ts";
-import type { Request } from "../../../core/request.ts";
+import { checkOptions } from "../../../core/request.ts";
 import { type Plan, select } from "../../../core/select.ts";
 import { type Account, transferLoop } from "../../../core/transfer.ts";
 import { type Engine, Link } from "../engine.ts";
@@ -19,6 +19,9 @@ export interface Moved {
   readonly kind: "end" | "back";
   readonly reason: string;
 }
+
+/** No option of a transfer's is given to a stream; its errors are Node's own, so that no portable path is wanted. */
+const ordinary = checkOptions({ fallback: false });
 
 const back = (reason: string): Moved => ({ kind: "back", reason });
 
@@ -113,8 +116,7 @@ export class Mover {
 
   #plan(source: Endpoint, target: Endpoint, { offset, length }: Range): Plan {
     const { targetOffset } = this.#sink;
-    const request: Request = { offset, length, targetOffset, strategy: "auto", fallback: false };
-    return select(source, target, request, this.#machine.knowledge);
+    return select(source, target, { ...ordinary, offset, length, targetOffset }, this.#machine.knowledge);
   }
 
   /** The part of a plan that goes out as one unit. */

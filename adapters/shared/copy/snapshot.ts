@@ -1,0 +1,129 @@
+/** A file as it is at one moment, in a copy that nobody else can reach. */
+import { fstatSync } from "node:fs";
+import { type FileHandle, readlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { inspectionRecord } from "../../../core/abi.ts";
+import { errnoName } from "../../../core/errno.ts";
+import { TransferError } from "../../../core/error.ts";
+import type { Strategy } from "../../../core/kernel.ts";
+import type { AbortSignalLike } from "../../../core/request.ts";
+import { RecordMemory } from "../engine.ts";
+import { duplicate } from "../open.ts";
+import type { Machine } from "../machine.ts";
+import { callFailed } from "../system-error.ts";
+import { transfer } from "../transfer.ts";
+import { Temporary } from "./temporary.ts";
+
+/** A range of a file. Bytes. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Shared blocks begin at whole ones: 64 KiB is a multiple of every filesystem's. */
+const blockBytes = 65536;
+
+/** What does not share blocks, best first. */
+const copying: readonly Strategy[] = ["copyFileRange", "splice", "buffered", "portable"];
+
+/** Why a folder is no place for a temporary, though another may be. */
+const elsewhere = new Set([
+  "EACCES",
+  "EROFS",
+  "ENOENT",
+  "EPERM",
+  "ENOSPC",
+  "EDQUOT",
+  "ENOTDIR",
+  "EOPNOTSUPP",
+  "ENOTSUP",
+]);
+
+/** Beside the file, where its blocks can be shared, else wherever temporary files go. */
+async function createTemporary(machine: Machine, fd: number): Promise<Temporary> {
+  const path = await readlink(`/proc/self/fd/${fd}`).catch(() => undefined);
+  if (path !== undefined) {
+    try {
+      return await Temporary.create(machine, join(dirname(path), "snapshot"), 0o600);
+    } catch (error) {
+      if (!(error instanceof TransferError && elsewhere.has(error.code))) throw error;
+    }
+  }
+  return Temporary.create(machine, join(tmpdir(), "snapshot"), 0o600);
+}
+
+/** What changes when a file does. */
+function stateOf({ native }: Machine, fd: number, name: string): { readonly size: number; readonly stamp: string } {
+  if (typeof native === "string") {
+    const { size, mtimeNs, ctimeNs } = fstatSync(fd, { bigint: true });
+    return { size: Number(size), stamp: `${size} ${mtimeNs} ${ctimeNs}` };
+  }
+  // Not every runtime's own fstat takes a descriptor of the engine's.
+  const { bytes, view } = new RecordMemory(inspectionRecord.size);
+  const answer = native.sluice_inspect(fd, bytes);
+  if (answer < 0) throw callFailed(`save ${name}`, "fstat", errnoName(-answer));
+  const size = inspectionRecord.get(view, "size");
+  const times = (["modified_ns", "changed_ns"] as const).map((field) => inspectionRecord.getWide(view, field));
+  return { size, stamp: `${size} ${times.join(" ")}` };
+}
+
+const rangeOf = ({ start, end }: Span) => ({ offset: start, length: end - start, targetOffset: start });
+
+/** Shares the blocks of a span up to the end of the file, since they are shared as a whole. Answers whether it could. */
+async function shareBlocks(machine: Machine, fd: number, to: number, { start, end }: Span): Promise<boolean> {
+  try {
+    await transfer(machine, fd, to, { ...rangeOf({ start: start - (start % blockBytes), end }), strategy: "reflink" });
+    return true;
+  } catch (error) {
+    // Whatever kept them from being shared, copying meets it again if it matters.
+    if (error instanceof TransferError) return false;
+    throw error;
+  }
+}
+
+/**
+ * Saves a span of a file in an unnamed temporary, at the same offsets: by sharing blocks where the filesystem can
+ * (FICLONERANGE; btrfs, xfs), else by a copy.
+ *
+ * @param isKept whether a lease keeps others from changing the file meanwhile
+ * @throws TransferError `ERR_SLUICE_CHANGED` where a copy took long enough for somebody to change the file under it
+ */
+export async function snapshot(
+  machine: Machine,
+  fd: number,
+  name: string,
+  span: Span,
+  signal: AbortSignalLike | undefined,
+  isKept: boolean,
+): Promise<Temporary> {
+  // The caller may close its own meanwhile.
+  const held = typeof machine.native === "string" ? undefined : duplicate(machine.native, fd, name);
+  const own = held?.fd ?? fd;
+  let temporary: Temporary | undefined;
+  try {
+    const before = stateOf(machine, own, name);
+    temporary = await createTemporary(machine, own);
+    const to = temporary.handle.fd;
+    // One step, which no writer gets between; but not of a file that doesn't know its size.
+    const atOnce = before.size > span.start && (await shareBlocks(machine, own, to, { ...span, end: before.size }));
+    if (!atOnce && span.end > span.start)
+      await transfer(machine, own, to, { ...rangeOf(span), strategy: copying, signal });
+    if (!atOnce && !isKept && stateOf(machine, own, name).stamp !== before.stamp)
+      throw new TransferError(`Cannot save ${name}: it was changed while it was copied`, {
+        code: "ERR_SLUICE_CHANGED",
+      });
+    return temporary;
+  } catch (error) {
+    await temporary?.dispose();
+    throw error;
+  } finally {
+    held?.close();
+  }
+}
+
+/** At most `max` bytes of a snapshot; undefined at its end. */
+export async function readSnapshot(handle: FileHandle, max: number, offset: number): Promise<Uint8Array | undefined> {
+  const { bytesRead, buffer } = await handle.read(new Uint8Array(max), 0, max, offset);
+  return bytesRead === 0 ? undefined : buffer.subarray(0, bytesRead);
+}

@@ -1,0 +1,59 @@
+/* The registry of mappings, and the SIGBUS handler that looks faults up in it. */
+#ifndef SLUICE_GUARD_H
+#define SLUICE_GUARD_H
+
+#include <stdatomic.h>
+
+#include "sys.h"
+
+#define NOTHING_LOST INT64_MAX
+
+/*
+ * A mapping of a file. The handler takes no lock: it finds a mapping by `start` and `end`, counts itself among the
+ * users, and looks again. Whoever hides a mapping (end = 0) waits until its users have left, and only then are its
+ * other fields changed or its addresses given back.
+ */
+struct mapping {
+    _Atomic uintptr_t start;
+    _Atomic uintptr_t end;
+    _Atomic uint32_t users;
+    _Atomic uintptr_t hole; /* zero pages from here to the end; the end: none */
+    _Atomic int64_t lost;   /* first offset of the file that was found missing */
+
+    /* Constant while the mapping is open. */
+    char *address;
+    size_t length;
+    int64_t offset; /* of the file, at `address` */
+    int fd;         /* a duplicate of our own */
+
+    uint32_t generation;
+    bool open;
+    bool retired;
+    struct mapping *next_free;
+};
+
+/* Registers address, length, offset and fd; installs the handler with the first. A handle, or -errno. */
+int32_t guard_add(char *address, size_t length, int64_t offset, int fd);
+
+/* Finds a mapping and counts the caller among its users; NULL where the handle names none, or a retired one. */
+struct mapping *guard_use(int32_t handle);
+void guard_leave(struct mapping *mapping);
+
+/*
+ * Leaves a mapping that the caller uses, and has replaced by zero pages: its file is not looked at any more. The
+ * handler still knows the addresses, for a thread may have faulted just before they were replaced. False where
+ * somebody else has done so.
+ */
+bool guard_retire(struct mapping *mapping);
+
+/* Hides a mapping from the handler and waits for its users; NULL for a wrong handle. Then it can be removed. */
+struct mapping *guard_hide(int32_t handle);
+void guard_remove(struct mapping *mapping);
+
+/* Notes that nothing from an offset of the file on can be relied on. */
+void guard_lose(struct mapping *mapping, int64_t offset);
+
+/* The first lost offset as far as it is known, the file's present size included. */
+int64_t guard_lost(struct mapping *mapping);
+
+#endif

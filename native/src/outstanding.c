@@ -1,0 +1,35 @@
+/* What a target has taken and still holds. */
+#include <asm/ioctls.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include "job.h"
+
+/* SIOCOUTQ has the number of TIOCOUTQ, and counts what the peer has not acknowledged (tcp(7), unix(7)). */
+static const struct {
+    uint32_t kind;
+    unsigned long question;
+} questions[] = {
+    {SLUICE_KIND_SOCKET, TIOCOUTQ},
+    {SLUICE_KIND_PIPE, FIONREAD},
+};
+
+/* A connection that is gone acknowledges nothing any more; a Unix socket then holds nothing either. */
+static bool is_gone(int fd)
+{
+    uint8_t state = 0;
+    socklen_t length = sizeof state;
+    return SYS(getsockopt, fd, IPPROTO_TCP, TCP_INFO, &state, &length) == 0 && state == TCP_CLOSE;
+}
+
+int32_t end_outstanding(const struct end *end)
+{
+    for (size_t i = 0; i < sizeof questions / sizeof *questions; i++) {
+        if (questions[i].kind != end->kind) continue;
+        int bytes = 0;
+        int64_t failed = SYS(ioctl, end->fd, questions[i].question, &bytes);
+        if (failed < 0) return (int32_t)failed;
+        return bytes > 0 && is_gone(end->fd) ? -EPIPE : bytes;
+    }
+    return 0;
+}
