@@ -9,6 +9,7 @@ import { endurance } from "./suites/endurance.ts";
 import { http } from "./suites/http.ts";
 import { httpSlowClients } from "./suites/http-slow-clients.ts";
 import { largeFile } from "./suites/large-file.ts";
+import { map } from "./suites/map.ts";
 import { runtimes } from "./suites/runtimes.ts";
 import { smallBody } from "./suites/small-body.ts";
 import type { Suite } from "./suites/suite.ts";
@@ -17,6 +18,7 @@ const suites: Readonly<Record<string, readonly Suite[]>> = {
   "file-to-socket": [largeFile, concurrent, smallBody, endurance],
   copy: [copy],
   curve: [curve],
+  map: [map],
   runtimes: [runtimes],
   http: [http, httpSlowClients],
 };
