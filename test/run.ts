@@ -78,7 +78,8 @@ function* nativeTasks(): Generator<Task> {
 
 const tasks = options.matrix
   ? candidates.matrix.flatMap((candidate) => [...contractTasks(candidate)])
-  : [...plainTasks(), ...candidates.usual.flatMap((candidate) => [...contractTasks(candidate)]), ...nativeTasks()];
+  : // The longest first, that it is not what everybody waits for.
+    [...nativeTasks(), ...plainTasks(), ...candidates.usual.flatMap((candidate) => [...contractTasks(candidate)])];
 
 const sums = { passed: 0, failed: 0, skipped: 0 };
 
