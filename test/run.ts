@@ -35,7 +35,8 @@ const { values: options, positionals: words } = parseArgs({
   options: { matrix: { type: "boolean", default: false } },
 });
 const wanted = (name: string) => words.length === 0 || words.some((word) => name.includes(word));
-const limit = limiter(Math.min(4, Math.max(2, availableParallelism())));
+// One more than there are cores: many tests wait for peers and time-outs.
+const limit = limiter(Math.min(5, Math.max(2, availableParallelism()) + 1));
 
 /** The tests of a folder by their sources, so that a file left over from an earlier build is not run. */
 function testsIn(folder: string): { name: string; compiled: string }[] {
