@@ -1,10 +1,10 @@
 /** One transfer, from its arguments to its report: the effects around core's decisions. */
 import { errnoName } from "../../core/errno.ts";
-import { TransferError } from "../../core/error.ts";
+import { argumentError, shown, TransferError } from "../../core/error.ts";
 import { isSameFile } from "../../core/endpoint.ts";
 import type { Job, Outcome, Run } from "../../core/kernel.ts";
 import type { Report } from "../../core/report.ts";
-import { checkOptions, type Request, type TransferOptions } from "../../core/request.ts";
+import { type AbortSignalLike, checkOptions, type Request, type TransferOptions } from "../../core/request.ts";
 import { type Plan, select } from "../../core/select.ts";
 import { driveAsync, transferLoop } from "../../core/transfer.ts";
 import type { Source, Target } from "./api.ts";
@@ -15,10 +15,12 @@ import { asTransferError, callFailed, explained } from "./system-error.ts";
 import type { Machine } from "./machine.ts";
 import { PortableRun } from "./portable.ts";
 import { Progress } from "./progress.ts";
+import { FdTarget } from "./ends/fd-target.ts";
 import { sourceOf, targetOf } from "./ends/recognise.ts";
 import { SnapshotSource } from "./ends/snapshot-source.ts";
 import type { SourceEnd } from "./ends/source.ts";
 import type { TargetEnd } from "./ends/target.ts";
+import { WholeFileTarget } from "./ends/whole-file-target.ts";
 
 /** Errnos after which a connection is of no more use. */
 const brokenCodes = new Set(["EPIPE", "ECONNRESET", "ENOTCONN", "ECONNABORTED", "ETIMEDOUT", "EHOSTUNREACH"]);
@@ -144,6 +146,17 @@ function choose(machine: Machine, source: SourceEnd, target: TargetEnd, asked: R
   return { plan: select(from, to, request, machine.knowledge), emptying };
 }
 
+/** The target, with what is asked of a path alone. */
+function targetFor(machine: Machine, to: Target, { atomic, durable }: Request, signal: AbortSignalLike | undefined) {
+  if (!atomic && !durable) return targetOf(to, machine.runtime, signal);
+  if (typeof to !== "string" && !(to instanceof URL))
+    throw argumentError(
+      "ERR_INVALID_ARG_VALUE",
+      `${atomic ? "atomic" : "durable"} is for paths as targets, got ${shown(to)}`,
+    );
+  return atomic ? new WholeFileTarget(machine, to, durable) : new FdTarget(to, signal, durable);
+}
+
 /** Which ends are of no more use after a failure. */
 function brokenEnds(error: unknown): { source: boolean; target: boolean } {
   const broken = error instanceof TransferError && error.failed !== undefined && brokenCodes.has(error.code);
@@ -165,7 +178,7 @@ export async function transfer(
   const given = sourceOf(from, machine.runtime);
   const source =
     request.consistency === "snapshot" ? new SnapshotSource(given, machine, request, options.signal) : given;
-  const target = targetOf(to, machine.runtime, options.signal);
+  const target = targetFor(machine, to, request, options.signal);
   const cancellation = new Cancellation(options.signal);
   let runner: Runner | undefined;
   let leased: LeasedTransfer | undefined;
@@ -188,6 +201,7 @@ export async function transfer(
     const run = leased === undefined ? (job: Job) => running.run(job) : confirmed(leased, plan, running);
     const account = await driveAsync(transferLoop(plan, machine.capabilities), run);
     leased?.conclude(account, plan.source.name);
+    await target.commit?.();
     progress.finish(account.bytes);
     const leaseBroken = leased?.broken ?? false;
     result = { report: { ...account, leaseBroken, durationNs: Math.round((performance.now() - started) * 1e6) } };
