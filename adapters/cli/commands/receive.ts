@@ -28,7 +28,10 @@ export const receiveCommand = (): Command =>
     .argument("<file>", 'what to write; "-" is standard output')
     .option("--host <address>", "listen on this address alone (default: all)")
     .option("--expect <bytes>", "fail unless exactly this much arrives", parseBytes)
-    .option("--resume", "keep what came when the connection breaks off, beside the file, and go on from there next time")
+    .option(
+      "--resume",
+      "keep what came when the connection breaks off, beside the file, and go on from there next time",
+    )
     .option("--durable", "fsync the file and its folder before the sender is told")
     .addOption(quietOption())
     .addOption(jsonOption())

@@ -47,8 +47,7 @@ export class WholeFile {
   /** Gives the file its name, in one step. */
   async publish(): Promise<void> {
     const { overwrite, durable } = this.#options;
-    if (this.#mode !== undefined)
-      await fsCall(`write ${this.#path}`, "fchmod", this.handle.chmod(this.#mode & 0o7777));
+    if (this.#mode !== undefined) await fsCall(`write ${this.#path}`, "fchmod", this.handle.chmod(this.#mode & 0o7777));
     if (durable) await fsCall(`write ${this.#path}`, "fsync", this.handle.sync());
     await this.#temporary.publish(overwrite);
     if (durable) await syncFolder(dirname(this.#path));
