@@ -54,6 +54,21 @@ export const symbols = {
     names: ["context", "source", "target"],
     doc: "Duplicates both descriptors (F_DUPFD_CLOEXEC) into a new job and returns its handle.",
   }),
+  sluice_job_open_memory: define({
+    args: ["i32", "buffer", "buffer", "i32"],
+    names: ["context", "bytes", "memory", "target"],
+    doc: "A job whose source is memory (a record says how much): its bytes are copied, or used where they are, and then stay the caller's to keep until no outcome says that they are held.",
+  }),
+  sluice_job_open_tee: define({
+    args: ["i32", "i32", "buffer", "u32", "u32"],
+    names: ["context", "source", "outlets", "count", "capacity"],
+    doc: "A job that gives all that its source has to each of `count` new pipes, of `capacity` bytes where the kernel allows it; fills in their read ends, to be closed by sluice_close. A pipe that nobody reads any more is left out.",
+  }),
+  sluice_tee_feed: define({
+    args: ["i32", "buffer", "u32"],
+    names: ["job", "bytes", "length"],
+    doc: "Puts bytes into every pipe of an idle tee job, before those of its source. -ENOBUFS where they don't fit in.",
+  }),
   sluice_job_start: define({
     args: ["i32", "buffer"],
     names: ["job", "request"],
@@ -245,6 +260,9 @@ export const opcodes = {
   mapped: 5,
   buffered: 6,
   direct: 7,
+  vmsplice: 8,
+  tee: 9,
+  sendZeroCopy: 10,
 } as const;
 
 /** A mechanism that the native engine runs. */
@@ -263,7 +281,16 @@ export const leaseTypes = { read: 1, write: 2 } as const;
 export const lockTypes = { none: 0, shared: 1, exclusive: 2 } as const;
 
 /** Bits of `request.flags`. */
-export const requestFlags = { dontcache: 1 } as const;
+export const requestFlags = {
+  dontcache: 1,
+  /** Another mechanism follows: sendZeroCopy gives way where the kernel copies after all. */
+  give_way: 2,
+  /** Nothing is moved: waits until the kernel has let go of memory that earlier attempts have sent. */
+  settle: 4,
+} as const;
+
+/** `outcome.copied`: what the kernel itself says; `untold` where it says nothing. */
+export const copyNotices = { untold: 0, none: 1, some: 2 } as const;
 
 /** What a descriptor is. */
 export const fdKinds = {
@@ -274,6 +301,7 @@ export const fdKinds = {
   charDevice: 5,
   blockDevice: 6,
   other: 7,
+  memory: 8,
 } as const;
 
 /** Bits of `inspection.flags`. */
@@ -316,7 +344,12 @@ export const records = {
     waits: "i64",
     cpu_ns: "i64",
     head: "i64",
+    copied: "u32",
+    /** Sends from memory that the kernel has not let go of. */
+    held: "u32",
   },
+  memory: { length: "i64", copy: "u32", reserved: "u32" },
+  outlet: { fd: "i32", capacity: "u32" },
   inspection: {
     kind: "u32",
     flags: "u32",
@@ -356,6 +389,8 @@ export const limits = {
   inline_copy_bytes: 65536,
   /** Bytes of an engine turn on a socket or pipe. */
   turn_bytes: 2097152,
+  /** Memory up to here is copied when a job is opened, so that its owner may do with it what he likes. */
+  copied_memory_bytes: 65536,
   /** What the offset of a mapping is a multiple of: 64 KiB, the largest page size of Linux. */
   map_alignment: 65536,
 } as const;
@@ -411,6 +446,8 @@ function codec<L extends Layout>(layout: L): RecordCodec<L> {
 export const requestRecord = codec(records.request);
 export const outcomeRecord = codec(records.outcome);
 export const inspectionRecord = codec(records.inspection);
+export const memoryRecord = codec(records.memory);
+export const outletRecord = codec(records.outlet);
 export const extentRecord = codec(records.extent);
 export const timesRecord = codec(records.times);
 export const interfaceRecord = codec(records.interface);
@@ -434,6 +471,7 @@ export const abiFingerprint: number = (() => {
     leaseTypes,
     lockTypes,
     requestFlags,
+    copyNotices,
     records,
     limits,
   ]);

@@ -54,6 +54,7 @@ ${enumeration("ADVICE_", abi.advices)}
 ${enumeration("LEASE_", abi.leaseTypes)}
 ${enumeration("LOCK_", abi.lockTypes)}
 ${enumeration("REQUEST_", abi.requestFlags)}
+${enumeration("COPY_", abi.copyNotices)}
 /* Limits, in bytes. */
 ${enumeration("", abi.limits)}
 ${Object.entries(abi.records).map(structure).join("\n")}

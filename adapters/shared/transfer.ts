@@ -13,6 +13,7 @@ import { Link } from "./engine.ts";
 import { type LeasedRun, LeasedTransfer, type Replacement } from "./leased.ts";
 import { asTransferError, callFailed, explained } from "./system-error.ts";
 import type { Machine } from "./machine.ts";
+import { MemoryHold } from "./memory-hold.ts";
 import { PortableRun } from "./portable.ts";
 import { Progress } from "./progress.ts";
 import { FdTarget } from "./ends/fd-target.ts";
@@ -32,6 +33,7 @@ class Runner implements LeasedRun {
   readonly #cancellation: Cancellation;
   readonly #portable: PortableRun;
   #link: Link | undefined;
+  #hold: MemoryHold | undefined;
   /** What is read instead of the source, and the last read by the runtime's own means. */
   #replacement: Replacement | undefined;
   #reading: Promise<unknown> | undefined;
@@ -67,7 +69,7 @@ class Runner implements LeasedRun {
     // `buffered` serves every pair, so what stands behind it is never reached.
     if (names.includes("portable") && !names.includes("buffered")) this.#source.keepReadable();
     const { engine } = machine;
-    const { fd: from } = this.#source;
+    const from = this.#source.fd ?? (plan.source.fd ? this.#source.bytes : undefined);
     const { fd: to } = this.#target;
     if (engine === undefined || from === undefined || to === undefined) return;
     if (!startsPortable) this.#source.stop();
@@ -75,6 +77,7 @@ class Runner implements LeasedRun {
       this.#source.letGo?.();
       this.#target.letGo?.();
     });
+    if (typeof from !== "number") this.#hold = new MemoryHold(this.#link, from);
     if (!later && !startsPortable && plan.source.buffered === 0) return;
     const held = this.#link.hold();
     if (held < 0) throw callFailed(`send ${plan.source.name}`, "fcntl", errnoName(-held));
@@ -86,7 +89,11 @@ class Runner implements LeasedRun {
     if (job.strategy === "portable") return this.#portable.run(job);
     if (this.#link === undefined) throw new TypeError(`${job.strategy} was chosen for ends without descriptors`);
     const outcome = this.#link.run(job);
-    return "then" in outcome ? outcome.then((end) => this.#explain(end)) : outcome;
+    if (!("then" in outcome)) return outcome;
+    return outcome.then((end) => {
+      const told = this.#explain(end);
+      return this.#hold?.confirm(job, told, this.#cancellation) ?? told;
+    });
   }
 
   /** The engine knows that an attempt was cancelled, but not why. */
@@ -100,7 +107,12 @@ class Runner implements LeasedRun {
   }
 
   close(): void {
-    this.#link?.close();
+    if (this.#hold?.isHeld !== true) this.#link?.close();
+  }
+
+  /** Keeps what the kernel refers to still, when both ends have been given back. */
+  linger(): void {
+    if (this.#hold?.isHeld === true) this.#hold.linger(this.#target);
   }
 }
 
@@ -176,7 +188,7 @@ export async function transfer(
   const started = performance.now();
   const request = checkOptions(options);
   const given = sourceOf(from, machine.runtime);
-  const source =
+  const source: SourceEnd =
     request.consistency === "snapshot" ? new SnapshotSource(given, machine, request, options.signal) : given;
   const target = targetFor(machine, to, request, options.signal);
   const cancellation = new Cancellation(options.signal);
@@ -201,6 +213,7 @@ export async function transfer(
     const run = leased === undefined ? (job: Job) => running.run(job) : confirmed(leased, plan, running);
     const account = await driveAsync(transferLoop(plan, machine.capabilities), run);
     leased?.conclude(account, plan.source.name);
+    source.verify?.();
     await target.commit?.();
     progress.finish(account.bytes);
     const leaseBroken = leased?.broken ?? false;
@@ -213,7 +226,9 @@ export async function transfer(
   runner?.close();
   await leased?.end();
   const broken = brokenEnds("failure" in result ? result.failure : undefined);
-  const ended = await Promise.allSettled([source.end(broken.source), target.end(broken.target, runner === undefined)]);
+  const ending = Promise.allSettled([source.end(broken.source), target.end(broken.target, runner === undefined)]);
+  runner?.linger();
+  const ended = await ending;
   if ("failure" in result) throw asTransferError(result.failure);
   // A close that fails is a write that was lost (NFS, quota).
   for (const each of ended) if (each.status === "rejected") throw explained(each.reason, "transfer", "close");

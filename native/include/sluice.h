@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 61792062
+#define SLUICE_ABI_FINGERPRINT 894703534
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
@@ -18,6 +18,9 @@ enum {
     SLUICE_MAPPED = 5,
     SLUICE_BUFFERED = 6,
     SLUICE_DIRECT = 7,
+    SLUICE_VMSPLICE = 8,
+    SLUICE_TEE = 9,
+    SLUICE_SEND_ZERO_COPY = 10,
 };
 
 /* How an attempt ended. */
@@ -45,6 +48,7 @@ enum {
     SLUICE_KIND_CHAR_DEVICE = 5,
     SLUICE_KIND_BLOCK_DEVICE = 6,
     SLUICE_KIND_OTHER = 7,
+    SLUICE_KIND_MEMORY = 8,
 };
 
 enum {
@@ -83,6 +87,14 @@ enum {
 
 enum {
     SLUICE_REQUEST_DONTCACHE = 1,
+    SLUICE_REQUEST_GIVE_WAY = 2,
+    SLUICE_REQUEST_SETTLE = 4,
+};
+
+enum {
+    SLUICE_COPY_UNTOLD = 0,
+    SLUICE_COPY_NONE = 1,
+    SLUICE_COPY_SOME = 2,
 };
 
 /* Limits, in bytes. */
@@ -90,6 +102,7 @@ enum {
     SLUICE_INLINE_BYTES = 262144,
     SLUICE_INLINE_COPY_BYTES = 65536,
     SLUICE_TURN_BYTES = 2097152,
+    SLUICE_COPIED_MEMORY_BYTES = 65536,
     SLUICE_MAP_ALIGNMENT = 65536,
 };
 
@@ -113,8 +126,23 @@ struct sluice_outcome {
     int64_t waits;
     int64_t cpu_ns;
     int64_t head;
+    uint32_t copied;
+    uint32_t held;
 };
-_Static_assert(sizeof(struct sluice_outcome) == 64, "sluice_outcome");
+_Static_assert(sizeof(struct sluice_outcome) == 72, "sluice_outcome");
+
+struct sluice_memory {
+    int64_t length;
+    uint32_t copy;
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct sluice_memory) == 16, "sluice_memory");
+
+struct sluice_outlet {
+    int32_t fd;
+    uint32_t capacity;
+};
+_Static_assert(sizeof(struct sluice_outlet) == 8, "sluice_outlet");
 
 struct sluice_inspection {
     uint32_t kind;
@@ -209,6 +237,15 @@ SLUICE_EXPORT int32_t sluice_context_close(int32_t context);
 
 /* Duplicates both descriptors (F_DUPFD_CLOEXEC) into a new job and returns its handle. */
 SLUICE_EXPORT int32_t sluice_job_open(int32_t context, int32_t source, int32_t target);
+
+/* A job whose source is memory (a record says how much): its bytes are copied, or used where they are, and then stay the caller's to keep until no outcome says that they are held. */
+SLUICE_EXPORT int32_t sluice_job_open_memory(int32_t context, void *bytes, void *memory, int32_t target);
+
+/* A job that gives all that its source has to each of `count` new pipes, of `capacity` bytes where the kernel allows it; fills in their read ends, to be closed by sluice_close. A pipe that nobody reads any more is left out. */
+SLUICE_EXPORT int32_t sluice_job_open_tee(int32_t context, int32_t source, void *outlets, uint32_t count, uint32_t capacity);
+
+/* Puts bytes into every pipe of an idle tee job, before those of its source. -ENOBUFS where they don't fit in. */
+SLUICE_EXPORT int32_t sluice_tee_feed(int32_t job, void *bytes, uint32_t length);
 
 /* Starts one attempt on an idle job. Its outcome arrives at the context. */
 SLUICE_EXPORT int32_t sluice_job_start(int32_t job, void *request);

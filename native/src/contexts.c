@@ -171,7 +171,7 @@ void context_deliver(struct job *job)
     if (first) wake(context);
 }
 
-static void report(const struct job *job, struct sluice_outcome *outcome)
+static void report(struct job *job, struct sluice_outcome *outcome)
 {
     *outcome = (struct sluice_outcome){
         .job = job_handle(job),
@@ -183,6 +183,8 @@ static void report(const struct job *job, struct sluice_outcome *outcome)
         .syscalls = job->syscalls,
         .waits = job->waits,
         .cpu_ns = job->cpu_ns,
+        .copied = zerocopy_copied(job),
+        .held = zerocopy_held(job),
     };
 }
 

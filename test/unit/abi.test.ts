@@ -29,6 +29,8 @@ const codecs: Readonly<
   request: abi.requestRecord,
   outcome: abi.outcomeRecord,
   inspection: abi.inspectionRecord,
+  memory: abi.memoryRecord,
+  outlet: abi.outletRecord,
   extent: abi.extentRecord,
   times: abi.timesRecord,
   interface: abi.interfaceRecord,

@@ -1,0 +1,12 @@
+/* One source, several pipes. */
+#ifndef SLUICE_TEE_H
+#define SLUICE_TEE_H
+
+#include "job.h"
+
+/* Makes the pipes and fills in their read ends. 0 or -errno. */
+int tee_open(struct tee **opened, struct sluice_outlet *outlets, uint32_t count, uint32_t capacity);
+/* Puts bytes into every pipe. 0 or -errno. */
+int tee_feed(struct tee *tee, const char *bytes, uint32_t length);
+
+#endif
