@@ -3,6 +3,7 @@ import type { Explanation } from "../core/explain.ts";
 import type { MapOptions } from "../core/mapping.ts";
 import type { Report } from "../core/report.ts";
 import type { TransferOptions } from "../core/request.ts";
+import type { TeeOptions, TeeReport } from "../core/tee.ts";
 import { node } from "./node/ffi.ts";
 import type { LeaseType } from "../core/lease.ts";
 import type {
@@ -46,6 +47,24 @@ const sluice = createSluice(node);
  */
 export function transfer(source: Source, target: Target, options?: TransferOptions): Promise<Report> {
   return sluice.transfer(source, target, options);
+}
+
+/**
+ * Gives one stream to several targets, each of which gets every byte once and in order, off the event loop: by tee(2)
+ * from a pipe or a socket (Linux 2.6.17), by a transfer of its own for each target from a file or from memory. Targets
+ * are those of {@link transfer}; each has a report, and a failed one is left out while the others go on.
+ *
+ * @returns what was done; `targets` in the order of the arguments
+ * @throws TeeError (a TransferError with `report`) where the source breaks off, the call is aborted, no target is left,
+ * or, with `onFailure: "end"`, one fails
+ *
+ * @example
+ * ```ts
+ * const { targets } = await tee(upload, [upstream, "upload.log"], { slowest: "pace", atomic: true });
+ * ```
+ */
+export function tee(source: Source, targets: readonly Target[], options?: TeeOptions): Promise<TeeReport> {
+  return sluice.tee(source, targets, options);
 }
 
 /**

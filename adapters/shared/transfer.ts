@@ -185,9 +185,27 @@ export async function transfer(
   to: Target,
   options: TransferOptions = {},
 ): Promise<Report> {
+  return transferFrom(machine, sourceOf(from, machine.runtime), to, options);
+}
+
+/** What the caller of a transfer that is part of something larger wants to know and to say. */
+export interface TransferHooks {
+  /** Called when bytes begin to move, with what counts them. */
+  onStart?(progress: () => number): void;
+  /** Called when all have moved, before that is made final. Its failure is the transfer's. */
+  beforeCommit?(): Promise<void>;
+}
+
+/** The same from a source that has been recognised. */
+export async function transferFrom(
+  machine: Machine,
+  given: SourceEnd,
+  to: Target,
+  options: TransferOptions,
+  hooks: TransferHooks = {},
+): Promise<Report> {
   const started = performance.now();
   const request = checkOptions(options);
-  const given = sourceOf(from, machine.runtime);
   const source: SourceEnd =
     request.consistency === "snapshot" ? new SnapshotSource(given, machine, request, options.signal) : given;
   const target = targetFor(machine, to, request, options.signal);
@@ -209,11 +227,13 @@ export async function transfer(
     source.watch((error) => cancellation.closed("source", error));
     target.watch((error) => cancellation.closed("target", error));
     progress = new Progress(running, target, options.onProgress, (error) => cancellation.abort(error));
+    hooks.onStart?.(() => running.progress);
     if (emptying) await target.empty();
     const run = leased === undefined ? (job: Job) => running.run(job) : confirmed(leased, plan, running);
     const account = await driveAsync(transferLoop(plan, machine.capabilities), run);
     leased?.conclude(account, plan.source.name);
     source.verify?.();
+    if (hooks.beforeCommit !== undefined) await hooks.beforeCommit();
     await target.commit?.();
     progress.finish(account.bytes);
     const leaseBroken = leased?.broken ?? false;
