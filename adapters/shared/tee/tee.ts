@@ -75,7 +75,8 @@ async function distribute(
   if (strategy === "separate") throw unsupported(`${found.name} can be read once alone`);
   const { engine } = machine;
   const positioned = hasPositions(found);
-  const withoutFd = engine === undefined ? String(machine.native) : (found.withoutFd ?? `${found.name} has no descriptor`);
+  const withoutFd =
+    engine === undefined ? String(machine.native) : (found.withoutFd ?? `${found.name} has no descriptor`);
   const why =
     strategy === "portable"
       ? "asked for"
@@ -159,7 +160,12 @@ class Teeing {
   }
 
   /** One reader gives to all. */
-  async together(machine: Machine, distribution: Distribution, targets: readonly Target[], name: string): Promise<void> {
+  async together(
+    machine: Machine,
+    distribution: Distribution,
+    targets: readonly Target[],
+    name: string,
+  ): Promise<void> {
     const { sources } = distribution;
     const published = async () => {
       await this.#sourceEnded;
@@ -214,7 +220,11 @@ class Teeing {
     const { slowest, lag } = this.#request;
     if (slowest !== "drop") return;
     this.#timer = setInterval(() => {
-      for (const index of laggards(this.#branches.map(({ taken }) => taken), lag)) this.#branches[index]?.drop(lag);
+      for (const index of laggards(
+        this.#branches.map(({ taken }) => taken),
+        lag,
+      ))
+        this.#branches[index]?.drop(lag);
     }, lookMs);
   }
 
