@@ -67,7 +67,7 @@ export const symbols = {
   sluice_tee_feed: define({
     args: ["i32", "buffer", "u32"],
     names: ["job", "bytes", "length"],
-    doc: "Puts bytes into every pipe of an idle tee job, before those of its source. -ENOBUFS where they don't fit in.",
+    doc: "Copies bytes that every pipe of an idle tee job gets before those of its source; once. No outcome counts them.",
   }),
   sluice_job_start: define({
     args: ["i32", "buffer"],

@@ -229,7 +229,7 @@ export class Engine {
     return { handle, outlets };
   }
 
-  /** Puts bytes into the pipes before those of the source: zero, or a negative errno. */
+  /** What all pipes get before the bytes of the source: zero, or a negative errno. */
   feedTee(handle: number, bytes: Uint8Array): number {
     return this.native.sluice_tee_feed(handle, bytes, bytes.byteLength);
   }

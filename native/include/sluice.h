@@ -244,7 +244,7 @@ SLUICE_EXPORT int32_t sluice_job_open_memory(int32_t context, void *bytes, void 
 /* A job that gives all that its source has to each of `count` new pipes, of `capacity` bytes where the kernel allows it; fills in their read ends, to be closed by sluice_close. A pipe that nobody reads any more is left out. */
 SLUICE_EXPORT int32_t sluice_job_open_tee(int32_t context, int32_t source, void *outlets, uint32_t count, uint32_t capacity);
 
-/* Puts bytes into every pipe of an idle tee job, before those of its source. -ENOBUFS where they don't fit in. */
+/* Copies bytes that every pipe of an idle tee job gets before those of its source; once. No outcome counts them. */
 SLUICE_EXPORT int32_t sluice_tee_feed(int32_t job, void *bytes, uint32_t length);
 
 /* Starts one attempt on an idle job. Its outcome arrives at the context. */

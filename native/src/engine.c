@@ -146,7 +146,7 @@ static int32_t job_start(int32_t handle, const struct sluice_request *request)
     if (job->state != JOB_IDLE) return -EBUSY;
     job_discard(job);
     job_prepare(job, request, run);
-    if (is_complete(job))
+    if (is_complete(job) && !tee_has_head(job))
         job_end(job, SLUICE_END_DONE);
     else
         lanes_start_job(job);

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 
 #define FAN_OUT_BYTES (256 * 1024)
@@ -20,6 +21,9 @@ struct outlet {
 };
 
 struct tee {
+    char *head; /* what every outlet gets before the source's bytes; NULL: nothing, or no more */
+    size_t head_size;
+    size_t head_at;
     int sink; /* /dev/null: takes what all outlets have, without looking at it; -1 until needed */
     uint32_t count;
     uint32_t blocked; /* the outlet that is waited for */
@@ -66,18 +70,19 @@ int tee_open(struct tee **opened, struct sluice_outlet *outlets, uint32_t count,
 
 int tee_feed(struct tee *tee, const char *bytes, uint32_t length)
 {
-    for (uint32_t i = 0; i < tee->count; i++) {
-        if (tee->outlets[i].end.fd < 0) continue;
-        int64_t n;
-        do
-            n = SYS(write, tee->outlets[i].end.fd, bytes, (size_t)length);
-        while (n == -EINTR);
-        if (n == -EPIPE)
-            outlet_close(&tee->outlets[i].end);
-        else if (n != length)
-            return n < 0 && n != -EAGAIN ? (int)n : -ENOBUFS;
-    }
+    if (tee->head) return -EBUSY;
+    if (length == 0) return 0;
+    tee->head = malloc(length);
+    if (!tee->head) return -ENOMEM;
+    memcpy(tee->head, bytes, length);
+    tee->head_size = length;
+    tee->head_at = 0;
     return 0;
+}
+
+bool tee_has_head(const struct job *job)
+{
+    return job->tee && job->tee->head;
 }
 
 struct end *tee_blocked(struct tee *tee)
@@ -99,6 +104,7 @@ void tee_release(struct job *job)
     if (!job->tee) return;
     tee_each(job->tee, outlet_close);
     close_fd(&job->tee->sink);
+    free(job->tee->head);
     free(job->tee);
     job->tee = NULL;
 }
@@ -140,12 +146,55 @@ static int64_t give_all(struct job *job, size_t available, give *one)
     return least == 0 ? -EAGAIN : least;
 }
 
-/* The head moves on: all outlets have these bytes. */
+/* All outlets have these bytes. */
+static void fall_back(struct tee *tee, int64_t bytes)
+{
+    for (uint32_t i = 0; i < tee->count; i++)
+        if (tee->outlets[i].end.fd >= 0) tee->outlets[i].ahead -= (size_t)bytes;
+}
+
+/* The head moves on. */
 static void move_on(struct job *job, int64_t bytes)
 {
-    for (uint32_t i = 0; i < job->tee->count; i++)
-        if (job->tee->outlets[i].end.fd >= 0) job->tee->outlets[i].ahead -= (size_t)bytes;
+    fall_back(job->tee, bytes);
     job_advance(job, bytes);
+}
+
+/* Gives an outlet more of `available` bytes in memory. */
+static int64_t give_memory(struct job *job, struct outlet *outlet, const char *bytes, size_t available)
+{
+    if (outlet->ahead == available) return 0;
+    int64_t n;
+    do {
+        job->syscalls++;
+        n = SYS(write, outlet->end.fd, bytes + outlet->ahead, available - outlet->ahead);
+    } while (n == -EINTR);
+    return n;
+}
+
+/* --- what comes before the source --- */
+
+static int64_t give_head(struct job *job, struct outlet *outlet, size_t available)
+{
+    return give_memory(job, outlet, job->tee->head + job->tee->head_at, available);
+}
+
+/* TURN_DONE when every outlet has it. Its bytes are not the source's, and not counted as such. */
+static enum turn give_all_heads(struct job *job)
+{
+    struct tee *tee = job->tee;
+    while (tee->head) {
+        if (is_cancelled(job)) return TURN_CANCELLED;
+        int64_t all = give_all(job, tee->head_size - tee->head_at, give_head);
+        if (all == -EAGAIN) return TURN_WAIT_TARGET;
+        if (all < 0) return job_fail(job, all, SLUICE_SIDE_TARGET);
+        fall_back(tee, all);
+        tee->head_at += (size_t)all;
+        if (tee->head_at < tee->head_size) continue;
+        free(tee->head);
+        tee->head = NULL;
+    }
+    return TURN_DONE;
 }
 
 /* --- tee(2) --- */
@@ -216,6 +265,8 @@ enum turn tee_turn(struct job *job, struct lane *lane)
     int failed = open_sink(job->tee);
     /* No /dev/null in this jail: another mechanism can do without. */
     if (failed < 0) return job_fail(job, ENOSYS, SLUICE_SIDE_NONE);
+    enum turn begun = give_all_heads(job);
+    if (begun != TURN_DONE) return begun;
     for (int64_t budget = SLUICE_TURN_BYTES; budget > 0;) {
         size_t available = 0;
         if (is_complete(job)) return TURN_DONE;
@@ -236,13 +287,7 @@ enum turn tee_turn(struct job *job, struct lane *lane)
 
 static int64_t give_by_write(struct job *job, struct outlet *outlet, size_t available)
 {
-    if (outlet->ahead == available) return 0;
-    int64_t n;
-    do {
-        job->syscalls++;
-        n = SYS(write, outlet->end.fd, job->residue + job->residue_at + outlet->ahead, available - outlet->ahead);
-    } while (n == -EINTR);
-    return n;
+    return give_memory(job, outlet, job->residue + job->residue_at, available);
 }
 
 static enum turn fill_buffer(struct job *job)
@@ -264,6 +309,8 @@ static enum turn fill_buffer(struct job *job)
 enum turn fan_out_turn(struct job *job, struct lane *lane)
 {
     (void)lane;
+    enum turn begun = give_all_heads(job);
+    if (begun != TURN_DONE) return begun;
     for (int64_t budget = SLUICE_TURN_BYTES; budget > 0;) {
         if (job->pending == 0) {
             if (is_complete(job)) return TURN_DONE;

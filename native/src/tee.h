@@ -6,7 +6,9 @@
 
 /* Makes the pipes and fills in their read ends. 0 or -errno. */
 int tee_open(struct tee **opened, struct sluice_outlet *outlets, uint32_t count, uint32_t capacity);
-/* Puts bytes into every pipe. 0 or -errno. */
+/* Copies what every pipe gets before the source's bytes. 0 or -errno. */
 int tee_feed(struct tee *tee, const char *bytes, uint32_t length);
+/* Whether some of that is not in every pipe yet. */
+bool tee_has_head(const struct job *job);
 
 #endif

@@ -46,7 +46,7 @@ export class EngineDistribution implements Distribution {
     this.reason = strategies[this.strategy].about;
     this.sources = outlets.map(({ fd: outlet }) => new OutletSource(engine.native, outlet));
     const fed = head.byteLength === 0 ? 0 : engine.feedTee(handle, head);
-    if (fed < 0) throw callFailed("tee", "write", errnoName(-fed));
+    if (fed < 0) throw callFailed("tee", "malloc", errnoName(-fed));
   }
 
   async run(): Promise<Outcome> {

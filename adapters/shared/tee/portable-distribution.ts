@@ -6,6 +6,7 @@ import { nothing, type Outcome } from "../../../core/kernel.ts";
 import type { TeeRequest } from "../../../core/tee.ts";
 import type { Cancellation } from "../cancellation.ts";
 import type { SourceEnd } from "../ends/source.ts";
+import { patiently } from "../portable.ts";
 import { codeOf } from "../system-error.ts";
 import type { Distribution } from "./distribution.ts";
 
@@ -131,7 +132,7 @@ export class PortableDistribution implements Distribution {
           continue;
         }
         const most = Math.min(chunkBytes, lag, length - bytes);
-        const chunk = await this.#cancellation.wait(this.#read(most));
+        const chunk = await patiently(() => this.#read(most), this.#cancellation);
         if (chunk === null) return { ...nothing, end: "eof", bytes };
         if (chunk === undefined) continue;
         for (const queue of this.sources) queue.push(chunk);

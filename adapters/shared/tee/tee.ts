@@ -71,7 +71,7 @@ async function distribute(
   request: TeeRequest,
   cancellation: Cancellation,
 ): Promise<Distribution> {
-  const { strategy, lag } = request;
+  const { strategy } = request;
   if (strategy === "separate") throw unsupported(`${found.name} can be read once alone`);
   const { engine } = machine;
   const positioned = hasPositions(found);
@@ -82,9 +82,7 @@ async function distribute(
       ? "asked for"
       : engine === undefined || !found.fd || source.fd === undefined
         ? withoutFd
-        : found.buffered > Math.min(lag, 65536)
-          ? "the runtime has read more of the source than a pipe holds"
-          : undefined;
+        : undefined;
   if (why !== undefined && strategy !== "auto" && strategy !== "portable") throw unsupported(why);
   if (why !== undefined || engine === undefined || source.fd === undefined || strategy === "portable") {
     source.keepReadable();
