@@ -147,7 +147,8 @@ export const strategies: Readonly<Record<Strategy, StrategyRow>> = {
   },
   sendZeroCopy: {
     syscalls: ["sendto"],
-    unfit: (source, target) => memoryInPlace(source) ?? (isSocket(target) ? undefined : "its target must be a socket"),
+    unfit: (source, target) =>
+      memoryInPlace(source) ?? (isSocket(target) ? target.withoutNotices : "its target must be a socket"),
     refusals: refusals("EOPNOTSUPP", "ENOPROTOOPT", "ENOBUFS", "EPERM", "EINVAL", "EBUSY"),
     unsupported: {
       EOPNOTSUPP: "the socket has no zero copy: it is not of TCP",

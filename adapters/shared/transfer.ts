@@ -116,22 +116,24 @@ class Runner implements LeasedRun {
   }
 }
 
-/** Waits for the ends to be opened, in an order in which a missing source leaves the target untouched. */
-async function openEnds(
+/** Opens the ends; undefined where nothing has to be waited for. In an order in which a missing source leaves the target untouched. */
+function openEnds(
   machine: Machine,
   source: SourceEnd,
   target: TargetEnd,
   cancellation: Cancellation,
-): Promise<void> {
+): Promise<void> | undefined {
   const entered = target.enter();
   // Whoever fails first is heard; what the others come to after that has no reader.
   entered?.catch(() => {});
   const opened = source.open();
-  if (entered === undefined && opened === undefined && target.isOpen) return;
+  if (entered === undefined && opened === undefined && target.isOpen) return undefined;
   if (opened === undefined) source.keep(machine.native);
   target.keep(machine.native);
-  await cancellation.wait(Promise.all([entered, opened]));
-  if (cancellation.outcome() === undefined) await cancellation.wait(Promise.resolve(target.open()));
+  return (async () => {
+    await cancellation.wait(Promise.all([entered, opened]));
+    if (cancellation.outcome() === undefined) await cancellation.wait(Promise.resolve(target.open()));
+  })();
 }
 
 /** Runs attempts that end when the peer has their bytes. */
@@ -216,7 +218,9 @@ export async function transferFrom(
   let result: { readonly report: Report } | { readonly failure: unknown };
   try {
     throwIfCancelled(cancellation);
-    await openEnds(machine, source, target, cancellation);
+    const opening = openEnds(machine, source, target, cancellation);
+    // Without that, all up to the first attempt happens within the call.
+    if (opening !== undefined) await opening;
     throwIfCancelled(cancellation);
     if (request.consistency === "leased") leased = LeasedTransfer.hold(machine, source, request, cancellation);
     const { plan, emptying } = choose(machine, source, target, request);

@@ -137,12 +137,20 @@ static run_turn *turn_for(const struct job *job, const struct sluice_request *re
     return job->tee ? tee_mechanism(request->strategy) : mechanism(request->strategy);
 }
 
+/* Nobody may send what lies behind the caller's memory. */
+static bool is_outside(const struct job *job, const struct sluice_request *request)
+{
+    if (!job->memory.bytes || request->flags & SLUICE_REQUEST_SETTLE) return false;
+    return request->offset < 0 || request->length < 0 || request->offset > job->memory.length ||
+           request->length > job->memory.length - request->offset;
+}
+
 static int32_t job_start(int32_t handle, const struct sluice_request *request)
 {
     struct job *job = job_find(handle);
     if (!job) return -EBADF;
     run_turn *run = turn_for(job, request);
-    if (!run) return -EINVAL;
+    if (!run || is_outside(job, request)) return -EINVAL;
     if (job->state != JOB_IDLE) return -EBUSY;
     job_discard(job);
     job_prepare(job, request, run);

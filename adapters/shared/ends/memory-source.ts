@@ -16,10 +16,11 @@ function unsteady({ buffer }: Uint8Array): string | undefined {
 
 /** Bytes in memory. */
 export class MemorySource implements SourceEnd {
-  readonly bytes: Uint8Array;
+  bytes: Uint8Array;
   readonly #size: number;
-  /** Whether it is copied at once, before anybody can do anything to it. */
+  /** Whether it is copied before the call returns, so that nobody can do anything to it. */
   readonly #isCopied: boolean;
+  #isOurs = false;
   #watch: ReturnType<typeof setInterval> | undefined;
   readonly fd = undefined;
 
@@ -30,11 +31,13 @@ export class MemorySource implements SourceEnd {
   }
 
   keep(): void {
-    // An object stays itself.
+    if (!this.#isCopied || this.#isOurs) return;
+    this.bytes = this.bytes.slice();
+    this.#isOurs = true;
   }
 
   keepReadable(): void {
-    // It is read as it is.
+    this.keep();
   }
 
   open(): undefined {
@@ -42,6 +45,7 @@ export class MemorySource implements SourceEnd {
   }
 
   inspect(native: Native | string): Endpoint {
+    this.verify();
     const withoutFd = typeof native === "string" ? native : this.#isCopied ? undefined : unsteady(this.bytes);
     return endpoint({
       kind: "memory",
@@ -78,7 +82,6 @@ export class MemorySource implements SourceEnd {
       throw new TransferError("Cannot send bytes: their buffer was detached meanwhile", {
         code: "ERR_SLUICE_CLOSED",
         failed: "source",
-        bytesTransferred: this.#size,
       });
   }
 
