@@ -69,6 +69,11 @@ export const symbols = {
     names: ["job", "bytes", "length"],
     doc: "Copies bytes that every pipe of an idle tee job gets before those of its source; once. No outcome counts them.",
   }),
+  sluice_tee_blocked: define({
+    args: ["i32"],
+    names: ["job"],
+    doc: "Index of the pipe that is full and holds up a tee job; -EAGAIN where it waits for none.",
+  }),
   sluice_job_start: define({
     args: ["i32", "buffer"],
     names: ["job", "request"],

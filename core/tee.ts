@@ -18,7 +18,8 @@ export interface TeeOptions {
   readonly slowest?: "pace" | "drop" | undefined;
   /**
    * How many bytes a target may be behind the fastest, and as many are kept for it: at most what the kernel lets a pipe
-   * hold (/proc/sys/fs/pipe-max-size, 1 MiB unless changed). Bytes. Default 1 MiB.
+   * hold (/proc/sys/fs/pipe-max-size, 1 MiB unless changed; pipe(7)), and less where the source gives few bytes at a time,
+   * for a pipe counts pages. A target whose pipe is full is as far behind as it can be. Bytes. Default 1 MiB.
    */
   readonly lag?: ByteCount | undefined;
   /** What a target's failure means: "drop": the others go on. "end": all end, with its error. Default "drop". */
@@ -129,4 +130,15 @@ export function laggards(taken: readonly (number | undefined)[], lag: number): r
   return [...taken.entries()].flatMap(([index, bytes]) =>
     bytes !== undefined && fastest - bytes >= lag ? [index] : [],
   );
+}
+
+/** PURE: who alone keeps the others waiting: its pipe is full, and the fastest has all that it could be given. */
+export function holdsUp(
+  taken: readonly (number | undefined)[],
+  full: { readonly index: number; readonly given: number } | undefined,
+): number | undefined {
+  const own = full === undefined ? undefined : taken[full.index];
+  if (full === undefined || own === undefined) return undefined;
+  const fastest = Math.max(...taken.filter((bytes) => bytes !== undefined));
+  return fastest >= full.given && own < fastest ? full.index : undefined;
 }

@@ -234,6 +234,12 @@ export class Engine {
     return this.native.sluice_tee_feed(handle, bytes, bytes.byteLength);
   }
 
+  /** The pipe that is full and holds up a tee, by its index; undefined where there is none. */
+  blockedOutlet(handle: number): number | undefined {
+    const index = this.native.sluice_tee_blocked(handle);
+    return index < 0 ? undefined : index;
+  }
+
   /** Resolves when the kernel has let go of the memory that a job has sent. Doesn't keep the process alive. */
   settle(handle: number): Promise<void> | undefined {
     requestRecord.set(this.#request.view, "strategy", opcodes.sendZeroCopy);

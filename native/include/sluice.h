@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 894703534
+#define SLUICE_ABI_FINGERPRINT 444641
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
@@ -246,6 +246,9 @@ SLUICE_EXPORT int32_t sluice_job_open_tee(int32_t context, int32_t source, void 
 
 /* Copies bytes that every pipe of an idle tee job gets before those of its source; once. No outcome counts them. */
 SLUICE_EXPORT int32_t sluice_tee_feed(int32_t job, void *bytes, uint32_t length);
+
+/* Index of the pipe that is full and holds up a tee job; -EAGAIN where it waits for none. */
+SLUICE_EXPORT int32_t sluice_tee_blocked(int32_t job);
 
 /* Starts one attempt on an idle job. Its outcome arrives at the context. */
 SLUICE_EXPORT int32_t sluice_job_start(int32_t job, void *request);

@@ -221,6 +221,15 @@ int32_t sluice_tee_feed(int32_t handle, void *bytes, uint32_t length)
     return result;
 }
 
+int32_t sluice_tee_blocked(int32_t handle)
+{
+    lock();
+    struct job *job = job_find(handle);
+    int32_t result = job ? tee_waits_for(job) : -EBADF;
+    unlock();
+    return result;
+}
+
 int32_t sluice_job_start(int32_t handle, void *request)
 {
     lock();

@@ -26,7 +26,8 @@ struct tee {
     size_t head_at;
     int sink; /* /dev/null: takes what all outlets have, without looking at it; -1 until needed */
     uint32_t count;
-    uint32_t blocked; /* the outlet that is waited for */
+    uint32_t blocked; /* the outlet that has least */
+    bool full;        /* and takes no more */
     struct outlet outlets[];
 };
 
@@ -93,6 +94,12 @@ struct end *tee_blocked(struct tee *tee)
     return &tee->outlets[tee->blocked].end;
 }
 
+int32_t tee_waits_for(const struct job *job)
+{
+    if (!job->tee) return -EINVAL;
+    return job->state == JOB_WAITING && job->tee->full ? (int32_t)job->tee->blocked : -EAGAIN;
+}
+
 void tee_each(struct tee *tee, void (*visit)(struct end *))
 {
     for (uint32_t i = 0; i < tee->count; i++)
@@ -143,7 +150,8 @@ static int64_t give_all(struct job *job, size_t available, give *one)
         least = (int64_t)outlet->ahead;
         tee->blocked = i;
     }
-    return least == 0 ? -EAGAIN : least;
+    tee->full = least == 0;
+    return tee->full ? -EAGAIN : least;
 }
 
 /* All outlets have these bytes. */

@@ -217,6 +217,39 @@ TEST("a cancelled tee has given every pipe a prefix that holds at least what it 
     context_close(&context);
 }
 
+TEST("a tee tells which pipe holds it up, and that it waits for its source")
+{
+    struct context context = context_open();
+    CHECK_EQ(sluice_tee_blocked(-1), -EBADF);
+    for (int i = 0; i < 2; i++) {
+        struct pair from = unix_pair();
+        struct tee_job tee = tee_open_job(&context, from.engine);
+        CHECK_EQ(sluice_tee_blocked(tee.handle), -EAGAIN);
+        struct flow feeder, sinks[OUTLETS];
+        feeder_start(&feeder, from.peer, SIZE);
+        for (int reader = 0; reader < OUTLETS; reader++)
+            if (reader != 1) sink_start(&sinks[reader], tee.readers[reader]);
+        job_start(tee.handle, request(strategies[i % 2], -1, SIZE - 1, -1));
+        test_note("waiting for the second pipe to hold up the others");
+        int64_t given = -1;
+        while (sluice_tee_blocked(tee.handle) != 1 || given != job_progress(tee.handle)) {
+            given = job_progress(tee.handle);
+            usleep(10000);
+        }
+        sink_start(&sinks[1], tee.readers[1]);
+        check_outcome(next_outcome(&context), SLUICE_END_DONE, SIZE - 1);
+        CHECK_EQ(sluice_tee_blocked(tee.handle), -EAGAIN);
+        job_close(tee.handle);
+        for (int reader = 0; reader < OUTLETS; reader++) {
+            flow_join(&sinks[reader]);
+            check_contents(sinks[reader].contents, SIZE - 1, 0);
+        }
+        free(read_to_end(from.engine).bytes);
+        flow_join(&feeder);
+    }
+    context_close(&context);
+}
+
 TEST("a tee that finds no descriptors for its pipes leaves none behind")
 {
     struct context context = context_open();

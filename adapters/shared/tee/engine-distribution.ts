@@ -18,6 +18,8 @@ export class EngineDistribution implements Distribution {
   readonly #offset: number | undefined;
   readonly #length: number | undefined;
   #cancelled = false;
+  /** Bytes that all pipes had been given before the running attempt. */
+  #given: number;
   strategy: Means;
   reason: string;
   readonly sources: readonly SourceEnd[];
@@ -40,6 +42,7 @@ export class EngineDistribution implements Distribution {
     this.#engine = engine;
     this.#handle = handle;
     this.#means = means;
+    this.#given = head.byteLength;
     this.#offset = offset;
     this.#length = length === undefined ? undefined : length - head.byteLength;
     this.strategy = means[0] ?? "buffered";
@@ -54,6 +57,7 @@ export class EngineDistribution implements Distribution {
     for (const [index, strategy] of this.#means.entries()) {
       this.strategy = strategy;
       const outcome = await this.#engine.start(this.#handle, this.#job(strategy, sum.bytes));
+      this.#given += outcome.bytes;
       sum = {
         ...outcome,
         bytes: sum.bytes + outcome.bytes,
@@ -67,6 +71,11 @@ export class EngineDistribution implements Distribution {
       this.reason = `${strategies.buffered.about}; tee gave way: it answered ${code}`;
     }
     return sum;
+  }
+
+  get heldUp(): { readonly index: number; readonly given: number } | undefined {
+    const index = this.#engine.blockedOutlet(this.#handle);
+    return index === undefined ? undefined : { index, given: this.#given + this.#engine.progress(this.#handle) };
   }
 
   #job(strategy: Means, moved: number): Job {

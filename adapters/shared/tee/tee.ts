@@ -6,6 +6,7 @@ import { nothing, type Outcome } from "../../../core/kernel.ts";
 import type { Copied } from "../../../core/report.ts";
 import {
   checkTeeOptions,
+  holdsUp,
   laggards,
   TeeError,
   type TeeOptions,
@@ -180,7 +181,7 @@ class Teeing {
     });
     // A source that has nothing to say would be waited for, though nobody listens any more.
     void this.#allEnded().then(() => distribution.stop());
-    this.#watchLaggards();
+    this.#watchLaggards(distribution);
     this.#outcome = await distribution.run();
     const nobodyLeft = this.#branches.every((branch) => branch.isOver);
     this.#failure = nobodyLeft ? this.#endedBy() : failureOf(this.#outcome, this.#cancellation, name);
@@ -214,15 +215,17 @@ class Teeing {
     await Promise.all(this.#branches.map(({ ended }) => ended));
   }
 
-  #watchLaggards(): void {
+  #watchLaggards(distribution: Distribution): void {
     const { slowest, lag } = this.#request;
     if (slowest !== "drop") return;
+    let heldUpBy: number | undefined;
     this.#timer = setInterval(() => {
-      for (const index of laggards(
-        this.#branches.map(({ taken }) => taken),
-        lag,
-      ))
-        this.#branches[index]?.drop(lag);
+      const taken = this.#branches.map((branch) => branch.taken);
+      // Once may be chance: a pipe of somebody quick is full now and then, too.
+      const before = heldUpBy;
+      heldUpBy = holdsUp(taken, distribution.heldUp);
+      const late = heldUpBy !== undefined && heldUpBy === before ? [heldUpBy] : [];
+      for (const index of [...laggards(taken, lag), ...late]) this.#branches[index]?.drop(lag);
     }, lookMs);
   }
 
