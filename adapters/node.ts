@@ -36,6 +36,13 @@ const sluice = createSluice(node);
  * The bytes of `sendfile` and `splice` are references to the page cache (sendfile(2), splice(2)): what
  * is written to the file after this resolves, and before the peer has received all, can still reach it.
  *
+ * Bytes in memory have to stay as they are until this settles: up to 64 KiB are copied within the call, more is read
+ * where it is, and what is written there meanwhile reaches the target or doesn't. With `vmsplice` (vmsplice(2)) and
+ * `sendZeroCopy` (MSG_ZEROCOPY, Linux 4.14), which have to be asked for, the pipe or the socket refers to the memory, and
+ * this resolves when it has been read or acknowledged. When it rejects, some of it may still be under way: leave
+ * it unchanged until the connection or the pipe is closed. It is kept from the collector until the kernel has let go.
+ * A buffer that is detached meanwhile is `ERR_SLUICE_CLOSED`; shared and resizable ones go through JavaScript.
+ *
  * @returns what was done, by which mechanism, and at what cost
  * @throws TransferError with `code` and `bytesTransferred`; see {@link TransferError} for the codes
  * @throws TypeError, RangeError for arguments of a wrong type or range

@@ -117,6 +117,14 @@ function checkOverlap(source: Endpoint, target: Endpoint, offset: number, length
     refuse(source, target, "ERR_SLUICE_OVERLAP", "source and target are the same file and the ranges overlap");
 }
 
+/** Whoever names a mechanism alone gets it; whoever names others, too, leaves it to what was measured. */
+function tooFew(strategy: Strategy, source: Endpoint, request: Request): string | undefined {
+  const { paysFrom } = strategies[strategy];
+  if (paysFrom === undefined || request.strategy.length < 2) return undefined;
+  const { length = Infinity } = clamp(source, request);
+  return length < paysFrom ? `less than ${paysFrom} bytes are copied sooner` : undefined;
+}
+
 /** Why a mechanism is not to be tried, or undefined where it is. */
 function objection(
   strategy: Strategy,
@@ -135,7 +143,11 @@ function objection(
   if (ability === "no") return reason;
   if (request.strategy === "auto" && strategies[strategy].onlyAsked !== undefined)
     return strategies[strategy].unfit(source, target, request) ?? strategies[strategy].onlyAsked;
-  return breaksPromise(strategy, source, target, request) ?? strategies[strategy].unfit(source, target, request);
+  return (
+    breaksPromise(strategy, source, target, request) ??
+    strategies[strategy].unfit(source, target, request) ??
+    tooFew(strategy, source, request)
+  );
 }
 
 /**

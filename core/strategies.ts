@@ -29,6 +29,8 @@ export interface StrategyRow {
   /** User-to-kernel-and-back switches per round, counted as in the literature: two for each call. */
   readonly switches: number;
   readonly copied: (source: Endpoint, target: Endpoint) => Copied;
+  /** Fewer bytes than that cost less by another mechanism, where the caller has named one. Measured: docs/memory.md. */
+  readonly paysFrom?: number;
   /** Why "auto" leaves it alone, though it could serve the pair: it has to be asked for. */
   readonly onlyAsked?: string;
   /** One line for `explain`: what it is good for. */
@@ -142,6 +144,7 @@ export const strategies: Readonly<Record<Strategy, StrategyRow>> = {
     copies: "0",
     switches: 2,
     copied: always("no"),
+    paysFrom: 4 * 1024 * 1024,
     onlyAsked: "whoever splices the pipe on would see what is written to the memory later: ask for it where it is read",
     about: "puts references to the pages of memory into the pipe (Linux 2.6.17)",
   },

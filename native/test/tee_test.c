@@ -1,8 +1,10 @@
 /* One source to several pipes: every pipe gets every byte once and in order, whatever the others do. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -277,6 +279,34 @@ TEST("a tee that finds no descriptors for its pipes leaves none behind")
     }
     CHECK_EQ(sluice_job_open_tee(context.handle, -1, outlets, OUTLETS, PIPE), -EBADF);
     CHECK_EQ(open_fds(open), before);
+    context_close(&context);
+}
+
+TEST("tee without a /dev/null is refused before its first byte, and fan-out takes over")
+{
+    if (unshare(CLONE_NEWNS) < 0) SKIP("no mount namespace: %m");
+    MUST(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+    MUST(mount("none", "/dev", "tmpfs", 0, NULL));
+    struct context context = context_open();
+    struct pair from = unix_pair();
+    struct tee_job tee = tee_open_job(&context, from.engine);
+    feed_head(tee.handle);
+    struct flow sinks[OUTLETS];
+    for (int i = 0; i < OUTLETS; i++)
+        sink_start(&sinks[i], tee.readers[i]);
+    write_pattern(from.peer, 5000, HEAD);
+    end_writing(from.peer);
+    job_start(tee.handle, request(SLUICE_TEE, -1, -1, -1));
+    struct sluice_outcome outcome = next_outcome(&context);
+    check_error(outcome, ENOSYS);
+    CHECK_EQ(outcome.bytes + outcome.stranded, 0);
+    job_start(tee.handle, request(SLUICE_BUFFERED, -1, -1, -1));
+    check_outcome(next_outcome(&context), SLUICE_END_EOF, 5000);
+    job_close(tee.handle);
+    for (int i = 0; i < OUTLETS; i++) {
+        flow_join(&sinks[i]);
+        check_contents(sinks[i].contents, HEAD + 5000, 0);
+    }
     context_close(&context);
 }
 

@@ -74,6 +74,15 @@ test("transfer() of memory says why it is not sent by reference", { needs: ["eng
   assert.match(few.message, /so few bytes are copied sooner/);
   const wrong = await failure(() => transfer(content, remote.socket, { strategy: "vmsplice" }));
   assert.match(wrong.message, /its target must be a pipe/);
+  const { writer, reader } = pipe(tempFolder(), { nonblocking: true });
+  for (const [size, first] of [
+    [4 * MiB, "vmsplice"],
+    [4 * MiB - 1, "buffered"],
+  ] as const) {
+    const { candidates } = await explain(content.subarray(0, size), writer, { strategy: ["vmsplice", "buffered"] });
+    assert.is(candidates[0]?.strategy, first);
+  }
+  for (const fd of [reader, writer]) fs.closeSync(fd);
   const { rejected, candidates } = await explain(content, remote.socket);
   assert.is(candidates[0]?.strategy, "buffered");
   assert.ok(rejected.some(({ strategy }) => strategy === "sendZeroCopy"));

@@ -1,4 +1,5 @@
 /** Memory as a source. */
+import { isMainThread } from "node:worker_threads";
 import { limits, type Native } from "../../../core/abi.ts";
 import { type Endpoint, endpoint } from "../../../core/endpoint.ts";
 import { TransferError } from "../../../core/error.ts";
@@ -7,8 +8,15 @@ import type { SourceEnd } from "./source.ts";
 /** How often memory that is used where it is, is looked at whether it is there still, in milliseconds. */
 const watchMs = 50;
 
-/** Why memory can't be used where it is: its place or its size may change under a transfer; or undefined. */
+/** Deno takes the main thread of a web Worker for that of the process. */
+const isWorker = !isMainThread || "WorkerGlobalScope" in globalThis;
+
+/**
+ * Why memory can't be used where it is: its place or its size may change under a transfer; or undefined. A Worker that is
+ * terminated runs nothing more that could tell the engine: it would read, and send, what comes to lie there next.
+ */
 function unsteady({ buffer }: Uint8Array): string | undefined {
+  if (isWorker) return "the memory of a Worker goes with it at any time";
   const { resizable, growable } = buffer as { readonly resizable?: boolean; readonly growable?: boolean };
   if (resizable === true || growable === true) return "the buffer may be resized under it";
   return buffer instanceof ArrayBuffer ? undefined : "the buffer is shared with other threads";
