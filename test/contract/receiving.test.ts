@@ -17,7 +17,7 @@ const content = data(3 * MiB + 7);
 
 test(
   "transfer() with atomic shows the old file until the new one is whole, and keeps its mode and link",
-  {},
+  { alone: true },
   async () => {
     const folder = tempFolder();
     const file = join(folder, "file");
