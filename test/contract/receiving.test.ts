@@ -27,7 +27,10 @@ test(
     fs.symlinkSync("file", link);
     const old = fs.openSync(file, "r");
     const left = await connect();
-    await transfer(data(1), left.socket);
+    // What the engine keeps for later, its relay pipe among it, is there from now on.
+    left.peer.write(data(1));
+    await transfer(left.socket, join(folder, "first"), { length: 1 });
+    fs.rmSync(join(folder, "first"));
     const before = openFds().size;
     left.peer.write(content.subarray(0, MiB));
     let halfway: string | undefined;

@@ -11,8 +11,17 @@ import { dataFile, KiB, MiB } from "./support/files.ts";
 import { failure } from "./support/outcome.ts";
 
 const strategies = [
-  ...["sendfile", "splice", "copyFileRange", "reflink", "mapped", "buffered", "direct", "portable"],
-  ...["vmsplice", "sendZeroCopy", "tee"],
+  "sendfile",
+  "splice",
+  "copyFileRange",
+  "reflink",
+  "mapped",
+  "buffered",
+  "direct",
+  "portable",
+  "vmsplice",
+  "sendZeroCopy",
+  "tee",
 ];
 
 for (const [to, best] of Object.entries({ tcp: "sendfile", unix: "sendfile", pipe: "splice", fd: "copyFileRange" }) as [

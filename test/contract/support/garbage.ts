@@ -22,7 +22,7 @@ const collect = collector();
 
 /** Collects, and gives what became free to others, who write something else there. */
 export async function collectGarbage(): Promise<void> {
-  for (let round = 0; round < 4; round++) {
+  for (let round = 0; round < 2; round++) {
     collect?.();
     const others = Array.from({ length: 24 }, () => new Uint8Array(1024 * 1024).fill(0xee));
     await new Promise((resolve) => setTimeout(resolve, 5));
