@@ -32,7 +32,7 @@ test("deno.json exports the sources of what package.json exports to Deno", () =>
   for (const [name, conditions] of modules) {
     assert.type(conditions, "object");
     const built = (conditions as Readonly<Record<string, string>>)["deno"] ?? "";
-    assert.is(jsr.exports[name], built.replace("./dist/", "./").replace(/\.js$/, ".ts"));
+    assert.is(jsr.exports[name], built.replace("./dist/lib/", "./adapters/").replace(/\.js$/, ".ts"));
   }
 });
 
