@@ -363,7 +363,9 @@ export const records = {
     inode: "i64",
     filesystem: "i64",
     blocks: "i64",
-    position: "i64",
+    /** In and out: the device and filesystem of the last answer, by which the next may spare itself statfs. */
+    known_device: "i64",
+    known_filesystem: "i64",
     mode: "u32",
     socket_domain: "i32",
     modified_ns: "i64",

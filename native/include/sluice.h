@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 444641
+#define SLUICE_ABI_FINGERPRINT 886274014
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
@@ -152,13 +152,14 @@ struct sluice_inspection {
     int64_t inode;
     int64_t filesystem;
     int64_t blocks;
-    int64_t position;
+    int64_t known_device;
+    int64_t known_filesystem;
     uint32_t mode;
     int32_t socket_domain;
     int64_t modified_ns;
     int64_t changed_ns;
 };
-_Static_assert(sizeof(struct sluice_inspection) == 80, "sluice_inspection");
+_Static_assert(sizeof(struct sluice_inspection) == 88, "sluice_inspection");
 
 struct sluice_extent {
     int64_t start;

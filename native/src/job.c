@@ -194,11 +194,13 @@ int end_describe(struct end *end, int fd)
     struct stat status;
     int64_t failed = SYS(fstat, fd, &status);
     if (failed < 0) return (int)failed;
-    int64_t flags = SYS(fcntl, fd, F_GETFL);
+    uint32_t kind = fd_kind(status.st_mode);
+    /* O_NONBLOCK means nothing for a regular file. */
+    int64_t flags = kind == SLUICE_KIND_FILE ? 0 : SYS(fcntl, fd, F_GETFL);
     if (flags < 0) return (int)flags;
     *end = (struct end){
         .fd = fd,
-        .kind = fd_kind(status.st_mode),
+        .kind = kind,
         .nonblocking = flags & O_NONBLOCK,
     };
     end->pollable = end->kind == SLUICE_KIND_SOCKET || end->kind == SLUICE_KIND_PIPE;
