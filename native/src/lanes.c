@@ -13,7 +13,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
-#include "engine.h"
+#include "rings.h"
 #include "threads.h"
 
 #define MAX_PROMPT 4
@@ -136,6 +136,7 @@ static struct job *dequeue(void)
 /* Files wait for disks; a terminal in blocking mode waits for whoever pressed ^S. */
 static bool may_block(const struct end *target)
 {
+    if (target->ring) return false;
     return !target->pollable || (target->kind == SLUICE_KIND_CHAR_DEVICE && !target->nonblocking);
 }
 
@@ -146,8 +147,18 @@ static void find_pollable(struct job *job, struct end *end)
     end->pollable = watch(end, 0, job_tag(job)) == 0;
 }
 
+static struct ring *ring_awaited(const struct job *job, enum turn after)
+{
+    return after == TURN_WAIT_SOURCE ? job->source.ring : after == TURN_WAIT_TARGET ? job->target.ring : NULL;
+}
+
 void lanes_dispatch(struct job *job, enum turn after)
 {
+    struct ring *ring = ring_awaited(job, after);
+    if (ring) {
+        ring_wait(job, ring);
+        return;
+    }
     find_pollable(job, &job->source);
     find_pollable(job, &job->target);
     /* What is in the pipe or the residue has to leave before more is read. */
@@ -173,6 +184,7 @@ void lanes_start_job(struct job *job)
 bool lanes_withdraw(struct job *job)
 {
     if (job->state != JOB_QUEUED && job->state != JOB_WAITING) return false;
+    if (job->awaited) ring_unwait(job);
     if (job->dontcache) {
         /* What it brought into the page cache is dropped outside the lock. */
         if (job->state == JOB_WAITING) enqueue(job);
@@ -239,7 +251,7 @@ static void take_event(const struct epoll_event *event, struct lane *lane)
         return;
     }
     struct job *job = job_tagged(event->data.u64);
-    if (job && job->state == JOB_WAITING) run(job, lane);
+    if (job && job->state == JOB_WAITING && !job->awaited) run(job, lane);
 }
 
 /* Both lanes are entered and left with the lock held; a thread leaves when nothing needs it for a while. */

@@ -16,6 +16,7 @@ export const givesWay: Readonly<Record<Strategy, readonly string[]>> = {
   splice: ["EINVAL", "ENOSYS", "EPERM", "EOVERFLOW", "EOPNOTSUPP"],
   mapped: ["ENODEV", "EACCES", "EINVAL", "EPERM", "ENOMEM"],
   direct: ["EINVAL", "EACCES", "EPERM", "ENOENT", "EROFS", "ETXTBSY", "ENOMEM"],
+  sharedRing: [],
   buffered: [],
   portable: [],
 };

@@ -36,6 +36,8 @@ const codecs: Readonly<
   mapping: abi.mappingRecord,
   loss: abi.lossRecord,
   residency: abi.residencyRecord,
+  ring_status: abi.ringStatusRecord,
+  pipe_ends: abi.pipeEndsRecord,
   census: abi.censusRecord,
 };
 
