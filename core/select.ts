@@ -50,7 +50,9 @@ const orders = {
 /** Pages that a socket or pipe refers to stay in the page cache until the peer has them: copied ones can go at once. */
 function orderLeavingNoPages(source: Endpoint, target: Endpoint): Order {
   const order = orderFor(source, target);
-  return target.kind === "file" || order === orders.ring ? order : ["buffered", ...order.filter((strategy) => strategy !== "buffered")];
+  return target.kind === "file" || order === orders.ring
+    ? order
+    : ["buffered", ...order.filter((strategy) => strategy !== "buffered")];
 }
 
 /** What "auto" stands for. */

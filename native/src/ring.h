@@ -81,7 +81,7 @@ int ring_peer(struct ring *ring);
 
 /* --- ring_flow.c: positions and wake-ups. For the writer: --- */
 
-/* Room in bytes, or why nobody will read what is written. */
+/* Room in bytes, or why nobody will read what is written: no concern of a writer that has ended, and all of whose bytes are read. */
 int64_t ring_room(struct ring *ring);
 /* Where to write next, `length` bytes at most: no more than ring_room() has said. */
 struct ring_span ring_free_span(const struct ring *ring, uint64_t length);

@@ -41,9 +41,11 @@ static int64_t count_used(struct ring *ring)
 int64_t ring_room(struct ring *ring)
 {
     int peer = ring_peer(ring);
-    if (peer < 0) return peer;
+    /* After that look: a reader that has taken everything may go, and has to be told from one that hasn't. */
     int64_t used = count_used(ring);
-    return used < 0 ? used : (int64_t)ring->capacity - used;
+    if (used < 0) return used;
+    bool all_taken = ring->ended && used == 0;
+    return peer < 0 && !all_taken ? peer : (int64_t)ring->capacity - used;
 }
 
 struct ring_span ring_free_span(const struct ring *ring, uint64_t length)

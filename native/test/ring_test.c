@@ -257,6 +257,15 @@ TEST("ring: a reader hears of an end, of a close without an end, and of nobody's
     check_error(run(&context, file_of(10), -rings.creator, request(SLUICE_SHARED_RING, 0, 10, -1)), EPIPE);
     ring_close(rings.creator);
 
+    /* A reader that goes once it has everything has not broken anything off. */
+    rings = ring_pair(&context, SMALL);
+    CHECK_EQ(sluice_ring_write(rings.creator, &byte, 1), 1);
+    CHECK_EQ(sluice_ring_end(rings.creator), 0);
+    CHECK_EQ(sluice_ring_read(rings.opener, &byte, 1), 1);
+    ring_close(rings.opener);
+    check_outcome(wait_for(&context, rings.creator, SLUICE_REQUEST_WAIT_ROOM, SMALL), SLUICE_END_DONE, 0);
+    ring_close(rings.creator);
+
     int32_t lonely = sluice_ring_create(context.handle, SMALL, 50);
     CHECK_GE(lonely, 1);
     check_error(wait_for(&context, lonely, SLUICE_REQUEST_WAIT_DATA, 1), ETIMEDOUT);

@@ -3,7 +3,7 @@ import { extentRecord, type Native, pipeEndsRecord, ringStatusRecord } from "../
 import { errnoName, errnoNumber, errnoText } from "../../../core/errno.ts";
 import { TransferError } from "../../../core/error.ts";
 import type { Outcome } from "../../../core/kernel.ts";
-import { ringParties } from "../../../core/ring.ts";
+import type { ringParties } from "../../../core/ring.ts";
 import { type Engine, RecordMemory } from "../engine.ts";
 
 const again = -errnoNumber("EAGAIN");
