@@ -168,11 +168,12 @@ int ring_make(struct ring **made, uint32_t bytes, uint32_t attach_ms)
 
 /* --- opening --- */
 
-/* The capacity that a file's size leaves for data, or -EBADMSG. */
+/* The capacity that a file's size leaves for data, or -EBADMSG; -EBADF where there is no file. */
 static int64_t find_capacity(int fd)
 {
     struct stat status;
     int64_t seals = SYS(fcntl, fd, F_GET_SEALS);
+    if (seals == -EBADF) return seals;
     /* Only of memory whose size is final; and sealed against writing it is of no use. */
     if (seals < 0 || (seals & SEALS) != SEALS || seals & (F_SEAL_WRITE | 0x10 /* F_SEAL_FUTURE_WRITE */))
         return -EBADMSG;

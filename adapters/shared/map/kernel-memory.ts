@@ -71,6 +71,7 @@ export class KernelMemory implements Memory {
     // Moved to somebody else (postMessage): who may look at it for ever.
     if (buffer.byteLength === 0) forgotten.unregister(this);
     detach(buffer as ArrayBuffer);
+    if (this.#whole?.deref() === buffer) this.#whole = undefined;
     for (const each of this.#buffers) if (each.deref() === buffer) this.#buffers.delete(each);
   }
 
