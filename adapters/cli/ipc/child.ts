@@ -48,15 +48,20 @@ const orders: { readonly [K in Order["kind"]]: (order: Extract<Order, { kind: K 
   },
   async send({ file }) {
     if (outlet === undefined) throw new Error("There is nothing to send through");
-    const answer = await measured(outlet.send.bind(outlet, file));
-    outlet.close();
-    return answer;
+    try {
+      return await measured(outlet.send.bind(outlet, file));
+    } finally {
+      // However it went: the other process waits until it hears of it.
+      outlet.close();
+    }
   },
   async receive({ target }) {
     if (inlet === undefined) throw new Error("There is nothing to receive from");
-    const answer = await measured(inlet.receive.bind(inlet, target));
-    inlet.close();
-    return answer;
+    try {
+      return await measured(inlet.receive.bind(inlet, target));
+    } finally {
+      inlet.close();
+    }
   },
 };
 
