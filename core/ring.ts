@@ -55,13 +55,14 @@ export const ringLimits = {
   chunk: 262144,
 } as const;
 
-const defaultBytes = 8 * 1024 * 1024;
+/** More costs more: what is written has left the processor's cache by the time it is read (docs/ipc.md). */
+const defaultBytes = 4 * 1024 * 1024;
 const defaultAttachMs = 30_000;
 /** Timers of the platform end here; 24 days. */
 const mostAttachMs = 0x7fffffff;
 
 export interface RingOptions {
-  /** Room for data, in bytes; rounded up to a power of two, from 64 KiB to 1 GiB. Default 8 MiB. */
+  /** Room for data, in bytes; rounded up to a power of two, from 64 KiB to 1 GiB. Default 4 MiB. */
   readonly bytes?: number | undefined;
   /**
    * How long the other side may take to open the ring, in milliseconds: whoever waits for it longer gets `ETIMEDOUT`.

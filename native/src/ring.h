@@ -109,5 +109,7 @@ _Atomic uint32_t *ring_word(const struct ring *ring);
 void ring_announce(struct ring *ring, uint32_t wants);
 /* Whether it is pointless to sleep: there is something to read, or room for `wants` bytes, or an end of all this. */
 bool ring_is_ready(struct ring *ring, uint32_t wants);
+/* Sleeps until then, or for `ms` milliseconds; true: it is ready. */
+bool ring_await(struct ring *ring, uint32_t wants, uint32_t ms);
 
 #endif

@@ -132,3 +132,12 @@ bool ring_is_ready(struct ring *ring, uint32_t wants)
     int64_t room = ring_room(ring);
     return room < 0 || room >= wants;
 }
+
+bool ring_await(struct ring *ring, uint32_t wants, uint32_t ms)
+{
+    struct timespec timeout = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+    ring_announce(ring, wants);
+    if (!ring_is_ready(ring, wants)) SYS(futex, ring_word(ring), FUTEX_WAIT, wants, &timeout, NULL, 0);
+    ring_announce(ring, 0);
+    return ring_is_ready(ring, wants);
+}

@@ -34,7 +34,7 @@ export const ipcCommand = (): Command =>
     .argument("[target]", "the file to write (default: a temporary one, removed afterwards)")
     .addOption(new Option("--method <names...>", "the ways to try (default: all)").choices(methods))
     .option("--rounds <number>", "how often each is tried, taking turns", parseRounds, 5)
-    .option("--ring-size <bytes>", "room in the ring (default: 8M)", parseBytes)
+    .option("--ring-size <bytes>", "room in the ring (default: 4M)", parseBytes)
     .option("--pipe-size <bytes>", "room in the pipes, as far as the system allows (default: 1M)", parseBytes)
     .addOption(jsonOption())
     .action(async (file: string, target: string | undefined, options: Options) => {
