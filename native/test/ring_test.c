@@ -359,7 +359,7 @@ TEST("ring: what is no ring is refused")
     struct context context = context_open();
     int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
     size_t size = SLUICE_RING_AT_DATA + SMALL;
-    CHECK_EQ(sluice_ring_open(context.handle, -1), -EBADMSG);
+    CHECK_EQ(sluice_ring_open(context.handle, -1), -EBADF);
     CHECK_EQ(sluice_ring_open(context.handle, file_of(100)), -EBADMSG);
     CHECK_EQ(sluice_ring_open(context.handle, source_pipe().engine), -EBADMSG);
     CHECK_EQ(sluice_ring_open(context.handle, unix_pair().engine), -EBADMSG);

@@ -63,10 +63,9 @@ test("explainPlan() counts copies and mode switches as the literature does from 
 
 test("explainPlan() agrees with the strategy table on mode switches", () => {
   for (const strategy of strategyNames) {
-    const to =
-      strategies[strategy].unfit(sample("file"), sample("tcp"), { targetOffset: undefined }) === undefined
-        ? "tcp"
-        : "file";
+    const takes = (word: string) =>
+      strategies[strategy].unfit(sample("file"), sample(word), { targetOffset: undefined }) === undefined;
+    const to = ["tcp", "ring"].find(takes) ?? "file";
     const [first] = explainWords("file", to, { strategy }).candidates;
     assert.is(first?.switchesPerRound, strategies[strategy].switches, strategy);
   }

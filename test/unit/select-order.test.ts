@@ -88,7 +88,7 @@ test("select() takes a forced mechanism alone, wherever auto would try it", () =
 
 /** Direct I/O is never chosen unasked, and reads whatever has blocks. */
 const isDirect = (strategy: Strategy, source: EndpointKind, target: EndpointKind): boolean =>
-  strategy === "direct" && (source === "file" || source === "blockDevice") && end(target).fd;
+  strategy === "direct" && (source === "file" || source === "blockDevice") && end(target).fd && target !== "ring";
 
 test('select() takes direct alone for cache: "direct"', () => {
   for (const [source, target] of pairs) {

@@ -43,6 +43,7 @@ export const ipcCommand = (): Command =>
         const findings = await compare(file, target, options, interruption.signal);
         if (options.json === true) printJson(findings);
         else print(tellFindings(findings));
+        if (findings.methods.some(({ verified }) => !verified)) process.exitCode = exitCodes.failed;
       } catch (error) {
         const { code, message } = describeFailure(`send ${file} to another process`, error);
         const interrupt = code === "ABORT_ERR" ? interruption.received() : undefined;
