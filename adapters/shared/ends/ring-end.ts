@@ -122,8 +122,11 @@ export class RingTarget extends RingEnd implements TargetEnd {
     if (atOnce !== undefined) return atOnce;
     // For a moment only: a write is not raced against a cancellation, which is looked for in between.
     const timer = setTimeout(() => side.stopWaiting(), mostWaitMs);
-    await side.wait("write to the ring", "wait_room", Math.min(bytes.byteLength, this.ring.capacity / 2));
-    clearTimeout(timer);
+    try {
+      await side.wait("write to the ring", "wait_room", Math.min(bytes.byteLength, this.ring.capacity / 2));
+    } finally {
+      clearTimeout(timer);
+    }
     const written = side.tryWrite(bytes, 0);
     if (written !== undefined) return written;
     throw callFailed("write to the ring", "write", "EAGAIN");
