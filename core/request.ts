@@ -187,7 +187,8 @@ export function checkObject(options: unknown): void {
     throw argumentError("ERR_INVALID_ARG_TYPE", `options must be an object, got ${shown(options)}`);
 }
 
-function checkSignal(signal: unknown): void {
+/** @throws TypeError for what is no AbortSignal */
+export function checkSignal(signal: unknown): void {
   if (signal === undefined) return;
   const methods = ["addEventListener", "removeEventListener"] as const;
   const isListenedTo = (value: object): boolean =>

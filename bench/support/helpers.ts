@@ -21,7 +21,8 @@ export type HelperName =
   | "sendfile_loop"
   | "memory_loop"
   | "ways"
-  | "heads";
+  | "heads"
+  | "two_processes";
 
 /** Of all sources: they include each other's headers. */
 function newerThanSources(binary: string): boolean {
@@ -40,7 +41,7 @@ export async function helper(name: HelperName): Promise<string> {
   if (newerThanSources(binary)) return binary;
   const compiler = process.env["CC"] ?? "cc";
   await mkdir(binaryFolder, { recursive: true });
-  await run(compiler, ["-std=gnu11", "-O2", "-o", binary, source]).catch((cause: NodeJS.ErrnoException) => {
+  await run(compiler, ["-std=gnu11", "-O2", "-pthread", "-o", binary, source]).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code !== "ENOENT") throw cause;
     throw new Unavailable(`no C compiler (${compiler}) to build bench/c/${name}.c with`, { cause });
   });

@@ -143,6 +143,7 @@ void context_kill(int32_t handle)
     context->first_ended = context->last_ended = NULL;
     jobs_of(handle, job_abandon);
     leases_release(handle);
+    rings_release(handle);
 }
 
 /* EAGAIN: the socket is full of earlier wake-ups, so the isolate has one to read. */
