@@ -57,7 +57,7 @@ test(
   },
 );
 
-test("transfer() from a pipe with atomic makes a new file, durably", {}, async () => {
+test("transfer() from a pipe with atomic makes a new file, durably", { alone: true }, async () => {
   const folder = tempFolder();
   const { reader, writer } = pipe(folder, { nonblocking: true });
   const receiving = transfer(reader, join(folder, "new"), { atomic: true, durable: true });
