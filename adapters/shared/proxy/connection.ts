@@ -27,10 +27,14 @@ export interface ProxyConnection {
   claim(native: Native | string): void;
   /** Resolves when it is connected and what was written before has left. Undefined: nothing to wait for. */
   ready(): Promise<unknown> | undefined;
+  /** Lets a read that the runtime has begun come to an end, where `readsAhead`. */
+  quiet(): Promise<void>;
   /** Stops the runtime from reading and takes what it has read. */
   take(): Uint8Array;
   /** Tells the peer that no more will come. */
   shutdown(): Promise<void>;
+  /** Whether it has to be adopted: nothing else makes the runtime stop reading it. */
+  readonly readsAhead: boolean;
   /** Lets go of the runtime's object, whose descriptor has been duplicated: the connection goes on. */
   adopt(): void;
   /** Closes it, if that is not done. */
@@ -40,12 +44,14 @@ export interface ProxyConnection {
 class SocketConnection implements ProxyConnection {
   readonly source: SocketSource;
   readonly target: SocketTarget;
+  readonly readsAhead: boolean;
   readonly #socket: Socket;
   #entered: Promise<void> | undefined;
   #over = false;
 
   constructor(socket: Socket, runtime: Runtime) {
     this.#socket = socket;
+    this.readsAhead = runtime.readsAhead ?? false;
     this.source = new SocketSource(socket, runtime);
     this.target = new SocketTarget(socket, runtime);
   }
@@ -70,6 +76,12 @@ class SocketConnection implements ProxyConnection {
   ready(): Promise<unknown> | undefined {
     const opened = this.source.open();
     return this.#entered === undefined && opened === undefined ? undefined : Promise.all([this.#entered, opened]);
+  }
+
+  async quiet(): Promise<void> {
+    this.source.stop();
+    // What a read has brought already comes to the stream's buffer in this time; one that is still waiting brings nothing.
+    await new Promise((resolve) => setImmediate(resolve));
   }
 
   take(): Uint8Array {
@@ -107,6 +119,7 @@ class SocketConnection implements ProxyConnection {
 }
 
 class ObjectConnection implements ProxyConnection {
+  readonly readsAhead = false;
   readonly source: ConnectionSource;
   readonly target: ConnectionTarget;
 
@@ -121,6 +134,10 @@ class ObjectConnection implements ProxyConnection {
 
   ready(): Promise<unknown> | undefined {
     return this.source.open();
+  }
+
+  async quiet(): Promise<void> {
+    // Its reads are the caller's.
   }
 
   take(): Uint8Array {
@@ -145,6 +162,7 @@ class ObjectConnection implements ProxyConnection {
 
 /** A descriptor of the caller's, who may close its number at any time: a duplicate is worked on. */
 class FdConnection implements ProxyConnection {
+  readonly readsAhead = false;
   readonly source: FdSource;
   readonly target: FdTarget;
   #native: Native | string = "";
@@ -162,6 +180,10 @@ class FdConnection implements ProxyConnection {
 
   ready(): undefined {
     return undefined;
+  }
+
+  async quiet(): Promise<void> {
+    // Nobody reads it.
   }
 
   take(): Uint8Array {

@@ -66,11 +66,14 @@ export class NativePair implements Pair {
     for (const { source } of [ends.a, ends.b]) source.letGo?.();
   }
 
-  run(): Promise<PairOutcome> {
+  async run(): Promise<PairOutcome> {
     const { a, b } = this.#ends;
     const { head, mostAToB, mostBToA } = this.#request;
     // What the runtime has read goes first, and counts as bytes of the connection.
+    const ahead = [a, b].filter(({ readsAhead }) => readsAhead);
+    if (ahead.length > 0) await Promise.all(ahead.map((connection) => connection.quiet()));
     const [fromA, fromB] = [a.take(), b.take()];
+    for (const connection of this.#request.adopt ? [a, b] : ahead) connection.adopt();
     return new Promise((resolve, reject) => {
       const start = {
         splices: this.#choice.strategy === "splice",
