@@ -17,6 +17,8 @@ const endNames = {
 const sideNames: readonly (ProxySide | undefined)[] = [undefined, "a", "b"];
 const endedBits = { b: 1, a: 2 } as const;
 
+const nothingMoved = { bytes: 0, splicedBytes: 0, ended: false, bytesStranded: 0, syscalls: 0, waits: 0 };
+
 function flowOf(fields: PairFields, to: ProxySide, { strategy, reason }: ProxyChoice): ProxyFlow {
   return {
     bytes: fields(`to_${to}_bytes`),
@@ -49,6 +51,7 @@ export class NativePair implements Pair {
   readonly #choice: ProxyChoice;
   /** What it came to, once that is known. */
   #outcome: PairOutcome | undefined;
+  #stopped = false;
 
   /** Takes duplicates of both descriptors. Throws where that can't be. */
   constructor(
@@ -72,6 +75,7 @@ export class NativePair implements Pair {
     // What the runtime has read goes first, and counts as bytes of the connection.
     const ahead = [a, b].filter(({ readsAhead }) => readsAhead);
     if (ahead.length > 0) await Promise.all(ahead.map((connection) => connection.quiet()));
+    if (this.#stopped) return this.#notStarted();
     const [fromA, fromB] = [a.take(), b.take()];
     for (const connection of this.#request.adopt ? [a, b] : ahead) connection.adopt();
     return new Promise((resolve, reject) => {
@@ -91,7 +95,13 @@ export class NativePair implements Pair {
     });
   }
 
+  #notStarted(): PairOutcome {
+    const flow: ProxyFlow = { ...this.#choice, ...nothingMoved };
+    return { aToB: flow, bToA: flow, end: "cancelled" };
+  }
+
   stop(): void {
+    this.#stopped = true;
     this.#engine.stopPair(this.#handle);
   }
 
