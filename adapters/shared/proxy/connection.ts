@@ -58,6 +58,8 @@ class SocketConnection implements ProxyConnection {
 
   claim(): void {
     const socket = this.#socket;
+    // An end that comes while the runtime still reads would close the other direction too.
+    socket.allowHalfOpen = true;
     // First, since it throws for a socket that is closed or has been ended.
     this.#entered = this.target.enter();
     this.#entered?.catch(() => {
@@ -70,7 +72,9 @@ class SocketConnection implements ProxyConnection {
       socket.pause();
       readAgain();
     }
-    for (const name of ["data", "readable"]) socket.removeAllListeners(name);
+    // One by one: after removeAllListeners() Node takes a stream for one that has listeners of 'data' still.
+    for (const name of ["data", "readable"])
+      for (const listener of socket.listeners(name)) socket.off(name, listener as () => void);
   }
 
   ready(): Promise<unknown> | undefined {

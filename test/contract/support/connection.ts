@@ -60,7 +60,10 @@ export async function readExactly(stream: Readable, length: number): Promise<Buf
     const chunk = stream.read() as Buffer | null;
     if (chunk === null) {
       if (stream.readableEnded || stream.destroyed) throw new Error(`The stream ended ${missing} bytes early`);
-      await Promise.race([once(stream, "readable"), once(stream, "end")]);
+      const heard = new AbortController();
+      const { signal } = heard;
+      await Promise.race([once(stream, "readable", { signal }), once(stream, "end", { signal })]);
+      heard.abort();
       continue;
     }
     if (chunk.length > missing) stream.unshift(chunk.subarray(missing));

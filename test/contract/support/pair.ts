@@ -1,6 +1,8 @@
 /** Two connections that a test joins: the client's and the backend's, each with its peer. */
-import { join } from "node:path";
+import { createHash } from "node:crypto";
 import type { Socket } from "node:net";
+import { join } from "node:path";
+import type { Digest } from "../../support/data.ts";
 import { tempFolder } from "../../support/temp.ts";
 import { type Connection, connect } from "./connection.ts";
 
@@ -44,4 +46,31 @@ export function ending(socket: Socket): Promise<string> {
     socket.on("end", () => resolve("end")).on("close", () => resolve("close"));
     socket.resume();
   });
+}
+
+/** Reads to the end by events: a loop over a socket destroys it there, and its other direction with it. */
+function readToEnd(socket: Socket, each: (chunk: Buffer) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.on("data", each).on("end", resolve).on("error", reject);
+    socket.on("close", () => reject(new Error("The connection was closed before its end")));
+    socket.resume();
+  });
+}
+
+/** Everything up to the end of a socket that stays open for writing. */
+export async function allFrom(socket: Socket): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  await readToEnd(socket, (chunk) => void chunks.push(chunk));
+  return Buffer.concat(chunks);
+}
+
+/** The same, counted and hashed. */
+export async function digestFrom(socket: Socket): Promise<Digest> {
+  const hash = createHash("sha256");
+  let bytes = 0;
+  await readToEnd(socket, (chunk) => {
+    bytes += chunk.length;
+    hash.update(chunk);
+  });
+  return { bytes, sha256: hash.digest("hex") };
 }
