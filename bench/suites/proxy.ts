@@ -1,5 +1,14 @@
 /** A TCP proxy: CPU time of its process, throughput and latency, beside HAProxy and beside two pipes in Node. */
-import { haproxy, haproxyForced, own, pipe, preloaded, type ProxyField, startProxies, stopProxies } from "../proxy/contenders.ts";
+import {
+  haproxy,
+  haproxyForced,
+  own,
+  pipe,
+  preloaded,
+  type ProxyField,
+  startProxies,
+  stopProxies,
+} from "../proxy/contenders.ts";
 import type { HttpServer } from "../http/server.ts";
 import { helper, start } from "../support/helpers.ts";
 import { cpuNs } from "../support/process-tree.ts";

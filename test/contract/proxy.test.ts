@@ -50,29 +50,37 @@ for (const [kind, needs] of [
   ["IPv6", ["ipv6"]],
   ["Unix", []],
 ] as const) {
-  test(`proxy() between ${kind} sockets moves every byte both ways, and each end by itself (76)`, { needs }, async () => {
-    const { aToB } = await exchange(kind, {});
-    // Deno shows no descriptor of a Unix socket.
-    assert.ok(kind === "Unix" || aToB.strategy !== "portable" || aToB.reason !== "", aToB.reason);
-    await exchange(kind, { strategy: "portable" });
-  });
+  test(
+    `proxy() between ${kind} sockets moves every byte both ways, and each end by itself (76)`,
+    { needs },
+    async () => {
+      const { aToB } = await exchange(kind, {});
+      // Deno shows no descriptor of a Unix socket.
+      assert.ok(kind === "Unix" || aToB.strategy !== "portable" || aToB.reason !== "", aToB.reason);
+      await exchange(kind, { strategy: "portable" });
+    },
+  );
 }
 
-test("proxy() of TCP sockets splices what is large, and copies where it is told to", { needs: ["engine"], alone: true }, async () => {
-  await exchange("TCP", {});
-  const census = takeFdCensus();
-  const spliced = await exchange("TCP", {});
-  for (const flow of [spliced.aToB, spliced.bToA]) {
-    assert.is(flow.strategy, "splice");
-    assert.ok(flow.syscalls > 0);
-  }
-  // What was sent at once; what came in pieces may have been read as such.
-  assert.ok(spliced.bToA.splicedBytes > 0);
-  const copied = await exchange("TCP", { strategy: "buffered" });
-  assert.is(copied.aToB.strategy, "buffered");
-  assert.is(copied.aToB.splicedBytes, 0);
-  await census.assertUnchanged();
-});
+test(
+  "proxy() of TCP sockets splices what is large, and copies where it is told to",
+  { needs: ["engine"], alone: true },
+  async () => {
+    await exchange("TCP", {});
+    const census = takeFdCensus();
+    const spliced = await exchange("TCP", {});
+    for (const flow of [spliced.aToB, spliced.bToA]) {
+      assert.is(flow.strategy, "splice");
+      assert.ok(flow.syscalls > 0);
+    }
+    // What was sent at once; what came in pieces may have been read as such.
+    assert.ok(spliced.bToA.splicedBytes > 0);
+    const copied = await exchange("TCP", { strategy: "buffered" });
+    assert.is(copied.aToB.strategy, "buffered");
+    assert.is(copied.aToB.splicedBytes, 0);
+    await census.assertUnchanged();
+  },
+);
 
 test("proxy() of small messages splices nothing", { needs: ["engine"] }, async () => {
   using pair = await joined();
@@ -375,37 +383,45 @@ test("proxy() ends when one of its sockets is closed by somebody else", {}, asyn
   await end;
 });
 
-test("proxy() of descriptors leaves their numbers to the caller", { needs: ["engine", "proc"], alone: true }, async () => {
-  using pair = await joined();
-  const [a, b] = [fdOfSocket(pair.a), fdOfSocket(pair.b)];
-  const socket = openFds().get(a);
-  const content = data(2 * MiB);
-  const reporting = proxy(a, { fd: b });
-  const received = allFrom(pair.backend);
-  pair.client.end(content);
-  assertBytes(await received, content);
-  pair.backend.end("back");
-  assert.is((await allFrom(pair.client)).toString(), "back");
-  assertEnded(await reporting, content.length, 4);
-  assert.is(openFds().get(a), socket, "the number is the caller's still");
-});
+test(
+  "proxy() of descriptors leaves their numbers to the caller",
+  { needs: ["engine", "proc"], alone: true },
+  async () => {
+    using pair = await joined();
+    const [a, b] = [fdOfSocket(pair.a), fdOfSocket(pair.b)];
+    const socket = openFds().get(a);
+    const content = data(2 * MiB);
+    const reporting = proxy(a, { fd: b });
+    const received = allFrom(pair.backend);
+    pair.client.end(content);
+    assertBytes(await received, content);
+    pair.backend.end("back");
+    assert.is((await allFrom(pair.client)).toString(), "back");
+    assertEnded(await reporting, content.length, 4);
+    assert.is(openFds().get(a), socket, "the number is the caller's still");
+  },
+);
 
-test("proxy() that adopts its connections keeps one descriptor of each", { needs: ["engine", "proc"], alone: true }, async () => {
-  await exchange("TCP", { adopt: true });
-  using pair = await joined();
-  const census = takeFdCensus();
-  const reporting = proxy(pair.a, pair.b, { adopt: true });
-  const content = data(3 * MiB);
-  pair.client.write("x");
-  assert.is((await readExactly(pair.backend, 1)).toString(), "x");
-  assert.ok(pair.a.destroyed && pair.b.destroyed);
-  await census.assertUnchanged();
-  const received = digestFrom(pair.backend);
-  pair.client.end(content);
-  assert.equal(await received, { bytes: content.length, sha256: sha256(content) });
-  pair.backend.end();
-  assertEnded(await reporting, content.length + 1, 0);
-});
+test(
+  "proxy() that adopts its connections keeps one descriptor of each",
+  { needs: ["engine", "proc"], alone: true },
+  async () => {
+    await exchange("TCP", { adopt: true });
+    using pair = await joined();
+    const census = takeFdCensus();
+    const reporting = proxy(pair.a, pair.b, { adopt: true });
+    const content = data(3 * MiB);
+    pair.client.write("x");
+    assert.is((await readExactly(pair.backend, 1)).toString(), "x");
+    assert.ok(pair.a.destroyed && pair.b.destroyed);
+    await census.assertUnchanged();
+    const received = digestFrom(pair.backend);
+    pair.client.end(content);
+    assert.equal(await received, { bytes: content.length, sha256: sha256(content) });
+    pair.backend.end();
+    assertEnded(await reporting, content.length + 1, 0);
+  },
+);
 
 test("a hang-up after both directions have ended is no error", {}, async () => {
   for (let i = 0; i < 10; i++) {

@@ -23,6 +23,8 @@ const shutBoth = 2;
 export interface ProxyConnection {
   readonly source: SourceEnd;
   readonly target: TargetEnd;
+  /** Tells of a close by the runtime or its user; `peerHasEnded` says whether that is no news. */
+  watch(closed: (error?: unknown) => void, peerHasEnded: () => boolean): void;
   /** Keeps everybody else from reading it, from the call on. */
   claim(native: Native | string): void;
   /** Resolves when it is connected and what was written before has left. Undefined: nothing to wait for. */
@@ -75,6 +77,14 @@ class SocketConnection implements ProxyConnection {
     // One by one: after removeAllListeners() Node takes a stream for one that has listeners of 'data' still.
     for (const name of ["data", "readable"])
       for (const listener of socket.listeners(name)) socket.off(name, listener as () => void);
+  }
+
+  watch(closed: (error?: unknown) => void, peerHasEnded: () => boolean): void {
+    const socket = this.#socket;
+    // Bun closes a connection that its peer has ended, and calls one ended that its user has destroyed.
+    socket.once("close", () => {
+      if (!this.#over && !(socket.readableEnded && peerHasEnded())) closed(socket.errored);
+    });
   }
 
   ready(): Promise<unknown> | undefined {
@@ -132,6 +142,10 @@ class ObjectConnection implements ProxyConnection {
     this.target = new ConnectionTarget(source.connection);
   }
 
+  watch(closed: (error?: unknown) => void): void {
+    this.source.watch(closed);
+  }
+
   claim(): void {
     this.source.stop();
   }
@@ -175,6 +189,10 @@ class FdConnection implements ProxyConnection {
   constructor(fd: number) {
     this.source = new FdSource(fd);
     this.target = new FdTarget(fd, undefined);
+  }
+
+  watch(): void {
+    // Its number may be closed: there is a duplicate.
   }
 
   claim(native: Native | string): void {

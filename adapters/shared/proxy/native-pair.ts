@@ -15,6 +15,7 @@ const endNames = {
 } as const;
 
 const sideNames: readonly (ProxySide | undefined)[] = [undefined, "a", "b"];
+const hungUpBits = { a: 1, b: 2 } as const;
 const endedBits = { b: 1, a: 2 } as const;
 
 const nothingMoved = { bytes: 0, splicedBytes: 0, ended: false, bytesStranded: 0, syscalls: 0, waits: 0 };
@@ -113,6 +114,10 @@ export class NativePair implements Pair {
 
   get idleMs(): number {
     return this.#engine.pairProgress(this.#handle).idleMs;
+  }
+
+  peerHasEnded(side: ProxySide): boolean {
+    return (this.#engine.pairProgress(this.#handle).hungUp & hungUpBits[side]) !== 0;
   }
 
   close(reset: boolean): void {
