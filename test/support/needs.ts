@@ -49,6 +49,11 @@ export const needs = {
     return engine.available ? undefined : engine.reason;
   },
   root: isRoot,
+  /** The runtime leaves a connection alone that nobody reads: a test may take its descriptor from under it. */
+  stillSockets: () => {
+    const { bun, deno } = process.versions;
+    return bun === undefined && deno === undefined ? undefined : "Bun and Deno read, or close, sockets by themselves";
+  },
   /** A loopback address of IPv6. */
   ipv6: () =>
     Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === "::1"))
