@@ -385,7 +385,7 @@ test("proxy() ends when one of its sockets is closed by somebody else", {}, asyn
 
 test(
   "proxy() of descriptors leaves their numbers to the caller",
-  { needs: ["engine", "proc"], alone: true },
+  { needs: ["stillSockets", "engine", "proc"], alone: true },
   async () => {
     using pair = await joined();
     const [a, b] = [fdOfSocket(pair.a), fdOfSocket(pair.b)];
