@@ -2,10 +2,11 @@
 import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { transfer } from "sluice";
+import { proxy, transfer } from "sluice";
 import { connect } from "../../contract/support/connection.ts";
 import { assertBytes, data, dataFile, KiB, MiB } from "../../contract/support/files.ts";
 import { failure } from "../../contract/support/outcome.ts";
+import { digestFrom } from "../../contract/support/pair.ts";
 import { assert, test } from "../../support/contract.ts";
 import { collect, digest, sha256 } from "../../support/data.ts";
 import { takeFdCensus } from "../../support/fds.ts";
@@ -153,4 +154,24 @@ test("transfer() from an encrypted Bun socket is refused: only its data callback
   link.peer.write("secret");
   assert.is((await failure(() => transfer(link.socket, into))).code, "ERR_SLUICE_UNSUPPORTED");
   assert.not.ok(fs.existsSync(into));
+});
+
+test("proxy() of Bun's own sockets, of one and of one of node:net", { needs: ["engine"] }, async () => {
+  const [up, down] = [data(3 * MiB + 1, 1), data(5 * MiB + 3, 2)];
+  for (const [kind, open] of Object.entries(kinds)) {
+    using left = await open();
+    using right = kind === "Bun.listen" ? await connect() : await accepted();
+    const reporting = proxy(left.socket, right.socket);
+    const received = [digestFrom(right.peer), digestFrom(left.peer)] as const;
+    left.peer.end(up);
+    assert.equal(await received[0], { bytes: up.length, sha256: sha256(up) });
+    right.peer.end(down);
+    assert.equal(await received[1], { bytes: down.length, sha256: sha256(down) });
+    const { end, aToB, bToA } = await reporting;
+    assert.is(end, "ended");
+    assert.is(aToB.bytes, up.length);
+    assert.is(bToA.bytes, down.length);
+    assert.is(aToB.strategy, "splice", aToB.reason);
+    assert.is(left.seen.length, 0);
+  }
 });
