@@ -1,6 +1,6 @@
 /** CASES.md F: two connections joined by proxy(). */
 import { once } from "node:events";
-import { connect as dial, createServer, type AddressInfo } from "node:net";
+import { type AddressInfo, connect as dial, createServer, type Socket } from "node:net";
 import { proxy, type ProxyReport } from "sluice";
 import { assert, test } from "../support/contract.ts";
 import { sha256 } from "../support/data.ts";
@@ -387,18 +387,30 @@ test(
   "proxy() of descriptors leaves their numbers to the caller",
   { needs: ["stillSockets", "engine", "proc"], alone: true },
   async () => {
-    using pair = await joined();
-    const [a, b] = [fdOfSocket(pair.a), fdOfSocket(pair.b)];
+    // Accepted so that nobody reads them.
+    const server = createServer({ pauseOnConnect: true, allowHalfOpen: true });
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    const open = async () => {
+      const accepted = once(server, "connection") as Promise<Socket[]>;
+      const { port } = server.address() as AddressInfo;
+      const peer = dial({ port, host: "127.0.0.1", allowHalfOpen: true }).pause();
+      return [(await accepted)[0] as Socket, peer] as const;
+    };
+    const [one, client] = await open();
+    const [other, backend] = await open();
+    server.close();
+    const [a, b] = [fdOfSocket(one), fdOfSocket(other)];
     const socket = openFds().get(a);
     const content = data(2 * MiB);
     const reporting = proxy(a, { fd: b });
-    const received = allFrom(pair.backend);
-    pair.client.end(content);
+    const received = allFrom(backend);
+    client.end(content);
     assertBytes(await received, content);
-    pair.backend.end("back");
-    assert.is((await allFrom(pair.client)).toString(), "back");
+    backend.end("back");
+    assert.is((await allFrom(client)).toString(), "back");
     assertEnded(await reporting, content.length, 4);
     assert.is(openFds().get(a), socket, "the number is the caller's still");
+    for (const each of [one, other, client, backend]) each.destroy();
   },
 );
 

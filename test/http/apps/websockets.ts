@@ -17,10 +17,13 @@ function follow(name: string, which: string, socket: Socket): void {
   });
 }
 
+/** Longer than a connection takes that ends in good order. */
+const graceMs = 2000;
+
 /** http-proxy forgets an upstream that it held back when its client broke off, and the reverse. */
 function bind(one: Socket, other: Socket): void {
-  one.on("close", () => other.destroy());
-  other.on("close", () => one.destroy());
+  one.on("close", () => setTimeout(() => other.destroy(), graceMs).unref());
+  other.on("close", () => setTimeout(() => one.destroy(), graceMs).unref());
 }
 
 const names = new WeakMap<object, string>();
