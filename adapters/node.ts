@@ -4,6 +4,7 @@ import type { MapOptions } from "../core/mapping.ts";
 import type { ProxyOptions, ProxyReport } from "../core/proxy.ts";
 import type { Report } from "../core/report.ts";
 import type { TransferOptions } from "../core/request.ts";
+import type { TeeOptions, TeeReport } from "../core/tee.ts";
 import { node } from "./node/ffi.ts";
 import type { LeaseType } from "../core/lease.ts";
 import type {
@@ -37,6 +38,13 @@ const sluice = createSluice(node);
  * The bytes of `sendfile` and `splice` are references to the page cache (sendfile(2), splice(2)): what
  * is written to the file after this resolves, and before the peer has received all, can still reach it.
  *
+ * Bytes in memory have to stay as they are until this settles: up to 64 KiB are copied within the call, more is read
+ * where it is, and what is written there meanwhile reaches the target or doesn't. With `vmsplice` (vmsplice(2)) and
+ * `sendZeroCopy` (MSG_ZEROCOPY, Linux 4.14), which have to be asked for, the pipe or the socket refers to the memory, and
+ * this resolves when it has been read or acknowledged. When it rejects, some of it may still be under way: leave
+ * it unchanged until the connection or the pipe is closed. It is kept from the collector until the kernel has let go.
+ * A buffer that is detached meanwhile is `ERR_SLUICE_CLOSED`; shared and resizable ones go through JavaScript.
+ *
  * @returns what was done, by which mechanism, and at what cost
  * @throws TransferError with `code` and `bytesTransferred`; see {@link TransferError} for the codes
  * @throws TypeError, RangeError for arguments of a wrong type or range
@@ -48,6 +56,24 @@ const sluice = createSluice(node);
  */
 export function transfer(source: Source, target: Target, options?: TransferOptions): Promise<Report> {
   return sluice.transfer(source, target, options);
+}
+
+/**
+ * Gives one stream to several targets, each of which gets every byte once and in order, off the event loop: by tee(2)
+ * from a pipe or a socket (Linux 2.6.17), by a transfer of its own for each target from a file or from memory. Targets
+ * are those of {@link transfer}; each has a report, and a failed one is left out while the others go on.
+ *
+ * @returns what was done; `targets` in the order of the arguments
+ * @throws TeeError (a TransferError with `report`) where the source breaks off, the call is aborted, no target is left,
+ * or, with `onFailure: "end"`, one fails
+ *
+ * @example
+ * ```ts
+ * const { targets } = await tee(upload, [upstream, "upload.log"], { slowest: "pace", atomic: true });
+ * ```
+ */
+export function tee(source: Source, targets: readonly Target[], options?: TeeOptions): Promise<TeeReport> {
+  return sluice.tee(source, targets, options);
 }
 
 /**

@@ -4,6 +4,7 @@ import { type Environment, environment } from "./support/environment.ts";
 import { draw, type Section } from "./support/rows.ts";
 import { concurrent } from "./suites/concurrent.ts";
 import { copy } from "./suites/copy.ts";
+import { cost } from "./suites/cost.ts";
 import { curve } from "./suites/curve.ts";
 import { endurance } from "./suites/endurance.ts";
 import { http } from "./suites/http.ts";
@@ -11,18 +12,23 @@ import { httpSlowClients } from "./suites/http-slow-clients.ts";
 import { largeFile } from "./suites/large-file.ts";
 import { map } from "./suites/map.ts";
 import { proxy } from "./suites/proxy.ts";
+import { memory } from "./suites/memory.ts";
 import { runtimes } from "./suites/runtimes.ts";
 import { smallBody } from "./suites/small-body.ts";
+import { tries } from "./suites/tries.ts";
 import type { Suite } from "./suites/suite.ts";
 
 const suites: Readonly<Record<string, readonly Suite[]>> = {
   "file-to-socket": [largeFile, concurrent, smallBody, endurance],
   copy: [copy],
+  cost: [cost],
   curve: [curve],
   map: [map],
   proxy: [proxy],
+  memory: [memory],
   runtimes: [runtimes],
   http: [http, httpSlowClients],
+  tries: [tries],
 };
 
 const usage = `Usage: npm run bench -- [--json] [--rounds N] [SUITE...]

@@ -54,6 +54,26 @@ export const symbols = {
     names: ["context", "source", "target"],
     doc: "Duplicates both descriptors (F_DUPFD_CLOEXEC) into a new job and returns its handle.",
   }),
+  sluice_job_open_memory: define({
+    args: ["i32", "buffer", "buffer", "i32"],
+    names: ["context", "bytes", "memory", "target"],
+    doc: "A job whose source is memory (a record says how much): its bytes are copied, or used where they are, and then stay the caller's to keep until no outcome says that they are held.",
+  }),
+  sluice_job_open_tee: define({
+    args: ["i32", "i32", "buffer", "u32", "u32"],
+    names: ["context", "source", "outlets", "count", "capacity"],
+    doc: "A job that gives all that its source has to each of `count` new pipes, of `capacity` bytes where the kernel allows it; fills in their read ends, to be closed by sluice_close. A pipe that nobody reads any more is left out.",
+  }),
+  sluice_tee_feed: define({
+    args: ["i32", "buffer", "u32"],
+    names: ["job", "bytes", "length"],
+    doc: "Copies bytes that every pipe of an idle tee job gets before those of its source; once. No outcome counts them.",
+  }),
+  sluice_tee_blocked: define({
+    args: ["i32"],
+    names: ["job"],
+    doc: "Index of the pipe that is full and holds up a tee job; -EAGAIN where it waits for none.",
+  }),
   sluice_job_start: define({
     args: ["i32", "buffer"],
     names: ["job", "request"],
@@ -280,6 +300,9 @@ export const opcodes = {
   mapped: 5,
   buffered: 6,
   direct: 7,
+  vmsplice: 8,
+  tee: 9,
+  sendZeroCopy: 10,
 } as const;
 
 /** A mechanism that the native engine runs. */
@@ -306,7 +329,16 @@ export const pairEnds = { ended: 0, limit: 1, stopped: 2, failed: 3 } as const;
 export const pairFlags = { splice: 1, cut_to_b: 2, cut_to_a: 4 } as const;
 
 /** Bits of `request.flags`. */
-export const requestFlags = { dontcache: 1 } as const;
+export const requestFlags = {
+  dontcache: 1,
+  /** Another mechanism follows: sendZeroCopy gives way where the kernel copies after all. */
+  give_way: 2,
+  /** Nothing is moved: waits until the kernel has let go of memory that earlier attempts have sent. */
+  settle: 4,
+} as const;
+
+/** `outcome.copied`: what the kernel itself says; `untold` where it says nothing. */
+export const copyNotices = { untold: 0, none: 1, some: 2 } as const;
 
 /** What a descriptor is. */
 export const fdKinds = {
@@ -317,6 +349,7 @@ export const fdKinds = {
   charDevice: 5,
   blockDevice: 6,
   other: 7,
+  memory: 8,
 } as const;
 
 /** Bits of `inspection.flags`. */
@@ -359,7 +392,12 @@ export const records = {
     waits: "i64",
     cpu_ns: "i64",
     head: "i64",
+    copied: "u32",
+    /** Sends from memory that the kernel has not let go of. */
+    held: "u32",
   },
+  memory: { length: "i64", copy: "u32", reserved: "u32" },
+  outlet: { fd: "i32", capacity: "u32" },
   inspection: {
     kind: "u32",
     flags: "u32",
@@ -368,7 +406,9 @@ export const records = {
     inode: "i64",
     filesystem: "i64",
     blocks: "i64",
-    position: "i64",
+    /** In and out: the device and filesystem of the last answer, by which the next may spare itself statfs. */
+    known_device: "i64",
+    known_filesystem: "i64",
     mode: "u32",
     socket_domain: "i32",
     modified_ns: "i64",
@@ -423,6 +463,8 @@ export const limits = {
   turn_bytes: 2097152,
   /** Bytes that a direction of a pair moves before the others have their turn. */
   pair_turn_bytes: 1048576,
+  /** Memory up to here is copied when a job is opened, so that its owner may do with it what he likes. */
+  copied_memory_bytes: 65536,
   /** What the offset of a mapping is a multiple of: 64 KiB, the largest page size of Linux. */
   map_alignment: 65536,
 } as const;
@@ -481,6 +523,8 @@ export const pairRequestRecord = codec(records.pair_request);
 export const pairOutcomeRecord = codec(records.pair_outcome);
 export const pairProgressRecord = codec(records.pair_progress);
 export const inspectionRecord = codec(records.inspection);
+export const memoryRecord = codec(records.memory);
+export const outletRecord = codec(records.outlet);
 export const extentRecord = codec(records.extent);
 export const timesRecord = codec(records.times);
 export const interfaceRecord = codec(records.interface);
@@ -506,6 +550,7 @@ export const abiFingerprint: number = (() => {
     requestFlags,
     pairEnds,
     pairFlags,
+    copyNotices,
     records,
     limits,
   ]);

@@ -22,6 +22,8 @@ export interface Endpoint {
   readonly fd: boolean;
   /** Why there is no descriptor, when there is none. */
   readonly withoutFd?: string;
+  /** Why nobody may ask the kernel for notices on it, where its runtime would take them for errors. */
+  readonly withoutNotices?: string;
   readonly readable: boolean;
   readonly writable: boolean;
   /** O_APPEND: every write lands at the end, whatever the offset. */

@@ -35,6 +35,7 @@ const table: Readonly<Record<string, readonly [number, string]>> = {
   ENODATA: [61, "no data available"],
   EOVERFLOW: [75, "value too large for data type"],
   ENOTSOCK: [88, "not a socket"],
+  ENOPROTOOPT: [92, "protocol option not available"],
   EOPNOTSUPP: [95, "operation not supported"],
   ENETDOWN: [100, "network is down"],
   ENETUNREACH: [101, "network is unreachable"],

@@ -56,6 +56,7 @@ ${enumeration("LOCK_", abi.lockTypes)}
 ${enumeration("REQUEST_", abi.requestFlags)}
 ${enumeration("PAIR_END_", abi.pairEnds)}
 ${enumeration("PAIR_", abi.pairFlags)}
+${enumeration("COPY_", abi.copyNotices)}
 /* Limits, in bytes. */
 ${enumeration("", abi.limits)}
 ${Object.entries(abi.records).map(structure).join("\n")}

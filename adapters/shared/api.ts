@@ -36,7 +36,7 @@ export interface BunSocketLike {
 /** What only its own runtime takes. */
 export type RuntimeEnd = BunFileLike | BunSocketLike | DenoConnLike;
 
-/** Where bytes come from: a path or file URL, a descriptor, an open file, a socket, a stream, or memory. */
+/** Where bytes come from: a path or file URL, a descriptor, an open file, a socket, a stream, or memory that stays as it is meanwhile. */
 export type Source = string | URL | number | HasFd | FileHandle | Readable | Uint8Array | RuntimeEnd;
 
 /** Where bytes go: a path or file URL (created, or emptied unless `targetOffset` is given), a descriptor, an open file, a socket or a stream. */

@@ -1,5 +1,7 @@
 /** The types, and the error, that every entry exports. */
 export { TransferError } from "../../core/error.ts";
+export { TeeError } from "../../core/tee.ts";
+export type { TeeOptions, TeeReport, TeeStrategy, TeeTargetReport } from "../../core/tee.ts";
 export type { Ability, Capability } from "../../core/capabilities.ts";
 export type { Explanation } from "../../core/explain.ts";
 export type { Consistency, LeaseType, OnLeaseBreak } from "../../core/lease.ts";

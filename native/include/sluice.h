@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 572297884
+#define SLUICE_ABI_FINGERPRINT 1347556370
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
@@ -18,6 +18,9 @@ enum {
     SLUICE_MAPPED = 5,
     SLUICE_BUFFERED = 6,
     SLUICE_DIRECT = 7,
+    SLUICE_VMSPLICE = 8,
+    SLUICE_TEE = 9,
+    SLUICE_SEND_ZERO_COPY = 10,
 };
 
 /* How an attempt ended. */
@@ -45,6 +48,7 @@ enum {
     SLUICE_KIND_CHAR_DEVICE = 5,
     SLUICE_KIND_BLOCK_DEVICE = 6,
     SLUICE_KIND_OTHER = 7,
+    SLUICE_KIND_MEMORY = 8,
 };
 
 enum {
@@ -83,6 +87,8 @@ enum {
 
 enum {
     SLUICE_REQUEST_DONTCACHE = 1,
+    SLUICE_REQUEST_GIVE_WAY = 2,
+    SLUICE_REQUEST_SETTLE = 4,
 };
 
 enum {
@@ -98,12 +104,19 @@ enum {
     SLUICE_PAIR_CUT_TO_A = 4,
 };
 
+enum {
+    SLUICE_COPY_UNTOLD = 0,
+    SLUICE_COPY_NONE = 1,
+    SLUICE_COPY_SOME = 2,
+};
+
 /* Limits, in bytes. */
 enum {
     SLUICE_INLINE_BYTES = 262144,
     SLUICE_INLINE_COPY_BYTES = 65536,
     SLUICE_TURN_BYTES = 2097152,
     SLUICE_PAIR_TURN_BYTES = 1048576,
+    SLUICE_COPIED_MEMORY_BYTES = 65536,
     SLUICE_MAP_ALIGNMENT = 65536,
 };
 
@@ -127,8 +140,23 @@ struct sluice_outcome {
     int64_t waits;
     int64_t cpu_ns;
     int64_t head;
+    uint32_t copied;
+    uint32_t held;
 };
-_Static_assert(sizeof(struct sluice_outcome) == 64, "sluice_outcome");
+_Static_assert(sizeof(struct sluice_outcome) == 72, "sluice_outcome");
+
+struct sluice_memory {
+    int64_t length;
+    uint32_t copy;
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct sluice_memory) == 16, "sluice_memory");
+
+struct sluice_outlet {
+    int32_t fd;
+    uint32_t capacity;
+};
+_Static_assert(sizeof(struct sluice_outlet) == 8, "sluice_outlet");
 
 struct sluice_inspection {
     uint32_t kind;
@@ -138,13 +166,14 @@ struct sluice_inspection {
     int64_t inode;
     int64_t filesystem;
     int64_t blocks;
-    int64_t position;
+    int64_t known_device;
+    int64_t known_filesystem;
     uint32_t mode;
     int32_t socket_domain;
     int64_t modified_ns;
     int64_t changed_ns;
 };
-_Static_assert(sizeof(struct sluice_inspection) == 80, "sluice_inspection");
+_Static_assert(sizeof(struct sluice_inspection) == 88, "sluice_inspection");
 
 struct sluice_pair_request {
     uint32_t flags;
@@ -262,6 +291,18 @@ SLUICE_EXPORT int32_t sluice_context_close(int32_t context);
 
 /* Duplicates both descriptors (F_DUPFD_CLOEXEC) into a new job and returns its handle. */
 SLUICE_EXPORT int32_t sluice_job_open(int32_t context, int32_t source, int32_t target);
+
+/* A job whose source is memory (a record says how much): its bytes are copied, or used where they are, and then stay the caller's to keep until no outcome says that they are held. */
+SLUICE_EXPORT int32_t sluice_job_open_memory(int32_t context, void *bytes, void *memory, int32_t target);
+
+/* A job that gives all that its source has to each of `count` new pipes, of `capacity` bytes where the kernel allows it; fills in their read ends, to be closed by sluice_close. A pipe that nobody reads any more is left out. */
+SLUICE_EXPORT int32_t sluice_job_open_tee(int32_t context, int32_t source, void *outlets, uint32_t count, uint32_t capacity);
+
+/* Copies bytes that every pipe of an idle tee job gets before those of its source; once. No outcome counts them. */
+SLUICE_EXPORT int32_t sluice_tee_feed(int32_t job, void *bytes, uint32_t length);
+
+/* Index of the pipe that is full and holds up a tee job; -EAGAIN where it waits for none. */
+SLUICE_EXPORT int32_t sluice_tee_blocked(int32_t job);
 
 /* Starts one attempt on an idle job. Its outcome arrives at the context. */
 SLUICE_EXPORT int32_t sluice_job_start(int32_t job, void *request);

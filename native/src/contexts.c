@@ -186,7 +186,7 @@ void context_deliver_pair(struct pair *pair)
     if (first) wake(context);
 }
 
-static void report(const struct job *job, struct sluice_outcome *outcome)
+static void report(struct job *job, struct sluice_outcome *outcome)
 {
     *outcome = (struct sluice_outcome){
         .job = job_handle(job),
@@ -198,6 +198,8 @@ static void report(const struct job *job, struct sluice_outcome *outcome)
         .syscalls = job->syscalls,
         .waits = job->waits,
         .cpu_ns = job->cpu_ns,
+        .copied = zerocopy_copied(job),
+        .held = zerocopy_held(job),
     };
 }
 

@@ -39,6 +39,7 @@ void job_prepare(struct job *job, const struct sluice_request *request, run_turn
     job->residue = NULL;
     job->residue_at = 0;
     job->pending = 0;
+    job->gives_way = request->flags & SLUICE_REQUEST_GIVE_WAY;
     job->refusal = 0;
     job->error = 0;
     job->failed = SLUICE_SIDE_NONE;
@@ -193,11 +194,13 @@ int end_describe(struct end *end, int fd)
     struct stat status;
     int64_t failed = SYS(fstat, fd, &status);
     if (failed < 0) return (int)failed;
-    int64_t flags = SYS(fcntl, fd, F_GETFL);
+    uint32_t kind = fd_kind(status.st_mode);
+    /* O_NONBLOCK means nothing for a regular file. */
+    int64_t flags = kind == SLUICE_KIND_FILE ? 0 : SYS(fcntl, fd, F_GETFL);
     if (flags < 0) return (int)flags;
     *end = (struct end){
         .fd = fd,
-        .kind = fd_kind(status.st_mode),
+        .kind = kind,
         .nonblocking = flags & O_NONBLOCK,
     };
     end->pollable = end->kind == SLUICE_KIND_SOCKET || end->kind == SLUICE_KIND_PIPE;

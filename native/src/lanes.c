@@ -96,6 +96,7 @@ void lanes_forget(struct job *job)
 {
     unwatch(&job->source);
     unwatch(&job->target);
+    if (job->tee) tee_each(job->tee, unwatch);
 }
 
 /* --- the blocking lane's queue --- */
@@ -152,10 +153,13 @@ void lanes_dispatch(struct job *job, enum turn after)
     find_pollable(job, &job->target);
     /* What is in the pipe or the residue has to leave before more is read. */
     bool to_target = after == TURN_WAIT_TARGET || job->pending > 0 || !job->source.pollable;
+    struct end *target = job->tee ? tee_blocked(job->tee) : &job->target;
     if (after == TURN_COLD)
         enqueue(job);
-    else if (to_target && job->target.pollable)
-        arm(job, &job->target, EPOLLOUT);
+    else if (after == TURN_WAIT_NOTICE)
+        arm(job, target, 0); /* EPOLLERR tells of an error queue that is not empty, and is never left out */
+    else if (to_target && target->pollable)
+        arm(job, target, EPOLLOUT);
     else if (!to_target && after != TURN_WAIT_TARGET)
         arm(job, &job->source, EPOLLIN | EPOLLRDHUP);
     else
@@ -228,7 +232,7 @@ static void run(struct job *job, struct lane *lane)
         job_end(job, ends[turn]);
         return;
     }
-    if (turn == TURN_WAIT_SOURCE || turn == TURN_WAIT_TARGET) job->waits++;
+    if (turn == TURN_WAIT_SOURCE || turn == TURN_WAIT_TARGET || turn == TURN_WAIT_NOTICE) job->waits++;
     bool cancelled = is_cancelled(job);
     if (cancelled && !job->dontcache)
         job_end(job, SLUICE_END_CANCELLED);

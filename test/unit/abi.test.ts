@@ -32,6 +32,8 @@ const codecs: Readonly<
   pair_outcome: abi.pairOutcomeRecord,
   pair_progress: abi.pairProgressRecord,
   inspection: abi.inspectionRecord,
+  memory: abi.memoryRecord,
+  outlet: abi.outletRecord,
   extent: abi.extentRecord,
   times: abi.timesRecord,
   interface: abi.interfaceRecord,
