@@ -87,21 +87,25 @@ test("transfer() with a closed Bun socket is ERR_SLUICE_CLOSED, and a stranger g
   for (const fd of fds) fs.closeSync(fd);
 });
 
-test("transfer() ends when its Bun socket is terminated under way, and leaves nothing open", {}, async () => {
-  const { path } = dataFile(tempFolder(), 32 * MiB);
-  const stall = async () => {
-    using link = await accepted();
-    const failed = failure(() => transfer(path, link.socket));
-    setTimeout(() => link.socket.terminate(), 50);
-    const { code, bytesTransferred } = await failed;
-    assert.match(code, /^(ERR_SLUICE_CLOSED|EPIPE|ECONNRESET)$/);
-    assert.ok(bytesTransferred > 0 && bytesTransferred < 32 * MiB);
-  };
-  await stall();
-  const census = takeFdCensus();
-  for (let i = 0; i < 5; i++) await stall();
-  await census.assertUnchanged();
-});
+test(
+  "transfer() ends when its Bun socket is terminated under way, and leaves nothing open",
+  { alone: true },
+  async () => {
+    const { path } = dataFile(tempFolder(), 32 * MiB);
+    const stall = async () => {
+      using link = await accepted();
+      const failed = failure(() => transfer(path, link.socket));
+      setTimeout(() => link.socket.terminate(), 50);
+      const { code, bytesTransferred } = await failed;
+      assert.match(code, /^(ERR_SLUICE_CLOSED|EPIPE|ECONNRESET)$/);
+      assert.ok(bytesTransferred > 0 && bytesTransferred < 32 * MiB);
+    };
+    await stall();
+    const census = takeFdCensus();
+    for (let i = 0; i < 5; i++) await stall();
+    await census.assertUnchanged();
+  },
+);
 
 test("transfer() ends when the peer of a Bun socket goes away, and the process lives", {}, async () => {
   const { path } = dataFile(tempFolder(), 32 * MiB);
