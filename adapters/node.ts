@@ -10,6 +10,7 @@ import type { LeaseType } from "../core/lease.ts";
 import type {
   CapabilityReport,
   CopyOptions,
+  HasFd,
   InterfaceFeatures,
   LeaseOptions,
   LeaseSource,
@@ -18,7 +19,10 @@ import type {
   Source,
   Target,
 } from "./shared/api.ts";
+import type { RingOptions } from "../core/ring.ts";
 import type { Lease } from "./shared/lease.ts";
+import type { Pipe } from "./shared/ring/create.ts";
+import type { SharedRing } from "./shared/ring/shared-ring.ts";
 import type { Mappable } from "./shared/map/map.ts";
 import type { FileChannel } from "./shared/channel/file-channel.ts";
 import { createSluice } from "./shared/sluice.ts";
@@ -184,6 +188,52 @@ export function map(file: Mappable, options?: MapOptions): MappedFile {
  */
 export function proxy(a: ProxyEnd, b: ProxyEnd, options?: ProxyOptions): Promise<ProxyReport> {
   return sluice.proxy(a, b, options);
+}
+
+/**
+ * Makes a ring of bytes in memory that two processes share: one writes, the other reads, and neither makes a system call
+ * for each other's sake while both are busy (memfd_create(2), Linux 3.17; futex(2)). The other process opens it by
+ * {@link SharedRing.path}, or by {@link SharedRing.fd} where it inherits that. It is also a source and a target of
+ * {@link transfer}, which then reads files, sockets and pipes straight into the shared memory, or writes straight out of
+ * it. See docs/ipc.md.
+ *
+ * @throws TransferError `EMFILE`, `ENOMEM`; `ERR_SLUICE_UNSUPPORTED` without the engine
+ * @throws TypeError, RangeError for options of a wrong type or range
+ *
+ * @example
+ * ```ts
+ * await using ring = await createRing({ bytes: 16 * 2 ** 20 });
+ * const child = fork("receiver.js", [ring.path]); // there: for await (const chunk of await openRing(process.argv[2]))
+ * await transfer("movie.mp4", ring);
+ * await ring.end();
+ * ```
+ */
+export function createRing(options?: RingOptions): Promise<SharedRing> {
+  return sluice.createRing(options);
+}
+
+/**
+ * Opens the other side of a ring that {@link createRing} has made, by its path or a descriptor (which stays the
+ * caller's, and may be closed at once). A ring has two sides, and each is opened once.
+ *
+ * @throws TransferError `ENOENT` (whoever made it is gone), `EACCES` (another user's), `EBADMSG` (no ring), `EBUSY` (it
+ * has two sides already), `ERR_SLUICE_UNSUPPORTED` without the engine
+ */
+export function openRing(ring: string | URL | number | HasFd): Promise<SharedRing> {
+  return sluice.openRing(ring);
+}
+
+/**
+ * Makes a pipe that never blocks, for two processes: `transfer(file, pipe.writer)` in one, `transfer(path, file)` with
+ * `pipe.reader.path` in the other, by "splice" or "buffered". The other process inherits a descriptor, or opens a path;
+ * then close that end here, so that each process learns of the other's end. A writer that dies looks like one that is
+ * done: a pipe can't tell, a ring can.
+ *
+ * @param options `bytes`: how much it should hold, less where the system allows less. Default 1 MiB
+ * @throws TransferError `EMFILE`; `ERR_SLUICE_UNSUPPORTED` without the engine
+ */
+export function createPipe(options?: { readonly bytes?: number | undefined }): Promise<Pipe> {
+  return sluice.createPipe(options);
 }
 
 /** What this machine and runtime can do, and the reason for each answer. Loads the engine, if it can be. */

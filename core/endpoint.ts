@@ -9,6 +9,7 @@ export type EndpointKind =
   | "blockDevice"
   | "memory"
   | "stream"
+  | "ring"
   | "other";
 
 /** A device or inode number: a bigint where it exceeds 2^53, so that equal numbers are always `===`. */

@@ -137,6 +137,7 @@ const ends: Readonly<Record<EndpointKind, EndRow>> = {
   charDevice: device,
   other: device,
   memory: { label: "memory", lane: "user", takesPages: "copy", takesBuffer: "copy" },
+  ring: { label: "shared ring", lane: "user", takesPages: "copy", takesBuffer: "copy" },
   stream: {
     label: "stream",
     lane: "user",
@@ -240,6 +241,10 @@ const routes: Readonly<Record<Exclude<Strategy, "reflink">, Route>> = {
     hops: through(place("user buffer", "user", 1), "reference", between.target.takesBuffer, between, "the same pages"),
     calls: ["read", "write"],
   }),
+  sharedRing: (between) => ({
+    hops: [{ from: between.from, to: between.to, cost: "copy" }],
+    calls: [between.target.lane === "user" ? "read" : "write"],
+  }),
   portable: (between) => ({
     hops:
       between.source.lane === "user"
@@ -294,6 +299,7 @@ const samples: Readonly<Record<string, Partial<Endpoint> & Pick<Endpoint, "kind"
   null: { kind: "charDevice" },
   zero: { kind: "charDevice" },
   stream: { kind: "stream", fd: false, withoutFd: "a stream of JavaScript has no descriptor" },
+  ring: { kind: "ring" },
   memory: { kind: "memory", size: 2 ** 20, writable: false },
 };
 

@@ -187,7 +187,7 @@ export function checkObject(options: unknown): void {
     throw argumentError("ERR_INVALID_ARG_TYPE", `options must be an object, got ${shown(options)}`);
 }
 
-/** @throws TypeError for anything but an AbortSignal or undefined */
+/** @throws TypeError for what is no AbortSignal */
 export function checkSignal(signal: unknown): void {
   if (signal === undefined) return;
   const methods = ["addEventListener", "removeEventListener"] as const;

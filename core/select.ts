@@ -7,7 +7,7 @@ import { TransferError } from "./error.ts";
 import type { CacheMode, Strategy } from "./kernel.ts";
 import { breaksPromise } from "./lease.ts";
 import type { Request } from "./request.ts";
-import { strategies } from "./strategies.ts";
+import { isRing, strategies } from "./strategies.ts";
 
 export interface Candidate {
   readonly strategy: Strategy;
@@ -47,12 +47,15 @@ const orders = {
   memoryToSocket: ["buffered", "sendZeroCopy"],
   memoryToPipe: ["buffered", "vmsplice"],
   memoryToAny: ["buffered"],
+  ring: ["sharedRing"],
 } as const satisfies Record<string, Order>;
 
 /** Pages that a socket or pipe refers to stay in the page cache until the peer has them: copied ones can go at once. */
 function orderLeavingNoPages(source: Endpoint, target: Endpoint): Order {
   const order = orderFor(source, target);
-  return target.kind === "file" ? order : ["buffered", ...order.filter((strategy) => strategy !== "buffered")];
+  return target.kind === "file" || order === orders.ring
+    ? order
+    : ["buffered", ...order.filter((strategy) => strategy !== "buffered")];
 }
 
 /** What "auto" stands for. */
@@ -62,6 +65,7 @@ function automatic(source: Endpoint, target: Endpoint, cache: CacheMode): Order 
 }
 
 function orderFor(source: Endpoint, target: Endpoint): Order {
+  if (isRing(source) || isRing(target)) return orders.ring;
   if (source.kind === "memory") return orderForMemory(target);
   if (source.kind !== "file" && source.kind !== "blockDevice") return orders.streamToAny;
   if (target.kind === "file") return orders.fileToFile;
@@ -137,7 +141,10 @@ function objection(
     if (request.cache !== "normal") return "the runtime's own reads and writes leave pages in the page cache";
     return request.fallback ? undefined : "the portable path is forbidden by fallback: false";
   }
-  for (const end of [source, target]) if (!end.fd) return end.withoutFd ?? `${end.name} has no descriptor`;
+  for (const end of [source, target]) {
+    if (!end.fd) return end.withoutFd ?? `${end.name} has no descriptor`;
+    if (isRing(end) && strategy !== "sharedRing") return `${end.name} is memory, which no such call reaches`;
+  }
   if (source.kind === "memory" && request.cache !== "normal") return "memory is in no page cache";
   const { ability, reason } = knowledge(strategy, source, target);
   if (ability === "no") return reason;

@@ -41,6 +41,8 @@ const refusals = (...names: string[]): ReadonlySet<string> => new Set(names);
 
 const isFile = ({ kind }: Endpoint) => kind === "file";
 const isPipe = ({ kind }: Endpoint) => kind === "pipe";
+/** A ring is no descriptor: only its own mechanism, and the runtime's own calls, can reach it. */
+export const isRing = ({ kind }: Endpoint): boolean => kind === "ring";
 const isSocket = ({ kind }: Endpoint) => kind === "socket";
 const always = (answer: Copied) => () => answer;
 
@@ -196,6 +198,20 @@ export const strategies: Readonly<Record<Strategy, StrategyRow>> = {
     switches: 4,
     copied: (_source, target) => (hasPositions(target) ? "unknown" : "yes"),
     about: "reads and writes past the page cache (O_DIRECT, Linux 2.6)",
+  },
+  sharedRing: {
+    // The ring's own side has none: its memory is read and written as memory.
+    syscalls: ["write", "read"],
+    unfit: (source, target) => {
+      if (isRing(source) && isRing(target)) return "one of its ends is a descriptor";
+      return isRing(source) || isRing(target) ? undefined : "neither end is a shared ring";
+    },
+    refusals: refusals(),
+    zeroMayRefuse: false,
+    copies: "1 on each side",
+    switches: 2,
+    copied: always("yes"),
+    about: "reads into, or writes out of, memory that two processes share (memfd_create, Linux 3.17)",
   },
   portable: {
     syscalls: ["write", "read"],

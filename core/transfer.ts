@@ -183,6 +183,7 @@ const nouns: Partial<Record<EndpointKind, string>> = {
   charDevice: "character device",
   blockDevice: "block device",
   memory: "bytes",
+  ring: "from ring",
 };
 
 function failure(plan: Plan, { strategy }: Candidate, ledger: Ledger, outcome: Outcome, { message, details }: Failure) {

@@ -365,10 +365,31 @@ export class Engine {
 
   start(handle: number, job: Job): Promise<Outcome> | Outcome {
     encode(this.#request, job);
+    return this.#start(handle);
+  }
+
+  #start(handle: number): Promise<Outcome> | Outcome {
     const started = this.native.sluice_job_start(handle, this.#request.bytes);
     if (started < 0) return failed(-started);
     this.ref();
     return new Promise((resolve) => this.#pending.set(handle, resolve));
+  }
+
+  /** Makes a ring, or opens one by a descriptor: a handle, or a negative errno. */
+  createRing(bytes: number, attachMs: number): number {
+    return this.native.sluice_ring_create(this.#waker.context, bytes, attachMs);
+  }
+
+  openRing(fd: number): number {
+    return this.native.sluice_ring_open(this.#waker.context, fd);
+  }
+
+  /** Waits by a job of `sluice_ring_job` until there is something to read, or room for so many bytes. */
+  waitForRing(handle: number, flag: "wait_data" | "wait_room", bytes: number): Promise<Outcome> | Outcome {
+    requestRecord.set(this.#request.view, "flags", requestFlags[flag]);
+    requestRecord.set(this.#request.view, "strategy", opcodes.sharedRing);
+    requestRecord.set(this.#request.view, "length", bytes);
+    return this.#start(handle);
   }
 
   /** One attempt on the calling thread; undefined where the engine must do the whole of it. */

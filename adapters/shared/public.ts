@@ -41,3 +41,7 @@ export type {
 export type { ChannelTransferOptions, FileChannel } from "./channel/file-channel.ts";
 export type { FileLock } from "./channel/locks.ts";
 export type { Mappable } from "./map/map.ts";
+export type { RingOptions } from "../../core/ring.ts";
+export type { Pipe, PipeEnd } from "./ring/create.ts";
+export type { RingStatus } from "./ring/ring-side.ts";
+export type { RingCallOptions, SharedRing } from "./ring/shared-ring.ts";

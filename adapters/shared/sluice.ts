@@ -8,10 +8,12 @@ import type { Report } from "../../core/report.ts";
 import type { TransferOptions } from "../../core/request.ts";
 import type { TeeOptions, TeeReport } from "../../core/tee.ts";
 import type { LeaseType } from "../../core/lease.ts";
+import type { RingOptions } from "../../core/ring.ts";
 import type { MapOptions } from "../../core/mapping.ts";
 import type {
   CapabilityReport,
   CopyOptions,
+  HasFd,
   InterfaceFeatures,
   LeaseOptions,
   LeaseSource,
@@ -31,6 +33,8 @@ import { type Machine, machineOf } from "./machine.ts";
 import { map, type Mappable } from "./map/map.ts";
 import { proxy } from "./proxy/proxy.ts";
 import type { Runtime } from "./runtime.ts";
+import { createPipe, createRing, openRing, type Pipe } from "./ring/create.ts";
+import type { SharedRing } from "./ring/shared-ring.ts";
 import { tee } from "./tee/tee.ts";
 import { transfer } from "./transfer.ts";
 
@@ -43,6 +47,9 @@ export interface Sluice {
   explain(source: Source, target: Target, options?: TransferOptions): Promise<Explanation>;
   map(file: Mappable, options?: MapOptions): MappedFile;
   proxy(a: ProxyEnd, b: ProxyEnd, options?: ProxyOptions): Promise<ProxyReport>;
+  createRing(options?: RingOptions): Promise<SharedRing>;
+  openRing(ring: string | URL | number | HasFd): Promise<SharedRing>;
+  createPipe(options?: { readonly bytes?: number | undefined }): Promise<Pipe>;
   capabilities(): CapabilityReport;
   interfaceFeatures(name: string): InterfaceFeatures;
 }
@@ -70,6 +77,9 @@ export function createSluice(runtime: Runtime): Sluice {
     explain: async (source, target, options) => explain(known(), source, target, options),
     map: (file, options) => map(known(), file, options),
     proxy: async (a, b, options) => proxy(known(), a, b, options),
+    createRing: async (options) => createRing(known(), options),
+    openRing: async (ring) => openRing(known(), ring),
+    createPipe: async (options) => createPipe(known(), options),
     capabilities: () => known().report(),
     interfaceFeatures: (name) => interfaceFeatures(known(), name),
   };

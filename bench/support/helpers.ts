@@ -22,7 +22,8 @@ export type HelperName =
   | "memory_loop"
   | "ways"
   | "heads"
-  | "proxy_peer";
+  | "proxy_peer"
+  | "two_processes";
 
 /** Of all sources: they include each other's headers. */
 function newerThanSources(binary: string): boolean {

@@ -148,6 +148,7 @@ void context_kill(int32_t handle)
     jobs_of(handle, job_abandon);
     pairs_abandon(handle);
     leases_release(handle);
+    rings_release(handle);
 }
 
 /* EAGAIN: the socket is full of earlier wake-ups, so the isolate has one to read. */

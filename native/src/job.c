@@ -13,7 +13,7 @@
 static run_turn *const mechanisms[] = {
     [SLUICE_SENDFILE] = sendfile_turn, [SLUICE_SPLICE] = splice_turn, [SLUICE_COPY_FILE_RANGE] = copy_file_range_turn,
     [SLUICE_REFLINK] = reflink_turn,   [SLUICE_MAPPED] = mapped_turn, [SLUICE_BUFFERED] = buffered_turn,
-    [SLUICE_DIRECT] = direct_turn,
+    [SLUICE_DIRECT] = direct_turn, [SLUICE_SHARED_RING] = ring_turn,
 };
 
 run_turn *mechanism(uint32_t opcode)
@@ -27,6 +27,9 @@ void job_prepare(struct job *job, const struct sluice_request *request, run_turn
     bool dontcache = request->flags & SLUICE_REQUEST_DONTCACHE && run != reflink_turn;
     job->run = dontcache ? dontcache_turn : run;
     job->mechanism = run;
+    job->awaited = NULL;
+    job->wants = 0;
+    job->waits_only = false;
     job->direct = NULL;
     job->dontcache = NULL;
     job->uncached_read = job->uncached_write = dontcache && has_uncached_io();

@@ -29,13 +29,16 @@ enum turn {
     TURN_FAILED, /* job->error says why */
 };
 
+struct ring;
+
 /* One end of a job. */
 struct end {
     int fd;
     uint32_t kind;    /* SLUICE_KIND_* */
     bool nonblocking; /* O_NONBLOCK on the open file description */
     bool pollable;
-    bool registered; /* in the epoll set */
+    bool registered;   /* in the epoll set */
+    struct ring *ring; /* in a descriptor's place; else NULL */
 };
 
 enum residency {
@@ -97,6 +100,9 @@ struct job {
     struct memory memory;
     struct tee *tee; /* what has several targets, each behind a pipe; else NULL */
     enum residency residency;
+    struct ring *awaited; /* while it waits for a ring */
+    uint32_t wants;       /* bytes of room or data that are worth waking it for */
+    bool waits_only;      /* it has nothing to do but to wait */
 
     /* The attempt. Owned by the worker that runs it. */
     run_turn *run;
@@ -130,7 +136,7 @@ run_turn *mechanism(uint32_t opcode);
 run_turn *memory_mechanism(uint32_t opcode);
 run_turn *tee_mechanism(uint32_t opcode);
 
-run_turn sendfile_turn, splice_turn, copy_file_range_turn, reflink_turn, mapped_turn, buffered_turn, direct_turn;
+run_turn sendfile_turn, splice_turn, copy_file_range_turn, reflink_turn, mapped_turn, buffered_turn, direct_turn, ring_turn;
 
 /* Runs the job's mechanism and leaves the page cache as it was. */
 run_turn dontcache_turn;
@@ -222,6 +228,9 @@ bool is_ready(struct job *job, int fd, short events);
 
 /* Whether reading the source now can't wait: asked of descriptors in blocking mode only. */
 bool source_is_ready(struct job *job);
+
+/* One read from the source that never waits for a peer: bytes, 0 at the end, or -errno. */
+int64_t read_source(struct job *job, char *buffer, size_t length);
 
 /* Writes the residue; TURN_DONE when none is left. */
 enum turn flush_residue(struct job *job);

@@ -22,6 +22,13 @@ static int64_t has_zero_copy(void)
     return answer;
 }
 
+/* memfd_create(2), Linux 3.17, takes no descriptor but a name. */
+static int64_t ask_for_memory(void)
+{
+    int64_t answer = SYS(memfd_create, NULL, 0);
+    return answer == -EFAULT ? 0 : answer;
+}
+
 /*
  * Asked with descriptors of -1, a call that exists answers EBADF. ENOSYS is an old kernel; EPERM a
  * seccomp filter, which looks at the number of the call before anybody looks at the descriptor.
@@ -37,6 +44,7 @@ static int64_t ask(uint32_t strategy)
     case SLUICE_VMSPLICE: return SYS(vmsplice, -1, &nowhere, 1, 0);
     case SLUICE_TEE: return SYS(tee, -1, -1, 1, 0);
     case SLUICE_SEND_ZERO_COPY: return has_zero_copy();
+    case SLUICE_SHARED_RING: return ask_for_memory();
     case SLUICE_DIRECT: /* up to the filesystem */
     case SLUICE_MAPPED:
     case SLUICE_BUFFERED: return 0;

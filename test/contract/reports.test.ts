@@ -22,6 +22,7 @@ const strategies = [
   "vmsplice",
   "sendZeroCopy",
   "tee",
+  "sharedRing",
 ];
 
 for (const [to, best] of Object.entries({ tcp: "sendfile", unix: "sendfile", pipe: "splice", fd: "copyFileRange" }) as [

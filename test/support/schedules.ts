@@ -19,6 +19,7 @@ export const givesWay: Readonly<Record<Strategy, readonly string[]>> = {
   vmsplice: ["ENOSYS", "EPERM", "EINVAL", "EBADF"],
   sendZeroCopy: ["EOPNOTSUPP", "ENOPROTOOPT", "ENOBUFS", "EPERM", "EINVAL", "EBUSY"],
   tee: ["ENOSYS", "EPERM", "EINVAL", "EOPNOTSUPP"],
+  sharedRing: [],
   buffered: [],
   portable: [],
 };

@@ -68,6 +68,7 @@ test("explainPlan() agrees with the strategy table on mode switches", () => {
       ["file", "file"] as const,
       ["memory", "pipe"] as const,
       ["memory", "tcp"] as const,
+      ["file", "ring"] as const,
     ].find(
       ([from, to]) =>
         strategies[strategy].unfit(sample(from), sample(to), { targetOffset: to === "file" ? 0 : undefined }) ===
