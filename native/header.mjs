@@ -55,6 +55,8 @@ ${enumeration("ADVICE_", abi.advices)}
 ${enumeration("LEASE_", abi.leaseTypes)}
 ${enumeration("LOCK_", abi.lockTypes)}
 ${enumeration("REQUEST_", abi.requestFlags)}
+${enumeration("PAIR_END_", abi.pairEnds)}
+${enumeration("PAIR_", abi.pairFlags)}
 ${enumeration("COPY_", abi.copyNotices)}
 /* The shared ring: what two processes agree on. */
 #define SLUICE_RING_MAGIC "${ring.ringMagic}"
