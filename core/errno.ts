@@ -28,13 +28,19 @@ const table: Readonly<Record<string, readonly [number, string]>> = {
   ENOSPC: [28, "no space left on device"],
   ESPIPE: [29, "illegal seek: the end has no positions"],
   EROFS: [30, "read-only filesystem"],
+  EMLINK: [31, "too many links"],
   EPIPE: [32, "broken pipe: the other end is closed"],
+  EDEADLK: [35, "it would wait for itself"],
   ENAMETOOLONG: [36, "file name too long"],
+  ENOLCK: [37, "no locks available"],
   ENOSYS: [38, "the kernel does not have this call"],
+  ENOTEMPTY: [39, "directory not empty"],
   ELOOP: [40, "too many symbolic links"],
   ENODATA: [61, "no data available"],
   EOVERFLOW: [75, "value too large for data type"],
+  EILSEQ: [84, "illegal byte sequence"],
   ENOTSOCK: [88, "not a socket"],
+  EMSGSIZE: [90, "message too long"],
   EOPNOTSUPP: [95, "operation not supported"],
   ENETDOWN: [100, "network is down"],
   ENETUNREACH: [101, "network is unreachable"],
@@ -45,12 +51,18 @@ const table: Readonly<Record<string, readonly [number, string]>> = {
   ETIMEDOUT: [110, "connection timed out"],
   ECONNREFUSED: [111, "connection refused"],
   EHOSTUNREACH: [113, "no route to host"],
+  EALREADY: [114, "already in progress"],
+  EINPROGRESS: [115, "in progress"],
   ESTALE: [116, "stale file handle"],
   EDQUOT: [122, "disk quota exceeded"],
   ECANCELED: [125, "operation cancelled"],
+  ENOTRECOVERABLE: [131, "state not recoverable"],
 };
 
 const names = new Map(Object.entries(table).map(([name, [number]]) => [number, name]));
+
+/** All names that this table knows, in the order of their numbers. */
+export const errnoNames: readonly string[] = Object.keys(table);
 
 /** The name of an errno number, such as "EPIPE"; `E<number>` for one not in the table. */
 export function errnoName(errno: number): string {
