@@ -443,7 +443,7 @@ export const residencyRecord = codec(records.residency);
 export const censusRecord = codec(records.census);
 
 /** FNV-1a over everything above that the C side must agree with; a positive 31-bit number. */
-export const abiFingerprint: number = (() => {
+export const abiFingerprint: number = /* @__PURE__ */ (() => {
   const shape = Object.entries(symbols).map(([name, { args }]) => [name, args]);
   const text = JSON.stringify([
     shape,

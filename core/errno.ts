@@ -2,7 +2,7 @@
  * Linux errno numbers by name (asm-generic/errno-base.h and errno.h; the same on x86-64 and arm64),
  * with what to tell a person.
  */
-const table: Readonly<Record<string, readonly [number, string]>> = {
+const table = {
   EPERM: [1, "operation not permitted"],
   ENOENT: [2, "no such file or directory"],
   EINTR: [4, "interrupted"],
@@ -57,12 +57,19 @@ const table: Readonly<Record<string, readonly [number, string]>> = {
   EDQUOT: [122, "disk quota exceeded"],
   ECANCELED: [125, "operation cancelled"],
   ENOTRECOVERABLE: [131, "state not recoverable"],
-};
+} as const satisfies Record<string, readonly [number, string]>;
 
-const names = new Map(Object.entries(table).map(([name, [number]]) => [number, name]));
+/** An errno that this table knows. */
+export type ErrnoName = keyof typeof table;
+
+const names = new Map<number, string>(Object.entries(table).map(([name, [number]]) => [number, name]));
+
+export function isErrnoName(name: string): name is ErrnoName {
+  return Object.hasOwn(table, name);
+}
 
 /** All names that this table knows, in the order of their numbers. */
-export const errnoNames: readonly string[] = Object.keys(table);
+export const errnoNames: readonly ErrnoName[] = Object.keys(table) as ErrnoName[];
 
 /** The name of an errno number, such as "EPIPE"; `E<number>` for one not in the table. */
 export function errnoName(errno: number): string {
@@ -71,10 +78,10 @@ export function errnoName(errno: number): string {
 
 /** The number of an errno name; 0 for a name not in the table. */
 export function errnoNumber(name: string): number {
-  return table[name]?.[0] ?? 0;
+  return isErrnoName(name) ? table[name][0] : 0;
 }
 
 /** What an errno name means, in a few words. */
 export function errnoText(name: string): string {
-  return table[name]?.[1] ?? "unknown error";
+  return isErrnoName(name) ? table[name][1] : "unknown error";
 }
