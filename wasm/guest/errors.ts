@@ -4,55 +4,16 @@ import type { ErrorCode } from "wasi:filesystem/types@0.2.12";
 import { errorCase, guestDialect } from "#core/component.js";
 import { type ErrnoName, errnoNumber, errnoText } from "#core/errno.js";
 import { TransferError } from "#core/error.js";
+import { isWasiCode, wasiErrnos } from "#core/wasi.js";
 
-/** The errno behind each code of wasi:filesystem. */
-const errnos: Readonly<Record<ErrorCode, ErrnoName>> = {
-  access: "EACCES",
-  "would-block": "EAGAIN",
-  already: "EALREADY",
-  "bad-descriptor": "EBADF",
-  busy: "EBUSY",
-  deadlock: "EDEADLK",
-  quota: "EDQUOT",
-  exist: "EEXIST",
-  "file-too-large": "EFBIG",
-  "illegal-byte-sequence": "EILSEQ",
-  "in-progress": "EINPROGRESS",
-  interrupted: "EINTR",
-  invalid: "EINVAL",
-  io: "EIO",
-  "is-directory": "EISDIR",
-  loop: "ELOOP",
-  "too-many-links": "EMLINK",
-  "message-size": "EMSGSIZE",
-  "name-too-long": "ENAMETOOLONG",
-  "no-device": "ENODEV",
-  "no-entry": "ENOENT",
-  "no-lock": "ENOLCK",
-  "insufficient-memory": "ENOMEM",
-  "insufficient-space": "ENOSPC",
-  "not-directory": "ENOTDIR",
-  "not-empty": "ENOTEMPTY",
-  "not-recoverable": "ENOTRECOVERABLE",
-  unsupported: "EOPNOTSUPP",
-  "no-tty": "ENOTTY",
-  "no-such-device": "ENXIO",
-  overflow: "EOVERFLOW",
-  "not-permitted": "EPERM",
-  pipe: "EPIPE",
-  "read-only": "EROFS",
-  "invalid-seek": "ESPIPE",
-  "text-file-busy": "ETXTBSY",
-  "cross-device": "EXDEV",
-};
-
-const isCode = (value: unknown): value is ErrorCode => typeof value === "string" && Object.hasOwn(errnos, value);
+/** Fails to compile where WASI has a code that core doesn't know. */
+const errnos: Readonly<Record<ErrorCode, ErrnoName>> = wasiErrnos;
 
 /** The name of the errno that a call of wasi:filesystem threw; undefined where it threw something else. */
 export function errnoOf(thrown: unknown): ErrnoName | undefined {
-  if (isCode(thrown)) return errnos[thrown];
+  if (isWasiCode(thrown)) return errnos[thrown];
   const payload: unknown = typeof thrown === "object" && thrown !== null ? (thrown as { payload?: unknown }).payload : undefined;
-  return isCode(payload) ? errnos[payload] : undefined;
+  return isWasiCode(payload) ? errnos[payload] : undefined;
 }
 
 /** A failed call as an error, with the errno's name where there is one. */

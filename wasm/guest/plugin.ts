@@ -1,16 +1,17 @@
-/** The world `plugin`: sluice:transfer/transfer on what a host lends of its engine. Numbers are checked on both sides. */
-import { capabilities, copyFile, type Handle, open } from "sluice:transfer/native@0.1.0";
+/** The world `plugin`: sluice:transfer/transfer on what a host lends of its engine. */
+import { capabilities, copyFile, explain, transfer as move } from "sluice:transfer/native@0.1.0";
 import type * as Transfer from "sluice:transfer/transfer@0.1.0";
 import type { Error as WitError, TransferOptions } from "sluice:transfer/types@0.1.0";
 import { checkedCount, errorCase, guestDialect } from "#core/component.js";
 
-/** What a call of the host throws is a case of the variant already, and passed on; what this guest finds is made one. */
+/** What a call of the host throws holds a case of the variant already; what this guest finds is made one. */
 function answering<T>(work: () => T): T {
   try {
     return work();
   } catch (thrown) {
-    const isCase = typeof thrown === "object" && thrown !== null && "tag" in thrown;
-    const error = isCase ? (thrown as WitError) : errorCase(thrown, guestDialect);
+    const isAnswer = typeof thrown === "object" && thrown !== null && "payload" in thrown;
+    const error: WitError = isAnswer ? (thrown.payload as WitError) : errorCase(thrown, guestDialect);
+    // The value of the variant itself is what the ABI takes: an Error would be a trap.
     // oxlint-disable-next-line no-throw-literal
     throw error;
   }
@@ -25,31 +26,9 @@ function checked(options: TransferOptions): TransferOptions {
   return options;
 }
 
-function between<T>(source: string, target: string, work: (from: Handle, to: Handle) => T): T {
-  const from = open(source, "read");
-  try {
-    const to = open(target, "write");
-    try {
-      return work(from, to);
-    } finally {
-      to[Symbol.dispose]();
-    }
-  } finally {
-    from[Symbol.dispose]();
-  }
-}
-
 export const transfer: typeof Transfer = {
-  transfer: (source, target, options) =>
-    answering(() => {
-      const request = checked(options);
-      return between(source, target, (from, to) => from.transferTo(to, request));
-    }),
+  transfer: (source, target, options) => answering(() => move(source, target, checked(options))),
   copyFile: (source, target, options) => answering(() => copyFile(source, target, options)),
-  explain: (source, target, options) =>
-    answering(() => {
-      const request = checked(options);
-      return between(source, target, (from, to) => from.explainTo(to, request));
-    }),
+  explain: (source, target, options) => answering(() => explain(source, target, checked(options))),
   capabilities,
 };

@@ -5,6 +5,14 @@ declare module 'sluice:transfer/native@0.1.0' {
    */
   export function open(path: string, mode: OpenMode): Handle;
   /**
+   * Moves a range of a file into another, by their paths. A target that was made in vain is taken away again.
+   */
+  export function transfer(source: string, target: string, options: TransferOptions): Report;
+  /**
+   * Says what `transfer` would do. Nothing is created, emptied or moved.
+   */
+  export function explain(source: string, target: string, options: TransferOptions): Explanation;
+  /**
    * Copies a regular file: the target is its old self or the complete copy, whatever happens.
    */
   export function copyFile(source: string, target: string, options: CopyOptions): Report;
@@ -46,13 +54,10 @@ declare module 'sluice:transfer/native@0.1.0' {
     */
     setSize(size: number): void;
     /**
-    * Moves a range of this file into another. With no target-offset it is written from its start, and not emptied.
+    * Moves a range of this file into another. With no target-offset it is emptied first, and written from
+    * its start.
     */
     transferTo(target: Handle, options: TransferOptions): Report;
-    /**
-    * Says what `transfer-to` would do.
-    */
-    explainTo(target: Handle, options: TransferOptions): Explanation;
     [Symbol.dispose](): void;
   }
 }
