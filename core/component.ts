@@ -48,7 +48,11 @@ export const caseCodes: Readonly<Record<Plain, string>> = {
 
 const plainCases = new Map(Object.entries(caseCodes).map(([tag, code]) => [code, tag as Plain]));
 
-const argumentCodes: ReadonlySet<string> = new Set(["ERR_INVALID_ARG_TYPE", "ERR_OUT_OF_RANGE", "ERR_INVALID_ARG_VALUE"]);
+const argumentCodes: ReadonlySet<string> = new Set([
+  "ERR_INVALID_ARG_TYPE",
+  "ERR_OUT_OF_RANGE",
+  "ERR_INVALID_ARG_VALUE",
+]);
 
 function codeOf(error: Error): string {
   const code: unknown = (error as { readonly code?: unknown }).code;
@@ -126,7 +130,10 @@ const longestPath = 4096;
 /** A path that came over the wall. @throws TypeError for one that no system takes */
 export function checkedPath(name: string, path: string): string {
   if (path === "" || path.length >= longestPath || path.includes("\0"))
-    throw argumentError("ERR_INVALID_ARG_VALUE", `${name} must be a path of 1 to ${longestPath - 1} characters, without a NUL`);
+    throw argumentError(
+      "ERR_INVALID_ARG_VALUE",
+      `${name} must be a path of 1 to ${longestPath - 1} characters, without a NUL`,
+    );
   return path;
 }
 

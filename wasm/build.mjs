@@ -22,7 +22,7 @@ const cache = join(root, "node_modules/.cache/sluice/wasm");
 /** Where the core modules lie in a component: it is a tree of sections (Binary.md of the component model). */
 function* coreModules(bytes, start = 0, end = bytes.length) {
   const sections = { coreModule: 1, component: 4 };
-  for (let at = start + 8; at < end; ) {
+  for (let at = start + 8; at < end;) {
     const id = bytes[at++];
     let size = 0;
     for (let shift = 1, more = true; more; shift *= 128) {
@@ -78,7 +78,8 @@ async function bundle(world) {
 async function make(world, jsSource, witPath, folder) {
   const componentize = await loadComponentize();
   const { component } = await componentize({ witPath, jsSource, world, optSize: true, sync: true });
-  if (component.length > mostBytes) throw new Error(`${world}.wasm has ${component.length} bytes, more than ${mostBytes}`);
+  if (component.length > mostBytes)
+    throw new Error(`${world}.wasm has ${component.length} bytes, more than ${mostBytes}`);
   writeFileSync(join(folder, `${world}.wasm`), component);
   await loadJco();
   const { transpileBytes } = await import("@bytecodealliance/jco-transpile");
@@ -97,7 +98,9 @@ if (missing !== undefined) {
 
 const bundles = await Promise.all(worlds.map(bundle));
 const witFiles = filesIn("wasm/wit");
-const keys = bundles.map((code) => digest([code, toolVersions()], ["wasm/build.mjs", "wasm/toolchain.mjs", ...witFiles]));
+const keys = bundles.map((code) =>
+  digest([code, toolVersions()], ["wasm/build.mjs", "wasm/toolchain.mjs", ...witFiles]),
+);
 let wit;
 for (const [index, world] of worlds.entries()) {
   const folder = join(cache, `${world}-${keys[index].slice(0, 32)}`);
@@ -107,7 +110,8 @@ for (const [index, world] of worlds.entries()) {
   await inPlace(folder, (draft) => make(world, bundles[index], wit, draft));
 }
 
-const complete = () => existsSync(join(output, "keys")) && readFileSync(join(output, "keys"), "utf8") === keys.join("\n");
+const complete = () =>
+  existsSync(join(output, "keys")) && readFileSync(join(output, "keys"), "utf8") === keys.join("\n");
 if (!complete()) {
   rmSync(output, { recursive: true, force: true });
   mkdirSync(output, { recursive: true });
@@ -116,6 +120,7 @@ if (!complete()) {
       copyFileSync(join(cache, `${world}-${keys[index].slice(0, 32)}`, name), join(output, name));
   cpSync(join(root, "wasm/wit"), join(output, "wit"), { recursive: true });
   cpSync(join(root, "wasm/types/host"), join(output, "types/host"), { recursive: true });
-  for (const world of worlds) writeFileSync(join(output, `${world}.d.ts`), `export * from "./types/host/${world}.js";\n`);
+  for (const world of worlds)
+    writeFileSync(join(output, `${world}.d.ts`), `export * from "./types/host/${world}.js";\n`);
   writeFileSync(join(output, "keys"), keys.join("\n"));
 }

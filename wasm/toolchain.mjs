@@ -61,7 +61,12 @@ export function filesIn(folder) {
 export function digest(texts, files = []) {
   const hash = createHash("sha256");
   for (const text of texts) hash.update(text).update("\0");
-  for (const file of files) hash.update(file).update("\0").update(readFileSync(join(root, file))).update("\0");
+  for (const file of files)
+    hash
+      .update(file)
+      .update("\0")
+      .update(readFileSync(join(root, file)))
+      .update("\0");
   return hash.digest("hex");
 }
 

@@ -14,8 +14,7 @@ const mostBytes = 4096;
 
 function print(stream: OutputStream, text: string): void {
   const bytes = utf8(`${text}\n`);
-  for (let at = 0; at < bytes.length; at += mostBytes)
-    stream.blockingWriteAndFlush(bytes.subarray(at, at + mostBytes));
+  for (let at = 0; at < bytes.length; at += mostBytes) stream.blockingWriteAndFlush(bytes.subarray(at, at + mostBytes));
 }
 
 type Command = (args: readonly string[]) => string;
@@ -44,7 +43,9 @@ const commands: Readonly<Record<string, Command>> = {
     return [drawing(), ...lines.map(({ strategy, reason }) => `${strategy}: ${reason}`)].join("\n");
   },
   doctor: () => {
-    const strategies = Object.entries(strategiesHere()).map(([name, { ability, reason }]) => `${name}: ${ability} (${reason})`);
+    const strategies = Object.entries(strategiesHere()).map(
+      ([name, { ability, reason }]) => `${name}: ${ability} (${reason})`,
+    );
     const folders = lentFolders().map(([, name]) => name);
     return [`engine: ${engine.reason}`, `folders: ${folders.join(", ") || "none"}`, ...strategies].join("\n");
   },
@@ -68,7 +69,6 @@ export const run: typeof Run = {
     } catch (error) {
       print(getStderr(), error instanceof Error ? error.message : String(error));
       // The result that this function has in WIT carries nothing.
-      // oxlint-disable-next-line no-throw-literal
       throw undefined;
     }
   },

@@ -21,7 +21,8 @@ function createTemporary(target: Place): { readonly place: Place; readonly file:
       const file = place.folder.openAt({}, place.path, { create: true, exclusive: true }, { write: true });
       return { place, file };
     } catch (thrown) {
-      if (errnoOf(thrown) !== "EEXIST" || tries === mostTries) throw callFailed(`copy to ${target.name}`, "openat", thrown);
+      if (errnoOf(thrown) !== "EEXIST" || tries === mostTries)
+        throw callFailed(`copy to ${target.name}`, "openat", thrown);
     }
   }
 }

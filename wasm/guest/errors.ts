@@ -12,14 +12,16 @@ const errnos: Readonly<Record<ErrorCode, ErrnoName>> = wasiErrnos;
 /** The name of the errno that a call of wasi:filesystem threw; undefined where it threw something else. */
 export function errnoOf(thrown: unknown): ErrnoName | undefined {
   if (isWasiCode(thrown)) return errnos[thrown];
-  const payload: unknown = typeof thrown === "object" && thrown !== null ? (thrown as { payload?: unknown }).payload : undefined;
+  const payload: unknown =
+    typeof thrown === "object" && thrown !== null ? (thrown as { payload?: unknown }).payload : undefined;
   return isWasiCode(payload) ? errnos[payload] : undefined;
 }
 
 /** A failed call as an error, with the errno's name where there is one. */
 export function callFailed(what: string, syscall: string, thrown: unknown): TransferError {
   const code = errnoOf(thrown);
-  if (code === undefined) return new TransferError(`Cannot ${what}: ${String(thrown)}`, { code: "ERR_SLUICE_FAILED", cause: thrown });
+  if (code === undefined)
+    return new TransferError(`Cannot ${what}: ${String(thrown)}`, { code: "ERR_SLUICE_FAILED", cause: thrown });
   const errno = errnoNumber(code);
   return new TransferError(`Cannot ${what}: ${errnoText(code)} (${code}, ${syscall})`, { code, errno, syscall });
 }
@@ -39,7 +41,6 @@ export function answering<T>(work: () => T): T {
   } catch (error) {
     const thrown: WitError = errorCase(error, guestDialect);
     // The value of the variant itself is what the ABI takes: an Error would be a trap.
-    // oxlint-disable-next-line no-throw-literal
     throw thrown;
   }
 }

@@ -12,7 +12,6 @@ function answering<T>(work: () => T): T {
     const isAnswer = typeof thrown === "object" && thrown !== null && "payload" in thrown;
     const error: WitError = isAnswer ? (thrown.payload as WitError) : errorCase(thrown, guestDialect);
     // The value of the variant itself is what the ABI takes: an Error would be a trap.
-    // oxlint-disable-next-line no-throw-literal
     throw error;
   }
 }

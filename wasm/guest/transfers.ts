@@ -97,7 +97,8 @@ function refuseDirectory(source: Endpoint, to: string): void {
   if (source.kind === "directory") select(source, newFile(to), checkOptions(), knowledge);
 }
 
-const newFile = (name: string): Endpoint => endpoint({ kind: "file", name, fd: false, withoutFd: withoutEngine, size: 0 });
+const newFile = (name: string): Endpoint =>
+  endpoint({ kind: "file", name, fd: false, withoutFd: withoutEngine, size: 0 });
 
 /** Opens a target only to look at it: for reading, for that changes nothing. Undefined where it isn't there yet. */
 function lookAt(place: Place): Descriptor | undefined {
@@ -117,7 +118,9 @@ export function explain(from: string, to: string, options: TransferOptions): Exp
   try {
     target = lookAt(targetPlace);
     const ends =
-      target === undefined ? ([inspect(source, from, false), newFile(to)] as const) : inspectPair(source, from, target, to);
+      target === undefined
+        ? ([inspect(source, from, false), newFile(to)] as const)
+        : inspectPair(source, from, target, to);
     return explainPlan(planFor(...ends, request).plan);
   } finally {
     close(target);
@@ -128,7 +131,8 @@ export function explain(from: string, to: string, options: TransferOptions): Exp
 /** The whole of one regular file into another, which is new and empty. */
 export function fill(source: Descriptor, from: string, target: Descriptor, to: string, started: number): Report {
   const [one, other] = inspectPair(source, from, target, to);
-  if (one.kind === "file") return run(planFor(one, other, checkOptions({ targetOffset: 0 })).plan, source, target, started);
+  if (one.kind === "file")
+    return run(planFor(one, other, checkOptions({ targetOffset: 0 })).plan, source, target, started);
   refuseDirectory(one, to);
   throw argumentError("ERR_INVALID_ARG_VALUE", `source must be a regular file: ${from} is a ${one.kind}`);
 }

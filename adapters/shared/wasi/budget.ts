@@ -70,7 +70,8 @@ export class Budget {
   }
 
   checkFile(size: number): void {
-    if (size > this.#limits.fileBytes) throw exceeded(`a file of ${size} bytes is larger than ${this.#limits.fileBytes}`);
+    if (size > this.#limits.fileBytes)
+      throw exceeded(`a file of ${size} bytes is larger than ${this.#limits.fileBytes}`);
   }
 
   closeAll(): void {

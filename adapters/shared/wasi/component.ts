@@ -51,7 +51,9 @@ async function allowExtendedConstants(compile: () => Promise<CoreModule>): Promi
 }
 
 async function load(name: ComponentName): Promise<Component> {
-  const folder = folders.map((path) => new URL(path, import.meta.url)).find((url) => existsSync(new URL(`${name}.wasm`, url)));
+  const folder = folders
+    .map((path) => new URL(path, import.meta.url))
+    .find((url) => existsSync(new URL(`${name}.wasm`, url)));
   if (folder === undefined)
     throw new TransferError(`Cannot instantiate ${name}: this package was built without its components`, {
       code: "ERR_SLUICE_UNSUPPORTED",
@@ -62,7 +64,8 @@ async function load(name: ComponentName): Promise<Component> {
   const compile = (part: string): Promise<CoreModule> => {
     const place = shipped.coreModules[part];
     if (place === undefined) throw new TypeError(`${name}.wasm has no module ${part}`);
-    const code = typeof place === "string" ? Buffer.from(place, "base64") : bytes.subarray(place[0], place[0] + place[1]);
+    const code =
+      typeof place === "string" ? Buffer.from(place, "base64") : bytes.subarray(place[0], place[0] + place[1]);
     return allowExtendedConstants(() => wasm.compile(code));
   };
   return {

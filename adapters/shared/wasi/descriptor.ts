@@ -14,7 +14,7 @@ import { openFlags } from "../../../core/abi.ts";
 import { type WasiCode, wasiCode } from "../../../core/wasi.ts";
 import { codeOf } from "../system-error.ts";
 import { Answer } from "./answer.ts";
-import { Folder } from "./folder.ts";
+import type { Folder } from "./folder.ts";
 
 /** Most bytes of a read: a guest may ask for 2^64. They are lent, for the caller copies them at once. */
 const mostBytes = 2 ** 20;

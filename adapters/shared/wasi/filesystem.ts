@@ -92,4 +92,3 @@ export function createFilesystem(openAt: OpenAt, roots: Roots, mostOpen: number)
     },
   };
 }
-

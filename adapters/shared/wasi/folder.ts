@@ -103,7 +103,8 @@ export class Folder {
 
   /** What a path is; a symbolic link itself unless it is followed. */
   stat(path: string, follow: boolean): BigIntStats {
-    if (!follow && !/(^|\/)\.{0,2}$/.test(path)) return this.#named(path, "fstatat", (entry) => lstatSync(entry, { bigint: true }));
+    if (!follow && !/(^|\/)\.{0,2}$/.test(path))
+      return this.#named(path, "fstatat", (entry) => lstatSync(entry, { bigint: true }));
     const fd = this.open(path, openFlags.path);
     try {
       return fstatSync(fd, { bigint: true });

@@ -27,7 +27,12 @@ export interface GuestCopyOptions {
 export interface GuestReport {
   readonly bytes: number;
   readonly strategy: string | undefined;
-  readonly attempts: readonly { readonly strategy: string; readonly bytes: number; readonly code: string | undefined; readonly reason: string }[];
+  readonly attempts: readonly {
+    readonly strategy: string;
+    readonly bytes: number;
+    readonly code: string | undefined;
+    readonly reason: string;
+  }[];
   readonly copied: Copied;
   readonly syscalls: number;
   readonly cpuNs: number;
@@ -84,7 +89,8 @@ type HostCase = ErrorCase<bigint, undefined>;
 /** The variant in what jco threw: as it is, or as the payload of an error. */
 function caseOf(thrown: unknown): HostCase | undefined {
   for (const candidate of [thrown, (thrown as { readonly payload?: unknown } | null | undefined)?.payload])
-    if (typeof candidate === "object" && candidate !== null && "tag" in candidate && "val" in candidate) return candidate as HostCase;
+    if (typeof candidate === "object" && candidate !== null && "tag" in candidate && "val" in candidate)
+      return candidate as HostCase;
   return undefined;
 }
 

@@ -5,7 +5,10 @@
 import process from "node:process";
 import { Answer } from "./answer.ts";
 
-class InputStream {}
+/** There is no input: one can only be let go of. */
+class InputStream {
+  [Symbol.dispose](): void {}
+}
 
 class Pollable {
   block(): void {}
@@ -54,8 +57,8 @@ class WasiError {
   }
 }
 
-class TerminalInput {}
-class TerminalOutput {}
+class TerminalInput extends InputStream {}
+class TerminalOutput extends InputStream {}
 
 const billion = 1_000_000_000n;
 const nothing = (): undefined => undefined;
@@ -102,7 +105,8 @@ export function hostImports(complain: (bytes: Uint8Array) => void): Readonly<Rec
     "wasi:io/streams": { InputStream, OutputStream },
     "wasi:random/insecure-seed": { insecureSeed: seed },
     "wasi:random/random": {
-      getRandomBytes: (length: bigint) => crypto.getRandomValues(new Uint8Array(Number(length < 65536n ? length : 65536n))),
+      getRandomBytes: (length: bigint) =>
+        crypto.getRandomValues(new Uint8Array(Number(length < 65536n ? length : 65536n))),
       getRandomU64: () => seed()[0],
     },
   };

@@ -32,7 +32,8 @@ export function answering<T>(what: string, call: () => T): T {
     if (error instanceof Answer) throw error;
     const code = codeOf(error);
     if (code === undefined) throw error;
-    const told = error instanceof TransferError || code.startsWith("ERR_") ? error : callFailed(what, "open", code, error);
+    const told =
+      error instanceof TransferError || code.startsWith("ERR_") ? error : callFailed(what, "open", code, error);
     throw new Answer<ErrorCase<bigint, undefined>>(errorCase(told, hostDialect), error);
   }
 }
@@ -53,7 +54,10 @@ export function planBetween(machine: EngineMachine, source: Endpoint, target: En
     throw new TransferError(`Cannot send ${source.name}: source and target are the same file`, {
       code: "ERR_SLUICE_OVERLAP",
     });
-  return { plan: select(source, target, { ...asked, targetOffset: asked.targetOffset ?? 0 }, machine.knowledge), emptying };
+  return {
+    plan: select(source, target, { ...asked, targetOffset: asked.targetOffset ?? 0 }, machine.knowledge),
+    emptying,
+  };
 }
 
 /** Moves what the options say between two open files; `onStart` is called when nothing can refuse any more. */
@@ -105,7 +109,8 @@ export function handleClass(machine: EngineMachine, budget: Budget): HandleClass
     static #of(handle: Handle): OpenHandle {
       const file = #file in handle ? handle.#file : undefined;
       if (file === undefined) throw callFailed("use the handle", "handle", "EBADF");
-      if (file.fd < 0) throw new TransferError("Cannot use the handle: the instance is closed", { code: "ERR_SLUICE_CLOSED" });
+      if (file.fd < 0)
+        throw new TransferError("Cannot use the handle: the instance is closed", { code: "ERR_SLUICE_CLOSED" });
       return file;
     }
 
@@ -140,7 +145,7 @@ export function handleClass(machine: EngineMachine, budget: Budget): HandleClass
         const at = checkedCount("offset", offset);
         budget.checkFile(checkedCount("the end of what is written", at + bytes.length));
         budget.spend(bytes.length);
-        for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, at + done);
+        for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done, bytes.length - done, at + done);
       });
     }
 

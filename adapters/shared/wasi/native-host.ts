@@ -85,7 +85,9 @@ export function createNativeHost(machine: EngineMachine, openAt: OpenAt, roots: 
       const { kind } = inspectFd(machine.native, fd, where.name);
       if (kind === "directory") throw callFailed(`open ${where.name}`, "openat2", "EISDIR");
       if (kind !== "file")
-        throw new TransferError(`Cannot open ${where.name}: it is not a regular file`, { code: "ERR_SLUICE_UNSUPPORTED" });
+        throw new TransferError(`Cannot open ${where.name}: it is not a regular file`, {
+          code: "ERR_SLUICE_UNSUPPORTED",
+        });
       return { name: where.name, write: (flags & openFlags.write) !== 0, fd };
     } catch (error) {
       closeSync(fd);
@@ -132,7 +134,9 @@ export function createNativeHost(machine: EngineMachine, openAt: OpenAt, roots: 
     try {
       if (!overwrite) throw callFailed(`copy to ${target.name}`, "linkat", "EEXIST");
       if (isSameFile(inspectFd(machine.native, source.fd, source.name), inspectFd(machine.native, old.fd, old.name)))
-        throw new TransferError(`Cannot copy ${source.name}: ${target.name} is the same file`, { code: "ERR_SLUICE_OVERLAP" });
+        throw new TransferError(`Cannot copy ${source.name}: ${target.name} is the same file`, {
+          code: "ERR_SLUICE_OVERLAP",
+        });
     } finally {
       closeSync(old.fd);
     }
@@ -212,7 +216,10 @@ export function createNativeHost(machine: EngineMachine, openAt: OpenAt, roots: 
       const { fd, path } = createTemporary(folder, last, target.name);
       let done = false;
       try {
-        const ends = [inspectFd(machine.native, source.fd, source.name), inspectFd(machine.native, fd, target.name)] as const;
+        const ends = [
+          inspectFd(machine.native, source.fd, source.name),
+          inspectFd(machine.native, fd, target.name),
+        ] as const;
         const plan = select(...ends, checkOptions({ targetOffset: 0, fallback: false }), machine.knowledge);
         const report = runPlan(machine, budget, plan, source.fd, fd);
         if (durable) fsyncSync(fd);

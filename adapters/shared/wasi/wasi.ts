@@ -75,7 +75,9 @@ export function createWasi(runtime: Runtime, adopt: AdoptOpen): Wasi {
     const { openHandles } = checkLimits(limits);
     // A plugin sees its roots through the engine alone: one way in, one place that counts.
     const lending = lend === "engine";
-    const native: NativeHost | undefined = lending ? createNativeHost(withEngine(machine), openAt, roots, limits) : undefined;
+    const native: NativeHost | undefined = lending
+      ? createNativeHost(withEngine(machine), openAt, roots, limits)
+      : undefined;
     const files = createFilesystem(openAt, lending ? {} : roots, openHandles);
     const imports = {
       ...hostImports(onOutput),
@@ -138,7 +140,8 @@ export function createWasi(runtime: Runtime, adopt: AdoptOpen): Wasi {
   }
 
   return {
-    instantiateFallback: async (options) => own(await loadComponent("fallback"), wasiImports({ ...options, lend: "nothing" })),
+    instantiateFallback: async (options) =>
+      own(await loadComponent("fallback"), wasiImports({ ...options, lend: "nothing" })),
     instantiatePlugin: instantiatePlugin as Wasi["instantiatePlugin"],
     wasiImports,
   };
