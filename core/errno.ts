@@ -37,10 +37,12 @@ const table = {
   ENOTEMPTY: [39, "directory not empty"],
   ELOOP: [40, "too many symbolic links"],
   ENODATA: [61, "no data available"],
+  EBADMSG: [74, "the shared memory does not hold a ring as it should"],
   EOVERFLOW: [75, "value too large for data type"],
   EILSEQ: [84, "illegal byte sequence"],
   ENOTSOCK: [88, "not a socket"],
   EMSGSIZE: [90, "message too long"],
+  ENOPROTOOPT: [92, "protocol option not available"],
   EOPNOTSUPP: [95, "operation not supported"],
   ENETDOWN: [100, "network is down"],
   ENETUNREACH: [101, "network is unreachable"],
@@ -56,6 +58,7 @@ const table = {
   ESTALE: [116, "stale file handle"],
   EDQUOT: [122, "disk quota exceeded"],
   ECANCELED: [125, "operation cancelled"],
+  EOWNERDEAD: [130, "the process at the other end died"],
   ENOTRECOVERABLE: [131, "state not recoverable"],
 } as const satisfies Record<string, readonly [number, string]>;
 

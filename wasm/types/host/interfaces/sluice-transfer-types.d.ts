@@ -72,6 +72,8 @@
  *
  * ## `"enodata"`
  *
+ * ## `"ebadmsg"`
+ *
  * ## `"eoverflow"`
  *
  * ## `"eilseq"`
@@ -79,6 +81,8 @@
  * ## `"enotsock"`
  *
  * ## `"emsgsize"`
+ *
+ * ## `"enoprotoopt"`
  *
  * ## `"eopnotsupp"`
  *
@@ -110,9 +114,11 @@
  *
  * ## `"ecanceled"`
  *
+ * ## `"eownerdead"`
+ *
  * ## `"enotrecoverable"`
  */
-export type Errno = 'eperm' | 'enoent' | 'eintr' | 'eio' | 'enxio' | 'ebadf' | 'eagain' | 'enomem' | 'eacces' | 'efault' | 'ebusy' | 'eexist' | 'exdev' | 'enodev' | 'enotdir' | 'eisdir' | 'einval' | 'enfile' | 'emfile' | 'enotty' | 'etxtbsy' | 'efbig' | 'enospc' | 'espipe' | 'erofs' | 'emlink' | 'epipe' | 'edeadlk' | 'enametoolong' | 'enolck' | 'enosys' | 'enotempty' | 'eloop' | 'enodata' | 'eoverflow' | 'eilseq' | 'enotsock' | 'emsgsize' | 'eopnotsupp' | 'enetdown' | 'enetunreach' | 'econnaborted' | 'econnreset' | 'enobufs' | 'enotconn' | 'etimedout' | 'econnrefused' | 'ehostunreach' | 'ealready' | 'einprogress' | 'estale' | 'edquot' | 'ecanceled' | 'enotrecoverable';
+export type Errno = 'eperm' | 'enoent' | 'eintr' | 'eio' | 'enxio' | 'ebadf' | 'eagain' | 'enomem' | 'eacces' | 'efault' | 'ebusy' | 'eexist' | 'exdev' | 'enodev' | 'enotdir' | 'eisdir' | 'einval' | 'enfile' | 'emfile' | 'enotty' | 'etxtbsy' | 'efbig' | 'enospc' | 'espipe' | 'erofs' | 'emlink' | 'epipe' | 'edeadlk' | 'enametoolong' | 'enolck' | 'enosys' | 'enotempty' | 'eloop' | 'enodata' | 'ebadmsg' | 'eoverflow' | 'eilseq' | 'enotsock' | 'emsgsize' | 'enoprotoopt' | 'eopnotsupp' | 'enetdown' | 'enetunreach' | 'econnaborted' | 'econnreset' | 'enobufs' | 'enotconn' | 'etimedout' | 'econnrefused' | 'ehostunreach' | 'ealready' | 'einprogress' | 'estale' | 'edquot' | 'ecanceled' | 'eownerdead' | 'enotrecoverable';
 export interface Details {
   /**
    * For a person; it may be reworded in any version.
