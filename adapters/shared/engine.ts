@@ -402,6 +402,13 @@ export class Engine {
     return { outcome: decode(this.#outcomes, 0), blocked, headSent: outcomeRecord.get(view, "head") };
   }
 
+  /** One attempt between two regular files, to its end on the calling thread. */
+  run(source: number, target: number, job: Job): Outcome {
+    encode(this.#request, job);
+    const answer = this.native.sluice_run(source, target, this.#request.bytes, this.#outcomes.bytes);
+    return answer < 0 ? failed(-answer) : decode(this.#outcomes, 0);
+  }
+
   /** Gives an idle job another source: zero, or a negative errno. */
   replaceSource(handle: number, source: number): number {
     return this.native.sluice_job_replace_source(handle, source);
