@@ -21,7 +21,7 @@ rmSync(new URL(folder, root), { recursive: true, force: true });
  * import nothing else.
  */
 const groups = [
-  { name: "sluice", test: /\/(core|adapters\/shared)\/(?!fetch|streams)/ },
+  { name: "sluice", test: /\/(core|adapters\/shared)\/(?!fetch|streams|wasi)/ },
   { name: "streams", test: /\/adapters\/shared\/streams\// },
 ];
 

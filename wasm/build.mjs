@@ -93,7 +93,8 @@ async function make(world, jsSource, witPath, folder) {
 const missing = missingTool();
 if (missing !== undefined) {
   console.log(`wasm: ${missing}; sluice/wasm and sluice/wasi will be without components`);
-  process.exit(0);
+  // A package is not to be published without them.
+  process.exit(process.argv.includes("--required") ? 1 : 0);
 }
 
 const bundles = await Promise.all(worlds.map(bundle));

@@ -25,7 +25,7 @@ const { WebAssembly: wasm } = globalThis as unknown as {
 };
 
 /** Beside this module where it is built, beside the sources where Deno runs those. */
-const folders = ["../../../wasm/", "../../../dist/wasm/"] as const;
+const folders = ["../../wasm/", "../../../wasm/", "../../../dist/wasm/"] as const;
 
 export type ComponentName = "fallback" | "plugin";
 
