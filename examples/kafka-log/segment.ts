@@ -1,0 +1,237 @@
+/** One file of a log: record batches one after the other, as they came over the wire. */
+import { Buffer } from "node:buffer";
+import { stat, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { type FileChannel, openFile, type Target } from "sluice";
+import { type BatchHeader, headerBytes, isIntact, readHeader } from "./batch.ts";
+import { KafkaError } from "./errors.ts";
+import { OffsetIndex } from "./offset-index.ts";
+
+/** How much of a file is looked at at a time when the broker starts. */
+const windowBytes = 2 ** 20;
+/** For how many consumers at the end of the log it is remembered where that was. */
+const rememberedEnds = 64;
+
+/** Batches to send: a range of a segment, which nobody writes to any more. */
+export interface Range {
+  readonly segment: Segment;
+  readonly position: number;
+  readonly length: number;
+  /** Whether nothing stands behind it, in this segment. */
+  readonly toEnd: boolean;
+}
+
+export type Send = (channel: FileChannel, position: number, length: number, target: Target) => Promise<number>;
+
+export class Segment {
+  readonly baseOffset: number;
+  readonly #channel: FileChannel;
+  readonly #index = new OffsetIndex();
+  /** The end of the batches that were written, and of those that may be read: they have been acknowledged. */
+  #written = { position: 0, offset: 0 };
+  #published = { position: 0, offset: 0 };
+  #maxTimestamp = -1;
+  /** Whether a write that failed may have left something behind the last batch. */
+  #unclean = false;
+  /** Offsets at which consumers will go on, with their positions. */
+  readonly #ends = new Map<number, number>();
+
+  private constructor(channel: FileChannel, baseOffset: number) {
+    this.#channel = channel;
+    this.baseOffset = baseOffset;
+    this.#written = this.#published = { position: 0, offset: baseOffset };
+  }
+
+  static async create(folder: string, baseOffset: number): Promise<Segment> {
+    return new Segment(await openFile(join(folder, nameOf(baseOffset)), "w+"), baseOffset);
+  }
+
+  /**
+   * Opens a segment that is there. What the last segment of a log ends with may have been under way when the broker
+   * was killed: there every batch is checked to the byte, and the file is cut behind the last good one.
+   *
+   * @throws Error where another segment, which was whole once, isn't
+   */
+  static async open(folder: string, baseOffset: number, isLast: boolean): Promise<Segment> {
+    const path = join(folder, nameOf(baseOffset));
+    const channel = await openFile(path, "r+");
+    try {
+      const segment = new Segment(channel, baseOffset);
+      const size = await channel.size();
+      for await (const header of batchesOf(channel, size, isLast)) {
+        if (header.baseOffset !== segment.nextOffset) break;
+        segment.#note(header);
+      }
+      if (segment.bytes < size) {
+        if (!isLast) throw new Error(`${path}: no batch ${segment.nextOffset} at byte ${segment.bytes} of ${size}`);
+        await channel.truncate(segment.bytes);
+      }
+      // What is found was perhaps never flushed, and nobody will be told so again.
+      if (isLast) await channel.force();
+      segment.publish();
+      return segment;
+    } catch (error) {
+      await channel.close();
+      throw error;
+    }
+  }
+
+  /** Removes a segment without a byte; false where it has some. */
+  static async removeEmpty(folder: string, baseOffset: number): Promise<boolean> {
+    const path = join(folder, nameOf(baseOffset));
+    if ((await stat(path)).size > 0) return false;
+    await unlink(path);
+    return true;
+  }
+
+  get bytes(): number {
+    return this.#written.position;
+  }
+
+  get nextOffset(): number {
+    return this.#written.offset;
+  }
+
+  /** The offset behind the last record that may be read. */
+  get publishedOffset(): number {
+    return this.#published.offset;
+  }
+
+  get maxTimestamp(): number {
+    return this.#maxTimestamp;
+  }
+
+  #note({ bytes, records, maxTimestamp }: BatchHeader): void {
+    const { position, offset } = this.#written;
+    this.#index.note({ offset, position, timestampBefore: this.#maxTimestamp });
+    this.#maxTimestamp = Math.max(this.#maxTimestamp, maxTimestamp);
+    this.#written = { position: position + bytes, offset: offset + records };
+  }
+
+  /** Writes batches behind the last; all of them, or none as far as anybody will see. */
+  async append(batches: readonly Buffer[], headers: readonly BatchHeader[]): Promise<void> {
+    const [first] = batches;
+    await this.cleanUp();
+    this.#unclean = true;
+    await this.#channel.write(batches.length === 1 && first ? first : Buffer.concat(batches), this.bytes);
+    this.#unclean = false;
+    for (const header of headers) this.#note(header);
+  }
+
+  /** Takes away what a write that failed has left. */
+  async cleanUp(): Promise<void> {
+    if (this.#unclean) await this.#channel.truncate(this.bytes);
+    this.#unclean = false;
+  }
+
+  /** Waits until everything written is on the disk. */
+  flush(): Promise<void> {
+    return this.#channel.force(false);
+  }
+
+  /** Lets everything written be read. */
+  publish(): void {
+    this.#published = this.#written;
+  }
+
+  /**
+   * The batches from the one with the record of an offset on, as many whole ones as `most` bytes hold; undefined
+   * where that is none. Ranges end at batches that the index knows, where the next request can begin without a search.
+   *
+   * @param orOne whether to give a first batch that is larger
+   */
+  async range(offset: number, most: number, orOne: boolean): Promise<Range | undefined> {
+    const { position: limit, offset: nextOffset } = this.#published;
+    if (offset >= nextOffset) return undefined;
+    const position = this.#ends.get(offset) ?? (await this.#find(offset));
+    let end = Math.min(limit, position + most);
+    if (end < limit) end = this.#index.last((entry) => entry.position <= end)?.position ?? 0;
+    if (end <= position) {
+      const { bytes } = await this.#headerAt(position);
+      if (bytes > most && !orOne) return undefined;
+      end = position + bytes;
+    }
+    if (end === limit) this.#remember(nextOffset, limit);
+    return { segment: this, position, length: end - position, toEnd: end === limit };
+  }
+
+  #remember(offset: number, position: number): void {
+    this.#ends.set(offset, position);
+    const [oldest] = this.#ends.keys();
+    if (this.#ends.size > rememberedEnds && oldest !== undefined) this.#ends.delete(oldest);
+  }
+
+  async #headerAt(position: number): Promise<BatchHeader> {
+    const bytes = Buffer.alloc(headerBytes);
+    await this.#channel.read(bytes, position);
+    const header = readHeader(bytes);
+    if (header === undefined) throw new KafkaError("storageError");
+    return header;
+  }
+
+  /** The batch that holds an offset: from the index to the batch before, and on from header to header. */
+  async #find(offset: number): Promise<number> {
+    let position = this.#index.last((entry) => entry.offset <= offset)?.position ?? 0;
+    for (;;) {
+      const header = await this.#headerAt(position);
+      if (offset < header.baseOffset + header.records) return position;
+      position += header.bytes;
+    }
+  }
+
+  /** The first published batch with a record of a time or later, if there is one. */
+  async firstSince(timestamp: number): Promise<BatchHeader | undefined> {
+    let position = this.#index.last((entry) => entry.timestampBefore < timestamp)?.position ?? 0;
+    while (position < this.#published.position) {
+      const header = await this.#headerAt(position);
+      if (header.maxTimestamp >= timestamp) return header;
+      position += header.bytes;
+    }
+    return undefined;
+  }
+
+  /** Sends a range that `range()` gave. No byte of it is seen here. */
+  send({ position, length }: Range, target: Target, send: Send): Promise<number> {
+    return send(this.#channel, position, length, target);
+  }
+
+  close(): Promise<void> {
+    return this.#channel.close();
+  }
+}
+
+/** Kafka's own names: the first offset, in twenty digits. */
+function nameOf(baseOffset: number): string {
+  return `${String(baseOffset).padStart(20, "0")}.log`;
+}
+
+/** The first offset of a segment, from its file's name. */
+export function baseOffsetOf(name: string): number | undefined {
+  const digits = /^(\d{20})\.log$/.exec(name)?.[1];
+  return digits === undefined ? undefined : Number(digits);
+}
+
+/** The headers of a file's batches, to its end or to the first that is no batch, not whole, or (if asked) not intact. */
+async function* batchesOf(channel: FileChannel, size: number, checked: boolean): AsyncGenerator<BatchHeader> {
+  let window = Buffer.alloc(0);
+  let start = 0;
+  const bytesAt = async (position: number, length: number): Promise<Buffer> => {
+    if (position + length > start + window.length) {
+      window = Buffer.alloc(Math.min(size - position, Math.max(length, windowBytes)));
+      start = position;
+      for (let have = 0; have < window.length;) {
+        const bytes = await channel.read(window.subarray(have), start + have);
+        if (bytes === 0) throw new Error(`segment cut at byte ${start + have} while it was read`);
+        have += bytes;
+      }
+    }
+    return window.subarray(position - start, position - start + length);
+  };
+  for (let position = 0; position + headerBytes <= size;) {
+    const header = readHeader(await bytesAt(position, headerBytes));
+    if (header === undefined || position + header.bytes > size) return;
+    if (checked && !isIntact(await bytesAt(position, header.bytes))) return;
+    yield header;
+    position += header.bytes;
+  }
+}
