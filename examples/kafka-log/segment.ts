@@ -6,6 +6,7 @@ import { type FileChannel, openFile, type Target } from "sluice";
 import { type BatchHeader, headerBytes, isIntact, readHeader } from "./batch.ts";
 import { KafkaError } from "./errors.ts";
 import { OffsetIndex } from "./offset-index.ts";
+import { firstSince, type Moment } from "./records.ts";
 
 /** How much of a file is looked at at a time when the broker starts. */
 const windowBytes = 2 ** 20;
@@ -162,9 +163,7 @@ export class Segment {
   }
 
   async #headerAt(position: number): Promise<BatchHeader> {
-    const bytes = Buffer.alloc(headerBytes);
-    await this.#channel.read(bytes, position);
-    const header = readHeader(bytes);
+    const header = readHeader(await readWhole(this.#channel, position, headerBytes));
     if (header === undefined) throw new KafkaError("storageError");
     return header;
   }
@@ -179,13 +178,13 @@ export class Segment {
     }
   }
 
-  /** The first published batch with a record of a time or later, if there is one. */
-  async firstSince(timestamp: number): Promise<BatchHeader | undefined> {
+  /** The first published record of a time or later, if there is one. */
+  async firstSince(timestamp: number): Promise<Moment | undefined> {
     let position = this.#index.last((entry) => entry.timestampBefore < timestamp)?.position ?? 0;
     while (position < this.#published.position) {
-      const header = await this.#headerAt(position);
-      if (header.maxTimestamp >= timestamp) return header;
-      position += header.bytes;
+      const { maxTimestamp, bytes } = await this.#headerAt(position);
+      if (maxTimestamp >= timestamp) return firstSince(await readWhole(this.#channel, position, bytes), timestamp);
+      position += bytes;
     }
     return undefined;
   }
@@ -209,6 +208,16 @@ function nameOf(baseOffset: number): string {
 export function baseOffsetOf(name: string): number | undefined {
   const digits = /^(\d{20})\.log$/.exec(name)?.[1];
   return digits === undefined ? undefined : Number(digits);
+}
+
+async function readWhole(channel: FileChannel, position: number, length: number): Promise<Buffer> {
+  const buffer = Buffer.alloc(length);
+  for (let have = 0; have < length;) {
+    const bytes = await channel.read(buffer.subarray(have), position + have);
+    if (bytes === 0) throw new KafkaError("storageError");
+    have += bytes;
+  }
+  return buffer;
 }
 
 /** The headers of a file's batches, to its end or to the first that is no batch, not whole, or (if asked) not intact. */

@@ -116,7 +116,8 @@ export class Writer {
 
   int64(value: number): this {
     const at = this.#extend(8);
-    this.#bytes.writeBigInt64BE(BigInt(value), at);
+    // A producer's timestamp may be anything, and is not exact past 2^53.
+    this.#bytes.writeBigInt64BE(BigInt.asIntN(64, BigInt(value)), at);
     return this;
   }
 

@@ -18,9 +18,7 @@ async function find({ topics }: Context, topic: string, index: number, timestamp
     const partition = topics.partition(topic, index);
     if (timestamp === latest) return { ...found, offset: partition.nextOffset };
     if (timestamp === earliest) return { ...found, offset: partition.firstOffset };
-    // A batch may be compressed, so what is answered is where it begins: never too late, early by less than a batch.
-    const batch = await partition.firstSince(timestamp);
-    return { ...found, timestamp: batch?.maxTimestamp ?? -1, offset: batch?.baseOffset ?? -1 };
+    return { ...found, ...((await partition.firstSince(timestamp)) ?? { offset: -1 }) };
   } catch (error) {
     return { error: codeOf(error), timestamp: -1, offset: -1 };
   }

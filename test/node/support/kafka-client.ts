@@ -14,15 +14,18 @@ export const int64 = (value: number | bigint): Buffer => sized(8, (bytes) => byt
 export const string = (value: string): Buffer => Buffer.concat([int16(Buffer.byteLength(value)), Buffer.from(value)]);
 export const array = (...items: readonly Buffer[]): Buffer => Buffer.concat([int32(items.length), ...items]);
 
-/** CRC-32C bit by bit: another implementation than the one that is tested. */
+/** CRC-32C byte by byte: another implementation than the one that is tested. */
 function crc32c(bytes: Uint8Array): number {
-  let sum = 0xffffffff;
-  for (const byte of bytes) {
-    sum ^= byte;
-    for (let bit = 0; bit < 8; bit++) sum = sum & 1 ? (sum >>> 1) ^ 0x82f63b78 : sum >>> 1;
-  }
+  let sum = -1;
+  for (const byte of bytes) sum = (sum >>> 8) ^ (crcTable[(sum ^ byte) & 255] ?? 0);
   return ~sum >>> 0;
 }
+
+const crcTable = Int32Array.from({ length: 256 }, (_, byte) => {
+  let sum = byte;
+  for (let bit = 0; bit < 8; bit++) sum = sum & 1 ? (sum >>> 1) ^ 0x82f63b78 : sum >>> 1;
+  return sum;
+});
 
 /** A signed varint, zigzag-encoded. */
 function varint(value: number): Buffer {
@@ -157,19 +160,19 @@ export class KafkaClient implements Disposable {
   #take(chunk: Buffer): void {
     this.#held.push(chunk);
     this.#bytes += chunk.length;
-    while (this.#bytes >= this.#wanted) {
-      const all = Buffer.concat(this.#held);
-      this.#wanted = 4 + all.readInt32BE(0);
-      this.#held = [all];
-      if (all.length < this.#wanted) return;
+    if (this.#bytes < this.#wanted) return;
+    let all = Buffer.concat(this.#held);
+    for (this.#wanted = 4; all.length >= this.#wanted; this.#wanted = 4) {
+      this.#wanted += all.readInt32BE(0);
+      if (all.length < this.#wanted) break;
       const answer = all.subarray(4, this.#wanted);
-      this.#held = [all.subarray(this.#wanted)];
-      this.#bytes -= this.#wanted;
-      this.#wanted = 4;
+      all = all.subarray(this.#wanted);
       const waiting = this.#waiting.shift();
       if (waiting?.correlation === answer.readInt32BE(0)) waiting.resolve(answer.subarray(4));
       else this.socket.destroy(new Error("an answer out of order"));
     }
+    this.#held = [all];
+    this.#bytes = all.length;
   }
 
   /** Sends a request; answers what follows the correlation id. */
