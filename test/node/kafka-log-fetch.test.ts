@@ -87,8 +87,8 @@ test("only the first batch of an answer may be larger than was asked for", async
 
 test("every offset is found, in every segment, also by an index made anew", async () => {
   const folder = tempFolder();
-  const options = ["--partitions", "1", "--segment-bytes", "20000"];
-  const counts = Array.from({ length: 300 }, (_, index) => 1 + (index % 7));
+  const options = ["--partitions", "1", "--segment-bytes", "9000"];
+  const counts = Array.from({ length: 120 }, (_, index) => 1 + (index % 7));
   const end = counts.reduce((sum, count) => sum + count, 0);
   const checkAll = async (client: KafkaClient) => {
     const offsets = Array.from({ length: end }, (_, offset) => offset);
