@@ -333,7 +333,9 @@ test("no descriptor is left when all clients are gone, whatever they were about"
     ];
     for (const [index, each] of clients.entries()) ways[index % ways.length]?.(each);
     await sleep(50);
-    for (const [index, { socket }] of clients.entries()) index % 2 ? socket.destroy() : socket.resetAndDestroy();
+    for (const [index, { socket }] of clients.entries())
+      if (index % 2) socket.destroy();
+      else socket.resetAndDestroy();
   };
   await visit();
   let before = broker.openFds();
