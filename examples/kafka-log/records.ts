@@ -3,7 +3,7 @@
  *
  *     length varint   attributes int8   timestampDelta varlong   offsetDelta varint   key, value, headers …
  */
-import { Buffer } from "node:buffer";
+import type { Buffer } from "node:buffer";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { headerBytes } from "./batch.ts";
