@@ -14,7 +14,11 @@ const chunkBytes = 256 * 1024;
 const retryMs = 5;
 
 /** Repeats a call while the descriptor has nothing to give or no room; undefined once cancelled. */
-async function patiently<T>(call: () => Promise<T>, cancellation: Cancellation, race = true): Promise<T | undefined> {
+export async function patiently<T>(
+  call: () => Promise<T>,
+  cancellation: Cancellation,
+  race = true,
+): Promise<T | undefined> {
   while (cancellation.outcome() === undefined) {
     try {
       return await (race ? cancellation.wait(call()) : call());

@@ -36,6 +36,8 @@ export interface Runtime {
   readonly keepsStreams?: string;
   /** Why streams leave sockets alone as sources, or undefined. */
   readonly keepsSockets?: string;
+  /** Why the kernel must not put notices into the error queues of sockets that the runtime polls, or undefined. */
+  readonly withoutNotices?: string;
   /** The descriptor under a socket of node:net, or why there is none. */
   socketFd(socket: Socket): SocketFd | string;
   /** Stops the runtime from reading a socket of node:net at once; the answer lets it read again. */

@@ -143,6 +143,7 @@ void context_kill(int32_t handle)
     context->first_ended = context->last_ended = NULL;
     jobs_of(handle, job_abandon);
     leases_release(handle);
+    rings_release(handle);
 }
 
 /* EAGAIN: the socket is full of earlier wake-ups, so the isolate has one to read. */
@@ -171,7 +172,7 @@ void context_deliver(struct job *job)
     if (first) wake(context);
 }
 
-static void report(const struct job *job, struct sluice_outcome *outcome)
+static void report(struct job *job, struct sluice_outcome *outcome)
 {
     *outcome = (struct sluice_outcome){
         .job = job_handle(job),
@@ -183,6 +184,8 @@ static void report(const struct job *job, struct sluice_outcome *outcome)
         .syscalls = job->syscalls,
         .waits = job->waits,
         .cpu_ns = job->cpu_ns,
+        .copied = zerocopy_copied(job),
+        .held = zerocopy_held(job),
     };
 }
 

@@ -57,6 +57,12 @@ uint32_t contexts_open(void);
 void leases_release(int32_t context);
 uint32_t leases_open(void);
 
+/* --- rings.c: shared rings. All with the lock held. --- */
+
+/* Closes every ring of the context. */
+void rings_release(int32_t context);
+uint32_t rings_open(void);
+
 /* --- lanes.c: the threads. --- */
 
 /* Starts what all jobs share. With the lock held. 0 or -errno. */

@@ -30,7 +30,7 @@
 #define TIMEOUT_SECONDS 30
 #endif
 
-enum { EXIT_PASS = 0, EXIT_FAIL = 1, EXIT_SKIP = 77, TEST_LIMIT = 256 };
+enum { EXIT_PASS = 0, EXIT_FAIL = 1, EXIT_SKIP = 77, TEST_LIMIT = 512 };
 
 static struct test {
     char name[120];
