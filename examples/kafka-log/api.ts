@@ -9,8 +9,17 @@ import type { Reader } from "./wire.ts";
 /** The node id of the only broker. */
 export const nodeId = 0;
 
-/** Most bytes of a request, and of a batch in it. */
-export const mostBytes = { request: 32 * 2 ** 20, batch: 16 * 2 ** 20 } as const;
+/** What a client may ask for. */
+export const limits = {
+  requestBytes: 32 * 2 ** 20,
+  batchBytes: 16 * 2 ** 20,
+  /** Of all the lists in a request: each item costs more to answer than to ask for. */
+  items: 10_000,
+  /** Of one connection, until no more is read of it. */
+  waitingRequests: 100,
+  fetchBytes: 2 ** 30,
+  fetchWaitMs: 30_000,
+} as const;
 
 export interface Context {
   readonly topics: Topics;

@@ -1,51 +1,29 @@
-/** One client: requests cut out of what it sends, begun as they come, answered in their order. */
+/** One client: its requests are begun as they come and answered in their order. */
 import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
-import { type Context, type Continue, mostBytes, type Part } from "./api.ts";
-import { apis, apiVersionsKey } from "./apis/all.ts";
-import type { Send } from "./segment.ts";
+import type { Report } from "sluice";
+import { type Context, type Continue, limits, type Part } from "./api.ts";
+import { apis, apiVersions } from "./apis/all.ts";
+import { type RequestMemory, requestsOf } from "./requests.ts";
 import { ProtocolError, Reader } from "./wire.ts";
 
-/** What of a connection may wait for its answer before no more of it is read. */
-const mostWaiting = { requests: 100, bytes: mostBytes.request } as const;
-/** As Kafka's connections.max.idle.ms. Progress of a slow reader counts. */
-const idleMs = 600_000;
-
-export type Shared = Pick<Context, "topics" | "groups" | "committed">;
-
-/** Cuts what a client sends into requests. */
-async function* requestsOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  let held: Buffer[] = [];
-  let bytes = 0;
-  let wanted = 4;
-  for await (const chunk of chunks) {
-    held.push(chunk);
-    bytes += chunk.length;
-    // Joined when there is enough for something, not at every chunk.
-    if (bytes < wanted) continue;
-    let rest = held.length === 1 ? chunk : Buffer.concat(held);
-    for (wanted = 4; rest.length >= wanted; wanted = 4) {
-      const length = rest.readInt32BE(0);
-      if (length < 0 || length > mostBytes.request) throw new ProtocolError(`a request of ${length} bytes`);
-      wanted += length;
-      if (rest.length < wanted) break;
-      yield rest.subarray(4, wanted);
-      rest = rest.subarray(wanted);
-    }
-    held = rest.length > 0 ? [rest] : [];
-    bytes = rest.length;
-  }
-  if (bytes > 0) throw new ProtocolError("the connection ended within a request");
+export interface Shared extends Pick<Context, "topics" | "groups" | "committed"> {
+  readonly memory: RequestMemory;
+  /** A client that takes nothing and sends nothing for that long is not waited for. */
+  readonly idleMs: number;
+  /** Told of every range of the log that was sent. */
+  readonly onReport: (report: Report) => void;
 }
 
 /** Reads the head of a request and begins it. */
 function begin(request: Buffer, context: Omit<Context, "version">): { correlation: number; proceed: Continue } {
   const reader = new Reader(request);
+  reader.int32(); // Its length.
   const [key, version, correlation] = [reader.int16(), reader.int16(), reader.int32()];
   reader.nullableString(); // The client's name.
   const api = apis.get(key);
   // As in Kafka: only ApiVersions has an answer for versions that nobody knows.
-  if (api === undefined || version < api.min || (version > api.max && key !== apiVersionsKey))
+  if (api === undefined || version < api.min || (version > api.max && api !== apiVersions))
     throw new ProtocolError(`a request of api ${key}, version ${version}`);
   return { correlation, proceed: api.begin(reader, { ...context, version }) };
 }
@@ -56,8 +34,13 @@ function write(socket: Socket, bytes: Uint8Array): Promise<void> {
   });
 }
 
-/** An answer: its length, whose request it is for, and its parts: ours by write(2), the log's by whatever `send` does. */
-async function answer(socket: Socket, correlation: number, parts: readonly Part[], send: Send): Promise<void> {
+/** An answer: its length, whose request it is for, and its parts: ours by write(2), the log's by `transferTo()`. */
+async function answer(
+  socket: Socket,
+  correlation: number,
+  parts: readonly Part[],
+  onReport: Shared["onReport"],
+): Promise<void> {
   const head = Buffer.alloc(8);
   head.writeInt32BE(parts.reduce((sum, { length }) => sum + length, 4));
   head.writeInt32BE(correlation, 4);
@@ -70,33 +53,49 @@ async function answer(socket: Socket, correlation: number, parts: readonly Part[
     await write(socket, pending);
     pending = Buffer.alloc(0);
     // Fewer than were promised: only the end of the connection can tell.
-    if ((await part.segment.send(part, socket, send)) < part.length) throw new Error("a segment was cut");
+    if ((await part.segment.send(part, socket, onReport)) < part.length) throw new Error("a segment was cut");
   }
   if (pending.length > 0) await write(socket, pending);
 }
 
 /** Serves a client until it goes. @throws ProtocolError, or whatever ended the connection */
-export async function serve(socket: Socket, shared: Shared, send: Send): Promise<void> {
+export async function serve(socket: Socket, { memory, idleMs, onReport, ...shared }: Shared): Promise<void> {
   const closed = new AbortController();
   socket.once("close", () => closed.abort());
-  socket.setTimeout(idleMs, () => socket.destroy());
   const { localAddress = "", localPort: port = 0 } = socket;
-  const host = localAddress.replace(/^::ffff:/, "");
-  const waiting = { requests: 0, bytes: 0 };
+  const context = { ...shared, host: localAddress.replace(/^::ffff:/, ""), port, closed: closed.signal };
+  let waiting = 0;
+  let isSending = false;
+  // While a request waits for us, in a long poll, silence is no fault of the client's.
+  socket.setTimeout(idleMs, () => {
+    if (waiting === 0 || isSending) socket.destroy();
+  });
+  const drop = () => {
+    console.error("requests that have not ended take too much memory: the connection of the oldest is closed");
+    socket.destroy();
+  };
   let last = Promise.resolve();
-  for await (const request of requestsOf(socket)) {
-    const { correlation, proceed } = begin(request, { ...shared, host, port, closed: closed.signal });
-    waiting.requests++;
-    waiting.bytes += request.length;
-    last = last.then(async () => {
+  for await (const request of requestsOf(socket, memory, drop)) {
+    const { correlation, proceed } = begin(request, context);
+    const release = memory.hold(request.length);
+    waiting++;
+    const respond = async () => {
       const parts = await proceed();
-      if (parts !== undefined) await answer(socket, correlation, parts, send);
-      waiting.requests--;
-      waiting.bytes -= request.length;
+      isSending = true;
+      if (parts !== undefined) await answer(socket, correlation, parts, onReport);
+      isSending = false;
+    };
+    // Nothing after an answer that failed can be sent, but what was begun takes its memory until it is done.
+    const abandon = async (error: unknown) => {
+      await proceed();
+      throw error;
+    };
+    last = last.then(respond, abandon).finally(() => {
+      release();
+      waiting--;
     });
-    // Nothing after an answer that failed can be sent; the loop ends with the socket.
-    last.catch((error: Error) => socket.destroy(error));
-    if (waiting.requests >= mostWaiting.requests || waiting.bytes >= mostWaiting.bytes) await last;
+    last.catch((error: Error) => socket.destroy(error)); // Which ends the loop, too.
+    if (waiting >= limits.waitingRequests || memory.isTight) await last;
   }
   await last;
   socket.end();

@@ -1,19 +1,22 @@
 /**
  * A log served the way Kafka serves it: `node build/examples/kafka-log/main.js [OPTIONS] [FOLDER [PORT]]`
  *
- *     --host ADDRESS         where to listen (127.0.0.1)
- *     --partitions N         of a topic when it is first named (3)
- *     --segment-bytes N      when a new file is begun (67108864)
- *     --through-javascript   reads into buffers and writes them, to compare
+ *     --host ADDRESS      where to listen (127.0.0.1)
+ *     --partitions N      of a topic when it is first named (3)
+ *     --segment-bytes N   when a new file is begun (67108864)
+ *     --connections N     at a time; more are closed at once (1000)
+ *     --idle-seconds N    after which a connection is closed on which nothing moves (600)
+ *     --memory-mib N      for all requests that are coming in or wait for their answers (256)
  */
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
+import type { Report } from "sluice";
 import { CommittedOffsets } from "./committed.ts";
 import { serve } from "./connection.ts";
 import { Groups } from "./groups.ts";
-import { inKernel, throughJavaScript, type Totals } from "./send.ts";
+import { RequestMemory } from "./requests.ts";
 import { Topics } from "./topics.ts";
 import { ProtocolError } from "./wire.ts";
 
@@ -23,31 +26,49 @@ const { values, positionals } = parseArgs({
     host: { type: "string", default: "127.0.0.1" },
     partitions: { type: "string", default: "3" },
     "segment-bytes": { type: "string", default: String(64 * 2 ** 20) },
-    "through-javascript": { type: "boolean", default: false },
+    connections: { type: "string", default: "1000" },
+    "idle-seconds": { type: "string", default: "600" },
+    "memory-mib": { type: "string", default: "256" },
   },
 });
 const [folder = "kafka-log", port = "9092"] = positionals;
 
-function wholeNumber(name: "partitions" | "segment-bytes", most: number): number {
+function wholeNumber(name: Exclude<keyof typeof values, "host">, most: number): number {
   const number = Number(values[name]);
   if (!Number.isInteger(number) || number < 1 || number > most)
     throw new RangeError(`--${name} takes a whole number from 1 to ${most}, got ${values[name]}`);
   return number;
 }
 
-const options = { partitions: wholeNumber("partitions", 1000), segmentBytes: wholeNumber("segment-bytes", 2 ** 30) };
-const topics = await Topics.open(folder, options);
-const committed = await CommittedOffsets.open(join(folder, "committed-offsets.json"));
-const shared = { topics, committed, groups: new Groups() };
-const totals: Totals = new Map();
-const send = values["through-javascript"] ? throughJavaScript(totals) : inKernel(totals);
+/** What of the log was sent, by what moved it, and whether the CPU copied it: "unknown" where only the network card can tell. */
+const sent = new Map<string, { bytes: number; copied: Report["copied"] }>();
+
+function onReport({ attempts, bytes, copied }: Report): void {
+  const means = attempts.flatMap((attempt) => (attempt.bytes > 0 ? attempt.strategy : [])).join("+");
+  if (bytes > 0) sent.set(means, { bytes: (sent.get(means)?.bytes ?? 0) + bytes, copied });
+}
+
+const connections = wholeNumber("connections", 100_000);
+const topics = await Topics.open(folder, {
+  partitions: wholeNumber("partitions", 1000),
+  segmentBytes: wholeNumber("segment-bytes", 2 ** 30),
+});
+const shared = {
+  topics,
+  committed: await CommittedOffsets.open(join(folder, "committed-offsets.json")),
+  groups: new Groups(),
+  memory: new RequestMemory(wholeNumber("memory-mib", 2 ** 20) * 2 ** 20),
+  idleMs: 1000 * wholeNumber("idle-seconds", 86_400),
+  onReport,
+};
 const sockets = new Set<Socket>();
 
 const server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
+  if (sockets.size >= connections) return void socket.destroy();
   sockets.add(socket);
   socket.once("close", () => sockets.delete(socket));
   socket.on("error", () => {}); // `serve` hears of it, too.
-  serve(socket, shared, send).catch((error: unknown) => {
+  serve(socket, shared).catch((error: unknown) => {
     if (error instanceof ProtocolError) console.error(`${error.message}: the connection is closed`);
     else if (!socket.destroyed) console.error(String(error));
     socket.destroy();
@@ -64,7 +85,7 @@ async function stop(): Promise<void> {
   server.close();
   for (const socket of sockets) socket.destroy();
   await topics.close();
-  console.log(`sent ${JSON.stringify(Object.fromEntries(totals))}`);
+  for (const [means, { bytes, copied }] of sent) console.log(`sent ${bytes} bytes by ${means}, copied: ${copied}`);
 }
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void stop());

@@ -3,8 +3,7 @@ import type { Buffer } from "node:buffer";
 import { mkdir, open, readdir } from "node:fs/promises";
 import { type BatchHeader, checkProduced, place } from "./batch.ts";
 import { KafkaError } from "./errors.ts";
-import type { Moment } from "./records.ts";
-import { baseOffsetOf, type Range, Segment } from "./segment.ts";
+import { baseOffsetOf, type Moment, type Range, Segment } from "./segment.ts";
 
 /** Most bytes that are written, and flushed, together. */
 const groupBytes = 16 * 2 ** 20;
@@ -165,7 +164,7 @@ export class Partition {
     return this.#segments[low - 1];
   }
 
-  /** The first record of a time or later, in milliseconds since 1970, if there is one. */
+  /** See `Segment.firstSince`. */
   async firstSince(timestamp: number): Promise<Moment | undefined> {
     for (const segment of this.#segments) {
       if (segment.maxTimestamp < timestamp) continue;

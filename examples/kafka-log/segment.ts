@@ -2,16 +2,13 @@
 import { Buffer } from "node:buffer";
 import { stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { type FileChannel, openFile, type Target } from "sluice";
+import { type FileChannel, openFile, type Report, type Target } from "sluice";
 import { type BatchHeader, headerBytes, isIntact, readHeader } from "./batch.ts";
 import { KafkaError } from "./errors.ts";
-import { OffsetIndex } from "./offset-index.ts";
-import { firstSince, type Moment } from "./records.ts";
+import { type IndexEntry, OffsetIndex } from "./offset-index.ts";
 
-/** How much of a file is looked at at a time when the broker starts. */
-const windowBytes = 2 ** 20;
-/** For how many consumers at the end of the log it is remembered where that was. */
-const rememberedEnds = 64;
+/** How much of a file is read at a time to look for a batch, and to look at all of them when the broker starts. */
+const windowBytes = { search: 8 * 2 ** 10, start: 2 ** 20 } as const;
 
 /** Batches to send: a range of a segment, which nobody writes to any more. */
 export interface Range {
@@ -22,7 +19,11 @@ export interface Range {
   readonly toEnd: boolean;
 }
 
-export type Send = (channel: FileChannel, position: number, length: number, target: Target) => Promise<number>;
+export interface Moment {
+  readonly offset: number;
+  /** Milliseconds since 1970. */
+  readonly timestamp: number;
+}
 
 export class Segment {
   readonly baseOffset: number;
@@ -34,8 +35,6 @@ export class Segment {
   #maxTimestamp = -1;
   /** Whether a write that failed may have left something behind the last batch. */
   #unclean = false;
-  /** Offsets at which consumers will go on, with their positions. */
-  readonly #ends = new Map<number, number>();
 
   private constructor(channel: FileChannel, baseOffset: number) {
     this.#channel = channel;
@@ -59,7 +58,7 @@ export class Segment {
     try {
       const segment = new Segment(channel, baseOffset);
       const size = await channel.size();
-      for await (const header of batchesOf(channel, size, isLast)) {
+      for await (const header of batchesOf(channel, 0, size, { window: windowBytes.start, checked: isLast })) {
         if (header.baseOffset !== segment.nextOffset) break;
         segment.#note(header);
       }
@@ -136,62 +135,49 @@ export class Segment {
   }
 
   /**
-   * The batches from the one with the record of an offset on, as many whole ones as `most` bytes hold; undefined
-   * where that is none. Ranges end at batches that the index knows, where the next request can begin without a search.
+   * The batches from the one with the record of an offset on, as many whole ones as `most` bytes hold, or a few less: the
+   * index knows where they end. Undefined where that is none.
    *
    * @param orOne whether to give a first batch that is larger
    */
   async range(offset: number, most: number, orOne: boolean): Promise<Range | undefined> {
     const { position: limit, offset: nextOffset } = this.#published;
     if (offset >= nextOffset) return undefined;
-    const position = this.#ends.get(offset) ?? (await this.#find(offset));
+    const from = this.#index.last((entry) => entry.offset <= offset);
+    const found = await this.#find(from, limit, ({ baseOffset, records }) => offset < baseOffset + records);
+    if (found === undefined) throw new KafkaError("storageError");
+    const { position, bytes } = found;
     let end = Math.min(limit, position + most);
     if (end < limit) end = this.#index.last((entry) => entry.position <= end)?.position ?? 0;
     if (end <= position) {
-      const { bytes } = await this.#headerAt(position);
       if (bytes > most && !orOne) return undefined;
       end = position + bytes;
     }
-    if (end === limit) this.#remember(nextOffset, limit);
     return { segment: this, position, length: end - position, toEnd: end === limit };
   }
 
-  #remember(offset: number, position: number): void {
-    this.#ends.set(offset, position);
-    const [oldest] = this.#ends.keys();
-    if (this.#ends.size > rememberedEnds && oldest !== undefined) this.#ends.delete(oldest);
-  }
-
-  async #headerAt(position: number): Promise<BatchHeader> {
-    const header = readHeader(await readWhole(this.#channel, position, headerBytes));
-    if (header === undefined) throw new KafkaError("storageError");
-    return header;
-  }
-
-  /** The batch that holds an offset: from the index to the batch before, and on from header to header. */
-  async #find(offset: number): Promise<number> {
-    let position = this.#index.last((entry) => entry.offset <= offset)?.position ?? 0;
-    for (;;) {
-      const header = await this.#headerAt(position);
-      if (offset < header.baseOffset + header.records) return position;
-      position += header.bytes;
-    }
-  }
-
-  /** The first published record of a time or later, if there is one. */
+  /** Where the batch begins that has the first published record of a time or later, if there is one. */
   async firstSince(timestamp: number): Promise<Moment | undefined> {
-    let position = this.#index.last((entry) => entry.timestampBefore < timestamp)?.position ?? 0;
-    while (position < this.#published.position) {
-      const { maxTimestamp, bytes } = await this.#headerAt(position);
-      if (maxTimestamp >= timestamp) return firstSince(await readWhole(this.#channel, position, bytes), timestamp);
-      position += bytes;
-    }
+    const { position: limit } = this.#published;
+    const from = this.#index.last((entry) => entry.timestampBefore < timestamp);
+    const found = await this.#find(from, limit, ({ maxTimestamp }) => maxTimestamp >= timestamp);
+    return found && { offset: found.baseOffset, timestamp: found.maxTimestamp };
+  }
+
+  async #find(
+    from: IndexEntry | undefined,
+    limit: number,
+    holds: (batch: PlacedBatch) => boolean,
+  ): Promise<PlacedBatch | undefined> {
+    const window = windowBytes.search;
+    for await (const batch of batchesOf(this.#channel, from?.position ?? 0, limit, { window }))
+      if (holds(batch)) return batch;
     return undefined;
   }
 
-  /** Sends a range that `range()` gave. No byte of it is seen here. */
-  send({ position, length }: Range, target: Target, send: Send): Promise<number> {
-    return send(this.#channel, position, length, target);
+  /** Sends a range that `range()` gave: how many bytes it was. No byte of it is seen here. */
+  send({ position, length }: Range, target: Target, onReport: (report: Report) => void): Promise<number> {
+    return this.#channel.transferTo(position, length, target, { onReport });
   }
 
   close(): Promise<void> {
@@ -210,37 +196,40 @@ export function baseOffsetOf(name: string): number | undefined {
   return digits === undefined ? undefined : Number(digits);
 }
 
-async function readWhole(channel: FileChannel, position: number, length: number): Promise<Buffer> {
-  const buffer = Buffer.alloc(length);
-  for (let have = 0; have < length;) {
-    const bytes = await channel.read(buffer.subarray(have), position + have);
-    if (bytes === 0) throw new KafkaError("storageError");
-    have += bytes;
-  }
-  return buffer;
+interface PlacedBatch extends BatchHeader {
+  readonly position: number;
 }
 
-/** The headers of a file's batches, to its end or to the first that is no batch, not whole, or (if asked) not intact. */
-async function* batchesOf(channel: FileChannel, size: number, checked: boolean): AsyncGenerator<BatchHeader> {
+/**
+ * The batches of a range, to its end or to the first that is no batch, not whole, or (if asked) not intact.
+ *
+ * @param options.window how many bytes are read at a time, if one batch isn't longer that has to be checked
+ */
+async function* batchesOf(
+  channel: FileChannel,
+  from: number,
+  end: number,
+  options: { readonly window: number; readonly checked?: boolean },
+): AsyncGenerator<PlacedBatch> {
   let window = Buffer.alloc(0);
-  let start = 0;
+  let start = from;
   const bytesAt = async (position: number, length: number): Promise<Buffer> => {
     if (position + length > start + window.length) {
-      window = Buffer.alloc(Math.min(size - position, Math.max(length, windowBytes)));
+      window = Buffer.alloc(Math.min(end - position, Math.max(length, options.window)));
       start = position;
       for (let have = 0; have < window.length;) {
         const bytes = await channel.read(window.subarray(have), start + have);
-        if (bytes === 0) throw new Error(`segment cut at byte ${start + have} while it was read`);
+        if (bytes === 0) throw new KafkaError("storageError", { cause: `the file was cut at byte ${start + have}` });
         have += bytes;
       }
     }
     return window.subarray(position - start, position - start + length);
   };
-  for (let position = 0; position + headerBytes <= size;) {
+  for (let position = from; position + headerBytes <= end;) {
     const header = readHeader(await bytesAt(position, headerBytes));
-    if (header === undefined || position + header.bytes > size) return;
-    if (checked && !isIntact(await bytesAt(position, header.bytes))) return;
-    yield header;
+    if (header === undefined || position + header.bytes > end) return;
+    if (options.checked && !isIntact(await bytesAt(position, header.bytes))) return;
+    yield { ...header, position };
     position += header.bytes;
   }
 }

@@ -1,5 +1,6 @@
 /** The primitive types of Kafka's protocol (kafka.apache.org/protocol): big-endian numbers, and lengths before what has them. */
 import { Buffer } from "node:buffer";
+import { limits } from "./api.ts";
 
 /** What a client sent can't be understood: all that is left is to close its connection. */
 export class ProtocolError extends Error {}
@@ -8,6 +9,7 @@ export class ProtocolError extends Error {}
 export class Reader {
   readonly #bytes: Buffer;
   #at = 0;
+  #itemsLeft: number = limits.items;
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
@@ -64,9 +66,9 @@ export class Reader {
   nullableArray<T>(item: () => T): T[] | undefined {
     const length = this.int32();
     if (length === -1) return undefined;
-    if (length < 0) refuse(`an array of ${length} items`);
+    if (length < 0 || length > this.#itemsLeft) refuse(`an array of ${length} items`);
+    this.#itemsLeft -= length;
     const items: T[] = [];
-    // An absurd length meets the end of the request long before it costs anything.
     while (items.length < length) items.push(item());
     return items;
   }

@@ -1,5 +1,5 @@
 /** Fetch: batches from the log, of which nothing passes through here but where they lie. */
-import type { Api, Context, Part } from "../api.ts";
+import { type Api, type Context, limits, type Part } from "../api.ts";
 import { codeOf, errorCodes } from "../errors.ts";
 import type { Range } from "../segment.ts";
 import { type Reader, Writer } from "../wire.ts";
@@ -30,9 +30,9 @@ interface Gathered {
 
 function read(request: Reader, version: number): FetchRequest {
   request.int32(); // The replica: a consumer.
-  const maxWaitMs = request.int32();
+  const maxWaitMs = Math.min(request.int32(), limits.fetchWaitMs);
   const minBytes = request.int32();
-  const maxBytes = request.int32();
+  const maxBytes = Math.min(request.int32(), limits.fetchBytes);
   request.int8(); // The isolation: there are no transactions.
   if (version >= 7) {
     request.int32(); // The session, of which we make none: every request names all that it wants.
@@ -79,7 +79,7 @@ async function gather({ topics }: Context, request: FetchRequest): Promise<Gathe
 /** Gathers until there is enough, or an error to tell, or the time is up. Between two looks an append is waited for. */
 async function gatherEnough(context: Context, request: FetchRequest): Promise<Gathered> {
   let wake = () => {};
-  let isOver = false;
+  let isOver = context.closed.aborted;
   const over = () => {
     isOver = true;
     wake();

@@ -1,4 +1,4 @@
-/** ListOffsets: the first offset, the next one, or the first of a time. */
+/** ListOffsets: the first offset, the next one, or where the batch begins that has the first record of a time. */
 import type { Api, Context } from "../api.ts";
 import { codeOf, errorCodes } from "../errors.ts";
 import { Writer } from "../wire.ts";
@@ -37,17 +37,13 @@ export const listOffsets: Api = {
       partitions: request.array(() => ({ index: request.int32(), timestamp: request.int64() })),
     }));
     return async () => {
-      const answers = await Promise.all(
-        asked.map(async ({ topic, partitions }) => ({
-          topic,
-          partitions: await Promise.all(
-            partitions.map(async ({ index, timestamp }) => ({
-              index,
-              ...(await find(context, topic, index, timestamp)),
-            })),
-          ),
-        })),
-      );
+      const answers: { topic: string; partitions: (Found & { index: number })[] }[] = [];
+      for (const { topic, partitions } of asked) {
+        const found: (Found & { index: number })[] = [];
+        for (const { index, timestamp } of partitions)
+          found.push({ index, ...(await find(context, topic, index, timestamp)) });
+        answers.push({ topic, partitions: found });
+      }
       const writer = new Writer();
       if (version >= 2) writer.int32(0);
       writer.array(answers, ({ topic, partitions }) => {

@@ -12,7 +12,7 @@ export const metadata: Api = {
     const mayCreate = request.int8() !== 0;
     return async () => {
       const found: { name: string; error: number; partitions: number }[] = [];
-      for (const name of asked ?? topics.names) {
+      for (const name of new Set(asked ?? topics.names)) {
         try {
           const { length } = mayCreate ? await topics.partitionsOrNew(name) : topics.partitions(name);
           found.push({ name, error: errorCodes.none, partitions: length });

@@ -3,7 +3,7 @@
  * outlives the broker; -1 ("all"): the disk has it, which outlives the machine.
  */
 import type { Buffer } from "node:buffer";
-import { type Api, mostBytes } from "../api.ts";
+import { type Api, limits } from "../api.ts";
 import { codeOf, errorCodes, KafkaError } from "../errors.ts";
 import type { Topics } from "../topics.ts";
 import { ProtocolError, Writer } from "../wire.ts";
@@ -23,7 +23,7 @@ async function append(
   try {
     if (acks < -1 || acks > 1) throw new KafkaError("invalidRequiredAcks");
     if (batch === undefined) throw new KafkaError("invalidRecord");
-    if (batch.length > mostBytes.batch) throw new KafkaError("messageTooLarge");
+    if (batch.length > limits.batchBytes) throw new KafkaError("messageTooLarge");
     const baseOffset = await topics.partition(topic, index).append(batch, acks === -1);
     return { error: errorCodes.none, baseOffset };
   } catch (error) {
