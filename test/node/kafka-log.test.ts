@@ -81,30 +81,31 @@ await withProgram(
   "kcat",
   "kcat's compressed batches pass through untouched, and kafkajs reads them",
   async () => {
-    const folder = tempFolder();
-    await using broker = await startBroker(folder, { options: ["--partitions", "1"] });
-    const plain = lines(1, 20_000);
-    for (const codec of ["gzip", "snappy", "lz4", "zstd"]) {
-      await kcat(broker, ["-P", "-t", codec, "-z", codec], plain);
-      assert.is(await kcat(broker, ["-C", "-q", "-e", "-t", codec, "-o", "beginning"]), plain, codec);
-    }
-    const messages = await kafkajsConsumes(broker, "gzip", "reader", 20_000);
+    await using broker = await startBroker(tempFolder(), { options: ["--partitions", "1"] });
+    const plain = lines(1, 5000);
+    await Promise.all(
+      ["gzip", "snappy", "lz4", "zstd"].map(async (codec) => {
+        await kcat(broker, ["-P", "-t", codec, "-z", codec], plain);
+        assert.is(await kcat(broker, ["-C", "-q", "-e", "-t", codec, "-o", "beginning"]), plain, codec);
+      }),
+    );
+    const messages = await kafkajsConsumes(broker, "gzip", "reader", 5000);
     assert.is(messages.map(({ value }) => `${String(value)}\n`).join(""), plain);
     // What was sent is less than the half of what it stands for: nobody has unpacked it.
-    const sent = Object.values(await broker.stop()).reduce((sum, bytes) => sum + bytes, 0);
-    assert.ok(sent < (5 * 20_000 * 12) / 2, `${sent} bytes`);
+    const sent = Object.values(await broker.stop()).reduce((sum, { bytes }) => sum + bytes, 0);
+    assert.ok(sent < (5 * 5000 * 11) / 2, `${sent} bytes`);
   },
 );
 
 test("kafkajs produces and consumes in a group, which goes on where it was after a restart", async () => {
   const folder = tempFolder();
-  const big = Array.from({ length: 4 }, () => random(4 * MiB));
+  const big = Array.from({ length: 2 }, () => random(4 * MiB));
   const small = { key: "key", value: "first", headers: { name: "header" } };
   {
     await using broker = await startBroker(folder, { options: ["--partitions", "2"] });
     await kafkajsProduces(broker, "topic", [small, { key: "key", value: "second" }], true);
     for (const value of big) await kafkajsProduces(broker, "topic", [{ key: "key", value }]);
-    const messages = await kafkajsConsumes(broker, "topic", "group", 6);
+    const messages = await kafkajsConsumes(broker, "topic", "group", 4);
     assert.equal(
       messages.slice(0, 2).map(({ key, value, headers }) => [String(key), String(value), texts(headers)]),
       [
@@ -118,18 +119,18 @@ test("kafkajs produces and consumes in a group, which goes on where it was after
       big.map((value) => sha256(value)),
     );
     const sent = await broker.stop();
-    assert.ok((sent["sendfile"] ?? 0) > 16 * MiB, JSON.stringify(sent));
+    assert.ok((sent["sendfile"]?.bytes ?? 0) > 8 * MiB, JSON.stringify(sent));
     assert.is(sent["portable"], undefined);
   }
   await using broker = await startBroker(folder);
   await kafkajsProduces(broker, "topic", [{ key: "key", value: "last" }]);
   const [last] = await kafkajsConsumes(broker, "topic", "group", 1);
   assert.is(String(last?.value), "last");
-  assert.is(last?.offset, "6");
+  assert.is(last?.offset, "4");
   const admin = clientOf(broker).admin();
   await admin.connect();
   const offsets = await admin.fetchTopicOffsets("topic");
-  assert.equal(offsets.map(({ low, high }) => `${low} ${high}`).sort(), ["0 0", "0 7"]);
+  assert.equal(offsets.map(({ low, high }) => `${low} ${high}`).sort(), ["0 0", "0 5"]);
   await admin.disconnect();
 });
 
@@ -164,7 +165,7 @@ for (const candidate of candidates.usual.filter(({ name }) => name !== "node"))
     await kcat(broker, ["-P", "-t", "topic", "-p", "0", "-z", "gzip"], `first\n${value}\n`);
     const consumed = await kcat(broker, ["-C", "-q", "-e", "-t", "topic", "-p", "0", "-o", "beginning"]);
     assert.is(consumed, `first\n${value}\n`);
-    assert.ok(((await broker.stop())["sendfile"] ?? 0) > 400_000);
+    assert.ok(((await broker.stop())["sendfile"]?.bytes ?? 0) > 400_000);
   });
 
 test.run();

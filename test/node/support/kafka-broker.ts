@@ -7,6 +7,9 @@ import process from "node:process";
 import { promisify } from "node:util";
 import { root } from "../../support/root.ts";
 
+/** What the broker says of the log's bytes when it ends, by what moved them. */
+export type Sent = Readonly<Record<string, { readonly bytes: number; readonly copied: string }>>;
+
 export interface Broker extends AsyncDisposable {
   readonly port: number;
   readonly address: string;
@@ -15,10 +18,12 @@ export interface Broker extends AsyncDisposable {
   openFds(): number;
   /** CPU time that it has used, in seconds. */
   cpuSeconds(): number;
+  /** The most memory that it has had at a time, in MiB. */
+  peakMib(): number;
   /** Ends it at once, as a crash does. */
   kill(): Promise<void>;
-  /** Ends it in good order; answers how many bytes of segments it has sent by which means. */
-  stop(): Promise<Record<string, number>>;
+  /** Ends it in good order. */
+  stop(): Promise<Sent>;
 }
 
 export interface Starting {
@@ -63,12 +68,18 @@ export async function startBroker(folder: string, starting: Starting = {}): Prom
       const fields = fs.readFileSync(`/proc/${child.pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
       return (Number(fields[11]) + Number(fields[12])) / 100;
     },
+    peakMib() {
+      const status = fs.readFileSync(`/proc/${child.pid}/status`, "utf8");
+      return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024;
+    },
     kill: () => end("SIGKILL"),
     async stop() {
       await end("SIGTERM");
-      const sent = /^sent (.*)$/m.exec(output)?.[1];
-      if (sent === undefined) throw new Error(`the broker didn't stop in good order: ${complaints}`);
-      return JSON.parse(sent) as Record<string, number>;
+      if (child.exitCode !== 0) throw new Error(`the broker didn't stop in good order: ${complaints}`);
+      const lines = output.matchAll(/^sent (\d+) bytes by (\S+), copied: (\w+)$/gm);
+      return Object.fromEntries(
+        Array.from(lines, ([, bytes, means = "", copied = ""]) => [means, { bytes: Number(bytes), copied }]),
+      );
     },
     [Symbol.asyncDispose]: () => end("SIGKILL"),
   };
