@@ -67,7 +67,7 @@ export async function serve(socket: Socket, { memory, idleMs, onReport, ...share
   let waiting = 0;
   let isSending = false;
   // While a request waits for us, in a long poll, silence is no fault of the client's.
-  socket.setTimeout(idleMs, () => {
+  socket.setTimeout(idleMs).on("timeout", () => {
     if (waiting === 0 || isSending) socket.destroy();
   });
   const drop = () => {

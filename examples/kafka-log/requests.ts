@@ -3,16 +3,53 @@ import { Buffer } from "node:buffer";
 import { limits } from "./api.ts";
 import { ProtocolError } from "./wire.ts";
 
-/** What has come of a request whose end is still to come. */
-interface Half {
-  bytes: number;
-  /** Closes its connection. */
-  readonly drop: () => void;
+const blockBytes = 16 * 2 ** 10;
+
+/** What has come of a request whose end is still to come, in blocks that are used again: the garbage collector is too late. */
+class Half {
+  readonly #memory: RequestMemory;
+  readonly #drop: () => void;
+  readonly blocks: Buffer[] = [];
+  bytes = 0;
+  #isDropped = false;
+
+  /** @param drop closes its connection */
+  constructor(memory: RequestMemory, drop: () => void) {
+    this.#memory = memory;
+    this.#drop = drop;
+  }
+
+  append(bytes: Buffer): void {
+    for (let at = 0; at < bytes.length;) {
+      const offset = this.bytes % blockBytes;
+      const block = offset > 0 ? this.blocks.at(-1) : this.#memory.lend(this);
+      // Its blocks may be another's by now.
+      if (this.#isDropped || block === undefined) throw new ProtocolError("a request that took too much memory");
+      const copied = bytes.copy(block, offset, at);
+      at += copied;
+      this.bytes += copied;
+    }
+  }
+
+  /** The whole request; the half is empty again. */
+  take(): Buffer {
+    const whole = Buffer.concat(this.blocks, this.bytes);
+    this.#memory.giveBack(this);
+    this.bytes = 0;
+    return whole;
+  }
+
+  drop(): void {
+    this.#isDropped = true;
+    this.#memory.giveBack(this);
+    this.#drop();
+  }
 }
 
 export class RequestMemory {
   readonly #most: number;
   #used = 0;
+  readonly #free: Buffer[] = [];
   /** In the order in which they were begun. */
   readonly #halves = new Set<Half>();
 
@@ -31,60 +68,56 @@ export class RequestMemory {
     return () => (this.#used -= bytes);
   }
 
-  /**
-   * Takes in how large a half has become; 0 when it is one no longer. Where all are too much, the oldest goes: who means
-   * to send its request to the end is soon through with it.
-   */
-  resize(half: Half, bytes: number): void {
-    this.#used += bytes - half.bytes;
-    half.bytes = bytes;
-    if (bytes === 0) this.#halves.delete(half);
-    else this.#halves.add(half);
+  /** Where all are too much, the oldest half goes: who means to send a request to its end is soon through with it. */
+  lend(half: Half): Buffer | undefined {
+    this.#halves.add(half);
     for (const oldest of this.#halves) {
-      if (this.#used <= this.#most) return;
-      this.resize(oldest, 0);
+      if (this.#used + blockBytes <= this.#most) break;
       oldest.drop();
     }
+    if (!this.#halves.has(half)) return undefined;
+    this.#used += blockBytes;
+    const block = this.#free.pop() ?? Buffer.allocUnsafeSlow(blockBytes);
+    half.blocks.push(block);
+    return block;
+  }
+
+  giveBack(half: Half): void {
+    this.#halves.delete(half);
+    this.#used -= blockBytes * half.blocks.length;
+    this.#free.push(...half.blocks.splice(0));
   }
 }
 
-/** Cuts what a client sends into requests. A half takes at most twice what has come of it, whatever length it claims. */
+/** Cuts what a client sends into requests, each with its length before it. A half takes what has come, not what it claims. */
 export async function* requestsOf(
   chunks: AsyncIterable<Buffer>,
   memory: RequestMemory,
   drop: () => void,
 ): AsyncGenerator<Buffer> {
-  const half: Half = { bytes: 0, drop };
-  let buffer = Buffer.alloc(0);
-  let have = 0;
+  const half = new Half(memory, drop);
   try {
     for await (const chunk of chunks) {
       for (let at = 0; at < chunk.length;) {
-        const wanted = have < 4 ? 4 : 4 + lengthIn(buffer);
-        const end = Math.min(wanted, have + chunk.length - at);
-        if (end > buffer.length) {
-          const larger = Buffer.allocUnsafe(Math.min(wanted, Math.max(end, 2 * buffer.length)));
-          buffer.copy(larger, 0, 0, have);
-          buffer = larger;
-        }
-        at += chunk.copy(buffer, have, at, at + end - have);
-        have = end;
-        if (have < 4 || have < 4 + lengthIn(buffer)) continue;
-        memory.resize(half, 0);
-        yield buffer;
-        buffer = Buffer.alloc(0);
-        have = 0;
+        const [first = chunk.subarray(at), have] = [half.blocks[0], half.bytes];
+        const known = have > 0 ? have : first.length;
+        const end = at + (known < 4 ? 4 : sizeIn(first)) - have;
+        const part = chunk.subarray(at, end);
+        at += part.length;
+        // Small ones mostly come whole.
+        if (have === 0 && known >= 4 && at === end) yield part;
+        else half.append(part);
+        if (half.bytes >= 4 && half.bytes === sizeIn(half.blocks[0] ?? part)) yield half.take();
       }
-      memory.resize(half, buffer.length);
     }
+    if (half.bytes > 0) throw new ProtocolError("the connection ended within a request");
   } finally {
-    memory.resize(half, 0);
+    memory.giveBack(half);
   }
-  if (have > 0) throw new ProtocolError("the connection ended within a request");
 }
 
-function lengthIn(buffer: Buffer): number {
-  const length = buffer.readInt32BE(0);
+function sizeIn(bytes: Buffer): number {
+  const length = bytes.readInt32BE(0);
   if (length < 0 || length > limits.requestBytes) throw new ProtocolError(`a request of ${length} bytes`);
-  return length;
+  return 4 + length;
 }

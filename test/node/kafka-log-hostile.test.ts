@@ -59,7 +59,7 @@ test("what can't be appended is answered with Kafka's error, and changes nothing
   assert.is(await errorOf(changed(60, 9)), codes.invalidRecord, "more records than offsets");
   assert.is(await errorOf(good.subarray(0, 60)), codes.invalidRecord, "less than a head");
   assert.is(await errorOf(Buffer.alloc(0)), codes.invalidRecord);
-  assert.is(await errorOf(batchOf([Buffer.alloc(16 * MiB)])), codes.tooLarge);
+  assert.is(await errorOf(Buffer.alloc(16 * MiB + 1)), codes.tooLarge);
   assert.is(await errorOf(good, { acks: 2 }), codes.invalidAcks);
   assert.is(await errorOf(good, { partition: 1 }), codes.unknownTopic);
   assert.is(await errorOf(good, { partition: -1 }), codes.unknownTopic);
@@ -249,13 +249,13 @@ test("a thousand connections with half-sent huge requests: memory and descriptor
     for (let index = 0; index < 5; index++) assert.is((await client.produce("topic", batchOf([body]))).error, 0);
   };
   await honest();
-  await waitFor("all to be read or closed", () => sockets.every((each) => each.closed || each.writableLength === 0));
+  const left = () => sockets.filter(({ closed }) => !closed).length;
+  const most = Math.ceil((64 * MiB) / body.length);
+  await waitFor("those that are too much to be closed", () => left() <= most, 20_000);
   await honest();
-  const left = sockets.filter(({ closed }) => !closed).length;
-  // A half takes up to twice its bytes.
-  assert.ok(left >= 50 && left <= 110, `${left} are left`);
+  assert.ok(left() > most / 2, `${left()} are left`);
   assert.match(broker.complaints, /take too much memory/);
-  assert.ok(broker.peakMib() < 400, `${broker.peakMib()} MiB, of 600 that were sent`);
+  assert.ok(broker.peakMib() < 300, `${broker.peakMib()} MiB, of 600 that were sent`);
   for (const socket of sockets) socket.destroy();
   assert.ok(await settles(() => broker.openFds() <= before, 5000), `${broker.openFds()} open, ${before} before`);
   assert.is((await client.fetchAll("topic")).length, 10);
@@ -263,22 +263,18 @@ test("a thousand connections with half-sent huge requests: memory and descriptor
 
 test("silent and stuck clients are let go, slow readers and long polls aren't", async () => {
   await using broker = await startBroker(tempFolder(), { options: ["--partitions", "1", "--idle-seconds", "1"] });
-  const before = broker.openFds();
   const batches = Array.from({ length: 4 }, (_, seed) => batchOf([randomBytes(4 * MiB, seed)]));
   {
     using client = await KafkaClient.connect(broker.port);
     await client.createTopic("topic");
     for (const batch of batches) assert.is((await client.produce("topic", batch)).error, 0);
   }
+  await sleep(50);
+  const before = broker.openFds();
   const everything = frame(1, 4, 1, fetchBody([{ topic: "topic", offset: 0 }]));
   const silent = async () => {
     using client = await KafkaClient.connect(broker.port);
     await once(client.socket, "close");
-  };
-  const stuck = async () => {
-    using client = await KafkaClient.connect(broker.port);
-    client.socket.pause().write(everything);
-    await waitFor("the broker to give up", () => broker.openFds() <= beforeStuck - 2);
   };
   const slow = async () => {
     const socket = connect({ port: broker.port, host: "127.0.0.1" });
@@ -298,10 +294,10 @@ test("silent and stuck clients are let go, slow readers and long polls aren't", 
     const [fetched] = await client.fetch([{ topic: "topic", offset: 4 }], { maxWaitMs: 2500, minBytes: 1 });
     assert.equal(fetched, { error: 0, highWatermark: 4, records: Buffer.alloc(0) });
   };
-  const all = [silent(), stuck(), slow(), polling()];
-  await waitFor("four connections", () => broker.openFds() >= before + 4);
-  const beforeStuck = broker.openFds();
-  await Promise.all(all);
+  await Promise.all([silent(), slow(), polling()]);
+  using stuck = await KafkaClient.connect(broker.port);
+  stuck.socket.pause().write(everything);
+  await waitFor("the broker to have it", () => broker.openFds() > before);
   assert.ok(await settles(() => broker.openFds() <= before, 5000), `${broker.openFds()} open, ${before} before`);
 });
 
