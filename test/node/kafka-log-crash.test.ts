@@ -65,7 +65,7 @@ const kafkajsLoad: Load = async ({ address }, note) => {
     }
   };
   const ends = await Promise.allSettled([0, 1, 0, 1].map(produce));
-  for (const end of ends) assert.match(String(end.status === "rejected" && end.reason), /^KafkaJS(?!.*assert)/);
+  for (const end of ends) assert.match(String(end.status === "rejected" && end.reason), /^KafkaJS/);
   await producer.disconnect();
 };
 
