@@ -12,6 +12,7 @@ export const {
   lease,
   explain,
   map,
+  proxy,
   createRing,
   openRing,
   createPipe,

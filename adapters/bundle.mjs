@@ -21,14 +21,18 @@ rmSync(new URL(folder, root), { recursive: true, force: true });
  * import nothing else.
  */
 const groups = [
-  { name: "sluice", test: /\/(core|adapters\/shared)\/(?!fetch|streams)/ },
+  { name: "sluice", test: /\/(core|adapters\/shared)\/(?!fetch|streams|wasi)/ },
   { name: "streams", test: /\/adapters\/shared\/streams\// },
 ];
 
+/** Started by their paths, from beside the command line. */
+const programs = { "cli/child.js": "cli/ipc/child.js" };
+
 async function write(names, output) {
+  const input = names.map((name) => [name.replace(/\.js$/, ""), `dist/adapters/${programs[name] ?? name}`]);
   const bundle = await rolldown({
     cwd: fileURLToPath(root),
-    input: Object.fromEntries(names.map((name) => [name.replace(/\.js$/, ""), `dist/adapters/${name}`])),
+    input: Object.fromEntries(input),
     // What comes by name stays a dependency.
     external: (id) => !/^[./]/.test(id) && !id.startsWith("dist/"),
     platform: "neutral",
@@ -40,9 +44,9 @@ async function write(names, output) {
 const portable = (name) => name === "portable.js";
 // As deep as adapters/shared, from where the way to the native library is the same.
 const chunkFileNames = "shared/[name]-[hash].js";
-await write(
-  entries.filter((name) => !portable(name)),
-  { chunkFileNames, codeSplitting: { groups } },
-);
+await write([...entries.filter((name) => !portable(name)), ...Object.keys(programs)], {
+  chunkFileNames,
+  codeSplitting: { groups },
+});
 // By itself: what it shares with the others would bring it their node: modules.
 await write(entries.filter(portable), {});

@@ -12,6 +12,7 @@ import { httpSlowClients } from "./suites/http-slow-clients.ts";
 import { ipc } from "./suites/ipc.ts";
 import { largeFile } from "./suites/large-file.ts";
 import { map } from "./suites/map.ts";
+import { proxy } from "./suites/proxy.ts";
 import { memory } from "./suites/memory.ts";
 import { runtimes } from "./suites/runtimes.ts";
 import { smallBody } from "./suites/small-body.ts";
@@ -24,6 +25,7 @@ const suites: Readonly<Record<string, readonly Suite[]>> = {
   cost: [cost],
   curve: [curve],
   map: [map],
+  proxy: [proxy],
   memory: [memory],
   runtimes: [runtimes],
   http: [http, httpSlowClients],

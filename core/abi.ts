@@ -116,10 +116,45 @@ export const symbols = {
     names: ["context", "outcomes", "capacity"],
     doc: "Takes up to `capacity` outcomes from the context and returns how many.",
   }),
+  sluice_pair_open: define({
+    args: ["i32", "i32", "i32"],
+    names: ["context", "a", "b"],
+    doc: "Duplicates the descriptors of two connections into a new pair and returns its handle.",
+  }),
+  sluice_pair_start: define({
+    args: ["i32", "buffer", "buffer", "u32", "buffer", "u32"],
+    names: ["pair", "request", "to_b", "to_b_length", "to_a", "to_a_length"],
+    doc: "Starts moving bytes between the two, after those given here; request.head is how many of those for b count nowhere. One outcome arrives at the context.",
+  }),
+  sluice_pair_stop: define({
+    args: ["i32"],
+    names: ["pair"],
+    doc: "Asks a started pair to end; its outcome says what had moved. Others ignore it.",
+  }),
+  sluice_pair_progress: define({
+    args: ["i32", "buffer"],
+    names: ["pair", "progress"],
+    doc: "Writes how many bytes have moved, for how long none has, and whose peers have ended (bit 0: a's, 1: b's), without disturbing the pair.",
+  }),
+  sluice_pair_reap: define({
+    args: ["i32", "buffer", "u32"],
+    names: ["context", "outcomes", "capacity"],
+    doc: "Takes up to `capacity` outcomes of pairs from the context and returns how many.",
+  }),
+  sluice_pair_close: define({
+    args: ["i32", "u32"],
+    names: ["pair", "reset"],
+    doc: "Closes both duplicates and frees the handle; a started pair is stopped and forgotten. With `reset`, TCP connections are aborted (RST) and others shut down, whoever else has them open.",
+  }),
   sluice_attempt: define({
     args: ["i32", "i32", "buffer", "buffer", "buffer", "u32"],
     names: ["source", "target", "request", "outcome", "head", "head_length"],
     doc: "One bounded attempt on the calling thread that never waits: resident pages, room in the socket, or `blocked`. A head goes before them, in the same segment.",
+  }),
+  sluice_run: define({
+    args: ["i32", "i32", "buffer", "buffer"],
+    names: ["source", "target", "request", "outcome"],
+    doc: "One attempt between two regular files, run to its end on the calling thread, which waits for disks: for hosts that can't return promises. -EINVAL for other ends.",
   }),
   sluice_send: define({
     args: ["i32", "buffer", "u32", "u32"],
@@ -130,6 +165,11 @@ export const symbols = {
     args: ["buffer", "buffer", "u32"],
     names: ["root", "path", "cached"],
     doc: "Opens a path for reading that is resolved beneath a root folder and never leaves it (openat2, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS; Linux 5.6). With `cached`, -EAGAIN where a disk would have to be asked (RESOLVE_CACHED; 5.12). To be closed by sluice_close.",
+  }),
+  sluice_open_at: define({
+    args: ["i32", "buffer", "u32"],
+    names: ["folder", "path", "flags"],
+    doc: "Opens a path that is resolved beneath an open folder and never leaves it, as sluice_open_beneath does, by `openFlags`: for writing and creating, too (mode 0666 less the umask). To be closed by sluice_close.",
   }),
   sluice_closes_quickly: define({
     args: ["i32"],
@@ -150,6 +190,11 @@ export const symbols = {
     args: ["i32"],
     names: ["fd"],
     doc: "Closes a descriptor that sluice_duplicate, sluice_open_beneath or sluice_context_lifeline gave.",
+  }),
+  sluice_shutdown: define({
+    args: ["i32", "u32"],
+    names: ["socket", "how"],
+    doc: "shutdown(2): 0 for SHUT_RD, 1 for SHUT_WR, 2 for both.",
   }),
   sluice_probe: define({
     args: ["u32"],
@@ -348,6 +393,14 @@ export const leaseTypes = { read: 1, write: 2 } as const;
 /** What `sluice_lock` makes of a range. */
 export const lockTypes = { none: 0, shared: 1, exclusive: 2 } as const;
 
+/** How a pair ended: both directions have; one reached its limit; it was stopped; a connection failed. */
+export const pairEnds = { ended: 0, limit: 1, stopped: 2, failed: 3 } as const;
+
+/**
+ * Bits of `pair_request.flags`: large flows may be spliced; what is given has used up the limit of a direction, and was cut.
+ */
+export const pairFlags = { splice: 1, cut_to_b: 2, cut_to_a: 4 } as const;
+
 /** Bits of `request.flags`. */
 export const requestFlags = {
   dontcache: 1,
@@ -387,6 +440,18 @@ export const fdFlags = {
   stream: 16,
   listening: 32,
   path: 64,
+} as const;
+
+/** Bits of `sluice_open_at`'s flags. `path`: a descriptor for its place alone (O_PATH). */
+export const openFlags = {
+  read: 1,
+  write: 2,
+  create: 4,
+  exclusive: 8,
+  truncate: 16,
+  directory: 32,
+  noFollow: 64,
+  path: 128,
 } as const;
 
 /** Bits of `interface.features`. */
@@ -440,6 +505,26 @@ export const records = {
     modified_ns: "i64",
     changed_ns: "i64",
   },
+  pair_request: { flags: "u32", head: "u32", most_to_b: "i64", most_to_a: "i64" },
+  pair_outcome: {
+    pair: "i32",
+    end: "u32",
+    error: "i32",
+    failed: "u32",
+    to_b_bytes: "i64",
+    to_b_spliced: "i64",
+    to_b_stranded: "i64",
+    to_b_syscalls: "i64",
+    to_b_waits: "i64",
+    to_a_bytes: "i64",
+    to_a_spliced: "i64",
+    to_a_stranded: "i64",
+    to_a_syscalls: "i64",
+    to_a_waits: "i64",
+    ended: "u32",
+    reserved: "u32",
+  },
+  pair_progress: { to_b_bytes: "i64", to_a_bytes: "i64", idle_ns: "i64", hung_up: "u32", reserved: "u32" },
   extent: { start: "i64", end: "i64" },
   times: { access_s: "i64", access_ns: "i64", modify_s: "i64", modify_ns: "i64" },
   interface: { features: "u32", reserved: "u32" },
@@ -456,6 +541,8 @@ export const records = {
     blocking_workers: "u32",
     pooled_pipes: "u32",
     leases: "u32",
+    pairs: "u32",
+    relays: "u32",
     rings: "u32",
     ring_waits: "u32",
   },
@@ -469,6 +556,8 @@ export const limits = {
   inline_copy_bytes: 65536,
   /** Bytes of an engine turn on a socket or pipe. */
   turn_bytes: 2097152,
+  /** Bytes that a direction of a pair moves before the others have their turn. */
+  pair_turn_bytes: 1048576,
   /** Memory up to here is copied when a job is opened, so that its owner may do with it what he likes. */
   copied_memory_bytes: 65536,
   /** What the offset of a mapping is a multiple of: 64 KiB, the largest page size of Linux. */
@@ -525,6 +614,9 @@ function codec<L extends Layout>(layout: L): RecordCodec<L> {
 
 export const requestRecord = codec(records.request);
 export const outcomeRecord = codec(records.outcome);
+export const pairRequestRecord = codec(records.pair_request);
+export const pairOutcomeRecord = codec(records.pair_outcome);
+export const pairProgressRecord = codec(records.pair_progress);
 export const inspectionRecord = codec(records.inspection);
 export const memoryRecord = codec(records.memory);
 export const outletRecord = codec(records.outlet);
@@ -540,7 +632,7 @@ export const pipeEndsRecord = codec(records.pipe_ends);
 export const censusRecord = codec(records.census);
 
 /** FNV-1a over everything above that the C side must agree with; a positive 31-bit number. */
-export const abiFingerprint: number = (() => {
+export const abiFingerprint: number = /* @__PURE__ */ (() => {
   const shape = Object.entries(symbols).map(([name, { args }]) => [name, args]);
   const text = JSON.stringify([
     shape,
@@ -553,6 +645,9 @@ export const abiFingerprint: number = (() => {
     leaseTypes,
     lockTypes,
     requestFlags,
+    openFlags,
+    pairEnds,
+    pairFlags,
     copyNotices,
     records,
     limits,

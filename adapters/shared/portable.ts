@@ -8,7 +8,7 @@ import type { TargetEnd } from "./ends/target.ts";
 import { codeOf, saysClosed } from "./system-error.ts";
 
 /** Larger chunks stopped helping TLS and TCP fallbacks elsewhere: CPython went from 16 to 256 KiB for +62 % and more. */
-const chunkBytes = 256 * 1024;
+export const chunkBytes = 256 * 1024;
 
 /** How long to wait where the runtime reads a descriptor that says EAGAIN, in milliseconds. */
 const retryMs = 5;

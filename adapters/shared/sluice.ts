@@ -3,6 +3,7 @@ import { interfaceRecord, nicFlags } from "../../core/abi.ts";
 import { errnoName } from "../../core/errno.ts";
 import { TransferError } from "../../core/error.ts";
 import type { Explanation } from "../../core/explain.ts";
+import type { ProxyOptions, ProxyReport } from "../../core/proxy.ts";
 import type { Report } from "../../core/report.ts";
 import type { TransferOptions } from "../../core/request.ts";
 import type { TeeOptions, TeeReport } from "../../core/tee.ts";
@@ -17,6 +18,7 @@ import type {
   LeaseOptions,
   LeaseSource,
   MappedFile,
+  ProxyEnd,
   Source,
   Target,
 } from "./api.ts";
@@ -29,6 +31,7 @@ import { explain } from "./explain.ts";
 import { callFailed } from "./system-error.ts";
 import { type Machine, machineOf } from "./machine.ts";
 import { map, type Mappable } from "./map/map.ts";
+import { proxy } from "./proxy/proxy.ts";
 import type { Runtime } from "./runtime.ts";
 import { createPipe, createRing, openRing, type Pipe } from "./ring/create.ts";
 import type { SharedRing } from "./ring/shared-ring.ts";
@@ -43,6 +46,7 @@ export interface Sluice {
   lease(source: LeaseSource, type: LeaseType, options?: LeaseOptions): Promise<Lease>;
   explain(source: Source, target: Target, options?: TransferOptions): Promise<Explanation>;
   map(file: Mappable, options?: MapOptions): MappedFile;
+  proxy(a: ProxyEnd, b: ProxyEnd, options?: ProxyOptions): Promise<ProxyReport>;
   createRing(options?: RingOptions): Promise<SharedRing>;
   openRing(ring: string | URL | number | HasFd): Promise<SharedRing>;
   createPipe(options?: { readonly bytes?: number | undefined }): Promise<Pipe>;
@@ -72,6 +76,7 @@ export function createSluice(runtime: Runtime): Sluice {
     lease: async (source, type, options) => lease(known(), source, type, options),
     explain: async (source, target, options) => explain(known(), source, target, options),
     map: (file, options) => map(known(), file, options),
+    proxy: async (a, b, options) => proxy(known(), a, b, options),
     createRing: async (options) => createRing(known(), options),
     openRing: async (ring) => openRing(known(), ring),
     createPipe: async (options) => createPipe(known(), options),

@@ -22,6 +22,7 @@ export type HelperName =
   | "memory_loop"
   | "ways"
   | "heads"
+  | "proxy_peer"
   | "two_processes";
 
 /** Of all sources: they include each other's headers. */

@@ -2,9 +2,10 @@
 #ifndef SLUICE_H
 #define SLUICE_H
 
+#include <errno.h>
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 187805755
+#define SLUICE_ABI_FINGERPRINT 936802193
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
@@ -96,6 +97,30 @@ enum {
 };
 
 enum {
+    SLUICE_OPEN_READ = 1,
+    SLUICE_OPEN_WRITE = 2,
+    SLUICE_OPEN_CREATE = 4,
+    SLUICE_OPEN_EXCLUSIVE = 8,
+    SLUICE_OPEN_TRUNCATE = 16,
+    SLUICE_OPEN_DIRECTORY = 32,
+    SLUICE_OPEN_NO_FOLLOW = 64,
+    SLUICE_OPEN_PATH = 128,
+};
+
+enum {
+    SLUICE_PAIR_END_ENDED = 0,
+    SLUICE_PAIR_END_LIMIT = 1,
+    SLUICE_PAIR_END_STOPPED = 2,
+    SLUICE_PAIR_END_FAILED = 3,
+};
+
+enum {
+    SLUICE_PAIR_SPLICE = 1,
+    SLUICE_PAIR_CUT_TO_B = 2,
+    SLUICE_PAIR_CUT_TO_A = 4,
+};
+
+enum {
     SLUICE_COPY_UNTOLD = 0,
     SLUICE_COPY_NONE = 1,
     SLUICE_COPY_SOME = 2,
@@ -140,6 +165,7 @@ enum {
     SLUICE_INLINE_BYTES = 262144,
     SLUICE_INLINE_COPY_BYTES = 65536,
     SLUICE_TURN_BYTES = 2097152,
+    SLUICE_PAIR_TURN_BYTES = 1048576,
     SLUICE_COPIED_MEMORY_BYTES = 65536,
     SLUICE_MAP_ALIGNMENT = 65536,
 };
@@ -198,6 +224,43 @@ struct sluice_inspection {
     int64_t changed_ns;
 };
 _Static_assert(sizeof(struct sluice_inspection) == 88, "sluice_inspection");
+
+struct sluice_pair_request {
+    uint32_t flags;
+    uint32_t head;
+    int64_t most_to_b;
+    int64_t most_to_a;
+};
+_Static_assert(sizeof(struct sluice_pair_request) == 24, "sluice_pair_request");
+
+struct sluice_pair_outcome {
+    int32_t pair;
+    uint32_t end;
+    int32_t error;
+    uint32_t failed;
+    int64_t to_b_bytes;
+    int64_t to_b_spliced;
+    int64_t to_b_stranded;
+    int64_t to_b_syscalls;
+    int64_t to_b_waits;
+    int64_t to_a_bytes;
+    int64_t to_a_spliced;
+    int64_t to_a_stranded;
+    int64_t to_a_syscalls;
+    int64_t to_a_waits;
+    uint32_t ended;
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct sluice_pair_outcome) == 104, "sluice_pair_outcome");
+
+struct sluice_pair_progress {
+    int64_t to_b_bytes;
+    int64_t to_a_bytes;
+    int64_t idle_ns;
+    uint32_t hung_up;
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct sluice_pair_progress) == 32, "sluice_pair_progress");
 
 struct sluice_extent {
     int64_t start;
@@ -271,10 +334,71 @@ struct sluice_census {
     uint32_t blocking_workers;
     uint32_t pooled_pipes;
     uint32_t leases;
+    uint32_t pairs;
+    uint32_t relays;
     uint32_t rings;
     uint32_t ring_waits;
 };
-_Static_assert(sizeof(struct sluice_census) == 32, "sluice_census");
+_Static_assert(sizeof(struct sluice_census) == 40, "sluice_census");
+
+/* The errnos that JavaScript knows by name (core/errno.ts) have these numbers here. */
+_Static_assert(EPERM == 1, "EPERM");
+_Static_assert(ENOENT == 2, "ENOENT");
+_Static_assert(EINTR == 4, "EINTR");
+_Static_assert(EIO == 5, "EIO");
+_Static_assert(ENXIO == 6, "ENXIO");
+_Static_assert(EBADF == 9, "EBADF");
+_Static_assert(EAGAIN == 11, "EAGAIN");
+_Static_assert(ENOMEM == 12, "ENOMEM");
+_Static_assert(EACCES == 13, "EACCES");
+_Static_assert(EFAULT == 14, "EFAULT");
+_Static_assert(EBUSY == 16, "EBUSY");
+_Static_assert(EEXIST == 17, "EEXIST");
+_Static_assert(EXDEV == 18, "EXDEV");
+_Static_assert(ENODEV == 19, "ENODEV");
+_Static_assert(ENOTDIR == 20, "ENOTDIR");
+_Static_assert(EISDIR == 21, "EISDIR");
+_Static_assert(EINVAL == 22, "EINVAL");
+_Static_assert(ENFILE == 23, "ENFILE");
+_Static_assert(EMFILE == 24, "EMFILE");
+_Static_assert(ENOTTY == 25, "ENOTTY");
+_Static_assert(ETXTBSY == 26, "ETXTBSY");
+_Static_assert(EFBIG == 27, "EFBIG");
+_Static_assert(ENOSPC == 28, "ENOSPC");
+_Static_assert(ESPIPE == 29, "ESPIPE");
+_Static_assert(EROFS == 30, "EROFS");
+_Static_assert(EMLINK == 31, "EMLINK");
+_Static_assert(EPIPE == 32, "EPIPE");
+_Static_assert(EDEADLK == 35, "EDEADLK");
+_Static_assert(ENAMETOOLONG == 36, "ENAMETOOLONG");
+_Static_assert(ENOLCK == 37, "ENOLCK");
+_Static_assert(ENOSYS == 38, "ENOSYS");
+_Static_assert(ENOTEMPTY == 39, "ENOTEMPTY");
+_Static_assert(ELOOP == 40, "ELOOP");
+_Static_assert(ENODATA == 61, "ENODATA");
+_Static_assert(EBADMSG == 74, "EBADMSG");
+_Static_assert(EOVERFLOW == 75, "EOVERFLOW");
+_Static_assert(EILSEQ == 84, "EILSEQ");
+_Static_assert(ENOTSOCK == 88, "ENOTSOCK");
+_Static_assert(EMSGSIZE == 90, "EMSGSIZE");
+_Static_assert(ENOPROTOOPT == 92, "ENOPROTOOPT");
+_Static_assert(EOPNOTSUPP == 95, "EOPNOTSUPP");
+_Static_assert(ENETDOWN == 100, "ENETDOWN");
+_Static_assert(ENETUNREACH == 101, "ENETUNREACH");
+_Static_assert(ECONNABORTED == 103, "ECONNABORTED");
+_Static_assert(ECONNRESET == 104, "ECONNRESET");
+_Static_assert(ENOBUFS == 105, "ENOBUFS");
+_Static_assert(ENOTCONN == 107, "ENOTCONN");
+_Static_assert(ETIMEDOUT == 110, "ETIMEDOUT");
+_Static_assert(ECONNREFUSED == 111, "ECONNREFUSED");
+_Static_assert(EHOSTUNREACH == 113, "EHOSTUNREACH");
+_Static_assert(EALREADY == 114, "EALREADY");
+_Static_assert(EINPROGRESS == 115, "EINPROGRESS");
+_Static_assert(ESTALE == 116, "ESTALE");
+_Static_assert(EDQUOT == 122, "EDQUOT");
+_Static_assert(ECANCELED == 125, "ECANCELED");
+_Static_assert(EOWNERDEAD == 130, "EOWNERDEAD");
+_Static_assert(ENOTRECOVERABLE == 131, "ENOTRECOVERABLE");
 
 /* Every function returns zero or a positive answer, or a negative errno. */
 
@@ -332,14 +456,38 @@ SLUICE_EXPORT int32_t sluice_job_outstanding(int32_t job);
 /* Takes up to `capacity` outcomes from the context and returns how many. */
 SLUICE_EXPORT int32_t sluice_reap(int32_t context, void *outcomes, uint32_t capacity);
 
+/* Duplicates the descriptors of two connections into a new pair and returns its handle. */
+SLUICE_EXPORT int32_t sluice_pair_open(int32_t context, int32_t a, int32_t b);
+
+/* Starts moving bytes between the two, after those given here; request.head is how many of those for b count nowhere. One outcome arrives at the context. */
+SLUICE_EXPORT int32_t sluice_pair_start(int32_t pair, void *request, void *to_b, uint32_t to_b_length, void *to_a, uint32_t to_a_length);
+
+/* Asks a started pair to end; its outcome says what had moved. Others ignore it. */
+SLUICE_EXPORT int32_t sluice_pair_stop(int32_t pair);
+
+/* Writes how many bytes have moved, for how long none has, and whose peers have ended (bit 0: a's, 1: b's), without disturbing the pair. */
+SLUICE_EXPORT int32_t sluice_pair_progress(int32_t pair, void *progress);
+
+/* Takes up to `capacity` outcomes of pairs from the context and returns how many. */
+SLUICE_EXPORT int32_t sluice_pair_reap(int32_t context, void *outcomes, uint32_t capacity);
+
+/* Closes both duplicates and frees the handle; a started pair is stopped and forgotten. With `reset`, TCP connections are aborted (RST) and others shut down, whoever else has them open. */
+SLUICE_EXPORT int32_t sluice_pair_close(int32_t pair, uint32_t reset);
+
 /* One bounded attempt on the calling thread that never waits: resident pages, room in the socket, or `blocked`. A head goes before them, in the same segment. */
 SLUICE_EXPORT int32_t sluice_attempt(int32_t source, int32_t target, void *request, void *outcome, void *head, uint32_t head_length);
+
+/* One attempt between two regular files, run to its end on the calling thread, which waits for disks: for hosts that can't return promises. -EINVAL for other ends. */
+SLUICE_EXPORT int32_t sluice_run(int32_t source, int32_t target, void *request, void *outcome);
 
 /* One write to a socket that never waits (MSG_DONTWAIT): how many bytes it took. With `more`, they may share a segment with what follows (MSG_MORE). */
 SLUICE_EXPORT int32_t sluice_send(int32_t socket, void *bytes, uint32_t length, uint32_t more);
 
 /* Opens a path for reading that is resolved beneath a root folder and never leaves it (openat2, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS; Linux 5.6). With `cached`, -EAGAIN where a disk would have to be asked (RESOLVE_CACHED; 5.12). To be closed by sluice_close. */
 SLUICE_EXPORT int32_t sluice_open_beneath(void *root, void *path, uint32_t cached);
+
+/* Opens a path that is resolved beneath an open folder and never leaves it, as sluice_open_beneath does, by `openFlags`: for writing and creating, too (mode 0666 less the umask). To be closed by sluice_close. */
+SLUICE_EXPORT int32_t sluice_open_at(int32_t folder, void *path, uint32_t flags);
 
 /* 1 where closing the descriptor is sure to take no time (a regular file with a name, on a local filesystem), else 0. */
 SLUICE_EXPORT int32_t sluice_closes_quickly(int32_t fd);
@@ -352,6 +500,9 @@ SLUICE_EXPORT int32_t sluice_duplicate(int32_t fd);
 
 /* Closes a descriptor that sluice_duplicate, sluice_open_beneath or sluice_context_lifeline gave. */
 SLUICE_EXPORT int32_t sluice_close(int32_t fd);
+
+/* shutdown(2): 0 for SHUT_RD, 1 for SHUT_WR, 2 for both. */
+SLUICE_EXPORT int32_t sluice_shutdown(int32_t socket, uint32_t how);
 
 /* 0 when the kernel has the strategy's system call, else -ENOSYS or -EPERM (asked with descriptors of -1). */
 SLUICE_EXPORT int32_t sluice_probe(uint32_t strategy);

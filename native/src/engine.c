@@ -378,6 +378,8 @@ int32_t sluice_census(void *census)
         .jobs = jobs_open(),
         .pooled_pipes = pipes_pooled(),
         .leases = leases_open(),
+        .pairs = pairs_open(),
+        .relays = relays_running(),
         .rings = rings_open(),
         .ring_waits = ring_waits(),
     };

@@ -1,6 +1,5 @@
 /** Makes rings and pipes, and opens rings that others have made. */
 import { closeSync, constants, openSync } from "node:fs";
-import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { errnoName } from "../../../core/errno.ts";
 import { argumentError, shown, TransferError } from "../../../core/error.ts";
