@@ -4,4 +4,5 @@ import { createSluice } from "./shared/sluice.ts";
 
 export * from "./shared/public.ts";
 
-export const { transfer, copyFile, openFile, lease, explain, map, capabilities, interfaceFeatures } = createSluice(bun);
+export const { transfer, copyFile, openFile, lease, explain, map, proxy, capabilities, interfaceFeatures } =
+  createSluice(bun);

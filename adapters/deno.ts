@@ -4,5 +4,5 @@ import { createSluice } from "./shared/sluice.ts";
 
 export * from "./shared/public.ts";
 
-export const { transfer, copyFile, openFile, lease, explain, map, capabilities, interfaceFeatures } =
+export const { transfer, copyFile, openFile, lease, explain, map, proxy, capabilities, interfaceFeatures } =
   createSluice(deno);

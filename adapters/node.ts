@@ -1,6 +1,7 @@
 /** Sluice for Node.js 20 and later: native through koffi, portable where that is absent or forbidden. */
 import type { Explanation } from "../core/explain.ts";
 import type { MapOptions } from "../core/mapping.ts";
+import type { ProxyOptions, ProxyReport } from "../core/proxy.ts";
 import type { Report } from "../core/report.ts";
 import type { TransferOptions } from "../core/request.ts";
 import { node } from "./node/ffi.ts";
@@ -12,6 +13,7 @@ import type {
   LeaseOptions,
   LeaseSource,
   MappedFile,
+  ProxyEnd,
   Source,
   Target,
 } from "./shared/api.ts";
@@ -130,6 +132,32 @@ export function explain(source: Source, target: Target, options?: TransferOption
  */
 export function map(file: Mappable, options?: MapOptions): MappedFile {
   return sluice.map(file, options);
+}
+
+/**
+ * Joins two connections: what either sends goes to the other, past JavaScript, until both have ended. When one ends, the
+ * other is told (shutdown(2), SHUT_WR), and the other direction goes on.
+ *
+ * Both connections are the proxy's from the call on. What JavaScript has already read goes first; listeners of 'data' and
+ * 'readable' are taken off; sockets that are still connecting are waited for, and nothing is lost meanwhile. In the end both
+ * are closed: with a FIN after both directions have ended, when idle, and at a limit; with an RST (TCP), so that
+ * nobody takes a part for the whole, after an error, an abort or the total time-out. Descriptors are shut down, and
+ * their numbers stay the caller's to close. See docs/proxy.md.
+ *
+ * @returns what each direction did, once both are over
+ * @throws TransferError `ECONNRESET`, `EPIPE`, `ETIMEDOUT`, `ECONNREFUSED`, `ABORT_ERR`, `ERR_SLUICE_CLOSED`, …; its `proxy`
+ * tells how far each direction came. `ERR_SLUICE_UNSUPPORTED` for what was forced and can't be had
+ * @throws TypeError, RangeError for arguments of a wrong type or range; nothing has been touched then
+ *
+ * @example
+ * ```ts
+ * createServer((client) => {
+ *   proxy(client, connect(5432, "db"), { idleTimeoutMs: 60_000 }).catch(log);
+ * }).listen(6432);
+ * ```
+ */
+export function proxy(a: ProxyEnd, b: ProxyEnd, options?: ProxyOptions): Promise<ProxyReport> {
+  return sluice.proxy(a, b, options);
 }
 
 /** What this machine and runtime can do, and the reason for each answer. Loads the engine, if it can be. */

@@ -129,6 +129,11 @@ export const symbols = {
     names: ["fd"],
     doc: "Closes a descriptor that sluice_duplicate, sluice_open_beneath or sluice_context_lifeline gave.",
   }),
+  sluice_shutdown: define({
+    args: ["i32", "u32"],
+    names: ["socket", "how"],
+    doc: "shutdown(2): 0 for SHUT_RD, 1 for SHUT_WR, 2 for both.",
+  }),
   sluice_probe: define({
     args: ["u32"],
     names: ["strategy"],

@@ -169,7 +169,8 @@ export function checkObject(options: unknown): void {
     throw argumentError("ERR_INVALID_ARG_TYPE", `options must be an object, got ${shown(options)}`);
 }
 
-function checkSignal(signal: unknown): void {
+/** @throws TypeError for anything but an AbortSignal or undefined */
+export function checkSignal(signal: unknown): void {
   if (signal === undefined) return;
   const methods = ["addEventListener", "removeEventListener"] as const;
   const isListenedTo = (value: object): boolean =>

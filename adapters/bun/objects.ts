@@ -18,6 +18,8 @@ interface BunSocket {
   write(bytes: Uint8Array): number;
   pause(): void;
   resume(): void;
+  shutdown(): void;
+  terminate(): void;
 }
 
 function isBunSocket(value: object): value is BunSocket {
@@ -55,6 +57,14 @@ class BunConnection implements Connection {
     const taken = this.#socket.write(bytes);
     if (taken > 0) return taken;
     throw Object.assign(new Error("Bun's socket took nothing"), { code: taken === 0 ? "EAGAIN" : "EPIPE" });
+  }
+
+  async shutdown(): Promise<void> {
+    this.#socket.shutdown();
+  }
+
+  close(): void {
+    this.#socket.terminate();
   }
 
   stopReading(): () => void {

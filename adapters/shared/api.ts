@@ -1,5 +1,6 @@
 /** The types of the public surface that all runtimes share. */
 import type { FileHandle } from "node:fs/promises";
+import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
 import type { Capability } from "../../core/capabilities.ts";
 import type { CacheMode, Strategy } from "../../core/kernel.ts";
@@ -40,6 +41,12 @@ export type Source = string | URL | number | HasFd | FileHandle | Readable | Uin
 
 /** Where bytes go: a path or file URL (created, or emptied unless `targetOffset` is given), a descriptor, an open file, a socket or a stream. */
 export type Target = string | URL | number | HasFd | FileHandle | Writable | RuntimeEnd;
+
+/**
+ * One of two connections of a pair: a socket of node:net, one of the runtime's own, or a descriptor of a stream socket,
+ * whose number stays the caller's to close.
+ */
+export type ProxyEnd = Socket | BunSocketLike | DenoConnLike | HasFd | number;
 
 /** What a lease can be taken on: a regular file. */
 export type LeaseSource = string | URL | number | HasFd | FileHandle;

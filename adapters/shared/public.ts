@@ -5,6 +5,16 @@ export type { Explanation } from "../../core/explain.ts";
 export type { Consistency, LeaseType, OnLeaseBreak } from "../../core/lease.ts";
 export type { CacheMode, Strategy } from "../../core/kernel.ts";
 export type { MapMode, MapOptions, MapPolicy } from "../../core/mapping.ts";
+export type {
+  ProxyEnding,
+  ProxyFailure,
+  ProxyFlow,
+  ProxyOptions,
+  ProxyProgress,
+  ProxyReport,
+  ProxySide,
+  ProxyStrategy,
+} from "../../core/proxy.ts";
 export type { Attempt, Copied, Report } from "../../core/report.ts";
 export type { TransferOptions } from "../../core/request.ts";
 export type { Lease, LeaseBreak } from "./lease.ts";
@@ -20,6 +30,7 @@ export type {
   LeaseSource,
   MapAdvice,
   MappedFile,
+  ProxyEnd,
   Residency,
   RuntimeEnd,
   Source,

@@ -3,6 +3,7 @@ import { interfaceRecord, nicFlags } from "../../core/abi.ts";
 import { errnoName } from "../../core/errno.ts";
 import { TransferError } from "../../core/error.ts";
 import type { Explanation } from "../../core/explain.ts";
+import type { ProxyOptions, ProxyReport } from "../../core/proxy.ts";
 import type { Report } from "../../core/report.ts";
 import type { TransferOptions } from "../../core/request.ts";
 import type { LeaseType } from "../../core/lease.ts";
@@ -14,6 +15,7 @@ import type {
   LeaseOptions,
   LeaseSource,
   MappedFile,
+  ProxyEnd,
   Source,
   Target,
 } from "./api.ts";
@@ -26,6 +28,7 @@ import { explain } from "./explain.ts";
 import { callFailed } from "./system-error.ts";
 import { type Machine, machineOf } from "./machine.ts";
 import { map, type Mappable } from "./map/map.ts";
+import { proxy } from "./proxy/proxy.ts";
 import type { Runtime } from "./runtime.ts";
 import { transfer } from "./transfer.ts";
 
@@ -36,6 +39,7 @@ export interface Sluice {
   lease(source: LeaseSource, type: LeaseType, options?: LeaseOptions): Promise<Lease>;
   explain(source: Source, target: Target, options?: TransferOptions): Promise<Explanation>;
   map(file: Mappable, options?: MapOptions): MappedFile;
+  proxy(a: ProxyEnd, b: ProxyEnd, options?: ProxyOptions): Promise<ProxyReport>;
   capabilities(): CapabilityReport;
   interfaceFeatures(name: string): InterfaceFeatures;
 }
@@ -61,6 +65,7 @@ export function createSluice(runtime: Runtime): Sluice {
     lease: async (source, type, options) => lease(known(), source, type, options),
     explain: async (source, target, options) => explain(known(), source, target, options),
     map: (file, options) => map(known(), file, options),
+    proxy: async (a, b, options) => proxy(known(), a, b, options),
     capabilities: () => known().report(),
     interfaceFeatures: (name) => interfaceFeatures(known(), name),
   };

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 61792062
+#define SLUICE_ABI_FINGERPRINT 1735776258
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
@@ -254,6 +254,9 @@ SLUICE_EXPORT int32_t sluice_duplicate(int32_t fd);
 
 /* Closes a descriptor that sluice_duplicate, sluice_open_beneath or sluice_context_lifeline gave. */
 SLUICE_EXPORT int32_t sluice_close(int32_t fd);
+
+/* shutdown(2): 0 for SHUT_RD, 1 for SHUT_WR, 2 for both. */
+SLUICE_EXPORT int32_t sluice_shutdown(int32_t socket, uint32_t how);
 
 /* 0 when the kernel has the strategy's system call, else -ENOSYS or -EPERM (asked with descriptors of -1). */
 SLUICE_EXPORT int32_t sluice_probe(uint32_t strategy);

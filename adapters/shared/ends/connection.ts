@@ -18,6 +18,10 @@ export interface Connection {
   read(max: number): Promise<Uint8Array | undefined>;
   /** Bytes taken, of at least one. */
   write(bytes: Uint8Array): Promise<number>;
+  /** Tells the peer that no more will be written (SHUT_WR), and goes on reading. */
+  shutdown(): Promise<void>;
+  /** Closes it, for both directions. */
+  close(): void;
   /** Stops the runtime from reading; the answer lets it read again. */
   stopReading?(): () => void;
 }
