@@ -29,6 +29,27 @@ export function parseDestination(text: string): HostAddress {
   return address;
 }
 
+/** Seconds, with a fraction or without, as milliseconds. */
+export function parseDuration(text: string): number {
+  const ms = /^\d+(\.\d+)?$/.test(text) ? Math.round(Number(text) * 1000) : Number.NaN;
+  // The longest time of a runtime's timers.
+  if (!(ms <= 0x7fffffff)) throw new InvalidArgumentError("It is a number of seconds, such as 30 or 0.5.");
+  return ms;
+}
+
+/** A whole number from 1. */
+export function parseCount(text: string): number {
+  const count = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!(count >= 1 && Number.isSafeInteger(count))) throw new InvalidArgumentError("It is a whole number from 1.");
+  return count;
+}
+
+export function parseWorkers(text: string): number {
+  const workers = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!(workers >= 1 && workers <= 256)) throw new InvalidArgumentError("Workers are a number from 1 to 256.");
+  return workers;
+}
+
 export const jsonOption = (): Option => new Option("--json", "print data on stdout, and nothing else there");
 export const quietOption = (): Option => new Option("-q, --quiet", "say nothing when all is well");
 export const offsetOption = (): Option =>

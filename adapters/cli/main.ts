@@ -6,6 +6,7 @@ import { Command, CommanderError } from "commander";
 import { copyCommand } from "./commands/copy.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { explainCommand } from "./commands/explain.ts";
+import { proxyCommand } from "./commands/proxy.ts";
 import { receiveCommand } from "./commands/receive.ts";
 import { sendCommand } from "./commands/send.ts";
 import { serveCommand } from "./commands/serve.ts";
@@ -32,7 +33,15 @@ function buildProgram(): Command {
     .description("Moves bytes between files, sockets and pipes without carrying them through JavaScript.")
     .version(packageVersion(), "-V, --version")
     .addHelpText("after", `\n${exitCodesHelp}`);
-  const commands = [copyCommand(), sendCommand(), receiveCommand(), serveCommand(), explainCommand(), doctorCommand()];
+  const commands = [
+    copyCommand(),
+    sendCommand(),
+    receiveCommand(),
+    serveCommand(),
+    proxyCommand(),
+    explainCommand(),
+    doctorCommand(),
+  ];
   for (const command of commands) program.addCommand(command);
   for (const command of [program, ...commands])
     command.exitOverride().configureOutput({ outputError: writeUsageError });

@@ -1,7 +1,7 @@
 /** Listening, with its errors in the same words on every runtime and the address that they are about. */
 import { once } from "node:events";
 import { unlinkSync } from "node:fs";
-import { connect, createServer, type ListenOptions, type Server } from "node:net";
+import { connect, createServer, type Server } from "node:net";
 import { type Address, formatAddress, type HostAddress } from "../../../core/address.ts";
 import { errnoNumber, errnoText } from "../../../core/errno.ts";
 import { codeOf } from "../../shared/system-error.ts";
@@ -25,15 +25,20 @@ export async function listening<T>(address: Address, promise: Promise<T>): Promi
   }
 }
 
+export interface Sharing {
+  /** Let other processes listen on the same port (SO_REUSEPORT). */
+  readonly reusePort: boolean;
+}
+
 /**
  * Lets a server of this process listen: the port, where 0 was asked for the one that the system chose; undefined for a
  * socket in the filesystem.
  */
-export async function listen(server: Server, address: HostAddress, options?: ListenOptions): Promise<number>;
-export async function listen(server: Server, address: Address, options?: ListenOptions): Promise<number | undefined>;
-export async function listen(server: Server, address: Address, options?: ListenOptions): Promise<number | undefined> {
+export async function listen(server: Server, address: HostAddress, options?: Sharing): Promise<number>;
+export async function listen(server: Server, address: Address, options?: Sharing): Promise<number | undefined>;
+export async function listen(server: Server, address: Address, options?: Sharing): Promise<number | undefined> {
   if ("path" in address) await removeStale(address.path);
-  server.listen({ ...address, ...options });
+  server.listen({ ...address, ...(options && { reusePort: options.reusePort }) });
   await listening(address, once(server, "listening"));
   const bound = server.address();
   return typeof bound === "object" && bound !== null ? bound.port : "port" in address ? address.port : undefined;
