@@ -94,6 +94,36 @@ export const symbols = {
     names: ["context", "outcomes", "capacity"],
     doc: "Takes up to `capacity` outcomes from the context and returns how many.",
   }),
+  sluice_pair_open: define({
+    args: ["i32", "i32", "i32"],
+    names: ["context", "a", "b"],
+    doc: "Duplicates the descriptors of two connections into a new pair and returns its handle.",
+  }),
+  sluice_pair_start: define({
+    args: ["i32", "buffer", "buffer", "u32", "buffer", "u32"],
+    names: ["pair", "request", "to_b", "to_b_length", "to_a", "to_a_length"],
+    doc: "Starts moving bytes between the two, after those given here; request.head is how many of those for b count nowhere. One outcome arrives at the context.",
+  }),
+  sluice_pair_stop: define({
+    args: ["i32"],
+    names: ["pair"],
+    doc: "Asks a started pair to end; its outcome says what had moved. Others ignore it.",
+  }),
+  sluice_pair_progress: define({
+    args: ["i32", "buffer"],
+    names: ["pair", "progress"],
+    doc: "Writes how many bytes have moved, and for how long none has, without disturbing the pair.",
+  }),
+  sluice_pair_reap: define({
+    args: ["i32", "buffer", "u32"],
+    names: ["context", "outcomes", "capacity"],
+    doc: "Takes up to `capacity` outcomes of pairs from the context and returns how many.",
+  }),
+  sluice_pair_close: define({
+    args: ["i32", "u32"],
+    names: ["pair", "reset"],
+    doc: "Closes both duplicates and frees the handle; a started pair is stopped and forgotten. With `reset`, TCP connections are aborted (RST) and others shut down, whoever else has them open.",
+  }),
   sluice_attempt: define({
     args: ["i32", "i32", "buffer", "buffer", "buffer", "u32"],
     names: ["source", "target", "request", "outcome", "head", "head_length"],
@@ -267,6 +297,14 @@ export const leaseTypes = { read: 1, write: 2 } as const;
 /** What `sluice_lock` makes of a range. */
 export const lockTypes = { none: 0, shared: 1, exclusive: 2 } as const;
 
+/** How a pair ended: both directions have; one reached its limit; it was stopped; a connection failed. */
+export const pairEnds = { ended: 0, limit: 1, stopped: 2, failed: 3 } as const;
+
+/**
+ * Bits of `pair_request.flags`: large flows may be spliced; what is given has used up the limit of a direction, and was cut.
+ */
+export const pairFlags = { splice: 1, cut_to_b: 2, cut_to_a: 4 } as const;
+
 /** Bits of `request.flags`. */
 export const requestFlags = { dontcache: 1 } as const;
 
@@ -336,6 +374,26 @@ export const records = {
     modified_ns: "i64",
     changed_ns: "i64",
   },
+  pair_request: { flags: "u32", head: "u32", most_to_b: "i64", most_to_a: "i64" },
+  pair_outcome: {
+    pair: "i32",
+    end: "u32",
+    error: "i32",
+    failed: "u32",
+    to_b_bytes: "i64",
+    to_b_spliced: "i64",
+    to_b_stranded: "i64",
+    to_b_syscalls: "i64",
+    to_b_waits: "i64",
+    to_a_bytes: "i64",
+    to_a_spliced: "i64",
+    to_a_stranded: "i64",
+    to_a_syscalls: "i64",
+    to_a_waits: "i64",
+    ended: "u32",
+    reserved: "u32",
+  },
+  pair_progress: { to_b_bytes: "i64", to_a_bytes: "i64", idle_ns: "i64" },
   extent: { start: "i64", end: "i64" },
   times: { access_s: "i64", access_ns: "i64", modify_s: "i64", modify_ns: "i64" },
   interface: { features: "u32", reserved: "u32" },
@@ -350,6 +408,8 @@ export const records = {
     blocking_workers: "u32",
     pooled_pipes: "u32",
     leases: "u32",
+    pairs: "u32",
+    relays: "u32",
   },
 } as const satisfies Record<string, Layout>;
 
@@ -361,6 +421,8 @@ export const limits = {
   inline_copy_bytes: 65536,
   /** Bytes of an engine turn on a socket or pipe. */
   turn_bytes: 2097152,
+  /** Bytes that a direction of a pair moves before the others have their turn. */
+  pair_turn_bytes: 1048576,
   /** What the offset of a mapping is a multiple of: 64 KiB, the largest page size of Linux. */
   map_alignment: 65536,
 } as const;
@@ -415,6 +477,9 @@ function codec<L extends Layout>(layout: L): RecordCodec<L> {
 
 export const requestRecord = codec(records.request);
 export const outcomeRecord = codec(records.outcome);
+export const pairRequestRecord = codec(records.pair_request);
+export const pairOutcomeRecord = codec(records.pair_outcome);
+export const pairProgressRecord = codec(records.pair_progress);
 export const inspectionRecord = codec(records.inspection);
 export const extentRecord = codec(records.extent);
 export const timesRecord = codec(records.times);
@@ -439,6 +504,8 @@ export const abiFingerprint: number = (() => {
     leaseTypes,
     lockTypes,
     requestFlags,
+    pairEnds,
+    pairFlags,
     records,
     limits,
   ]);

@@ -54,6 +54,8 @@ ${enumeration("ADVICE_", abi.advices)}
 ${enumeration("LEASE_", abi.leaseTypes)}
 ${enumeration("LOCK_", abi.lockTypes)}
 ${enumeration("REQUEST_", abi.requestFlags)}
+${enumeration("PAIR_END_", abi.pairEnds)}
+${enumeration("PAIR_", abi.pairFlags)}
 /* Limits, in bytes. */
 ${enumeration("", abi.limits)}
 ${Object.entries(abi.records).map(structure).join("\n")}

@@ -6,6 +6,10 @@ import {
   type Native,
   opcodes,
   outcomeRecord,
+  pairFlags,
+  pairOutcomeRecord,
+  pairProgressRecord,
+  pairRequestRecord,
   requestFlags,
   requestRecord,
 } from "../../core/abi.ts";
@@ -34,6 +38,22 @@ const noBytes = new Uint8Array(0);
 /** Told what somebody wants to do (`leaseTypes`), and after how many nanoseconds the lease is gone. */
 type OnBreak = (wanted: number, remainingNs: number) => void;
 
+/** What the engine says of a pair that has ended: the field of its record by name. */
+export type PairFields = (field: Parameters<typeof pairOutcomeRecord.get>[1]) => number;
+
+/** What a pair is started with. */
+export interface PairStart {
+  readonly splices: boolean;
+  /** Most bytes of each direction; Infinity: any number. */
+  readonly mostToB: number;
+  readonly mostToA: number;
+  /** What goes to b before everything else, and counts nowhere. */
+  readonly head: Uint8Array;
+  /** What has been read of the connections already. */
+  readonly fromA: Uint8Array;
+  readonly fromB: Uint8Array;
+}
+
 /** What became of an attempt on the calling thread. */
 export interface Attempted {
   readonly outcome: Outcome;
@@ -41,6 +61,14 @@ export interface Attempted {
   readonly blocked: boolean;
   /** Bytes of the head that have left. */
   readonly headSent: number;
+}
+
+function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
+  if (first.byteLength === 0) return second;
+  const bytes = new Uint8Array(first.byteLength + second.byteLength);
+  bytes.set(first);
+  bytes.set(second, first.byteLength);
+  return bytes;
 }
 
 function failed(errno: number): Outcome {
@@ -107,6 +135,10 @@ export class Engine {
   readonly #outcomes = new RecordMemory(outcomeRecord.size * batch);
   readonly #leases = new Map<number, OnBreak>();
   readonly #breaks = new RecordMemory(leaseBreakRecord.size * batch);
+  readonly #pairs = new Map<number, (fields: PairFields) => void>();
+  /** Made when first needed: most programs have no pairs. */
+  #pairOutcomes: RecordMemory | undefined;
+  readonly #pairProgress = new RecordMemory(pairProgressRecord.size);
   /** What keeps the process alive: attempts under way, and leases that were told to. */
   #references = 0;
 
@@ -126,6 +158,7 @@ export class Engine {
   #reap(): void {
     this.#reapOutcomes();
     if (this.#leases.size > 0) this.#reapBreaks();
+    if (this.#pairs.size > 0) this.#reapPairs();
   }
 
   #reapOutcomes(): void {
@@ -157,6 +190,67 @@ export class Engine {
       }
       for (const [lease, wanted, remainingNs] of told) this.#leases.get(lease)?.(wanted, remainingNs);
     } while (count === batch);
+  }
+
+  #reapPairs(): void {
+    const memory = (this.#pairOutcomes ??= new RecordMemory(pairOutcomeRecord.size * batch));
+    let count: number;
+    do {
+      count = this.native.sluice_pair_reap(this.#waker.context, memory.bytes, batch);
+      // Settling only resolves promises: nothing reaps again before the loop is through.
+      for (let base = 0; base < count * pairOutcomeRecord.size; base += pairOutcomeRecord.size) {
+        const fields: PairFields = (field) => pairOutcomeRecord.get(memory.view, field, base);
+        const handle = fields("pair");
+        const settle = this.#pairs.get(handle);
+        if (!this.#pairs.delete(handle)) continue;
+        settle?.(fields);
+        this.unref();
+      }
+    } while (count === batch);
+  }
+
+  /** Opens a pair of two connections, whose descriptors are duplicated: a handle, or a negative errno. */
+  openPair(a: number, b: number): number {
+    return this.native.sluice_pair_open(this.#waker.context, a, b);
+  }
+
+  /** Starts a pair: zero, or a negative errno. `onEnd` is called once, and must look at the fields at once. */
+  startPair(handle: number, start: PairStart, onEnd: (fields: PairFields) => void): number {
+    const { view, bytes } = new RecordMemory(pairRequestRecord.size);
+    const { head, fromA, fromB, mostToB, mostToA } = start;
+    const most = (count: number) => (count === Infinity ? -1 : count);
+    const cutToB = fromA.byteLength > mostToB ? pairFlags.cut_to_b : 0;
+    const cutToA = fromB.byteLength > mostToA ? pairFlags.cut_to_a : 0;
+    pairRequestRecord.set(view, "flags", (start.splices ? pairFlags.splice : 0) | cutToB | cutToA);
+    pairRequestRecord.set(view, "head", head.byteLength);
+    pairRequestRecord.set(view, "most_to_b", most(mostToB));
+    pairRequestRecord.set(view, "most_to_a", most(mostToA));
+    const toB = joined(head, fromA.subarray(0, mostToB));
+    const toA = fromB.subarray(0, mostToA);
+    const started = this.native.sluice_pair_start(handle, bytes, toB, toB.byteLength, toA, toA.byteLength);
+    if (started < 0) return started;
+    this.ref();
+    this.#pairs.set(handle, onEnd);
+    return 0;
+  }
+
+  stopPair(handle: number): void {
+    this.native.sluice_pair_stop(handle);
+  }
+
+  /** Bytes that a pair has moved, and for how many milliseconds it has moved none. */
+  pairProgress(handle: number): { readonly toB: number; readonly toA: number; readonly idleMs: number } {
+    const { bytes, view } = this.#pairProgress;
+    if (this.native.sluice_pair_progress(handle, bytes) < 0) return { toB: 0, toA: 0, idleMs: 0 };
+    return {
+      toB: pairProgressRecord.get(view, "to_b_bytes"),
+      toA: pairProgressRecord.get(view, "to_a_bytes"),
+      idleMs: pairProgressRecord.get(view, "idle_ns") / 1e6,
+    };
+  }
+
+  closePair(handle: number, reset: boolean): void {
+    this.native.sluice_pair_close(handle, reset ? 1 : 0);
   }
 
   /** Takes a lease on a descriptor's file: a handle, or a negative errno. */

@@ -45,3 +45,14 @@ export function stopHandle(socket: Socket): () => void {
     handle.readStart?.();
   };
 }
+
+/** Remembers whether a handle of libuv's kind reads; the answer makes it read again where that has changed. */
+export function keepReading(socket: Socket): () => void {
+  const handle = handleOf(socket);
+  const wasReading = handle?.reading ?? false;
+  return () => {
+    if (handle === undefined || !wasReading || handle.reading === true) return;
+    handle.reading = true;
+    handle.readStart?.();
+  };
+}

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 1735776258
+#define SLUICE_ABI_FINGERPRINT 2087442348
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
@@ -85,11 +85,25 @@ enum {
     SLUICE_REQUEST_DONTCACHE = 1,
 };
 
+enum {
+    SLUICE_PAIR_END_ENDED = 0,
+    SLUICE_PAIR_END_LIMIT = 1,
+    SLUICE_PAIR_END_STOPPED = 2,
+    SLUICE_PAIR_END_FAILED = 3,
+};
+
+enum {
+    SLUICE_PAIR_SPLICE = 1,
+    SLUICE_PAIR_CUT_TO_B = 2,
+    SLUICE_PAIR_CUT_TO_A = 4,
+};
+
 /* Limits, in bytes. */
 enum {
     SLUICE_INLINE_BYTES = 262144,
     SLUICE_INLINE_COPY_BYTES = 65536,
     SLUICE_TURN_BYTES = 2097152,
+    SLUICE_PAIR_TURN_BYTES = 1048576,
     SLUICE_MAP_ALIGNMENT = 65536,
 };
 
@@ -131,6 +145,41 @@ struct sluice_inspection {
     int64_t changed_ns;
 };
 _Static_assert(sizeof(struct sluice_inspection) == 80, "sluice_inspection");
+
+struct sluice_pair_request {
+    uint32_t flags;
+    uint32_t head;
+    int64_t most_to_b;
+    int64_t most_to_a;
+};
+_Static_assert(sizeof(struct sluice_pair_request) == 24, "sluice_pair_request");
+
+struct sluice_pair_outcome {
+    int32_t pair;
+    uint32_t end;
+    int32_t error;
+    uint32_t failed;
+    int64_t to_b_bytes;
+    int64_t to_b_spliced;
+    int64_t to_b_stranded;
+    int64_t to_b_syscalls;
+    int64_t to_b_waits;
+    int64_t to_a_bytes;
+    int64_t to_a_spliced;
+    int64_t to_a_stranded;
+    int64_t to_a_syscalls;
+    int64_t to_a_waits;
+    uint32_t ended;
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct sluice_pair_outcome) == 104, "sluice_pair_outcome");
+
+struct sluice_pair_progress {
+    int64_t to_b_bytes;
+    int64_t to_a_bytes;
+    int64_t idle_ns;
+};
+_Static_assert(sizeof(struct sluice_pair_progress) == 24, "sluice_pair_progress");
 
 struct sluice_extent {
     int64_t start;
@@ -187,8 +236,10 @@ struct sluice_census {
     uint32_t blocking_workers;
     uint32_t pooled_pipes;
     uint32_t leases;
+    uint32_t pairs;
+    uint32_t relays;
 };
-_Static_assert(sizeof(struct sluice_census) == 24, "sluice_census");
+_Static_assert(sizeof(struct sluice_census) == 32, "sluice_census");
 
 /* Every function returns zero or a positive answer, or a negative errno. */
 
@@ -233,6 +284,24 @@ SLUICE_EXPORT int32_t sluice_job_outstanding(int32_t job);
 
 /* Takes up to `capacity` outcomes from the context and returns how many. */
 SLUICE_EXPORT int32_t sluice_reap(int32_t context, void *outcomes, uint32_t capacity);
+
+/* Duplicates the descriptors of two connections into a new pair and returns its handle. */
+SLUICE_EXPORT int32_t sluice_pair_open(int32_t context, int32_t a, int32_t b);
+
+/* Starts moving bytes between the two, after those given here; request.head is how many of those for b count nowhere. One outcome arrives at the context. */
+SLUICE_EXPORT int32_t sluice_pair_start(int32_t pair, void *request, void *to_b, uint32_t to_b_length, void *to_a, uint32_t to_a_length);
+
+/* Asks a started pair to end; its outcome says what had moved. Others ignore it. */
+SLUICE_EXPORT int32_t sluice_pair_stop(int32_t pair);
+
+/* Writes how many bytes have moved, and for how long none has, without disturbing the pair. */
+SLUICE_EXPORT int32_t sluice_pair_progress(int32_t pair, void *progress);
+
+/* Takes up to `capacity` outcomes of pairs from the context and returns how many. */
+SLUICE_EXPORT int32_t sluice_pair_reap(int32_t context, void *outcomes, uint32_t capacity);
+
+/* Closes both duplicates and frees the handle; a started pair is stopped and forgotten. With `reset`, TCP connections are aborted (RST) and others shut down, whoever else has them open. */
+SLUICE_EXPORT int32_t sluice_pair_close(int32_t pair, uint32_t reset);
 
 /* One bounded attempt on the calling thread that never waits: resident pages, room in the socket, or `blocked`. A head goes before them, in the same segment. */
 SLUICE_EXPORT int32_t sluice_attempt(int32_t source, int32_t target, void *request, void *outcome, void *head, uint32_t head_length);

@@ -190,7 +190,8 @@ int32_t sluice_census(void *census)
     lock();
     contexts_sweep();
     *answer = (struct sluice_census){
-        .contexts = contexts_open(), .jobs = jobs_open(), .pooled_pipes = pipes_pooled(), .leases = leases_open()};
+        .contexts = contexts_open(), .jobs = jobs_open(), .pooled_pipes = pipes_pooled(), .leases = leases_open(),
+        .pairs = pairs_open(), .relays = relays_running()};
     lanes_count(&answer->workers, &answer->blocking_workers);
     unlock();
     return 0;

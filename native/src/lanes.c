@@ -162,6 +162,11 @@ void lanes_dispatch(struct job *job, enum turn after)
         enqueue(job);
 }
 
+bool lanes_attend(void)
+{
+    return prompt.threads > 0 || pool_staff(&prompt, 1);
+}
+
 void lanes_start_job(struct job *job)
 {
     if (pool_staff(&prompt, 1))
@@ -254,7 +259,7 @@ static void serve_prompt(struct pool *pool, struct lane *lane)
         lock();
         pool->idle--;
         if (ready > 0) take_event(&event, lane);
-        if (ready == 0 && jobs_open() == 0) return;
+        if (ready == 0 && jobs_open() == 0 && pairs_open() == 0) return;
     }
 }
 

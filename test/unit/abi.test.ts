@@ -28,6 +28,9 @@ const codecs: Readonly<
 > = {
   request: abi.requestRecord,
   outcome: abi.outcomeRecord,
+  pair_request: abi.pairRequestRecord,
+  pair_outcome: abi.pairOutcomeRecord,
+  pair_progress: abi.pairProgressRecord,
   inspection: abi.inspectionRecord,
   extent: abi.extentRecord,
   times: abi.timesRecord,

@@ -14,6 +14,7 @@ import { SocketTarget } from "../ends/socket-target.ts";
 import type { SourceEnd } from "../ends/source.ts";
 import type { TargetEnd } from "../ends/target.ts";
 import type { Runtime } from "../runtime.ts";
+import { keepReading } from "../socket-handle.ts";
 
 const noBytes = new Uint8Array(0);
 const shutWrite = 1;
@@ -57,8 +58,12 @@ class SocketConnection implements ProxyConnection {
       // Told by `ready`.
     });
     socket.unpipe();
-    // The runtime reads on into the socket's own buffer, up to its high-water mark.
-    socket.pause();
+    // The runtime reads on into the socket's own buffer, up to its high-water mark; Deno would stop.
+    if (socket.readableFlowing === true) {
+      const readAgain = keepReading(socket);
+      socket.pause();
+      readAgain();
+    }
     for (const name of ["data", "readable"]) socket.removeAllListeners(name);
   }
 

@@ -22,6 +22,7 @@ import { asTransferError, codeOf } from "../system-error.ts";
 import { connectionOf, isConnection, type ProxyConnection } from "./connection.ts";
 import { PairClock } from "./limits.ts";
 import type { Pair, PairOutcome } from "./pair.ts";
+import { NativePair } from "./native-pair.ts";
 import { PortablePair } from "./portable-pair.ts";
 
 type Sides = Readonly<Record<ProxySide, ProxyConnection>>;
@@ -51,8 +52,9 @@ function choose({ native, capabilities }: Machine, { a, b }: Sides, request: Pro
   return choice;
 }
 
-function openPair(_machine: Machine, { a, b }: Sides, request: ProxyRequest, choice: ProxyChoice): Pair {
-  return new PortablePair(a, b, request, { strategy: "portable", reason: choice.reason });
+function openPair({ engine }: Machine, ends: Sides, request: ProxyRequest, choice: ProxyChoice): Pair {
+  if (engine === undefined || choice.strategy === "portable") return new PortablePair(ends.a, ends.b, request, choice);
+  return new NativePair(engine, ends, request, choice);
 }
 
 const untouched: ProxyFlow = {
