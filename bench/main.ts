@@ -10,6 +10,7 @@ import { http } from "./suites/http.ts";
 import { httpSlowClients } from "./suites/http-slow-clients.ts";
 import { largeFile } from "./suites/large-file.ts";
 import { map } from "./suites/map.ts";
+import { proxy } from "./suites/proxy.ts";
 import { runtimes } from "./suites/runtimes.ts";
 import { smallBody } from "./suites/small-body.ts";
 import type { Suite } from "./suites/suite.ts";
@@ -19,6 +20,7 @@ const suites: Readonly<Record<string, readonly Suite[]>> = {
   copy: [copy],
   curve: [curve],
   map: [map],
+  proxy: [proxy],
   runtimes: [runtimes],
   http: [http, httpSlowClients],
 };

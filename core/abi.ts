@@ -112,7 +112,7 @@ export const symbols = {
   sluice_pair_progress: define({
     args: ["i32", "buffer"],
     names: ["pair", "progress"],
-    doc: "Writes how many bytes have moved, and for how long none has, without disturbing the pair.",
+    doc: "Writes how many bytes have moved, for how long none has, and whose peers have ended (bit 0: a's, 1: b's), without disturbing the pair.",
   }),
   sluice_pair_reap: define({
     args: ["i32", "buffer", "u32"],
@@ -393,7 +393,7 @@ export const records = {
     ended: "u32",
     reserved: "u32",
   },
-  pair_progress: { to_b_bytes: "i64", to_a_bytes: "i64", idle_ns: "i64" },
+  pair_progress: { to_b_bytes: "i64", to_a_bytes: "i64", idle_ns: "i64", hung_up: "u32", reserved: "u32" },
   extent: { start: "i64", end: "i64" },
   times: { access_s: "i64", access_ns: "i64", modify_s: "i64", modify_ns: "i64" },
   interface: { features: "u32", reserved: "u32" },

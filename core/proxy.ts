@@ -32,7 +32,7 @@ export interface ProxyOptions {
   readonly onProgress?: ((bytes: ProxyProgress) => void) | undefined;
   /** "auto", or one mechanism. What is forced is never swapped for another. */
   readonly strategy?: "auto" | ProxyStrategy | undefined;
-  /** `false` forbids the portable path: `ERR_SLUICE_UNSUPPORTED`, and both connections are left alone. Default true. */
+  /** `false` forbids the portable path: `ERR_SLUICE_UNSUPPORTED`, and both connections stay open. Default true. */
   readonly fallback?: boolean | undefined;
   /**
    * The engine keeps both connections, and the runtime's own sockets are destroyed as soon as it has them (their 'close'
@@ -136,6 +136,9 @@ export function checkProxyOptions(options: ProxyOptions = {}): ProxyRequest {
       "ERR_INVALID_ARG_VALUE",
       `strategy must be "auto", "splice", "buffered" or "portable", got ${shown(strategy)}`,
     );
+  const fallback = flag("fallback", options.fallback, true);
+  if (strategy === "portable" && !fallback)
+    throw argumentError("ERR_INVALID_ARG_VALUE", 'fallback: false excludes the strategy "portable"');
   return {
     idleTimeoutMs: milliseconds("idleTimeoutMs", options.idleTimeoutMs),
     timeoutMs: milliseconds("timeoutMs", options.timeoutMs),
@@ -143,7 +146,7 @@ export function checkProxyOptions(options: ProxyOptions = {}): ProxyRequest {
     mostBToA: most("bToA", options.maxBytes),
     head: head ?? new Uint8Array(0),
     strategy: strategy ?? "auto",
-    fallback: flag("fallback", options.fallback, true),
+    fallback,
     adopt: flag("adopt", options.adopt, false),
   };
 }
@@ -171,10 +174,7 @@ export function chooseProxy(
   canSplice: boolean,
 ): ProxyChoice | { readonly refusal: string } {
   const forced = request.strategy === "auto" ? undefined : request.strategy;
-  if (forced === "portable")
-    return request.fallback
-      ? { strategy: "portable", reason: "asked for" }
-      : { refusal: "the portable path is asked for and forbidden" };
+  if (forced === "portable") return { strategy: "portable", reason: "asked for" };
   const hidden = [a, b].find(({ withoutFd }) => withoutFd !== undefined);
   if (hidden?.withoutFd !== undefined)
     return forced === undefined && request.fallback

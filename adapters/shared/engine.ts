@@ -127,6 +127,14 @@ export function openContext(native: Native): number {
   return context;
 }
 
+export interface PairProgress {
+  readonly toB: number;
+  readonly toA: number;
+  readonly idleMs: number;
+  /** Whose peers have ended: bit 0 for a's, 1 for b's. */
+  readonly hungUp: number;
+}
+
 export class Engine {
   readonly native: Native;
   readonly #waker: Waker;
@@ -239,13 +247,14 @@ export class Engine {
   }
 
   /** Bytes that a pair has moved, and for how many milliseconds it has moved none. */
-  pairProgress(handle: number): { readonly toB: number; readonly toA: number; readonly idleMs: number } {
+  pairProgress(handle: number): PairProgress {
     const { bytes, view } = this.#pairProgress;
-    if (this.native.sluice_pair_progress(handle, bytes) < 0) return { toB: 0, toA: 0, idleMs: 0 };
+    if (this.native.sluice_pair_progress(handle, bytes) < 0) return { toB: 0, toA: 0, idleMs: 0, hungUp: 0 };
     return {
       toB: pairProgressRecord.get(view, "to_b_bytes"),
       toA: pairProgressRecord.get(view, "to_a_bytes"),
       idleMs: pairProgressRecord.get(view, "idle_ns") / 1e6,
+      hungUp: pairProgressRecord.get(view, "hung_up"),
     };
   }
 

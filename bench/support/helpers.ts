@@ -13,7 +13,7 @@ export class Unavailable extends Error {}
 const sourceFolder = new URL("../../../bench/c/", import.meta.url);
 const binaryFolder = new URL("../", import.meta.url);
 
-type HelperName = "reader" | "http_reader" | "slow_clients" | "pinger" | "sendfile_loop";
+type HelperName = "reader" | "http_reader" | "slow_clients" | "pinger" | "sendfile_loop" | "proxy_peer";
 
 /** Of all sources: they include each other's headers. */
 function newerThanSources(binary: string): boolean {
@@ -32,7 +32,7 @@ export async function helper(name: HelperName): Promise<string> {
   if (newerThanSources(binary)) return binary;
   const compiler = process.env["CC"] ?? "cc";
   await mkdir(binaryFolder, { recursive: true });
-  await run(compiler, ["-std=gnu11", "-O2", "-o", binary, source]).catch((cause: NodeJS.ErrnoException) => {
+  await run(compiler, ["-std=gnu11", "-O2", "-pthread", "-o", binary, source]).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code !== "ENOENT") throw cause;
     throw new Unavailable(`no C compiler (${compiler}) to build bench/c/${name}.c with`, { cause });
   });

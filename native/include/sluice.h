@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 2087442348
+#define SLUICE_ABI_FINGERPRINT 572297884
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
@@ -178,8 +178,10 @@ struct sluice_pair_progress {
     int64_t to_b_bytes;
     int64_t to_a_bytes;
     int64_t idle_ns;
+    uint32_t hung_up;
+    uint32_t reserved;
 };
-_Static_assert(sizeof(struct sluice_pair_progress) == 24, "sluice_pair_progress");
+_Static_assert(sizeof(struct sluice_pair_progress) == 32, "sluice_pair_progress");
 
 struct sluice_extent {
     int64_t start;
@@ -294,7 +296,7 @@ SLUICE_EXPORT int32_t sluice_pair_start(int32_t pair, void *request, void *to_b,
 /* Asks a started pair to end; its outcome says what had moved. Others ignore it. */
 SLUICE_EXPORT int32_t sluice_pair_stop(int32_t pair);
 
-/* Writes how many bytes have moved, and for how long none has, without disturbing the pair. */
+/* Writes how many bytes have moved, for how long none has, and whose peers have ended (bit 0: a's, 1: b's), without disturbing the pair. */
 SLUICE_EXPORT int32_t sluice_pair_progress(int32_t pair, void *progress);
 
 /* Takes up to `capacity` outcomes of pairs from the context and returns how many. */

@@ -1,8 +1,10 @@
 /* The table of pairs, and what JavaScript may do with them. Slots are never given back, as with jobs. */
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "pair.h"
 
@@ -237,6 +239,15 @@ int32_t sluice_pair_stop(int32_t handle)
     return pair ? 0 : -EBADF;
 }
 
+/* Whose peers have ended or gone, whatever is still to be read of them. */
+static uint32_t hung_up(const struct pair *pair)
+{
+    struct pollfd ends[2] = {{.fd = pair->side[0].fd, .events = POLLRDHUP}, {.fd = pair->side[1].fd, .events = POLLRDHUP}};
+    struct timespec now = {0};
+    if (SYS(ppoll, ends, 2, &now, NULL, 8) <= 0) return 0;
+    return (uint32_t)(ends[0].revents != 0) | (uint32_t)(ends[1].revents != 0) << 1;
+}
+
 int32_t sluice_pair_progress(int32_t handle, void *progress)
 {
     lock();
@@ -247,6 +258,7 @@ int32_t sluice_pair_progress(int32_t handle, void *progress)
             .to_b_bytes = moved(&pair->flow[0]),
             .to_a_bytes = moved(&pair->flow[1]),
             .idle_ns = clock_ns(CLOCK_MONOTONIC_COARSE) - at,
+            .hung_up = hung_up(pair),
         };
     }
     unlock();

@@ -4,9 +4,10 @@ import type { Runtime } from "./runtimes.ts";
 
 const variable = "SLUICE_TEST_COMMAND";
 
-/** The environment of a test, in which it finds its own command line: process.execPath alone may lack options. */
+/** The environment of a test, in which it finds its own command line: process.execPath alone may lack options.
+ * Deno looks for newer versions of itself on the network unless it is told not to. */
 export function tellCommand({ command }: Runtime): NodeJS.ProcessEnv {
-  return { ...process.env, [variable]: JSON.stringify(command) };
+  return { ...process.env, DENO_NO_UPDATE_CHECK: "1", [variable]: JSON.stringify(command) };
 }
 
 /** The command line that a script and its arguments are appended to. */

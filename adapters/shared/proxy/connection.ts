@@ -23,14 +23,20 @@ const shutBoth = 2;
 export interface ProxyConnection {
   readonly source: SourceEnd;
   readonly target: TargetEnd;
+  /** Tells of a close by the runtime or its user; `peerHasEnded` says whether that is no news. */
+  watch(closed: (error?: unknown) => void, peerHasEnded: () => boolean): void;
   /** Keeps everybody else from reading it, from the call on. */
   claim(native: Native | string): void;
   /** Resolves when it is connected and what was written before has left. Undefined: nothing to wait for. */
   ready(): Promise<unknown> | undefined;
+  /** Lets a read that the runtime has begun come to an end, where `readsAhead`. */
+  quiet(): Promise<void>;
   /** Stops the runtime from reading and takes what it has read. */
   take(): Uint8Array;
   /** Tells the peer that no more will come. */
   shutdown(): Promise<void>;
+  /** Whether it has to be adopted: nothing else makes the runtime stop reading it. */
+  readonly readsAhead: boolean;
   /** Lets go of the runtime's object, whose descriptor has been duplicated: the connection goes on. */
   adopt(): void;
   /** Closes it, if that is not done. */
@@ -40,18 +46,22 @@ export interface ProxyConnection {
 class SocketConnection implements ProxyConnection {
   readonly source: SocketSource;
   readonly target: SocketTarget;
+  readonly readsAhead: boolean;
   readonly #socket: Socket;
   #entered: Promise<void> | undefined;
   #over = false;
 
   constructor(socket: Socket, runtime: Runtime) {
     this.#socket = socket;
+    this.readsAhead = runtime.readsAhead ?? false;
     this.source = new SocketSource(socket, runtime);
     this.target = new SocketTarget(socket, runtime);
   }
 
   claim(): void {
     const socket = this.#socket;
+    // An end that comes while the runtime still reads would close the other direction too.
+    socket.allowHalfOpen = true;
     // First, since it throws for a socket that is closed or has been ended.
     this.#entered = this.target.enter();
     this.#entered?.catch(() => {
@@ -64,12 +74,28 @@ class SocketConnection implements ProxyConnection {
       socket.pause();
       readAgain();
     }
-    for (const name of ["data", "readable"]) socket.removeAllListeners(name);
+    // One by one: after removeAllListeners() Node takes a stream for one that has listeners of 'data' still.
+    for (const name of ["data", "readable"])
+      for (const listener of socket.listeners(name)) socket.off(name, listener as () => void);
+  }
+
+  watch(closed: (error?: unknown) => void, peerHasEnded: () => boolean): void {
+    const socket = this.#socket;
+    // Bun closes a connection that its peer has ended, and calls one ended that its user has destroyed.
+    socket.once("close", () => {
+      if (!this.#over && !(socket.readableEnded && peerHasEnded())) closed(socket.errored);
+    });
   }
 
   ready(): Promise<unknown> | undefined {
     const opened = this.source.open();
     return this.#entered === undefined && opened === undefined ? undefined : Promise.all([this.#entered, opened]);
+  }
+
+  async quiet(): Promise<void> {
+    this.source.stop();
+    // What a read has brought already comes to the stream's buffer in this time; one that is still waiting brings nothing.
+    await new Promise((resolve) => setImmediate(resolve));
   }
 
   take(): Uint8Array {
@@ -107,6 +133,7 @@ class SocketConnection implements ProxyConnection {
 }
 
 class ObjectConnection implements ProxyConnection {
+  readonly readsAhead = false;
   readonly source: ConnectionSource;
   readonly target: ConnectionTarget;
 
@@ -115,12 +142,20 @@ class ObjectConnection implements ProxyConnection {
     this.target = new ConnectionTarget(source.connection);
   }
 
+  watch(closed: (error?: unknown) => void): void {
+    this.source.watch(closed);
+  }
+
   claim(): void {
     this.source.stop();
   }
 
   ready(): Promise<unknown> | undefined {
     return this.source.open();
+  }
+
+  async quiet(): Promise<void> {
+    // Its reads are the caller's.
   }
 
   take(): Uint8Array {
@@ -145,6 +180,7 @@ class ObjectConnection implements ProxyConnection {
 
 /** A descriptor of the caller's, who may close its number at any time: a duplicate is worked on. */
 class FdConnection implements ProxyConnection {
+  readonly readsAhead = false;
   readonly source: FdSource;
   readonly target: FdTarget;
   #native: Native | string = "";
@@ -155,6 +191,10 @@ class FdConnection implements ProxyConnection {
     this.target = new FdTarget(fd, undefined);
   }
 
+  watch(): void {
+    // Its number may be closed: there is a duplicate.
+  }
+
   claim(native: Native | string): void {
     this.#native = native;
     this.source.keep(native);
@@ -162,6 +202,10 @@ class FdConnection implements ProxyConnection {
 
   ready(): undefined {
     return undefined;
+  }
+
+  async quiet(): Promise<void> {
+    // Nobody reads it.
   }
 
   take(): Uint8Array {

@@ -15,7 +15,10 @@ const endNames = {
 } as const;
 
 const sideNames: readonly (ProxySide | undefined)[] = [undefined, "a", "b"];
+const hungUpBits = { a: 1, b: 2 } as const;
 const endedBits = { b: 1, a: 2 } as const;
+
+const nothingMoved = { bytes: 0, splicedBytes: 0, ended: false, bytesStranded: 0, syscalls: 0, waits: 0 };
 
 function flowOf(fields: PairFields, to: ProxySide, { strategy, reason }: ProxyChoice): ProxyFlow {
   return {
@@ -49,6 +52,7 @@ export class NativePair implements Pair {
   readonly #choice: ProxyChoice;
   /** What it came to, once that is known. */
   #outcome: PairOutcome | undefined;
+  #stopped = false;
 
   /** Takes duplicates of both descriptors. Throws where that can't be. */
   constructor(
@@ -66,11 +70,15 @@ export class NativePair implements Pair {
     for (const { source } of [ends.a, ends.b]) source.letGo?.();
   }
 
-  run(): Promise<PairOutcome> {
+  async run(): Promise<PairOutcome> {
     const { a, b } = this.#ends;
     const { head, mostAToB, mostBToA } = this.#request;
     // What the runtime has read goes first, and counts as bytes of the connection.
+    const ahead = [a, b].filter(({ readsAhead }) => readsAhead);
+    if (ahead.length > 0) await Promise.all(ahead.map((connection) => connection.quiet()));
+    if (this.#stopped) return this.#notStarted();
     const [fromA, fromB] = [a.take(), b.take()];
+    for (const connection of this.#request.adopt ? [a, b] : ahead) connection.adopt();
     return new Promise((resolve, reject) => {
       const start = {
         splices: this.#choice.strategy === "splice",
@@ -88,7 +96,13 @@ export class NativePair implements Pair {
     });
   }
 
+  #notStarted(): PairOutcome {
+    const flow: ProxyFlow = { ...this.#choice, ...nothingMoved };
+    return { aToB: flow, bToA: flow, end: "cancelled" };
+  }
+
   stop(): void {
+    this.#stopped = true;
     this.#engine.stopPair(this.#handle);
   }
 
@@ -100,6 +114,10 @@ export class NativePair implements Pair {
 
   get idleMs(): number {
     return this.#engine.pairProgress(this.#handle).idleMs;
+  }
+
+  peerHasEnded(side: ProxySide): boolean {
+    return (this.#engine.pairProgress(this.#handle).hungUp & hungUpBits[side]) !== 0;
   }
 
   close(reset: boolean): void {

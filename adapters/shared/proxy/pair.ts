@@ -20,6 +20,8 @@ export interface Pair {
   readonly progress: ProxyProgress;
   /** Milliseconds since a byte moved. */
   readonly idleMs: number;
+  /** Whether the peer of that connection has ended it, so that the pair comes to that end by itself. */
+  peerHasEnded(side: ProxySide): boolean;
   /** Lets go of both connections; `reset` makes their peers see an RST where that can be had. */
   close(reset: boolean): void;
 }

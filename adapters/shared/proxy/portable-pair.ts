@@ -117,6 +117,10 @@ export class PortablePair implements Pair {
     return performance.now() - this.#movedAt;
   }
 
+  peerHasEnded(): boolean {
+    return true;
+  }
+
   close(): void {
     for (const { from } of [this.#aToB, this.#bToA]) from.close();
   }

@@ -177,7 +177,11 @@ export async function proxy(
     const choice = choose(machine, ends, request);
     const running = openPair(machine, ends, request, choice);
     pair = running;
-    for (const side of sides) ends[side].source.watch((error) => stop.closed(side, error));
+    for (const side of sides)
+      ends[side].watch(
+        (error) => stop.closed(side, error),
+        () => running.peerHasEnded(side),
+      );
     cancellation.onCancel(() => running.stop());
     clock.watchIdle(running, request.idleTimeoutMs, () => stop.by("idle"));
     const tell = (bytes: ProxyProgress): void => {
