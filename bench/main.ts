@@ -4,28 +4,36 @@ import { type Environment, environment } from "./support/environment.ts";
 import { draw, type Section } from "./support/rows.ts";
 import { concurrent } from "./suites/concurrent.ts";
 import { copy } from "./suites/copy.ts";
+import { cost } from "./suites/cost.ts";
 import { curve } from "./suites/curve.ts";
 import { endurance } from "./suites/endurance.ts";
 import { http } from "./suites/http.ts";
 import { httpSlowClients } from "./suites/http-slow-clients.ts";
+import { ipc } from "./suites/ipc.ts";
 import { largeFile } from "./suites/large-file.ts";
 import { map } from "./suites/map.ts";
 import { proxy } from "./suites/proxy.ts";
+import { memory } from "./suites/memory.ts";
 import { runtimes } from "./suites/runtimes.ts";
 import { smallBody } from "./suites/small-body.ts";
+import { tries } from "./suites/tries.ts";
 import type { Suite } from "./suites/suite.ts";
 
 const suites: Readonly<Record<string, readonly Suite[]>> = {
   "file-to-socket": [largeFile, concurrent, smallBody, endurance],
   copy: [copy],
+  cost: [cost],
   curve: [curve],
   map: [map],
   proxy: [proxy],
+  memory: [memory],
   runtimes: [runtimes],
   http: [http, httpSlowClients],
+  ipc: [ipc],
+  tries: [tries],
 };
 
-const usage = `Usage: npm run bench -- [--json] [--rounds N] [SUITE...]
+const usage = `Usage: npm run bench -- [--json] [--full] [--rounds N] [SUITE...]
 Suites: ${Object.keys(suites).join(", ")} (default: all)`;
 
 function describe(where: Environment): string {
@@ -43,6 +51,7 @@ async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     options: {
       json: { type: "boolean", default: false },
+      full: { type: "boolean", default: false },
       rounds: { type: "string", default: "7" },
       help: { type: "boolean", short: "h", default: false },
     },
@@ -64,7 +73,7 @@ async function main(): Promise<void> {
   const results: Record<string, Section[]> = {};
   for (const name of wanted)
     for (const suite of suites[name] ?? []) {
-      const sections = await suite({ rounds, progress });
+      const sections = await suite({ rounds, full: values.full, progress });
       progress("");
       results[name] = [...(results[name] ?? []), ...sections];
       if (!values.json) for (const part of sections) console.log(`${draw(part)}\n`);

@@ -33,8 +33,10 @@ const table: Readonly<Record<string, readonly [number, string]>> = {
   ENOSYS: [38, "the kernel does not have this call"],
   ELOOP: [40, "too many symbolic links"],
   ENODATA: [61, "no data available"],
+  EBADMSG: [74, "the shared memory does not hold a ring as it should"],
   EOVERFLOW: [75, "value too large for data type"],
   ENOTSOCK: [88, "not a socket"],
+  ENOPROTOOPT: [92, "protocol option not available"],
   EOPNOTSUPP: [95, "operation not supported"],
   ENETDOWN: [100, "network is down"],
   ENETUNREACH: [101, "network is unreachable"],
@@ -48,6 +50,7 @@ const table: Readonly<Record<string, readonly [number, string]>> = {
   ESTALE: [116, "stale file handle"],
   EDQUOT: [122, "disk quota exceeded"],
   ECANCELED: [125, "operation cancelled"],
+  EOWNERDEAD: [130, "the process at the other end died"],
 };
 
 const names = new Map(Object.entries(table).map(([name, [number]]) => [number, name]));

@@ -1,6 +1,7 @@
 // Writes native/include/sluice.h from core/abi.ts, the one place where the ABI is described.
 import { readFileSync, writeFileSync } from "node:fs";
 import * as abi from "../dist/core/abi.js";
+import * as ring from "../dist/core/ring.js";
 
 const target = new URL("include/sluice.h", import.meta.url);
 
@@ -56,6 +57,13 @@ ${enumeration("LOCK_", abi.lockTypes)}
 ${enumeration("REQUEST_", abi.requestFlags)}
 ${enumeration("PAIR_END_", abi.pairEnds)}
 ${enumeration("PAIR_", abi.pairFlags)}
+${enumeration("COPY_", abi.copyNotices)}
+/* The shared ring: what two processes agree on. */
+#define SLUICE_RING_MAGIC "${ring.ringMagic}"
+enum { SLUICE_RING_VERSION = ${ring.ringVersion} };
+${enumeration("RING_AT_", ring.ringLayout)}
+${enumeration("RING_", ring.ringParties)}
+${enumeration("RING_LIMIT_", ring.ringLimits)}
 /* Limits, in bytes. */
 ${enumeration("", abi.limits)}
 ${Object.entries(abi.records).map(structure).join("\n")}

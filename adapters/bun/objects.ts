@@ -29,8 +29,12 @@ function isBunSocket(value: object): value is BunSocket {
 /** Known before the handshake, too: only sockets without TLS have no version at any time. */
 const isEncrypted = (socket: BunSocket): boolean => socket.getTLSVersion() !== null;
 
+/** Its event loop takes EPOLLERR for the end, though all that it means here is that there is a notice. */
+export const noNotices = "Bun closes a socket of its own whose error queue is not empty";
+
 class BunConnection implements Connection {
   readonly name = "Bun socket";
+  readonly withoutNotices = noNotices;
   readonly #socket: BunSocket;
 
   constructor(socket: BunSocket) {

@@ -6,6 +6,7 @@ import { Command, CommanderError } from "commander";
 import { copyCommand } from "./commands/copy.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { explainCommand } from "./commands/explain.ts";
+import { ipcCommand } from "./commands/ipc.ts";
 import { proxyCommand } from "./commands/proxy.ts";
 import { receiveCommand } from "./commands/receive.ts";
 import { sendCommand } from "./commands/send.ts";
@@ -39,6 +40,7 @@ function buildProgram(): Command {
     receiveCommand(),
     serveCommand(),
     proxyCommand(),
+    ipcCommand(),
     explainCommand(),
     doctorCommand(),
   ];

@@ -2,7 +2,6 @@
 import { statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { Socket } from "node:net";
-import process from "node:process";
 import { type AbiType, mapSymbols, type Native } from "../../core/abi.ts";
 import { openContext } from "../shared/engine.ts";
 import type { Runtime, Waker } from "../shared/runtime.ts";

@@ -1,8 +1,11 @@
 /** The native engine as seen from one isolate: jobs go in, outcomes come back on the event loop. */
 import {
+  copyNotices,
   ends,
   extentRecord,
   leaseBreakRecord,
+  limits,
+  memoryRecord,
   type Native,
   opcodes,
   outcomeRecord,
@@ -10,15 +13,21 @@ import {
   pairOutcomeRecord,
   pairProgressRecord,
   pairRequestRecord,
+  outletRecord,
   requestFlags,
   requestRecord,
 } from "../../core/abi.ts";
 import { errnoName } from "../../core/errno.ts";
 import { type Job, nothing, type Outcome } from "../../core/kernel.ts";
+import type { Copied } from "../../core/report.ts";
 import type { Runtime, Waker } from "./runtime.ts";
 import { callFailed } from "./system-error.ts";
 
 const sideNames = [undefined, "source", "target"] as const;
+const copyAnswers = new Map<number, Copied>([
+  [copyNotices.none, "no"],
+  [copyNotices.some, "yes"],
+]);
 const endNames = ["done", "eof", "cancelled", "error"] as const;
 /** Outcomes taken in one call. */
 const batch = 64;
@@ -34,6 +43,22 @@ export class RecordMemory {
 }
 
 const noBytes = new Uint8Array(0);
+/** Not every FFI has an address for nothing. */
+const oneByte = new Uint8Array(1);
+
+/** A read end of a pipe that the engine fills, and how much the pipe holds. */
+export interface Outlet {
+  readonly fd: number;
+  readonly capacity: number;
+}
+
+/**
+ * The same bytes at an address that stays: small arrays lie where the collector may move them, or give their place up,
+ * until somebody asks for their buffer.
+ */
+function fixed(bytes: Uint8Array): Uint8Array {
+  return bytes.buffer.byteLength === 0 || bytes.byteLength === 0 ? oneByte : bytes;
+}
 
 /** Told what somebody wants to do (`leaseTypes`), and after how many nanoseconds the lease is gone. */
 type OnBreak = (wanted: number, remainingNs: number) => void;
@@ -79,7 +104,8 @@ function encode({ view }: RecordMemory, job: Job): void {
   const { strategy } = job;
   if (strategy === "portable") throw new TypeError("The engine has no portable strategy");
   requestRecord.set(view, "strategy", opcodes[strategy]);
-  requestRecord.set(view, "flags", job.cache === "dontcache" ? requestFlags.dontcache : 0);
+  const dontcache = job.cache === "dontcache" ? requestFlags.dontcache : 0;
+  requestRecord.set(view, "flags", dontcache | (job.givesWay ? requestFlags.give_way : 0));
   requestRecord.set(view, "offset", job.offset ?? -1);
   requestRecord.set(view, "length", job.length ?? -1);
   requestRecord.set(view, "target_offset", job.targetOffset ?? -1);
@@ -95,6 +121,8 @@ function decode({ view }: RecordMemory, base: number): Outcome {
     syscalls: outcomeRecord.get(view, "syscalls", base),
     waits: outcomeRecord.get(view, "waits", base),
     cpuNs: outcomeRecord.get(view, "cpu_ns", base),
+    copied: copyAnswers.get(outcomeRecord.get(view, "copied", base)),
+    held: outcomeRecord.get(view, "held", base),
   };
 }
 
@@ -282,12 +310,86 @@ export class Engine {
     return this.native.sluice_job_open(this.#waker.context, source, target);
   }
 
+  /**
+   * Opens a job from memory. Little of it is copied. More is used where it is: the caller keeps it, unchanged, until
+   * the job is closed, and closes it only when no outcome says any more that some of it is held.
+   */
+  openMemory(bytes: Uint8Array, target: number): number {
+    const { bytes: record, view } = new RecordMemory(memoryRecord.size);
+    memoryRecord.set(view, "length", bytes.byteLength);
+    memoryRecord.set(view, "copy", bytes.byteLength <= limits.copied_memory_bytes ? 1 : 0);
+    return this.native.sluice_job_open_memory(this.#waker.context, fixed(bytes), record, target);
+  }
+
+  /** Opens a job from one descriptor into several new pipes, whose read ends the caller closes: its handle, or an errno. */
+  openTee(source: number, count: number, capacity: number): { handle: number; outlets: readonly Outlet[] } {
+    const { bytes, view } = new RecordMemory(outletRecord.size * count);
+    const handle = this.native.sluice_job_open_tee(this.#waker.context, source, bytes, count, capacity);
+    const outlets = Array.from({ length: handle < 0 ? 0 : count }, (_, index) => ({
+      fd: outletRecord.get(view, "fd", index * outletRecord.size),
+      capacity: outletRecord.get(view, "capacity", index * outletRecord.size),
+    }));
+    return { handle, outlets };
+  }
+
+  /** What all pipes get before the bytes of the source: zero, or a negative errno. */
+  feedTee(handle: number, bytes: Uint8Array): number {
+    return this.native.sluice_tee_feed(handle, bytes, bytes.byteLength);
+  }
+
+  /** The pipe that is full and holds up a tee, by its index; undefined where there is none. */
+  blockedOutlet(handle: number): number | undefined {
+    const index = this.native.sluice_tee_blocked(handle);
+    return index < 0 ? undefined : index;
+  }
+
+  /** Resolves when the kernel has let go of the memory that a job has sent. Doesn't keep the process alive. */
+  settle(handle: number): Promise<void> | undefined {
+    requestRecord.set(this.#request.view, "strategy", opcodes.sendZeroCopy);
+    requestRecord.set(this.#request.view, "flags", requestFlags.settle);
+    for (const field of ["offset", "length", "target_offset"] as const)
+      requestRecord.set(this.#request.view, field, -1);
+    if (this.native.sluice_job_start(handle, this.#request.bytes) < 0) return undefined;
+    return new Promise((resolve) => {
+      this.#pending.set(handle, () => {
+        this.ref();
+        resolve();
+      });
+    });
+  }
+
+  /** One write to a socket that doesn't wait: bytes, or a negative errno. */
+  send(socket: number, bytes: Uint8Array): number {
+    return this.native.sluice_send(socket, bytes, bytes.byteLength, 0);
+  }
+
   start(handle: number, job: Job): Promise<Outcome> | Outcome {
     encode(this.#request, job);
+    return this.#start(handle);
+  }
+
+  #start(handle: number): Promise<Outcome> | Outcome {
     const started = this.native.sluice_job_start(handle, this.#request.bytes);
     if (started < 0) return failed(-started);
     this.ref();
     return new Promise((resolve) => this.#pending.set(handle, resolve));
+  }
+
+  /** Makes a ring, or opens one by a descriptor: a handle, or a negative errno. */
+  createRing(bytes: number, attachMs: number): number {
+    return this.native.sluice_ring_create(this.#waker.context, bytes, attachMs);
+  }
+
+  openRing(fd: number): number {
+    return this.native.sluice_ring_open(this.#waker.context, fd);
+  }
+
+  /** Waits by a job of `sluice_ring_job` until there is something to read, or room for so many bytes. */
+  waitForRing(handle: number, flag: "wait_data" | "wait_room", bytes: number): Promise<Outcome> | Outcome {
+    requestRecord.set(this.#request.view, "flags", requestFlags[flag]);
+    requestRecord.set(this.#request.view, "strategy", opcodes.sharedRing);
+    requestRecord.set(this.#request.view, "length", bytes);
+    return this.#start(handle);
   }
 
   /** One attempt on the calling thread; undefined where the engine must do the whole of it. */
@@ -341,7 +443,7 @@ export class Engine {
  */
 export class Link {
   readonly #engine: Engine;
-  #source: number;
+  #source: number | Uint8Array;
   readonly #target: number;
   readonly #onHeld: () => void;
   #handle = 0;
@@ -353,7 +455,7 @@ export class Link {
   #before = 0;
 
   /** `onHeld` is called when the engine has duplicates of its own, and the given descriptors are needed no more. */
-  constructor(engine: Engine, source: number, target: number, onHeld: () => void) {
+  constructor(engine: Engine, source: number | Uint8Array, target: number, onHeld: () => void) {
     this.#engine = engine;
     this.#source = source;
     this.#target = target;
@@ -362,13 +464,25 @@ export class Link {
 
   /** Runs an attempt. The first call must come in the same turn of the event loop as the inspection. */
   run(job: Job): Outcome | Promise<Outcome> {
-    const tried = job.inline && this.#handle === 0 ? this.#engine.attempt(this.#source, this.#target, job) : undefined;
+    const tried = job.inline && this.#handle === 0 ? this.#attempt(job) : undefined;
     if (tried === undefined) return this.#start(job);
     const { outcome, blocked } = tried;
     this.#before += outcome.bytes;
     if (!blocked) return outcome;
     const rest = this.#start(after(job, outcome.bytes));
     return "then" in rest ? rest.then((end) => sum(outcome, end)) : sum(outcome, rest);
+  }
+
+  /** One attempt on the calling thread. */
+  #attempt(job: Job): Attempted | undefined {
+    const { offset = 0, length = 0, strategy } = job;
+    if (typeof this.#source === "number") return this.#engine.attempt(this.#source, this.#target, job);
+    if (strategy !== "buffered") return undefined;
+    const sent = this.#engine.send(this.#target, this.#source.subarray(offset, offset + length));
+    const answered = { ...nothing, bytes: Math.max(0, sent), syscalls: 1 };
+    if (sent >= 0) return { outcome: answered, blocked: sent < length, headSent: 0 };
+    // EAGAIN needs the engine; whatever else is wrong, it will meet again and tell.
+    return { outcome: answered, blocked: true, headSent: 0 };
   }
 
   #start(job: Job): Outcome | Promise<Outcome> {
@@ -386,7 +500,7 @@ export class Link {
 
   /** What is left of an attempt that was interrupted for another source. */
   #goOn(job: Job, end: Outcome): Outcome | Promise<Outcome> {
-    const failedWith = this.#engine.replaceSource(this.#handle, this.#source);
+    const failedWith = this.#replace();
     this.#replaced?.();
     this.#replaced = undefined;
     if (this.#cancelled || end.end !== "cancelled") return end;
@@ -395,10 +509,14 @@ export class Link {
     return "then" in rest ? rest.then((outcome) => sum(end, outcome)) : sum(end, rest);
   }
 
+  #replace(): number {
+    return typeof this.#source === "number" ? this.#engine.replaceSource(this.#handle, this.#source) : 0;
+  }
+
   /** Goes on from another file that has the same bytes at the same offsets; resolves when the first is read no more. */
   replaceSource(source: number): Promise<void> {
     this.#source = source;
-    if (this.#handle !== 0 && !this.#running) this.#engine.replaceSource(this.#handle, source);
+    if (this.#handle !== 0 && !this.#running) this.#replace();
     if (!this.#running) return Promise.resolve();
     return new Promise((resolve) => {
       this.#replaced = resolve;
@@ -414,7 +532,10 @@ export class Link {
   /** Duplicates the descriptors, if that has not been done: zero, or a negative errno. */
   hold(): number {
     if (this.#handle === 0) {
-      const opened = this.#engine.open(this.#source, this.#target);
+      const opened =
+        typeof this.#source === "number"
+          ? this.#engine.open(this.#source, this.#target)
+          : this.#engine.openMemory(this.#source, this.#target);
       if (opened < 0) return opened;
       this.#handle = opened;
       this.#onHeld();
@@ -439,5 +560,10 @@ export class Link {
   close(): void {
     if (this.#handle !== 0) this.#engine.close(this.#handle);
     this.#handle = 0;
+  }
+
+  /** Resolves when the kernel has let go of memory that was sent by reference; undefined where it has not to be waited for. */
+  settle(): Promise<void> | undefined {
+    return this.#handle === 0 ? undefined : this.#engine.settle(this.#handle);
   }
 }

@@ -41,6 +41,8 @@ export interface Runtime {
    * from whoever reads the descriptor meanwhile.
    */
   readonly readsAhead?: boolean;
+  /** Why the kernel must not put notices into the error queues of sockets that the runtime polls, or undefined. */
+  readonly withoutNotices?: string;
   /** The descriptor under a socket of node:net, or why there is none. */
   socketFd(socket: Socket): SocketFd | string;
   /** Stops the runtime from reading a socket of node:net at once; the answer lets it read again. */

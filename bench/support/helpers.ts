@@ -13,7 +13,17 @@ export class Unavailable extends Error {}
 const sourceFolder = new URL("../../../bench/c/", import.meta.url);
 const binaryFolder = new URL("../", import.meta.url);
 
-type HelperName = "reader" | "http_reader" | "slow_clients" | "pinger" | "sendfile_loop" | "proxy_peer";
+export type HelperName =
+  | "reader"
+  | "http_reader"
+  | "slow_clients"
+  | "pinger"
+  | "sendfile_loop"
+  | "memory_loop"
+  | "ways"
+  | "heads"
+  | "proxy_peer"
+  | "two_processes";
 
 /** Of all sources: they include each other's headers. */
 function newerThanSources(binary: string): boolean {

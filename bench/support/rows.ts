@@ -3,7 +3,7 @@ import { Unavailable } from "./helpers.ts";
 import type { Figure } from "./stats.ts";
 import { drawTable } from "./table.ts";
 
-type Unit = "×" | "ms" | "%" | "fds" | "MiB" | "KiB";
+export type Unit = "×" | "µs" | "ms" | "%" | "fds" | "MiB" | "KiB";
 
 /** One question with its answer. */
 export interface Row {

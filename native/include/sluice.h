@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 572297884
+#define SLUICE_ABI_FINGERPRINT 358569313
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
@@ -18,6 +18,10 @@ enum {
     SLUICE_MAPPED = 5,
     SLUICE_BUFFERED = 6,
     SLUICE_DIRECT = 7,
+    SLUICE_VMSPLICE = 8,
+    SLUICE_TEE = 9,
+    SLUICE_SEND_ZERO_COPY = 10,
+    SLUICE_SHARED_RING = 11,
 };
 
 /* How an attempt ended. */
@@ -45,6 +49,8 @@ enum {
     SLUICE_KIND_CHAR_DEVICE = 5,
     SLUICE_KIND_BLOCK_DEVICE = 6,
     SLUICE_KIND_OTHER = 7,
+    SLUICE_KIND_MEMORY = 8,
+    SLUICE_KIND_RING = 9,
 };
 
 enum {
@@ -83,6 +89,10 @@ enum {
 
 enum {
     SLUICE_REQUEST_DONTCACHE = 1,
+    SLUICE_REQUEST_GIVE_WAY = 2,
+    SLUICE_REQUEST_SETTLE = 4,
+    SLUICE_REQUEST_WAIT_DATA = 8,
+    SLUICE_REQUEST_WAIT_ROOM = 16,
 };
 
 enum {
@@ -98,12 +108,53 @@ enum {
     SLUICE_PAIR_CUT_TO_A = 4,
 };
 
+enum {
+    SLUICE_COPY_UNTOLD = 0,
+    SLUICE_COPY_NONE = 1,
+    SLUICE_COPY_SOME = 2,
+};
+
+/* The shared ring: what two processes agree on. */
+#define SLUICE_RING_MAGIC "SLUIRING"
+enum { SLUICE_RING_VERSION = 1 };
+enum {
+    SLUICE_RING_AT_MAGIC = 0,
+    SLUICE_RING_AT_VERSION = 8,
+    SLUICE_RING_AT_HEADER_BYTES = 12,
+    SLUICE_RING_AT_CAPACITY = 16,
+    SLUICE_RING_AT_GENERATION = 24,
+    SLUICE_RING_AT_CREATOR = 128,
+    SLUICE_RING_AT_OPENER = 132,
+    SLUICE_RING_AT_WRITER = 136,
+    SLUICE_RING_AT_READER = 140,
+    SLUICE_RING_AT_WRITTEN = 256,
+    SLUICE_RING_AT_ENDED = 264,
+    SLUICE_RING_AT_READ = 384,
+    SLUICE_RING_AT_READER_WAITS = 512,
+    SLUICE_RING_AT_WRITER_WAITS = 640,
+    SLUICE_RING_AT_DATA = 65536,
+};
+
+enum {
+    SLUICE_RING_ABSENT = 0,
+    SLUICE_RING_HERE = 1,
+    SLUICE_RING_CLOSED = 2,
+};
+
+enum {
+    SLUICE_RING_LIMIT_LEAST = 65536,
+    SLUICE_RING_LIMIT_MOST = 1073741824,
+    SLUICE_RING_LIMIT_CHECK_MS = 100,
+    SLUICE_RING_LIMIT_CHUNK = 262144,
+};
+
 /* Limits, in bytes. */
 enum {
     SLUICE_INLINE_BYTES = 262144,
     SLUICE_INLINE_COPY_BYTES = 65536,
     SLUICE_TURN_BYTES = 2097152,
     SLUICE_PAIR_TURN_BYTES = 1048576,
+    SLUICE_COPIED_MEMORY_BYTES = 65536,
     SLUICE_MAP_ALIGNMENT = 65536,
 };
 
@@ -127,8 +178,23 @@ struct sluice_outcome {
     int64_t waits;
     int64_t cpu_ns;
     int64_t head;
+    uint32_t copied;
+    uint32_t held;
 };
-_Static_assert(sizeof(struct sluice_outcome) == 64, "sluice_outcome");
+_Static_assert(sizeof(struct sluice_outcome) == 72, "sluice_outcome");
+
+struct sluice_memory {
+    int64_t length;
+    uint32_t copy;
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct sluice_memory) == 16, "sluice_memory");
+
+struct sluice_outlet {
+    int32_t fd;
+    uint32_t capacity;
+};
+_Static_assert(sizeof(struct sluice_outlet) == 8, "sluice_outlet");
 
 struct sluice_inspection {
     uint32_t kind;
@@ -138,13 +204,14 @@ struct sluice_inspection {
     int64_t inode;
     int64_t filesystem;
     int64_t blocks;
-    int64_t position;
+    int64_t known_device;
+    int64_t known_filesystem;
     uint32_t mode;
     int32_t socket_domain;
     int64_t modified_ns;
     int64_t changed_ns;
 };
-_Static_assert(sizeof(struct sluice_inspection) == 80, "sluice_inspection");
+_Static_assert(sizeof(struct sluice_inspection) == 88, "sluice_inspection");
 
 struct sluice_pair_request {
     uint32_t flags;
@@ -231,6 +298,23 @@ struct sluice_residency {
 };
 _Static_assert(sizeof(struct sluice_residency) == 24, "sluice_residency");
 
+struct sluice_ring_status {
+    int64_t capacity;
+    int64_t written;
+    int64_t read;
+    uint32_t ended;
+    uint32_t other;
+};
+_Static_assert(sizeof(struct sluice_ring_status) == 32, "sluice_ring_status");
+
+struct sluice_pipe_ends {
+    int32_t reader;
+    int32_t writer;
+    uint32_t bytes;
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct sluice_pipe_ends) == 16, "sluice_pipe_ends");
+
 struct sluice_census {
     uint32_t contexts;
     uint32_t jobs;
@@ -240,8 +324,10 @@ struct sluice_census {
     uint32_t leases;
     uint32_t pairs;
     uint32_t relays;
+    uint32_t rings;
+    uint32_t ring_waits;
 };
-_Static_assert(sizeof(struct sluice_census) == 32, "sluice_census");
+_Static_assert(sizeof(struct sluice_census) == 40, "sluice_census");
 
 /* Every function returns zero or a positive answer, or a negative errno. */
 
@@ -260,8 +346,20 @@ SLUICE_EXPORT int32_t sluice_context_lifeline(int32_t context);
 /* Cancels the context's jobs and frees it once they have ended. Nothing is notified any more. */
 SLUICE_EXPORT int32_t sluice_context_close(int32_t context);
 
-/* Duplicates both descriptors (F_DUPFD_CLOEXEC) into a new job and returns its handle. */
+/* Duplicates both descriptors (F_DUPFD_CLOEXEC) into a new job and returns its handle. A ring of the context takes a descriptor's place by its handle, negated. */
 SLUICE_EXPORT int32_t sluice_job_open(int32_t context, int32_t source, int32_t target);
+
+/* A job whose source is memory (a record says how much): its bytes are copied, or used where they are, and then stay the caller's to keep until no outcome says that they are held. */
+SLUICE_EXPORT int32_t sluice_job_open_memory(int32_t context, void *bytes, void *memory, int32_t target);
+
+/* A job that gives all that its source has to each of `count` new pipes, of `capacity` bytes where the kernel allows it; fills in their read ends, to be closed by sluice_close. A pipe that nobody reads any more is left out. */
+SLUICE_EXPORT int32_t sluice_job_open_tee(int32_t context, int32_t source, void *outlets, uint32_t count, uint32_t capacity);
+
+/* Copies bytes that every pipe of an idle tee job gets before those of its source; once. No outcome counts them. */
+SLUICE_EXPORT int32_t sluice_tee_feed(int32_t job, void *bytes, uint32_t length);
+
+/* Index of the pipe that is full and holds up a tee job; -EAGAIN where it waits for none. */
+SLUICE_EXPORT int32_t sluice_tee_blocked(int32_t job);
 
 /* Starts one attempt on an idle job. Its outcome arrives at the context. */
 SLUICE_EXPORT int32_t sluice_job_start(int32_t job, void *request);
@@ -379,6 +477,42 @@ SLUICE_EXPORT int32_t sluice_map_flush(int32_t handle, void *range);
 
 /* Fills residency.bytes: how much of a range of the mapping is in memory, in whole pages (mincore). */
 SLUICE_EXPORT int32_t sluice_map_residency(int32_t handle, void *residency);
+
+/* Makes a ring of shared memory (memfd_create, sealed) for `bytes` of data, a power of two, and answers its handle. -ETIMEDOUT comes of whatever waits longer than attach_ms (0: for ever) for the other side to open it. */
+SLUICE_EXPORT int32_t sluice_ring_create(int32_t context, uint32_t bytes, uint32_t attach_ms);
+
+/* Opens a ring that somebody else has made, by a descriptor of it, and answers its handle. -EBADMSG: it is none; -EBUSY: it has two sides already. */
+SLUICE_EXPORT int32_t sluice_ring_open(int32_t context, int32_t fd);
+
+/* A descriptor of the ring's memory to hand out: the other side opens the ring by it. The ring's own until it is closed. */
+SLUICE_EXPORT int32_t sluice_ring_fd(int32_t ring);
+
+/* Copies bytes into the ring, as many as it has room for, and answers how many. -EAGAIN: none; -EBUSY: a job has the ring, or the other side writes; -EPIPE, -EOWNERDEAD, -ETIMEDOUT, -EBADMSG: nobody will read them. */
+SLUICE_EXPORT int32_t sluice_ring_write(int32_t ring, void *bytes, uint32_t length);
+
+/* Copies bytes out of the ring and answers how many; 0 at the end. -EAGAIN: none are there yet; -EBUSY; -ECONNRESET: closed before its end; -EOWNERDEAD, -ETIMEDOUT, -EBADMSG. */
+SLUICE_EXPORT int32_t sluice_ring_read(int32_t ring, void *bytes, uint32_t capacity);
+
+/* Fills in where the bytes to read next lie in the ring's data, without taking them, and answers 1; 0 at the end. Else as sluice_ring_read. */
+SLUICE_EXPORT int32_t sluice_ring_peek(int32_t ring, void *extent);
+
+/* Takes bytes that sluice_ring_peek has shown: their place may be written from now on. */
+SLUICE_EXPORT int32_t sluice_ring_consume(int32_t ring, uint32_t length);
+
+/* Says that no more will be written. */
+SLUICE_EXPORT int32_t sluice_ring_end(int32_t ring);
+
+/* What the ring's header says at this moment. */
+SLUICE_EXPORT int32_t sluice_ring_status(int32_t ring, void *ring_status);
+
+/* Opens a job that waits for the ring alone: see the request's flags wait_data and wait_room. */
+SLUICE_EXPORT int32_t sluice_ring_job(int32_t ring);
+
+/* Lets go of the ring, once its jobs have been closed, and tells the other side. */
+SLUICE_EXPORT int32_t sluice_ring_close(int32_t ring);
+
+/* Makes a pipe that never blocks, with room for as much of `bytes` as the system allows (F_SETPIPE_SZ; /proc/sys/fs/pipe-max-size). Both ends are to be closed by sluice_close. */
+SLUICE_EXPORT int32_t sluice_pipe(uint32_t bytes, void *pipe_ends);
 
 /* What the engine holds at this moment; for tests and diagnostics. */
 SLUICE_EXPORT int32_t sluice_census(void *census);

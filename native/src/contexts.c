@@ -148,6 +148,7 @@ void context_kill(int32_t handle)
     jobs_of(handle, job_abandon);
     pairs_abandon(handle);
     leases_release(handle);
+    rings_release(handle);
 }
 
 /* EAGAIN: the socket is full of earlier wake-ups, so the isolate has one to read. */
@@ -186,7 +187,7 @@ void context_deliver_pair(struct pair *pair)
     if (first) wake(context);
 }
 
-static void report(const struct job *job, struct sluice_outcome *outcome)
+static void report(struct job *job, struct sluice_outcome *outcome)
 {
     *outcome = (struct sluice_outcome){
         .job = job_handle(job),
@@ -198,6 +199,8 @@ static void report(const struct job *job, struct sluice_outcome *outcome)
         .syscalls = job->syscalls,
         .waits = job->waits,
         .cpu_ns = job->cpu_ns,
+        .copied = zerocopy_copied(job),
+        .held = zerocopy_held(job),
     };
 }
 

@@ -64,6 +64,12 @@ void pairs_abandon(int32_t context);
 uint32_t pairs_open(void);
 uint32_t relays_running(void);
 
+/* --- rings.c: shared rings. All with the lock held. --- */
+
+/* Closes every ring of the context. */
+void rings_release(int32_t context);
+uint32_t rings_open(void);
+
 /* --- lanes.c: the threads. --- */
 
 /* Starts what all jobs share. With the lock held. 0 or -errno. */

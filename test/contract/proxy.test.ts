@@ -1,6 +1,6 @@
 /** CASES.md F: two connections joined by proxy(). */
 import { once } from "node:events";
-import { connect as dial, createServer, type AddressInfo } from "node:net";
+import { type AddressInfo, connect as dial, createServer, type Socket } from "node:net";
 import { proxy, type ProxyReport } from "sluice";
 import { assert, test } from "../support/contract.ts";
 import { sha256 } from "../support/data.ts";
@@ -387,18 +387,30 @@ test(
   "proxy() of descriptors leaves their numbers to the caller",
   { needs: ["stillSockets", "engine", "proc"], alone: true },
   async () => {
-    using pair = await joined();
-    const [a, b] = [fdOfSocket(pair.a), fdOfSocket(pair.b)];
+    // Accepted so that nobody reads them.
+    const server = createServer({ pauseOnConnect: true, allowHalfOpen: true });
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    const open = async () => {
+      const accepted = once(server, "connection") as Promise<Socket[]>;
+      const { port } = server.address() as AddressInfo;
+      const peer = dial({ port, host: "127.0.0.1", allowHalfOpen: true }).pause();
+      return [(await accepted)[0] as Socket, peer] as const;
+    };
+    const [one, client] = await open();
+    const [other, backend] = await open();
+    server.close();
+    const [a, b] = [fdOfSocket(one), fdOfSocket(other)];
     const socket = openFds().get(a);
     const content = data(2 * MiB);
     const reporting = proxy(a, { fd: b });
-    const received = allFrom(pair.backend);
-    pair.client.end(content);
+    const received = allFrom(backend);
+    client.end(content);
     assertBytes(await received, content);
-    pair.backend.end("back");
-    assert.is((await allFrom(pair.client)).toString(), "back");
+    backend.end("back");
+    assert.is((await allFrom(client)).toString(), "back");
     assertEnded(await reporting, content.length, 4);
     assert.is(openFds().get(a), socket, "the number is the caller's still");
+    for (const each of [one, other, client, backend]) each.destroy();
   },
 );
 
@@ -492,3 +504,73 @@ test("proxy() refuses what it can't do, and touches nothing then", {}, async () 
   pair.backend.end();
   assertEnded(await reporting, 10, 0);
 });
+
+/** Numbers from 0 to `below`, always the same. */
+function randomFrom(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+    return (state >>> 8) % below;
+  };
+}
+
+test(
+  "proxy() settles whatever is done to its pairs, and leaves nothing open",
+  { alone: true, timeoutMs: 40_000 },
+  async () => {
+    // Two relays have two epoll sets.
+    await Promise.all([1, 2, 3, 4].map(() => exchange("TCP", {})));
+    const census = takeFdCensusWithoutPipes();
+    const random = randomFrom(20_261_126);
+    const endings = new Map<string, number>();
+    for (let round = 0; round < 4; round++) {
+      const each = Array.from({ length: 12 }, async (_, i) => {
+        using pair = await joined((["TCP", "Unix"] as const)[i % 2]);
+        const controller = new AbortController();
+        const reporting = proxy(pair.a, pair.b, {
+          signal: controller.signal,
+          strategy: i % 4 === 3 ? "portable" : "auto",
+          adopt: i % 3 === 0,
+          timeoutMs: 5000,
+          ...(i % 5 === 0 && { maxBytes: 200_000 }),
+        }).then(
+          ({ end, aToB, bToA }) => {
+            if (end === "ended") assert.ok(aToB.ended && bToA.ended);
+            if (i % 5 === 0) assert.ok(aToB.bytes <= 200_000 && bToA.bytes <= 200_000);
+            return end;
+          },
+          ({ code }: { code: string }) => code,
+        );
+        for (const peer of [pair.client, pair.backend]) peer.resume();
+        const actions = [
+          () => pair.client.write(data(random(300_000), i)),
+          () => pair.backend.write(data(random(300_000), i)),
+          () => pair.client.write("small"),
+          () => pair.client.pause(),
+          () => pair.client.resume(),
+          () => pair.client.end(),
+          () => pair.backend.end(),
+          () => (i % 2 === 0 ? pair.client.resetAndDestroy() : pair.client.destroy()),
+          () => pair.backend.destroy(),
+          () => pair.b.destroy(),
+          () => controller.abort(),
+        ];
+        for (let step = 0; step < 12; step++) {
+          // What ends a pair comes late enough for something to be under way.
+          const action = actions[random(step < 6 ? 5 : actions.length)];
+          if (!pair.client.destroyed && !pair.backend.destroyed) action?.();
+          await new Promise((resolve) => setTimeout(resolve, random(4)));
+        }
+        pair.client.resume().end();
+        pair.backend.end();
+        const end = await reporting;
+        endings.set(end, (endings.get(end) ?? 0) + 1);
+        assert.ok(pair.a.destroyed && pair.b.destroyed);
+      });
+      await Promise.all(each);
+    }
+    const known = ["ended", "limit", "ABORT_ERR", "ERR_SLUICE_CLOSED", ...broken];
+    for (const end of endings.keys()) assert.ok(known.includes(end), JSON.stringify([...endings]));
+    await census.assertUnchanged();
+  },
+);

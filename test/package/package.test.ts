@@ -31,8 +31,8 @@ for (const platform of ["linux-x64", "linux-arm64"]) {
   }
 }
 
-test("the tarball carries the documents and compiled modules with their types, and nothing else", () => {
-  const rest = tarball.files.filter((path) => !/^dist\/(?:core|adapters)\/.+(?:\.d\.ts|\.js)$/.test(path));
+test("the tarball carries the documents, the bundled modules and their types, and nothing else", () => {
+  const rest = tarball.files.filter((path) => !/^dist\/(?:lib\/.+\.js|(?:core|adapters)\/.+\.d\.ts)$/.test(path));
   const documents = ["CHANGELOG.md", "LICENSE", "README.md", "package.json"];
   assert.equal(rest.filter((path) => !path.startsWith("dist/native/")).sort(), documents);
   for (const path of tarball.files) assert.not.match(path, /test|bench|example/);

@@ -9,6 +9,8 @@ import type { TargetEnd } from "./target.ts";
 /** What a runtime tells of such an object. */
 export interface Connection {
   readonly name: string;
+  /** Why the kernel must not put notices into its error queue, or undefined. */
+  readonly withoutNotices?: string;
   /** The descriptor, or why there is none. Asked anew each time: a number outlives its connection. */
   fd(): number | string;
   isClosed(): boolean;
@@ -41,7 +43,8 @@ function inspectConnection(connection: Connection, native: Native | string): End
       fd: false,
       ...(withoutFd !== undefined && { withoutFd }),
     });
-  return inspectFd(native, fd, connection.name);
+  const { withoutNotices } = connection;
+  return { ...inspectFd(native, fd, connection.name), ...(withoutNotices !== undefined && { withoutNotices }) };
 }
 
 class ConnectionEnd {

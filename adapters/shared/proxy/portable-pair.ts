@@ -2,7 +2,7 @@
 import type { ProxyChoice, ProxyFlow, ProxyProgress, ProxyRequest, ProxySide } from "../../../core/proxy.ts";
 import { Cancellation } from "../cancellation.ts";
 import { chunkBytes, patiently } from "../portable.ts";
-import { codeOf } from "../system-error.ts";
+import { codeOf, saysClosed } from "../system-error.ts";
 import type { ProxyConnection } from "./connection.ts";
 import type { Pair, PairOutcome } from "./pair.ts";
 
@@ -79,7 +79,8 @@ export class PortablePair implements Pair {
       await this.#stop.wait(flow.to.shutdown());
       flow.ended = this.#stop.outcome() === undefined;
     } catch (cause) {
-      this.#finish({ end: "error", code: codeOf(cause) ?? "ERR_SLUICE_FAILED", failed, cause });
+      const code = saysClosed(cause) ? "ERR_SLUICE_CLOSED" : (codeOf(cause) ?? "ERR_SLUICE_FAILED");
+      this.#finish({ end: "error", code, failed, cause });
     }
   }
 

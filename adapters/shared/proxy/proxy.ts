@@ -137,7 +137,11 @@ function conclude(outcome: PairOutcome, stop: Stop): ProxyEnding {
     throw stop.error(outcome);
   }
   const code = outcome.code ?? "ERR_SLUICE_FAILED";
-  const detail = `${failed ?? "a connection"} failed: ${errnoText(code)} (${code})`;
+  const side = failed ?? "a connection";
+  const detail =
+    code === "ERR_SLUICE_CLOSED"
+      ? `${side} was closed by its owner (${code})`
+      : `${side} failed: ${errnoText(code)} (${code})`;
   throw failure({ code, detail, cause, proxy: { aToB, bToA, failed } });
 }
 

@@ -17,6 +17,15 @@ function follow(name: string, which: string, socket: Socket): void {
   });
 }
 
+/** Longer than a connection takes that ends in good order. */
+const graceMs = 2000;
+
+/** http-proxy forgets an upstream that it held back when its client broke off, and the reverse. */
+function bind(one: Socket, other: Socket): void {
+  one.on("close", () => setTimeout(() => other.destroy(), graceMs).unref());
+  other.on("close", () => setTimeout(() => one.destroy(), graceMs).unref());
+}
+
 const names = new WeakMap<object, string>();
 
 server.on("upgrade", (request, socket: Socket, head) => {
@@ -25,8 +34,11 @@ server.on("upgrade", (request, socket: Socket, head) => {
   names.set(request, name);
   proxy.ws(request, socket, head);
 });
-proxy.on("proxyReqWs", (upgrading, request) => {
-  upgrading.on("upgrade", (_response, socket: Socket) => follow(names.get(request) ?? "", "upstream", socket));
+proxy.on("proxyReqWs", (upgrading, request, client) => {
+  upgrading.on("upgrade", (_response, upstream: Socket) => {
+    follow(names.get(request) ?? "", "upstream", upstream);
+    bind(client, upstream);
+  });
 });
 proxy.on("error", () => {
   // An upstream that has gone; the client's socket is ended by http-proxy itself.
