@@ -239,6 +239,7 @@ for (const runtime of runtimes) {
       await once(client, "data");
     }
     assert.is((await exchange(two, "b")).length, 0);
+    await waitFor("the log", () => log(two).length === 1);
     assert.equal(log(two), ["full"]);
     for (const client of clients) client.destroy();
     await waitFor("room", async () => (await exchange(two, "c")).toString() === "c");

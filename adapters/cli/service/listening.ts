@@ -1,6 +1,6 @@
 /** Listening, with its errors in the same words on every runtime and the address that they are about. */
 import { once } from "node:events";
-import { unlinkSync } from "node:fs";
+import { lstatSync, unlinkSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { type Address, formatAddress, type HostAddress } from "../../../core/address.ts";
 import { errnoNumber, errnoText } from "../../../core/errno.ts";
@@ -55,10 +55,12 @@ export async function findPort(address: HostAddress): Promise<number> {
 
 /** Removes a socket that its server left behind when it was killed: nobody answers it. */
 async function removeStale(path: string): Promise<void> {
+  // connect(2) refuses a file that is no socket in the same words; bind(2) complains about it.
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return;
   const socket = connect({ path });
   const refused = await new Promise<boolean>((resolve) => {
     socket.once("connect", () => resolve(false));
-    // A file that is no socket, or of somebody else, is left for listen(2) to complain about.
+    // One of somebody else is left for bind(2) to complain about.
     socket.once("error", (error) => resolve(codeOf(error) === "ECONNREFUSED"));
   });
   socket.destroy();
