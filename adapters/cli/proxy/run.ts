@@ -2,7 +2,7 @@
 import { formatAddress } from "../../../core/address.ts";
 import { findPort } from "../service/listening.ts";
 import type { Program } from "../service/program.ts";
-import { tellIfTooFew } from "../service/descriptors.ts";
+import { allowDescriptors } from "../service/descriptors.ts";
 import { runService, type ServiceOptions } from "../service/run.ts";
 import type { RelayOptions } from "./options.ts";
 import { startProxy } from "./server.ts";
@@ -32,7 +32,7 @@ const program: Program<RelayOptions> = {
 /** Proxies until a signal arrives. Sets the exit code; never throws. */
 export async function runProxy({ workers, metricsAddress, quiet, ...rest }: RunOptions): Promise<void> {
   const prepare = async (): Promise<RelayOptions> => {
-    tellIfTooFew({ descriptorsPerConnection, wanted: rest.maxConnections });
+    allowDescriptors({ descriptorsPerConnection, wanted: rest.maxConnections });
     return { ...rest, reusePort: false, metrics: metricsAddress !== undefined };
   };
   const wordsOf = ({ listen, upstreams, drainMs }: RelayOptions) => ({

@@ -1,4 +1,6 @@
 /** Whether this process may open as many files as it has to keep connections. */
+import { node } from "../../node/ffi.ts";
+import { machineOf } from "../../shared/machine.ts";
 import { readLimits } from "../host.ts";
 import { tell } from "../screen.ts";
 
@@ -13,15 +15,24 @@ export interface Need {
 }
 
 /**
- * Says so where the limit on open files is too low. Node, Bun and Deno raise the soft limit to the hard one when they
- * start, so that nothing is left to raise.
+ * Raises the limit on open files to what the connections need, and says so where it is too low for them and stays so.
+ * Node, Bun and Deno raise the soft limit to the hard one when they start; the hard one is raised by those who may
+ * (CAP_SYS_RESOURCE), as other servers do it. Workers inherit it.
  */
-export function tellIfTooFew({ descriptorsPerConnection, wanted }: Need): void {
-  const { openFilesSoft } = readLimits();
-  if (typeof openFilesSoft !== "number") return;
-  const enough = Math.max(0, Math.floor((openFilesSoft - reserve) / descriptorsPerConnection));
+export function allowDescriptors({ descriptorsPerConnection, wanted }: Need): void {
+  const allowed = readAllowed();
+  const needed = wanted * descriptorsPerConnection + reserve;
+  if (allowed >= needed) return;
+  const { native } = machineOf(node);
+  if (typeof native !== "string" && needed < 2 ** 31) native.sluice_allow_files(needed);
+  const enough = Math.max(0, Math.floor((readAllowed() - reserve) / descriptorsPerConnection));
   if (enough >= wanted) return;
   tell(
-    `${openFilesSoft} descriptors allowed, enough for about ${enough} connections of ${wanted} (ulimit -Hn raises the limit)`,
+    `${readAllowed()} descriptors allowed, enough for about ${enough} connections of ${wanted} (ulimit -Hn raises the limit)`,
   );
+}
+
+function readAllowed(): number {
+  const { openFilesSoft } = readLimits();
+  return typeof openFilesSoft === "number" ? openFilesSoft : Infinity;
 }
