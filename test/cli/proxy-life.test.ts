@@ -277,7 +277,8 @@ test("the limit on open files is raised where the process may, and stated where 
   if (node === undefined) return assert.unreachable();
   const { address } = await startUpstream(echo("> "));
   const limit = ["prlimit", "--nofile=300:300"];
-  const mayRaise = (BigInt(`0x${/^CapEff:\s+(\w+)/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1]}`) >> 24n) & 1n;
+  const mayRaise =
+    (BigInt(`0x${/^CapEff:\s+(\w+)/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1]}`) >> 24n) & 1n;
   const low = await startProxy(node, "127.0.0.1:0", [address], ["--max-connections", "500"], limit);
   const [, now] = /^Max open files\s+(\d+)/m.exec(readFileSync(`/proc/${low.pid}/limits`, "utf8")) ?? [];
   if (mayRaise === 1n) {
