@@ -21,7 +21,7 @@ rmSync(new URL(folder, root), { recursive: true, force: true });
  * import nothing else.
  */
 const groups = [
-  { name: "sluice", test: /\/(core|adapters\/shared)\/(?!fetch|streams)/ },
+  { name: "sluice", test: /\/(core|adapters\/shared)\/(?!fetch|streams|wasi)/ },
   { name: "streams", test: /\/adapters\/shared\/streams\// },
 ];
 
@@ -37,7 +37,7 @@ async function write(names, output) {
     external: (id) => !/^[./]/.test(id) && !id.startsWith("dist/"),
     platform: "neutral",
   });
-  await bundle.write({ dir: fileURLToPath(new URL(folder, root)), format: "esm", ...output });
+  await bundle.write({ dir: fileURLToPath(new URL(folder, root)), format: "esm", comments: false, ...output });
   await bundle.close();
 }
 

@@ -151,6 +151,11 @@ export const symbols = {
     names: ["source", "target", "request", "outcome", "head", "head_length"],
     doc: "One bounded attempt on the calling thread that never waits: resident pages, room in the socket, or `blocked`. A head goes before them, in the same segment.",
   }),
+  sluice_run: define({
+    args: ["i32", "i32", "buffer", "buffer"],
+    names: ["source", "target", "request", "outcome"],
+    doc: "One attempt between two regular files, run to its end on the calling thread, which waits for disks: for hosts that can't return promises. -EINVAL for other ends.",
+  }),
   sluice_send: define({
     args: ["i32", "buffer", "u32", "u32"],
     names: ["socket", "bytes", "length", "more"],
@@ -160,6 +165,11 @@ export const symbols = {
     args: ["buffer", "buffer", "u32"],
     names: ["root", "path", "cached"],
     doc: "Opens a path for reading that is resolved beneath a root folder and never leaves it (openat2, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS; Linux 5.6). With `cached`, -EAGAIN where a disk would have to be asked (RESOLVE_CACHED; 5.12). To be closed by sluice_close.",
+  }),
+  sluice_open_at: define({
+    args: ["i32", "buffer", "u32"],
+    names: ["folder", "path", "flags"],
+    doc: "Opens a path that is resolved beneath an open folder and never leaves it, as sluice_open_beneath does, by `openFlags`: for writing and creating, too (mode 0666 less the umask). To be closed by sluice_close.",
   }),
   sluice_closes_quickly: define({
     args: ["i32"],
@@ -437,6 +447,18 @@ export const fdFlags = {
   path: 64,
 } as const;
 
+/** Bits of `sluice_open_at`'s flags. `path`: a descriptor for its place alone (O_PATH). */
+export const openFlags = {
+  read: 1,
+  write: 2,
+  create: 4,
+  exclusive: 8,
+  truncate: 16,
+  directory: 32,
+  noFollow: 64,
+  path: 128,
+} as const;
+
 /** Bits of `interface.features`. */
 export const nicFlags = { scatterGather: 1, tso: 2, txChecksum: 4 } as const;
 
@@ -615,7 +637,7 @@ export const pipeEndsRecord = codec(records.pipe_ends);
 export const censusRecord = codec(records.census);
 
 /** FNV-1a over everything above that the C side must agree with; a positive 31-bit number. */
-export const abiFingerprint: number = (() => {
+export const abiFingerprint: number = /* @__PURE__ */ (() => {
   const shape = Object.entries(symbols).map(([name, { args }]) => [name, args]);
   const text = JSON.stringify([
     shape,
@@ -628,6 +650,7 @@ export const abiFingerprint: number = (() => {
     leaseTypes,
     lockTypes,
     requestFlags,
+    openFlags,
     pairEnds,
     pairFlags,
     copyNotices,

@@ -1,8 +1,9 @@
 /** Binds the native library with bun:ffi, and is woken by a socket. */
 import { dlopen, FFIType, type Pointer, toArrayBuffer } from "bun:ffi";
 import { statSync } from "node:fs";
+import { isMainThread } from "node:worker_threads";
 import { type AbiType, mapSymbols, type Native } from "../../core/abi.ts";
-import { openContext } from "../shared/engine.ts";
+import { openContext } from "../shared/engine/engine.ts";
 import type { Runtime, Waker } from "../shared/runtime.ts";
 import { noNotices, source, target } from "./objects.ts";
 import { socketFd, stopReading } from "./sockets.ts";
@@ -56,6 +57,7 @@ export const bun: Runtime = {
   // Pointers are numbers here, of a type of their own.
   view: (address, length) => toArrayBuffer(Number(address) as Pointer, 0, length),
   openWaker,
+  isWorker: () => !isMainThread || "WorkerGlobalScope" in globalThis,
   socketFd,
   stopReading,
   source,

@@ -1,8 +1,9 @@
 /** Binds the native library with Deno.dlopen, and is woken by a socket. */
+import { isMainThread } from "node:worker_threads";
 import { existsSync, openSync } from "node:fs";
 import { Socket } from "node:net";
 import { type AbiType, mapSymbols, type Native } from "../../core/abi.ts";
-import { openContext } from "../shared/engine.ts";
+import { openContext } from "../shared/engine/engine.ts";
 import type { Runtime, Waker } from "../shared/runtime.ts";
 import { source, target } from "./objects.ts";
 import { socketFd, stopReading } from "./sockets.ts";
@@ -66,6 +67,8 @@ export const deno: Runtime = {
   bind,
   view,
   openWaker,
+  // It takes the main thread of a web Worker for that of the process.
+  isWorker: () => !isMainThread || "WorkerGlobalScope" in globalThis,
   socketFd: (socket) => (library === undefined ? "the engine is not there" : socketFd(socket, library.sluice_close)),
   stopReading,
   source,

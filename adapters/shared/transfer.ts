@@ -9,7 +9,7 @@ import { type Plan, select } from "../../core/select.ts";
 import { type Account, driveAsync, transferLoop } from "../../core/transfer.ts";
 import type { Source, Target } from "./api.ts";
 import { Cancellation } from "./cancellation.ts";
-import { Link } from "./engine.ts";
+import { Link } from "./engine/link.ts";
 import { type LeasedRun, LeasedTransfer, type Replacement } from "./leased.ts";
 import { asTransferError, callFailed, explained } from "./system-error.ts";
 import type { Machine } from "./machine.ts";
@@ -91,14 +91,15 @@ class Runner implements LeasedRun {
     const outcome = this.#link.run(job);
     if (!("then" in outcome)) return outcome;
     return outcome.then((end) => {
-      const told = this.#explain(end);
+      if (end.end === "eof" && this.#source.hearEnd !== undefined)
+        return this.#source.hearEnd().then(() => this.#explain(end));
+      const told = end.end === "cancelled" ? this.#explain(end) : end;
       return this.#hold?.confirm(job, told, this.#cancellation) ?? told;
     });
   }
 
-  /** The engine knows that an attempt was cancelled, but not why. */
+  /** The engine knows that an attempt was cancelled, but not why, and nothing of what the runtime has heard. */
   #explain(outcome: Outcome): Outcome {
-    if (outcome.end !== "cancelled") return outcome;
     return { ...outcome, ...this.#cancellation.outcome(outcome.bytes), syscalls: outcome.syscalls };
   }
 

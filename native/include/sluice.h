@@ -2,9 +2,10 @@
 #ifndef SLUICE_H
 #define SLUICE_H
 
+#include <errno.h>
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 408336024
+#define SLUICE_ABI_FINGERPRINT 680784206
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
@@ -93,6 +94,17 @@ enum {
     SLUICE_REQUEST_SETTLE = 4,
     SLUICE_REQUEST_WAIT_DATA = 8,
     SLUICE_REQUEST_WAIT_ROOM = 16,
+};
+
+enum {
+    SLUICE_OPEN_READ = 1,
+    SLUICE_OPEN_WRITE = 2,
+    SLUICE_OPEN_CREATE = 4,
+    SLUICE_OPEN_EXCLUSIVE = 8,
+    SLUICE_OPEN_TRUNCATE = 16,
+    SLUICE_OPEN_DIRECTORY = 32,
+    SLUICE_OPEN_NO_FOLLOW = 64,
+    SLUICE_OPEN_PATH = 128,
 };
 
 enum {
@@ -329,6 +341,65 @@ struct sluice_census {
 };
 _Static_assert(sizeof(struct sluice_census) == 40, "sluice_census");
 
+/* The errnos that JavaScript knows by name (core/errno.ts) have these numbers here. */
+_Static_assert(EPERM == 1, "EPERM");
+_Static_assert(ENOENT == 2, "ENOENT");
+_Static_assert(EINTR == 4, "EINTR");
+_Static_assert(EIO == 5, "EIO");
+_Static_assert(ENXIO == 6, "ENXIO");
+_Static_assert(EBADF == 9, "EBADF");
+_Static_assert(EAGAIN == 11, "EAGAIN");
+_Static_assert(ENOMEM == 12, "ENOMEM");
+_Static_assert(EACCES == 13, "EACCES");
+_Static_assert(EFAULT == 14, "EFAULT");
+_Static_assert(EBUSY == 16, "EBUSY");
+_Static_assert(EEXIST == 17, "EEXIST");
+_Static_assert(EXDEV == 18, "EXDEV");
+_Static_assert(ENODEV == 19, "ENODEV");
+_Static_assert(ENOTDIR == 20, "ENOTDIR");
+_Static_assert(EISDIR == 21, "EISDIR");
+_Static_assert(EINVAL == 22, "EINVAL");
+_Static_assert(ENFILE == 23, "ENFILE");
+_Static_assert(EMFILE == 24, "EMFILE");
+_Static_assert(ENOTTY == 25, "ENOTTY");
+_Static_assert(ETXTBSY == 26, "ETXTBSY");
+_Static_assert(EFBIG == 27, "EFBIG");
+_Static_assert(ENOSPC == 28, "ENOSPC");
+_Static_assert(ESPIPE == 29, "ESPIPE");
+_Static_assert(EROFS == 30, "EROFS");
+_Static_assert(EMLINK == 31, "EMLINK");
+_Static_assert(EPIPE == 32, "EPIPE");
+_Static_assert(EDEADLK == 35, "EDEADLK");
+_Static_assert(ENAMETOOLONG == 36, "ENAMETOOLONG");
+_Static_assert(ENOLCK == 37, "ENOLCK");
+_Static_assert(ENOSYS == 38, "ENOSYS");
+_Static_assert(ENOTEMPTY == 39, "ENOTEMPTY");
+_Static_assert(ELOOP == 40, "ELOOP");
+_Static_assert(ENODATA == 61, "ENODATA");
+_Static_assert(EBADMSG == 74, "EBADMSG");
+_Static_assert(EOVERFLOW == 75, "EOVERFLOW");
+_Static_assert(EILSEQ == 84, "EILSEQ");
+_Static_assert(ENOTSOCK == 88, "ENOTSOCK");
+_Static_assert(EMSGSIZE == 90, "EMSGSIZE");
+_Static_assert(ENOPROTOOPT == 92, "ENOPROTOOPT");
+_Static_assert(EOPNOTSUPP == 95, "EOPNOTSUPP");
+_Static_assert(ENETDOWN == 100, "ENETDOWN");
+_Static_assert(ENETUNREACH == 101, "ENETUNREACH");
+_Static_assert(ECONNABORTED == 103, "ECONNABORTED");
+_Static_assert(ECONNRESET == 104, "ECONNRESET");
+_Static_assert(ENOBUFS == 105, "ENOBUFS");
+_Static_assert(ENOTCONN == 107, "ENOTCONN");
+_Static_assert(ETIMEDOUT == 110, "ETIMEDOUT");
+_Static_assert(ECONNREFUSED == 111, "ECONNREFUSED");
+_Static_assert(EHOSTUNREACH == 113, "EHOSTUNREACH");
+_Static_assert(EALREADY == 114, "EALREADY");
+_Static_assert(EINPROGRESS == 115, "EINPROGRESS");
+_Static_assert(ESTALE == 116, "ESTALE");
+_Static_assert(EDQUOT == 122, "EDQUOT");
+_Static_assert(ECANCELED == 125, "ECANCELED");
+_Static_assert(EOWNERDEAD == 130, "EOWNERDEAD");
+_Static_assert(ENOTRECOVERABLE == 131, "ENOTRECOVERABLE");
+
 /* Every function returns zero or a positive answer, or a negative errno. */
 
 /* Fingerprint of the layout this library was built with. */
@@ -406,11 +477,17 @@ SLUICE_EXPORT int32_t sluice_pair_close(int32_t pair, uint32_t reset);
 /* One bounded attempt on the calling thread that never waits: resident pages, room in the socket, or `blocked`. A head goes before them, in the same segment. */
 SLUICE_EXPORT int32_t sluice_attempt(int32_t source, int32_t target, void *request, void *outcome, void *head, uint32_t head_length);
 
+/* One attempt between two regular files, run to its end on the calling thread, which waits for disks: for hosts that can't return promises. -EINVAL for other ends. */
+SLUICE_EXPORT int32_t sluice_run(int32_t source, int32_t target, void *request, void *outcome);
+
 /* One write to a socket that never waits (MSG_DONTWAIT): how many bytes it took. With `more`, they may share a segment with what follows (MSG_MORE). */
 SLUICE_EXPORT int32_t sluice_send(int32_t socket, void *bytes, uint32_t length, uint32_t more);
 
 /* Opens a path for reading that is resolved beneath a root folder and never leaves it (openat2, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS; Linux 5.6). With `cached`, -EAGAIN where a disk would have to be asked (RESOLVE_CACHED; 5.12). To be closed by sluice_close. */
 SLUICE_EXPORT int32_t sluice_open_beneath(void *root, void *path, uint32_t cached);
+
+/* Opens a path that is resolved beneath an open folder and never leaves it, as sluice_open_beneath does, by `openFlags`: for writing and creating, too (mode 0666 less the umask). To be closed by sluice_close. */
+SLUICE_EXPORT int32_t sluice_open_at(int32_t folder, void *path, uint32_t flags);
 
 /* 1 where closing the descriptor is sure to take no time (a regular file with a name, on a local filesystem), else 0. */
 SLUICE_EXPORT int32_t sluice_closes_quickly(int32_t fd);

@@ -28,8 +28,8 @@ test(
     const old = fs.openSync(file, "r");
     const left = await connect();
     // What the engine keeps for later, its relay pipe among it, is there from now on.
-    left.peer.write(data(1));
-    await transfer(left.socket, join(folder, "first"), { length: 1 });
+    left.peer.write(content.subarray(0, MiB));
+    await transfer(left.socket, join(folder, "first"), { length: MiB });
     fs.rmSync(join(folder, "first"));
     const before = openFds().size;
     left.peer.write(content.subarray(0, MiB));
@@ -51,7 +51,7 @@ test(
     assert.equal(fs.readdirSync(folder), ["file", "link"]);
     // Whoever has the old one open goes on reading it.
     assert.is(fs.readFileSync(old, "latin1"), "old");
-    assert.is(openFds().size, before);
+    await waitFor("what was opened to be closed", () => openFds().size === before);
     fs.closeSync(old);
     left[Symbol.dispose]();
   },
@@ -182,7 +182,8 @@ test(
         },
       });
       if (cut !== undefined) {
-        await waitFor("some of it to come", () => come > start);
+        // Not every runtime resets a connection that it still has something to write to.
+        await waitFor("what was written to come", () => come === cut);
         left.peer.resetAndDestroy();
         const error = await failure(() => receiving);
         assert.is(error.code, "ECONNRESET");

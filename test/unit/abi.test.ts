@@ -126,7 +126,7 @@ test("native/include/sluice.h is what native/header.mjs makes of the tables", ()
   mkdirSync(join(copy, "native/include"), { recursive: true });
   mkdirSync(join(copy, "dist/core"), { recursive: true });
   writeFileSync(join(copy, "package.json"), '{ "type": "module" }');
-  for (const path of ["native/header.mjs", ...["abi", "ring", "error"].map((name) => `dist/core/${name}.js`)])
+  for (const path of ["native/header.mjs", ...["abi", "ring", "error", "errno"].map((name) => `dist/core/${name}.js`)])
     copyFileSync(join(root, path), join(copy, path));
   execFileSync(process.execPath, [join(copy, "native/header.mjs")], { stdio: "pipe" });
   const [kept, made] = [root, copy].map((folder) => readFileSync(join(folder, "native/include/sluice.h"), "utf8"));

@@ -1,22 +1,19 @@
 /** Memory as a source. */
-import { isMainThread } from "node:worker_threads";
 import { limits, type Native } from "../../../core/abi.ts";
 import { type Endpoint, endpoint } from "../../../core/endpoint.ts";
 import { TransferError } from "../../../core/error.ts";
+import type { Runtime } from "../runtime.ts";
 import type { SourceEnd } from "./source.ts";
 
 /** How often memory that is used where it is, is looked at whether it is there still, in milliseconds. */
 const watchMs = 50;
 
-/** Deno takes the main thread of a web Worker for that of the process. */
-const isWorker = !isMainThread || "WorkerGlobalScope" in globalThis;
-
 /**
  * Why memory can't be used where it is: its place or its size may change under a transfer; or undefined. A Worker that is
  * terminated runs nothing more that could tell the engine: it would read, and send, what comes to lie there next.
  */
-function unsteady({ buffer }: Uint8Array): string | undefined {
-  if (isWorker) return "the memory of a Worker goes with it at any time";
+function unsteady({ buffer }: Uint8Array, runtime: Runtime): string | undefined {
+  if (runtime.isWorker()) return "the memory of a Worker goes with it at any time";
   const { resizable, growable } = buffer as { readonly resizable?: boolean; readonly growable?: boolean };
   if (resizable === true || growable === true) return "the buffer may be resized under it";
   return buffer instanceof ArrayBuffer ? undefined : "the buffer is shared with other threads";
@@ -30,10 +27,12 @@ export class MemorySource implements SourceEnd {
   readonly #isCopied: boolean;
   #isOurs = false;
   #watch: ReturnType<typeof setInterval> | undefined;
+  readonly #runtime: Runtime;
   readonly fd = undefined;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, runtime: Runtime) {
     this.bytes = bytes;
+    this.#runtime = runtime;
     this.#size = bytes.byteLength;
     this.#isCopied = bytes.byteLength <= limits.copied_memory_bytes;
   }
@@ -54,7 +53,8 @@ export class MemorySource implements SourceEnd {
 
   inspect(native: Native | string): Endpoint {
     this.verify();
-    const withoutFd = typeof native === "string" ? native : this.#isCopied ? undefined : unsteady(this.bytes);
+    const withoutFd =
+      typeof native === "string" ? native : this.#isCopied ? undefined : unsteady(this.bytes, this.#runtime);
     return endpoint({
       kind: "memory",
       name: "bytes",

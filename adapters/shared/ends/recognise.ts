@@ -29,7 +29,7 @@ function isHasFd(value: object): value is HasFd {
 export function sourceOf(value: Source, runtime: Runtime): SourceEnd {
   if (typeof value === "string" || typeof value === "number") return new FdSource(checkFd(value));
   if (value instanceof URL) return new FdSource(value);
-  if (value instanceof Uint8Array) return new MemorySource(value);
+  if (value instanceof Uint8Array) return new MemorySource(value, runtime);
   if (value instanceof Socket) return new SocketSource(value, runtime);
   if (value instanceof SharedRing) return new RingSource(value);
   const own = typeof value === "object" && value !== null ? runtime.source?.(value) : undefined;

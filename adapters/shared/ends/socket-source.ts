@@ -73,6 +73,10 @@ export class SocketSource extends StreamSource {
     return chunk;
   }
 
+  hearEnd(): Promise<void> {
+    return new Promise((resolve) => setImmediate(resolve));
+  }
+
   override watch(closed: (error?: unknown) => void): void {
     // Bun may tell of the close before what was read to the end has been taken.
     this.#onClose = () => {

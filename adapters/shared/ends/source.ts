@@ -29,6 +29,11 @@ export interface SourceEnd {
   read(max: number, offset: number | undefined): Promise<Uint8Array | undefined>;
   /** Calls back when the runtime's object is closed by somebody else. */
   watch(closed: (error?: unknown) => void): void;
+  /**
+   * Waits until the runtime has told of a reset that it took from the kernel: that is told once (SO_ERROR, socket(7)), and
+   * whoever reads after that finds the end of the stream.
+   */
+  hearEnd?(): Promise<void>;
   /** Throws where what was sent may not have been the source's. */
   verify?(): void;
   /** Gives it back to the runtime or closes what `open` opened. `broken`: its connection has failed. */

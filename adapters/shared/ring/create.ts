@@ -1,13 +1,12 @@
 /** Makes rings and pipes, and opens rings that others have made. */
 import { closeSync, constants, openSync } from "node:fs";
-import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { errnoName } from "../../../core/errno.ts";
 import { argumentError, shown, TransferError } from "../../../core/error.ts";
 import { checkObject } from "../../../core/request.ts";
 import { checkPipeBytes, checkRingOptions, type RingOptions } from "../../../core/ring.ts";
 import type { HasFd } from "../api.ts";
-import type { Engine } from "../engine.ts";
+import type { Engine } from "../engine/engine.ts";
 import { checkFd } from "../ends/recognise.ts";
 import type { Machine } from "../machine.ts";
 import { callFailed, explained } from "../system-error.ts";

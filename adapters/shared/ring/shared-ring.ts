@@ -1,5 +1,4 @@
 /** A shared ring for JavaScript: writes, reads, and views of what the other process has written. */
-import process from "node:process";
 import type { Placement } from "../../../core/mapping.ts";
 import { TransferError } from "../../../core/error.ts";
 import { checkObject, type AbortSignalLike, checkSignal } from "../../../core/request.ts";
