@@ -15,6 +15,7 @@ import { map } from "./suites/map.ts";
 import { proxy } from "./suites/proxy.ts";
 import { memory } from "./suites/memory.ts";
 import { runtimes } from "./suites/runtimes.ts";
+import { scale } from "./suites/scale.ts";
 import { smallBody } from "./suites/small-body.ts";
 import { tries } from "./suites/tries.ts";
 import type { Suite } from "./suites/suite.ts";
@@ -28,6 +29,7 @@ const suites: Readonly<Record<string, readonly Suite[]>> = {
   proxy: [proxy],
   memory: [memory],
   runtimes: [runtimes],
+  scale: [scale],
   http: [http, httpSlowClients],
   ipc: [ipc],
   tries: [tries],

@@ -23,6 +23,7 @@ export type HelperName =
   | "ways"
   | "heads"
   | "proxy_peer"
+  | "crowd"
   | "two_processes";
 
 /** Of all sources: they include each other's headers. */

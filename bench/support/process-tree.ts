@@ -15,3 +15,21 @@ export function cpuNs(pid: number): number {
     return sum + ran + children.reduce((all, child) => all + cpuNs(child), 0);
   }, 0);
 }
+
+/** What a process holds at this moment. */
+export interface Holdings {
+  /** Memory of its own that is in use, whether garbage or not. */
+  readonly residentBytes: number;
+  readonly threads: number;
+  readonly descriptors: number;
+}
+
+export function holdings(pid: number): Holdings {
+  const status = readFileSync(`/proc/${pid}/status`, "latin1");
+  const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1] ?? NaN);
+  return {
+    residentBytes: field("VmRSS") * 1024,
+    threads: field("Threads"),
+    descriptors: readdirSync(`/proc/${pid}/fd`).length,
+  };
+}
