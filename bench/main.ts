@@ -4,20 +4,18 @@ import { type Environment, environment } from "./support/environment.ts";
 import { draw, type Section } from "./support/rows.ts";
 import { concurrent } from "./suites/concurrent.ts";
 import { copy } from "./suites/copy.ts";
-import { curve } from "./suites/curve.ts";
+import { costCurve } from "./suites/cost-curve.ts";
 import { endurance } from "./suites/endurance.ts";
 import { http } from "./suites/http.ts";
 import { httpSlowClients } from "./suites/http-slow-clients.ts";
-import { largeFile } from "./suites/large-file.ts";
 import { map } from "./suites/map.ts";
 import { runtimes } from "./suites/runtimes.ts";
 import { smallBody } from "./suites/small-body.ts";
 import type { Suite } from "./suites/suite.ts";
 
 const suites: Readonly<Record<string, readonly Suite[]>> = {
-  "file-to-socket": [largeFile, concurrent, smallBody, endurance],
+  "file-to-socket": [costCurve, concurrent, smallBody, endurance],
   copy: [copy],
-  curve: [curve],
   map: [map],
   runtimes: [runtimes],
   http: [http, httpSlowClients],
