@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { Command, CommanderError } from "commander";
+import { benchCommand } from "./commands/bench.ts";
 import { copyCommand } from "./commands/copy.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { explainCommand } from "./commands/explain.ts";
@@ -32,7 +33,15 @@ function buildProgram(): Command {
     .description("Moves bytes between files, sockets and pipes without carrying them through JavaScript.")
     .version(packageVersion(), "-V, --version")
     .addHelpText("after", `\n${exitCodesHelp}`);
-  const commands = [copyCommand(), sendCommand(), receiveCommand(), serveCommand(), explainCommand(), doctorCommand()];
+  const commands = [
+    copyCommand(),
+    sendCommand(),
+    receiveCommand(),
+    serveCommand(),
+    explainCommand(),
+    doctorCommand(),
+    benchCommand(packageVersion()),
+  ];
   for (const command of commands) program.addCommand(command);
   for (const command of [program, ...commands])
     command.exitOverride().configureOutput({ outputError: writeUsageError });

@@ -34,14 +34,17 @@ interface Recipe {
   /** The npm packages of its platforms, where the real program is whatever npm was told about install scripts. */
   readonly scope: string;
   readonly path: string;
+  /** Where such a script moves it, in the main package. */
+  readonly moved: string;
   readonly options: readonly string[];
 }
 
 const recipes: Readonly<Record<string, Recipe>> = {
-  bun: { scope: "@oven", path: "bin/bun", options: [] },
+  bun: { scope: "@oven", path: "bin/bun", moved: "bun/bin/bun.exe", options: [] },
   deno: {
     scope: "@deno",
     path: "deno",
+    moved: "deno/deno",
     // Nothing is looked up on the network, and no lock of its own is kept beside npm's.
     options: ["run", "--allow-all", "--no-check", "--no-lock", "--cached-only", "--quiet"],
   },
@@ -49,9 +52,10 @@ const recipes: Readonly<Record<string, Recipe>> = {
 
 const modules = fileURLToPath(new URL("../../../node_modules/", import.meta.url));
 
-function installed({ scope, path }: Recipe): string[] {
+function installed({ scope, path, moved }: Recipe): string[] {
   const folder = join(modules, scope);
-  return existsSync(folder) ? readdirSync(folder).map((platform) => join(folder, platform, path)) : [];
+  const platforms = existsSync(folder) ? readdirSync(folder) : [];
+  return [...platforms.map((platform) => join(folder, platform, path)), join(modules, moved)];
 }
 
 /** The version that a program tells, or undefined where it can't be run. */

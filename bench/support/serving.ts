@@ -15,6 +15,8 @@ export interface Served {
   readonly path?: (bytes: number) => string;
   /** Where it listens, if not on 127.0.0.1. */
   readonly address?: string;
+  /** What the client is started through: into another network namespace, say. */
+  readonly through?: readonly string[];
   readonly serves?: (point: Point) => boolean;
   /** Makes a point what it says: throws the file out of the page cache, say. */
   readonly prepare?: (point: Point) => Promise<void>;
@@ -29,9 +31,10 @@ export function requestsFor(budgetBytes: number, most: number): (point: Point) =
 /** Long enough for a server to close its files and count its bytes after the last byte has gone. */
 const settleMs = 15;
 
-async function fetchAll({ server, path, address = "127.0.0.1" }: Served, requests: number, bytes: number) {
-  const args = [server.port, requests, bytes, path?.(bytes) ?? "-", address].map(String);
-  const [totalNs, medianNs] = (await start(await helper("fetcher"), args).output).split(" ").map(Number);
+async function fetchAll({ server, path, address = "127.0.0.1", through = [] }: Served, requests: number, bytes: number) {
+  const order = [server.port, requests, bytes, path?.(bytes) ?? "-", address].map(String);
+  const [command = "", ...args] = [...through, await helper("fetcher"), ...order];
+  const [totalNs, medianNs] = (await start(command, args).output).split(" ").map(Number);
   if (totalNs === undefined || medianNs === undefined) throw new Error("fetcher printed no times");
   return { totalNs, medianNs };
 }
