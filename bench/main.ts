@@ -84,7 +84,9 @@ async function loadPage(): Promise<typeof import("./report/page.ts")> {
   return import("./report/page.ts").catch((cause: NodeJS.ErrnoException) => {
     if (cause.code !== "ERR_MODULE_NOT_FOUND") throw cause;
     const packages = "@observablehq/plot linkedom";
-    throw new Error(`the page needs ${packages}, which are not installed: npm install --save-dev ${packages}`, { cause });
+    throw new Error(`the page needs ${packages}, which are not installed: npm install --save-dev ${packages}`, {
+      cause,
+    });
   });
 }
 
@@ -106,7 +108,8 @@ export async function bench(options: BenchOptions): Promise<number> {
   const comparison: Comparison | undefined = old === undefined ? undefined : compareReports(old, report);
   const text = `${JSON.stringify(report, null, 2)}\n`;
   if (options.output !== undefined) writeFileSync(options.output, text);
-  if (page !== undefined && options.html !== undefined) writeFileSync(options.html, page.renderPage(report, comparison));
+  if (page !== undefined && options.html !== undefined)
+    writeFileSync(options.html, page.renderPage(report, comparison));
   if (options.json) process.stdout.write(text);
   else {
     if (options.from === undefined) console.log(report.noise.remark);

@@ -55,8 +55,10 @@ function drawingOf(strategy: Strategy): Pick<PathFinding, "drawing" | "expected"
 const callsOf = ({ metrics }: Entry) =>
   metrics.syscallsPerRequest === undefined ? undefined : Math.max(0, metrics.syscallsPerRequest.median - 1);
 
-const count = (value: number | undefined) => (value === undefined ? "not counted" : Math.round(value).toLocaleString("en-US"));
-const perFile = (figure: Entry["metrics"]["voluntary"]) => (figure === undefined ? undefined : (figure.median * fileBytes) / 1e9);
+const count = (value: number | undefined) =>
+  value === undefined ? "not counted" : Math.round(value).toLocaleString("en-US");
+const perFile = (figure: Entry["metrics"]["voluntary"]) =>
+  figure === undefined ? undefined : (figure.median * fileBytes) / 1e9;
 
 function pathOf(name: MethodName, { block, file, edited }: Finding): PathFinding {
   const [blockCalls, fileCalls] = [callsOf(block), callsOf(file)];
@@ -77,11 +79,16 @@ function pathOf(name: MethodName, { block, file, edited }: Finding): PathFinding
   };
 }
 
-async function findingsOf(setting: Setting): Promise<{ readonly contest: Contest; readonly found: Record<MethodName, Finding> }> {
+async function findingsOf(
+  setting: Setting,
+): Promise<{ readonly contest: Contest; readonly found: Record<MethodName, Finding> }> {
   const points = [blockBytes, fileBytes].map((bytes) => ({ bytes, cache: "warm" as const }));
   const { contest } = await contestOf(
     "The articles’ methods, with nothing around them",
-    [...names.map((name) => cSender(methods[name].strategy, methods[name].contender)), cSender("zerocopy", "C MSG_ZEROCOPY")],
+    [
+      ...names.map((name) => cSender(methods[name].strategy, methods[name].contender)),
+      cSender("zerocopy", "C MSG_ZEROCOPY"),
+    ],
     { file: await scratchFile(fileBytes), points, how: { requests: requestsFor(fileBytes * 2, 500) } },
     setting,
   );
@@ -94,7 +101,11 @@ async function findingsOf(setting: Setting): Promise<{ readonly contest: Contest
   for (const name of names) {
     const { contender, edit } = methods[name];
     setting.progress(`editing a file after ${edit} has sent it`);
-    found[name] = { block: entry(contender, blockBytes), file: entry(contender, fileBytes), edited: await editedShare(edit, "closed") };
+    found[name] = {
+      block: entry(contender, blockBytes),
+      file: entry(contender, fileBytes),
+      edited: await editedShare(edit, "closed"),
+    };
   }
   return { contest, found: found as Record<MethodName, Finding> };
 }
@@ -102,8 +113,10 @@ async function findingsOf(setting: Setting): Promise<{ readonly contest: Contest
 const questions = [
   {
     article: `${articles.sendfile}; ${articles.java}`,
-    claim: "Reading a file and writing it to a socket takes four context switches and four copies, two of them by the CPU.",
-    experiment: "A C loop sends 64 KiB by read(2) and write(2); its calls and switches are counted, and the file is edited after the call.",
+    claim:
+      "Reading a file and writing it to a socket takes four context switches and four copies, two of them by the CPU.",
+    experiment:
+      "A C loop sends 64 KiB by read(2) and write(2); its calls and switches are counted, and the file is edited after the call.",
   },
   {
     article: `${articles.sendfile}; ${articles.java}`,
@@ -129,7 +142,8 @@ const questions = [
 
 function answersTo({ buffered, mapped, sendfile, splice }: Record<MethodName, Finding>): Answer[] {
   const cpu = ({ file }: Finding) => file.metrics.cpu?.median ?? Number.NaN;
-  const told = (finding: Finding) => `${count(callsOf(finding.block))} calls, so ${count(2 * (callsOf(finding.block) ?? Number.NaN))} mode switches`;
+  const told = (finding: Finding) =>
+    `${count(callsOf(finding.block))} calls, so ${count(2 * (callsOf(finding.block) ?? Number.NaN))} mode switches`;
   const switches = (perFile(buffered.file.metrics.voluntary) ?? 0) + (perFile(buffered.file.metrics.involuntary) ?? 0);
   const counted = callsOf(buffered.block) !== undefined;
   const saving = 1 - cpu(mapped) / cpu(buffered);
@@ -143,34 +157,44 @@ function answersTo({ buffered, mapped, sendfile, splice }: Record<MethodName, Fi
     {
       measured: `${told(mapped)}: munmap is a call too. An edit after the call reached ${percent(mapped.edited)}: write(2) copies from the mapping.`,
       verdict: counted ? "holds in part" : "not testable here",
-      comment: "One CPU copy is left, as they say. With the munmap that they leave out it is six switches; and each page that is touched for the first time costs a fault, which they don’t count.",
+      comment:
+        "One CPU copy is left, as they say. With the munmap that they leave out it is six switches; and each page that is touched for the first time costs a fault, which they don’t count.",
     },
     {
       measured: `mmap and write ${cpu(mapped).toFixed(3)} s/GB, read and write ${cpu(buffered).toFixed(3)} s/GB.`,
       verdict: saving > 0.1 ? "holds" : saving > -0.1 ? "holds in part" : "out of date",
-      comment: "The copy that is spared was from memory to the processor’s cache, where the next call finds it; the page faults that come instead are not cheaper.",
+      comment:
+        "The copy that is spared was from memory to the processor’s cache, where the next call finds it; the page faults that come instead are not cheaper.",
     },
     {
       measured: `${told(sendfile)}, for 64 KiB and for 64 MiB alike (${count(callsOf(sendfile.file))} calls).`,
       verdict: counted ? "holds" : "not testable here",
-      comment: "On a blocking socket. On one that isn’t, as in an event loop, there is a call for each time that the socket has room.",
+      comment:
+        "On a blocking socket. On one that isn’t, as in an event loop, there is a call for each time that the socket has room.",
     },
     {
       measured: `An edit reached ${percent(sendfile.edited)} of the bytes by sendfile and ${percent(splice.edited)} by splice: both hand over the file’s own pages. ${count(callsOf(sendfile.block))} call and ${count(callsOf(splice.block))}.`,
       verdict: sendfile.edited > 0.9 && splice.edited > 0.9 ? "holds" : "wrong",
-      comment: "sendfile(2) drives a pipe of its own inside the kernel. What it sends is a reference: consistency: “snapshot” is for those who can’t have edits show.",
+      comment:
+        "sendfile(2) drives a pipe of its own inside the kernel. What it sends is a reference: consistency: “snapshot” is for those who can’t have edits show.",
     },
   ];
 }
 
-export async function methodFindings(setting: Setting): Promise<{ readonly sections: Section[]; readonly claims: Claim[] }> {
+export async function methodFindings(
+  setting: Setting,
+): Promise<{ readonly sections: Section[]; readonly claims: Claim[] }> {
   const { contest, found } = await findingsOf(setting);
   const claims = await answered(questions, async () => answersTo(found));
   const paths = names.map((name) => pathOf(name, found[name]));
   const drawn: Section = {
     title: "The ways of the bytes, as drawn by explain and as counted",
     head: ["", "expected copies", ...(paths[0]?.counted.map(([name]) => name) ?? [])],
-    cells: paths.map(({ mechanism, expected, counted }) => [mechanism, expected.copies, ...counted.map(([, value]) => value)]),
+    cells: paths.map(({ mechanism, expected, counted }) => [
+      mechanism,
+      expected.copies,
+      ...counted.map(([, value]) => value),
+    ]),
     paths,
   };
   return { sections: [drawn, contestSection(contest)], claims };

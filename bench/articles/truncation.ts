@@ -12,7 +12,8 @@ const questions = [
   {
     article: `${articles.overview}; ${articles.sendfile}`,
     claim: "When a mapped file is truncated, write(2) from the mapping is ended by SIGBUS, which kills the process.",
-    experiment: "64 KiB are mapped, the file is cut to 4,196 bytes, and write(2) is called on the whole mapping; then the mapping is touched by the program itself.",
+    experiment:
+      "64 KiB are mapped, the file is cut to 4,196 bytes, and write(2) is called on the whole mapping; then the mapping is touched by the program itself.",
   },
   {
     article: `${articles.overview}; ${articles.sendfile}`,
@@ -21,8 +22,10 @@ const questions = [
   },
   {
     article: `${articles.overview}; ${articles.sendfile}`,
-    claim: "A file lease is the right answer: the kernel sends RT_SIGNAL_LEASE when somebody truncates, and write is interrupted with the bytes so far.",
-    experiment: "A read lease with F_SETSIG; write(2) of 1 MiB sleeps on a full pipe while another process truncates; the lease is let go 300 ms later.",
+    claim:
+      "A file lease is the right answer: the kernel sends RT_SIGNAL_LEASE when somebody truncates, and write is interrupted with the bytes so far.",
+    experiment:
+      "A read lease with F_SETSIG; write(2) of 1 MiB sleeps on a full pipe while another process truncates; the lease is let go 300 ms later.",
   },
   {
     article: `${articles.overview}; ${articles.sendfile}`,
@@ -44,14 +47,16 @@ function answersTo(facts: ReadonlyMap<string, string>): Answer[] {
     {
       measured: `The handler was called ${fact("write_bus_errors")} times; write returned ${fact("write_first")}, and ${fact("write_second")} for the rest.`,
       verdict: survived ? "out of date" : "holds",
-      comment: "A handler that returns to an instruction of the program itself would be called for ever: the instruction is tried again.",
+      comment:
+        "A handler that returns to an instruction of the program itself would be called for ever: the instruction is tried again.",
     },
     lease !== undefined
       ? { measured: `A lease is refused here: ${lease}`, verdict: "not testable here" as const }
       : {
           measured: `${fact("lease_signals")} signal; write returned ${fact("lease_write")} of 1,048,576 bytes; the truncation waited ${fact("lease_cutter_waited_ms")} ms, until the lease was let go.`,
           verdict: "holds in part" as const,
-          comment: "It works, and better than they say: the one who truncates waits (up to /proc/sys/fs/lease-break-time). But there is no signal of that name (F_SETSIG chooses one, SIGIO otherwise), a write that doesn’t sleep is not interrupted, and only the owner or CAP_LEASE may take a lease.",
+          comment:
+            "It works, and better than they say: the one who truncates waits (up to /proc/sys/fs/lease-break-time). But there is no signal of that name (F_SETSIG chooses one, SIGIO otherwise), a write that doesn’t sleep is not interrupted, and only the owner or CAP_LEASE may take a lease.",
         },
     {
       measured: `${fact("sendfile_first")} bytes, then ${fact("sendfile_second")}.`,

@@ -27,7 +27,9 @@ const own = () => readlinkSync("/proc/self/ns/net");
 
 async function namespace(): Promise<ChildProcess> {
   const child = spawn("unshare", ["--net", "sleep", "600"], { stdio: "ignore" });
-  const failed = once(child, "exit").then(() => Promise.reject(new Unavailable("a network namespace can't be made here")));
+  const failed = once(child, "exit").then(() =>
+    Promise.reject(new Unavailable("a network namespace can't be made here")),
+  );
   failed.catch(() => {});
   for (let tries = 0; tries < 200; tries++) {
     await Promise.race([sleep(10), failed]);
@@ -57,7 +59,9 @@ export async function plug(): Promise<Cable> {
     }
   } catch (error) {
     unplug();
-    throw new Unavailable(`a pair of virtual interfaces can't be made: ${String(error).split("\n")[0]}`, { cause: error });
+    throw new Unavailable(`a pair of virtual interfaces can't be made: ${String(error).split("\n")[0]}`, {
+      cause: error,
+    });
   }
   return {
     sender,

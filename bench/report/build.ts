@@ -2,13 +2,22 @@
 import { metricNames, metricOf } from "../support/metrics.ts";
 import { type Section, verdict } from "../support/rows.ts";
 import { median } from "../support/stats.ts";
-import { type BenchReport, type ReportEnvironment, type ReportFigure, type ReportNoise, type ReportSection, schemaName } from "./schema.ts";
+import {
+  type BenchReport,
+  type ReportEnvironment,
+  type ReportFigure,
+  type ReportNoise,
+  type ReportSection,
+  schemaName,
+} from "./schema.ts";
 
 /** Without what is there for the terminal alone. */
 export function sectionOf({ title, head, cells, data, rows, contest, claims, paths }: Section): ReportSection {
   const told = {
     ...(rows && { rows: rows.map((row) => ({ ...row, verdict: verdict(row) })) }),
-    ...(contest && { contest: { ...contest, entries: contest.entries.map((one) => ({ ...one, metrics: { ...one.metrics } })) } }),
+    ...(contest && {
+      contest: { ...contest, entries: contest.entries.map((one) => ({ ...one, metrics: { ...one.metrics } })) },
+    }),
     ...(claims && { claims }),
     ...(paths && { paths }),
   };
@@ -37,14 +46,19 @@ export interface Observed {
 const quietSpread = 0.05;
 const noisySpread = 0.2;
 
-export function noiseOf({ loadAtStart, loadAtEnd, stolen, cores }: Observed, sections: readonly ReportSection[]): ReportNoise {
+export function noiseOf(
+  { loadAtStart, loadAtEnd, stolen, cores }: Observed,
+  sections: readonly ReportSection[],
+): ReportNoise {
   const spreads = [...figuresOf(sections)]
     .filter(({ count, median: middle }) => count > 2 && middle !== 0)
     .map(relativeSpread)
     .filter(Number.isFinite);
   const spread = spreads.length === 0 ? Number.NaN : median(spreads);
   const complaints = [
-    ...(loadAtStart > cores / 2 ? [`others were at work when it began (load ${loadAtStart.toFixed(1)} on ${cores} cores)`] : []),
+    ...(loadAtStart > cores / 2
+      ? [`others were at work when it began (load ${loadAtStart.toFixed(1)} on ${cores} cores)`]
+      : []),
     ...(stolen > 0.01 ? [`the host took ${(stolen * 100).toFixed(1)} % of the processors' time`] : []),
     ...(spread > noisySpread ? [`half of a figure's rounds lie typically ${(spread * 100).toFixed(0)} % apart`] : []),
   ];
@@ -68,7 +82,16 @@ export interface Ran {
   readonly suites: Readonly<Record<string, readonly Section[]>>;
 }
 
-export function buildReport({ version, mode, rounds, created, durationS, environment, observed, suites }: Ran): BenchReport {
+export function buildReport({
+  version,
+  mode,
+  rounds,
+  created,
+  durationS,
+  environment,
+  observed,
+  suites,
+}: Ran): BenchReport {
   const told = Object.entries(suites).map(([name, sections]) => ({ name, sections: sections.map(sectionOf) }));
   return {
     schema: schemaName,
@@ -78,7 +101,10 @@ export function buildReport({ version, mode, rounds, created, durationS, environ
     rounds,
     durationS,
     environment,
-    noise: noiseOf(observed, told.flatMap(({ sections }) => sections)),
+    noise: noiseOf(
+      observed,
+      told.flatMap(({ sections }) => sections),
+    ),
     metrics: Object.fromEntries(
       metricNames.map((name) => {
         const { label, unit, better } = metricOf(name);

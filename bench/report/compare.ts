@@ -41,7 +41,12 @@ const spreads = 1.5;
 const leastRounds = 3;
 const unclearChange = 0.25;
 
-export function judge(old: ReportFigure, now: ReportFigure, better: "more" | "less", drift = 0): Pick<Change, "change" | "judgement"> {
+export function judge(
+  old: ReportFigure,
+  now: ReportFigure,
+  better: "more" | "less",
+  drift = 0,
+): Pick<Change, "change" | "judgement"> {
   const ratio = now.median / old.median / (1 + drift);
   // Half the throughput is as bad as twice the cost.
   const change = better === "less" ? ratio - 1 : 1 / ratio - 1;
@@ -63,7 +68,12 @@ function driftOf(metric: string, point: ReportEntry, old: ReportContest, now: Re
   const before = new Map(old.entries.map((one) => [entryKey(one), one]));
   const changes = now.entries
     .filter(({ role, bytes, cache }) => role !== "sluice" && bytes === point.bytes && cache === point.cache)
-    .map((one) => (one.metrics[metric]?.median ?? Number.NaN) / (before.get(entryKey(one))?.metrics[metric]?.median ?? Number.NaN) - 1)
+    .map(
+      (one) =>
+        (one.metrics[metric]?.median ?? Number.NaN) /
+          (before.get(entryKey(one))?.metrics[metric]?.median ?? Number.NaN) -
+        1,
+    )
     .filter(Number.isFinite);
   return changes.length === 0 ? 0 : median(changes);
 }
@@ -84,7 +94,17 @@ function compareContests(place: Place, old: ReportContest, now: ReportContest, {
         if (was === undefined || metric === undefined) return [];
         const drift = driftOf(name, entry, old, now);
         const what = `${entryKey(entry)}: ${metric.label}`;
-        return [{ ...place, what, unit: metric.unit, old: was, now: figure, drift, ...judge(was, figure, metric.better, drift) }];
+        return [
+          {
+            ...place,
+            what,
+            unit: metric.unit,
+            old: was,
+            now: figure,
+            drift,
+            ...judge(was, figure, metric.better, drift),
+          },
+        ];
       }),
     );
 }
@@ -118,9 +138,15 @@ const severity: Readonly<Record<Judgement, number>> = { worse: 0, better: 1, unc
 
 export function compareReports(old: BenchReport, now: BenchReport): Comparison {
   const sectionsOf = ({ suites }: BenchReport) =>
-    new Map(suites.flatMap(({ name, sections }) => sections.map((one) => [`${name}: ${one.title}`, { suite: name, ...one }] as const)));
+    new Map(
+      suites.flatMap(({ name, sections }) =>
+        sections.map((one) => [`${name}: ${one.title}`, { suite: name, ...one }] as const),
+      ),
+    );
   const [before, after] = [sectionsOf(old), sectionsOf(now)];
-  const ranBoth = new Set(old.suites.map(({ name }) => name).filter((name) => now.suites.some((one) => one.name === name)));
+  const ranBoth = new Set(
+    old.suites.map(({ name }) => name).filter((name) => now.suites.some((one) => one.name === name)),
+  );
   const only = (here: typeof before, there: typeof before) =>
     [...here].filter(([key, { suite }]) => ranBoth.has(suite) && !there.has(key)).map(([key]) => key);
   const changes = [...after].flatMap(([key, section]) => {
@@ -150,7 +176,8 @@ export function tellChange({ suite, where, what, unit, old, now, change, drift }
 
 export function tellComparison({ changes, differences, gone, added }: Comparison): string {
   const of = (judgement: Judgement) => changes.filter((one) => one.judgement === judgement);
-  const lines = (title: string, which: readonly string[]) => (which.length === 0 ? [] : [`${title}:`, ...which.map((one) => `  ${one}`)]);
+  const lines = (title: string, which: readonly string[]) =>
+    which.length === 0 ? [] : [`${title}:`, ...which.map((one) => `  ${one}`)];
   return [
     `${of("worse").length} worse, ${of("better").length} better, ${of("same").length} the same within the noise, ${of("unclear").length} unclear`,
     ...lines("Worse", of("worse").map(tellChange)),

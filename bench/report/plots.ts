@@ -132,7 +132,10 @@ export function barPlot(contest: ReportContest, entries: readonly ReportEntry[])
     const [low, high] = metrics["cpu"]?.quartiles ?? [0, 0];
     return { contender, low, high };
   });
-  const names = shown.map((entry) => ({ contender: entry.contender, text: `${entry.contender}   ${cpu(entry).toFixed(3)}` }));
+  const names = shown.map((entry) => ({
+    contender: entry.contender,
+    text: `${entry.contender}   ${cpu(entry).toFixed(3)}`,
+  }));
   return both("CPU seconds per GB of each contender", () => ({
     height: 42 * order.length + 46,
     marginLeft: 6,

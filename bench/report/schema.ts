@@ -1,6 +1,18 @@
 /** The report for machines. What it looks like is written here once: its type, its check and its JSON Schema. */
 import { metricNames } from "../support/metrics.ts";
-import { anything, boolean, type JsonSchema, list, number, object, type Of, oneOf, pair, record, string } from "./shape.ts";
+import {
+  anything,
+  boolean,
+  type JsonSchema,
+  list,
+  number,
+  object,
+  type Of,
+  oneOf,
+  pair,
+  record,
+  string,
+} from "./shape.ts";
 
 /** The number goes up when a field is renamed, removed or given another meaning; not when one is added. */
 export const schemaName = "sluice-bench/1";
@@ -142,6 +154,7 @@ export const jsonSchema: JsonSchema = {
 export function readReport(text: string, name: string): BenchReport {
   const value: unknown = JSON.parse(text);
   const version: unknown = Reflect.get(Object(value), "schema");
-  if (version !== schemaName) throw new Error(`${name} is no report of ${schemaName}: its schema is ${String(version)}`);
+  if (version !== schemaName)
+    throw new Error(`${name} is no report of ${schemaName}: its schema is ${String(version)}`);
   return report.read(value, name);
 }

@@ -24,9 +24,11 @@ const grouped = (text: string) => text.replace(/\B(?=(\d{3})+(?!\d))(?<!\.\d*)/g
 
 function renderLegend(contest: ReportContest): Markup {
   const roles = new Map(contest.entries.map(({ contender, role }) => [contender, role]));
-  return html`<ul class="legend">${[...colours(contest)].map(
-    ([name, colour]) => html`<li class="${roles.get(name) ?? ""}"><i style="border-color:${colour}"></i>${name}</li>`,
-  )}</ul>`;
+  return html`<ul class="legend">
+    ${[...colours(contest)].map(
+      ([name, colour]) => html`<li class="${roles.get(name) ?? ""}"><i style="border-color:${colour}"></i>${name}</li>`,
+    )}
+  </ul>`;
 }
 
 function renderEntries(entries: readonly ReportEntry[]): Markup {
@@ -36,13 +38,27 @@ function renderEntries(entries: readonly ReportEntry[]): Markup {
     html`<td data-label="${label}">${grouped(tellMetric(name, entry.metrics[name]))}</td>`;
   const ratios = (entry: ReportEntry) =>
     [tellRatio(entry, "rival"), tellRatio(entry, "limit")].filter(Boolean).join("; ");
-  return html`<table class="stack"><thead><tr><th>contender</th>${shown.map(([, label]) => html`<th>${label}</th>`)}${
-    withRatios ? html`<th class="text">CPU beside the best</th>` : ""
-  }</tr></thead><tbody>${entries.map(
-    (entry) => html`<tr class="${entry.role}"><td>${entry.contender}</td>${shown.map((column) => cell(entry, column))}${
-      withRatios ? html`<td class="text" data-label="CPU beside the best ">${ratios(entry)}</td>` : ""
-    }</tr>`,
-  )}</tbody></table>`;
+  return html`<table class="stack">
+    <thead>
+      <tr>
+        <th>contender</th>
+        ${shown.map(([, label]) => html`<th>${label}</th>`)}${
+          withRatios ? html`<th class="text">CPU beside the best</th>` : ""
+        }
+      </tr>
+    </thead>
+    <tbody>
+      ${entries.map(
+        (entry) =>
+          html`<tr class="${entry.role}">
+            <td>${entry.contender}</td>
+            ${shown.map((column) => cell(entry, column))}${
+              withRatios ? html`<td class="text" data-label="CPU beside the best ">${ratios(entry)}</td>` : ""
+            }
+          </tr>`,
+      )}
+    </tbody>
+  </table>`;
 }
 
 interface Group {
@@ -62,7 +78,8 @@ function groupsOf(entries: readonly ReportEntry[]): Group[] {
   return [...groups.values()];
 }
 
-const groupTitle = ({ bytes, cache }: Group) => `${sizeName(bytes)}, ${cache === "cold" ? "not in memory" : "in memory"}`;
+const groupTitle = ({ bytes, cache }: Group) =>
+  `${sizeName(bytes)}, ${cache === "cold" ? "not in memory" : "in memory"}`;
 
 function renderContest(contest: ReportContest): Markup {
   const groups = groupsOf(contest.entries);
@@ -71,34 +88,75 @@ function renderContest(contest: ReportContest): Markup {
   const curves: readonly MetricName[] = ["cpu", "throughput", "syscalls"];
   const plotted = curves.filter((metric) => contest.entries.some(({ metrics }) => metrics[metric] !== undefined));
   return html`${sizes.size > 1 ? renderLegend(contest) : ""}
-    <div class="pair">${
-      sizes.size > 1
-        ? plotted.map((metric) => html`<figure style="margin:0"><h4>${metricOf(metric).label}, by size</h4>${curvePlot(contest, contest.entries, metric)}</figure>`)
-        : ""
-    }${
-      last === undefined
-        ? ""
-        : html`<figure style="margin:0"><h4>CPU at ${groupTitle(last)}: the main thread’s in full colour, other threads’ lighter</h4>${barPlot(contest, last.entries)}</figure>`
-    }</div>
-    ${groups.map((group) => html`<details ${new Markup(groups.length === 1 ? "open" : "")}><summary>${groupTitle(group)}: all figures</summary>${renderEntries(group.entries)}</details>`)}
+    <div class="pair">
+      ${
+        sizes.size > 1
+          ? plotted.map(
+              (metric) =>
+                html`<figure style="margin:0">
+                  <h4>${metricOf(metric).label}, by size</h4>
+                  ${curvePlot(contest, contest.entries, metric)}
+                </figure>`,
+            )
+          : ""
+      }${
+        last === undefined
+          ? ""
+          : html`<figure style="margin:0">
+              <h4>CPU at ${groupTitle(last)}: the main thread’s in full colour, other threads’ lighter</h4>
+              ${barPlot(contest, last.entries)}
+            </figure>`
+      }
+    </div>
+    ${groups.map(
+      (group) =>
+        html`<details ${new Markup(groups.length === 1 ? "open" : "")}>
+          <summary>${groupTitle(group)}: all figures</summary>
+          ${renderEntries(group.entries)}
+        </details>`,
+    )}
     ${contest.absent.map(({ name, reason }) => html`<p class="note">Absent: ${name} (${reason})</p>`)}
     ${contest.notes.map((note) => html`<p class="note">${note}</p>`)}`;
 }
 
-const verdictClass: Readonly<Record<ReportRow["verdict"], string>> = { PASS: "good", MISS: "bad", SKIP: "quiet", "": "quiet" };
+const verdictClass: Readonly<Record<ReportRow["verdict"], string>> = {
+  PASS: "good",
+  MISS: "bad",
+  SKIP: "quiet",
+  "": "quiet",
+};
 
 function renderRow(row: ReportRow): Markup {
   const { question, unit, figure, detail, skipped, verdict } = row;
-  const spread = figure === undefined || figure.count < 2 ? "" : figure.quartiles.map((value) => value.toFixed(2)).join("–");
-  return html`<tr><td class="text">${question}<small>${skipped ?? detail ?? ""}</small></td>
-    <td data-label="median">${figure === undefined ? "" : `${figure.median.toFixed(unit === "fds" ? 0 : 2)} ${unit}`}</td>
-    <td data-label="quartiles">${spread}</td><td data-label="target">${bounds(row)}</td>
-    <td>${verdict === "" ? "" : html`<span class="mark ${verdictClass[verdict]}">${verdict}</span>`}</td></tr>`;
+  const spread =
+    figure === undefined || figure.count < 2 ? "" : figure.quartiles.map((value) => value.toFixed(2)).join("–");
+  return html`<tr>
+    <td class="text">${question}<small>${skipped ?? detail ?? ""}</small></td>
+    <td data-label="median">
+      ${figure === undefined ? "" : `${figure.median.toFixed(unit === "fds" ? 0 : 2)} ${unit}`}
+    </td>
+    <td data-label="quartiles">${spread}</td>
+    <td data-label="target">${bounds(row)}</td>
+    <td>${verdict === "" ? "" : html`<span class="mark ${verdictClass[verdict]}">${verdict}</span>`}</td>
+  </tr>`;
 }
 
 function renderRows(rows: readonly ReportRow[]): Markup {
-  return html`${ratioPlot(rows) ?? ""}<table class="stack"><thead><tr><th>question</th><th>median</th><th>quartiles</th><th>target</th><th></th></tr></thead>
-    <tbody>${rows.map(renderRow)}</tbody></table>`;
+  return html`${ratioPlot(rows) ?? ""}
+    <table class="stack">
+      <thead>
+        <tr>
+          <th>question</th>
+          <th>median</th>
+          <th>quartiles</th>
+          <th>target</th>
+          <th></th>
+        </tr>
+      </thead>
+      <tbody>
+        ${rows.map(renderRow)}
+      </tbody>
+    </table>`;
 }
 
 const claimClass: Readonly<Record<ReportClaim["verdict"], string>> = {
@@ -110,11 +168,24 @@ const claimClass: Readonly<Record<ReportClaim["verdict"], string>> = {
 };
 
 function renderClaim({ article, claim, experiment, measured, verdict, comment }: ReportClaim): Markup {
-  return html`<div class="claim"><span class="mark ${claimClass[verdict]}">${verdict}</span>
+  return html`<div class="claim">
+    <span class="mark ${claimClass[verdict]}">${verdict}</span>
     <blockquote>${claim}</blockquote>
-    <dl><dt>says</dt><dd>${article}</dd><dt>tried</dt><dd>${experiment}</dd><dt>measured</dt><dd>${measured}</dd>${
-      comment === undefined ? "" : html`<dt>so</dt><dd>${comment}</dd>`
-    }</dl></div>`;
+    <dl>
+      <dt>says</dt>
+      <dd>${article}</dd>
+      <dt>tried</dt>
+      <dd>${experiment}</dd>
+      <dt>measured</dt>
+      <dd>${measured}</dd>
+      ${
+        comment === undefined
+          ? ""
+          : html`<dt>so</dt>
+              <dd>${comment}</dd>`
+      }
+    </dl>
+  </div>`;
 }
 
 function renderPath({ mechanism, drawing, expected, counted }: ReportPath): Markup {
@@ -124,18 +195,44 @@ function renderPath({ mechanism, drawing, expected, counted }: ReportPath): Mark
     ["mode switches a round, expected", String(expected.switchesPerRound)],
     ...counted,
   ];
-  return html`<h4>${mechanism}</h4><div class="path"><pre tabindex="0"><code>${new Markup(marked)}</code></pre>
-    <dl class="counted">${told.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl></div>`;
+  return html`<h4>${mechanism}</h4>
+    <div class="path">
+      <pre tabindex="0"><code>${new Markup(marked)}</code></pre>
+      <dl class="counted">
+        ${told.map(
+          ([name, value]) =>
+            html`<div>
+              <dt>${name}</dt>
+              <dd>${value}</dd>
+            </div>`,
+        )}
+      </dl>
+    </div>`;
 }
 
 function renderTable({ head, cells }: NonNullable<ReportSection["table"]>): Markup {
-  return html`<table class="stack"><thead><tr>${head.map((name) => html`<th>${name}</th>`)}</tr></thead><tbody>${cells.map(
-    (row) => html`<tr>${row.map((cell, i) => html`<td data-label="${i === 0 ? "" : (head[i] ?? "")}">${cell}</td>`)}</tr>`,
-  )}</tbody></table>`;
+  return html`<table class="stack">
+    <thead>
+      <tr>
+        ${head.map((name) => html`<th>${name}</th>`)}
+      </tr>
+    </thead>
+    <tbody>
+      ${cells.map(
+        (row) =>
+          html`<tr>
+            ${row.map((cell, i) => html`<td data-label="${i === 0 ? "" : (head[i] ?? "")}">${cell}</td>`)}
+          </tr>`,
+      )}
+    </tbody>
+  </table>`;
 }
 
 export function renderSection({ title, rows, contest, claims, paths, table }: ReportSection): Markup {
-  return html`<article class="card"><h3>${title}</h3>${contest ? renderContest(contest) : ""}${rows ? renderRows(rows) : ""}${
-    paths ? paths.map(renderPath) : ""
-  }${claims ? claims.map(renderClaim) : ""}${table ? renderTable(table) : ""}</article>`;
+  return html`<article class="card">
+    <h3>${title}</h3>
+    ${contest ? renderContest(contest) : ""}${rows ? renderRows(rows) : ""}${
+      paths ? paths.map(renderPath) : ""
+    }${claims ? claims.map(renderClaim) : ""}${table ? renderTable(table) : ""}
+  </article>`;
 }

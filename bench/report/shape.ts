@@ -32,7 +32,8 @@ export const string: Shape<string> = {
 /** JSON has no NaN: a figure of no samples is null there. */
 export const number: Shape<number> = {
   schema: { type: ["number", "null"] },
-  read: (value, path) => (value === null ? Number.NaN : typeof value === "number" ? value : wrong(path, "a number", value)),
+  read: (value, path) =>
+    value === null ? Number.NaN : typeof value === "number" ? value : wrong(path, "a number", value),
 };
 
 export const boolean: Shape<boolean> = {

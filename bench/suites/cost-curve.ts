@@ -75,14 +75,23 @@ export async function field(
 
 export async function countedBy(): Promise<string> {
   const by = await counter();
-  return typeof by === "string" ? `System calls are not counted: ${by}.` : `System calls: ${by.name}, in a pass of its own.`;
+  return typeof by === "string"
+    ? `System calls are not counted: ${by}.`
+    : `System calls: ${by.name}, in a pass of its own.`;
 }
 
 /** Runs a contest of senders of one file and stops them. */
 export async function contestOf(
   title: string,
   senders: readonly Sender[],
-  { file, points, how, notes = [], onStart, also }: {
+  {
+    file,
+    points,
+    how,
+    notes = [],
+    onStart,
+    also,
+  }: {
     readonly file: string;
     readonly points: readonly Point[];
     readonly how: Pick<Served, "requests" | "prepare">;

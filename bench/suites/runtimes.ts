@@ -31,9 +31,7 @@ const contests: Readonly<Record<RuntimeName, { readonly own: Sender; readonly ri
   },
   deno: {
     own: otherSender("deno", ours, "sluice", "auto"),
-    rivals: [
-      { sender: otherSender("deno", "file.readable.pipeTo(conn.writable)", "rival", "streams"), target: 0.35 },
-    ],
+    rivals: [{ sender: otherSender("deno", "file.readable.pipeTo(conn.writable)", "rival", "streams"), target: 0.35 }],
   },
   bun: {
     own: otherSender("bun", ours, "sluice", "auto"),

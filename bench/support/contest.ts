@@ -70,7 +70,12 @@ export function sizeName(bytes: number): string {
 
 type Samples = Readonly<Record<string, readonly Sample[]>>;
 
-function entryOf({ name, role }: Contender, point: Point, samples: readonly Sample[], counts: Counts | undefined): Entry {
+function entryOf(
+  { name, role }: Contender,
+  point: Point,
+  samples: readonly Sample[],
+  counts: Counts | undefined,
+): Entry {
   const told = metricNames.flatMap((metric): [MetricName, Figure][] => {
     const counted = counts === undefined ? undefined : metricOf(metric).ofCounts?.(counts);
     const values = counted === undefined ? sampled(metric, samples) : [counted];
@@ -118,7 +123,9 @@ async function atPoint(
   const where = `${title}, ${sizeName(point.bytes)}${point.cache === "cold" ? ", cold" : ""}`;
   // Code is compiled, threads are there, memory has been touched: nobody's fault that somebody is first.
   if (point.cache === "warm") await alternate(runs, 1, (name) => progress(`${where}: ${name}, to warm up`));
-  const samples: Samples = await alternate(runs, rounds, (name, round) => progress(`${where}: ${name}, round ${round + 1}`));
+  const samples: Samples = await alternate(runs, rounds, (name, round) =>
+    progress(`${where}: ${name}, round ${round + 1}`),
+  );
   kept.set(pointKey(point), samples);
   const entries: Entry[] = [];
   for (const one of field) {
@@ -143,7 +150,10 @@ export async function contest(plan: ContestPlan): Promise<Contested> {
 /** Those that could be set up, and the others with the reason. */
 export async function assemble<T>(
   candidates: readonly { readonly name: string; readonly role: Role; readonly setUp: () => Promise<T> }[],
-): Promise<{ readonly present: { readonly name: string; readonly role: Role; readonly made: T }[]; readonly absent: Absent[] }> {
+): Promise<{
+  readonly present: { readonly name: string; readonly role: Role; readonly made: T }[];
+  readonly absent: Absent[];
+}> {
   const present: { name: string; role: Role; made: T }[] = [];
   const absent: Absent[] = [];
   for (const { name, role, setUp } of candidates)

@@ -51,7 +51,16 @@ const programs: Readonly<Record<string, string>> = {
 
 async function versions(): Promise<Record<string, string>> {
   const runtimes = await Promise.all(
-    (["node", "bun", "deno"] as const).map(async (name) => [name, await findRuntime(name).then((one) => one.version, () => undefined)] as const),
+    (["node", "bun", "deno"] as const).map(
+      async (name) =>
+        [
+          name,
+          await findRuntime(name).then(
+            (one) => one.version,
+            () => undefined,
+          ),
+        ] as const,
+    ),
   );
   const others = await Promise.all(
     Object.entries(programs).map(async ([name, option]) => {
@@ -59,11 +68,17 @@ async function versions(): Promise<Record<string, string>> {
       return [name, path === undefined ? undefined : await versionOf(path, option)] as const;
     }),
   );
-  return Object.fromEntries([...runtimes, ...others].flatMap(([name, found]) => (found === undefined ? [] : [[name, found]])));
+  return Object.fromEntries(
+    [...runtimes, ...others].flatMap(([name, found]) => (found === undefined ? [] : [[name, found]])),
+  );
 }
 
 function interfaces(): ReportEnvironment["interfaces"] {
-  return inspectInterfaces().map(({ name, features, reason }) => ({ name, ...features, ...(reason !== undefined && { unknown: reason }) }));
+  return inspectInterfaces().map(({ name, features, reason }) => ({
+    name,
+    ...features,
+    ...(reason !== undefined && { unknown: reason }),
+  }));
 }
 
 /** Processor time of the whole machine so far, in ticks, and how much of it the host gave to others. */
@@ -84,7 +99,8 @@ export function stolenShare(before: Ticks, after: Ticks): number {
   return total > 0 ? (after.stolen - before.stolen) / total : 0;
 }
 
-export const ticks = (): Ticks => parseTicks(fact("/proc/stat") === undefined ? "" : readFileSync("/proc/stat", "utf8"));
+export const ticks = (): Ticks =>
+  parseTicks(fact("/proc/stat") === undefined ? "" : readFileSync("/proc/stat", "utf8"));
 
 /** One-minute load average: anything near the number of cores means that others were at work. */
 export const load = (): number => loadavg()[0] ?? Number.NaN;
@@ -121,7 +137,9 @@ export function describeEnvironment(where: ReportEnvironment): string {
     `CPU      ${where.cores} × ${where.cpu}, load ${load().toFixed(2)} at the start`,
     `memory   ${(where.memoryBytes / 2 ** 30).toFixed(1)} GiB`,
     `folders  ${where.filesystems.map(({ folder, type }) => `${folder} (${type})`).join(", ")}`,
-    `programs ${Object.entries(where.versions).map(([name, found]) => `${name} ${found}`).join(", ")}`,
+    `programs ${Object.entries(where.versions)
+      .map(([name, found]) => `${name} ${found}`)
+      .join(", ")}`,
     `engine   ${where.engine}`,
   ].join("\n");
 }

@@ -56,7 +56,9 @@ export function readTree(pid: number): Reading {
         involuntary: field(status, "nonvoluntary_ctxt_switches"),
         rssBytes: main ? field(status, "VmRSS") * 1024 : 0,
       };
-      return numbers(look(`${tasks}/${task}/children`)).map(readTree).reduce(add, own);
+      return numbers(look(`${tasks}/${task}/children`))
+        .map(readTree)
+        .reduce(add, own);
     })
     .reduce(add, nothing);
 }

@@ -72,7 +72,10 @@ export async function findRuntime(name: "node" | "bun" | "deno"): Promise<Progra
   if (name === "node") return { command: [process.execPath], version: process.versions.node };
   const recipe = recipes[name];
   const onPath = findProgram(name);
-  for (const program of [...(recipe === undefined ? [] : installed(recipe)), ...(onPath === undefined ? [] : [onPath])]) {
+  for (const program of [
+    ...(recipe === undefined ? [] : installed(recipe)),
+    ...(onPath === undefined ? [] : [onPath]),
+  ]) {
     const version = await versionOf(program);
     if (version !== undefined) return { command: [program, ...(recipe?.options ?? [])], version };
   }

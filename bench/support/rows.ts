@@ -163,6 +163,10 @@ export function draw({ title, head, cells, claims, contest }: Section): string {
   if (claims !== undefined)
     return [title, ...claims.map((one) => `  [${one.verdict}] ${one.claim}\n      ${one.measured}`)].join("\n");
   const notes = (contest?.notes ?? []).map((note) => `\n  ${note}`).join("");
-  const rule = head.map((name, column) => "─".repeat(Math.max(name.length, ...cells.map((row) => (row[column] ?? "").length > 60 ? 4 : (row[column] ?? "").length))));
+  const rule = head.map((name, column) =>
+    "─".repeat(
+      Math.max(name.length, ...cells.map((row) => ((row[column] ?? "").length > 60 ? 4 : (row[column] ?? "").length))),
+    ),
+  );
   return `${title}${notes}\n${table([head, rule, ...cells], outputWidth)}`;
 }

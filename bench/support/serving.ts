@@ -31,7 +31,11 @@ export function requestsFor(budgetBytes: number, most: number): (point: Point) =
 /** Long enough for a server to close its files and count its bytes after the last byte has gone. */
 const settleMs = 15;
 
-async function fetchAll({ server, path, address = "127.0.0.1", through = [] }: Served, requests: number, bytes: number) {
+async function fetchAll(
+  { server, path, address = "127.0.0.1", through = [] }: Served,
+  requests: number,
+  bytes: number,
+) {
   const order = [server.port, requests, bytes, path?.(bytes) ?? "-", address].map(String);
   const [command = "", ...args] = [...through, await helper("fetcher"), ...order];
   const [totalNs, medianNs] = (await start(command, args).output).split(" ").map(Number);
@@ -64,7 +68,8 @@ async function count(one: Served, point: Point): Promise<Counts> {
   const requests = one.requests(point);
   const fetching = () => fetchAll(one, requests, point.bytes);
   const by = await counter();
-  const syscalls = typeof by === "string" ? (await fetching(), undefined) : await by.count(pidsOf(one.server.pid), fetching);
+  const syscalls =
+    typeof by === "string" ? (await fetching(), undefined) : await by.count(pidsOf(one.server.pid), fetching);
   let delayP99Ms: number | undefined;
   if (one.server.probed) {
     await one.prepare?.(point);

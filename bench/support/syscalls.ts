@@ -87,7 +87,9 @@ export function counter(): Promise<Counter | string> {
   found ??= perfWorks().then((works) => {
     if (works) return { name: `perf stat -e ${event}`, count: countByPerf };
     const obstacle = straceObstacle();
-    return obstacle === undefined ? { name: "strace -c", count: countByStrace } : `perf can't count here, and ${obstacle}`;
+    return obstacle === undefined
+      ? { name: "strace -c", count: countByStrace }
+      : `perf can't count here, and ${obstacle}`;
   });
   return found;
 }
