@@ -1,12 +1,14 @@
 /*
  * A file copied by two processes, one that reads and one that writes, in the ways of the article.
  *
- *   two_processes METHOD FROM TO BYTES
+ *   two_processes METHOD FROM TO BYTES [PIECE [ROOM]]
  *
  * pipe: read(2), write(2) into a pipe, read(2), write(2). splice: splice(2) in, splice(2) out, the pipe enlarged to
  * 1 MiB. shared: the article's own, both files mapped and all of it through one shared memory as large as the file,
  * nobody waiting for anybody. locked: the same through a ring of 1 MiB with two semaphores, so that what is
- * copied out has been copied in. Prints "WALL_NS CPU_NS VOLUNTARY INVOLUNTARY", of both.
+ * copied out has been copied in. ring: such a ring, but read(2) into it and write(2) out of it. PIECE is what moves at
+ * once (64 KiB through a pipe, 256 KiB through a ring), ROOM what the pipe or the ring holds.
+ * Prints "WALL_NS CPU_NS VOLUNTARY INVOLUNTARY", of both.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -21,15 +23,15 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BUFFER = 64 << 10, PIPE_BYTES = 1 << 20, SLOT = 256 << 10, SLOTS = 4 };
+enum { KIB = 1 << 10, MIB = 1 << 20 };
 
 struct ring {
   sem_t full, empty;
-  char slots[SLOTS][SLOT];
+  _Alignas(4096) char slots[];
 };
 
 static int from, to, relay[2];
-static size_t bytes;
+static size_t bytes, piece, room;
 static char *shared;
 static struct ring *ring;
 
@@ -61,26 +63,32 @@ static char *map_target(void) {
   return mapping;
 }
 
+static char *allocate(size_t size) {
+  char *memory = malloc(size);
+  if (!memory) fail("malloc");
+  return memory;
+}
+
 static void pipe_in(void) {
-  static char buffer[BUFFER];
-  for (ssize_t got; (got = read(from, buffer, BUFFER)) > 0;)
+  char *buffer = allocate(piece);
+  for (ssize_t got; (got = read(from, buffer, piece)) > 0;)
     for (ssize_t at = 0, put; at < got; at += put)
       if ((put = write(relay[1], buffer + at, (size_t)(got - at))) < 0) fail("write");
 }
 
 static void pipe_out(void) {
-  static char buffer[BUFFER];
-  for (ssize_t got; (got = read(relay[0], buffer, BUFFER)) > 0;)
+  char *buffer = allocate(piece);
+  for (ssize_t got; (got = read(relay[0], buffer, piece)) > 0;)
     if (write(to, buffer, (size_t)got) != got) fail("write");
 }
 
 static void splice_in(void) {
-  for (ssize_t moved; (moved = splice(from, NULL, relay[1], NULL, PIPE_BYTES, SPLICE_F_MOVE)) != 0;)
+  for (ssize_t moved; (moved = splice(from, NULL, relay[1], NULL, piece, SPLICE_F_MOVE)) != 0;)
     if (moved < 0) fail("splice in");
 }
 
 static void splice_out(void) {
-  for (ssize_t moved; (moved = splice(relay[0], NULL, to, NULL, PIPE_BYTES, SPLICE_F_MOVE)) != 0;)
+  for (ssize_t moved; (moved = splice(relay[0], NULL, to, NULL, piece, SPLICE_F_MOVE)) != 0;)
     if (moved < 0) fail("splice out");
 }
 
@@ -92,29 +100,58 @@ static void shared_out(void) {
   memcpy(map_target(), shared, bytes);
 }
 
+/* The slot of a position, once the other process has left it. */
+static char *await_slot(sem_t *left, size_t at) {
+  while (sem_wait(left) < 0) {}
+  return ring->slots + at % room;
+}
+
 static void locked_in(void) {
   char *source = map_source();
-  for (size_t at = 0, slot = 0; at < bytes; at += SLOT, slot = (slot + 1) % SLOTS) {
-    while (sem_wait(&ring->empty) < 0) {}
-    memcpy(ring->slots[slot], source + at, least(SLOT, bytes - at));
+  for (size_t at = 0; at < bytes; at += piece) {
+    memcpy(await_slot(&ring->empty, at), source + at, least(piece, bytes - at));
     sem_post(&ring->full);
   }
 }
 
 static void locked_out(void) {
   char *target = map_target();
-  for (size_t at = 0, slot = 0; at < bytes; at += SLOT, slot = (slot + 1) % SLOTS) {
-    while (sem_wait(&ring->full) < 0) {}
-    memcpy(target + at, ring->slots[slot], least(SLOT, bytes - at));
+  for (size_t at = 0; at < bytes; at += piece) {
+    memcpy(target + at, await_slot(&ring->full, at), least(piece, bytes - at));
     sem_post(&ring->empty);
   }
 }
 
+static void ring_in(void) {
+  for (size_t at = 0; at < bytes; at += piece) {
+    size_t length = least(piece, bytes - at);
+    if (read(from, await_slot(&ring->empty, at), length) != (ssize_t)length) fail("read");
+    sem_post(&ring->full);
+  }
+}
+
+static void ring_out(void) {
+  for (size_t at = 0; at < bytes; at += piece) {
+    size_t length = least(piece, bytes - at);
+    if (write(to, await_slot(&ring->full, at), length) != (ssize_t)length) fail("write");
+    sem_post(&ring->empty);
+  }
+}
+
+/* How the two processes are connected. */
+enum link { PIPE, MEMORY, RING };
+
 static const struct method {
   const char *name;
   void (*in)(void), (*out)(void);
+  enum link link;
+  size_t piece, room; /* room 0: whatever a pipe has by itself */
 } methods[] = {
-  {"pipe", pipe_in, pipe_out}, {"splice", splice_in, splice_out}, {"shared", shared_in, shared_out}, {"locked", locked_in, locked_out},
+  {"pipe", pipe_in, pipe_out, PIPE, 64 * KIB, 0},
+  {"splice", splice_in, splice_out, PIPE, MIB, MIB},
+  {"shared", shared_in, shared_out, MEMORY, 0, 0},
+  {"locked", locked_in, locked_out, RING, 256 * KIB, MIB},
+  {"ring", ring_in, ring_out, RING, 256 * KIB, MIB},
 };
 
 static const struct method *find(const char *name) {
@@ -133,19 +170,25 @@ static int64_t cpu_ns(const struct rusage *usage) {
   return (usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000000000LL + (usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) * 1000LL;
 }
 
+static void connect_processes(enum link link) {
+  if (link == PIPE && room > 0 && fcntl(relay[1], F_SETPIPE_SZ, room) < 0) fail("F_SETPIPE_SZ");
+  if (link == MEMORY) shared = shared_memory(bytes);
+  if (link != RING) return;
+  if (piece == 0 || room % piece != 0) exit((fputs("two_processes: ROOM takes a multiple of PIECE\n", stderr), 2));
+  ring = shared_memory(sizeof *ring + room);
+  if (sem_init(&ring->full, 1, 0) < 0 || sem_init(&ring->empty, 1, (unsigned)(room / piece)) < 0) fail("sem_init");
+}
+
 int main(int argc, char **argv) {
-  if (argc != 5) return fputs("usage: two_processes METHOD FROM TO BYTES\n", stderr), 2;
+  if (argc < 5 || argc > 7) return fputs("usage: two_processes METHOD FROM TO BYTES [PIECE [ROOM]]\n", stderr), 2;
   const struct method *method = find(argv[1]);
   from = open(argv[2], O_RDONLY | O_CLOEXEC);
   to = open(argv[3], O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   bytes = strtoull(argv[4], NULL, 10);
+  piece = argc > 5 ? strtoull(argv[5], NULL, 10) : method->piece;
+  room = argc > 6 ? strtoull(argv[6], NULL, 10) : method->room;
   if (from < 0 || to < 0 || pipe(relay) < 0) fail("open");
-  if (method->in == splice_in && fcntl(relay[1], F_SETPIPE_SZ, PIPE_BYTES) < 0) fail("F_SETPIPE_SZ");
-  if (method->in == shared_in) shared = shared_memory(bytes);
-  if (method->in == locked_in) {
-    ring = shared_memory(sizeof *ring);
-    if (sem_init(&ring->full, 1, 0) < 0 || sem_init(&ring->empty, 1, SLOTS) < 0) fail("sem_init");
-  }
+  connect_processes(method->link);
   int64_t start = now_ns();
   pid_t child = fork();
   if (child < 0) fail("fork");
