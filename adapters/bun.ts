@@ -4,4 +4,18 @@ import { createSluice } from "./shared/sluice.ts";
 
 export * from "./shared/public.ts";
 
-export const { transfer, copyFile, openFile, lease, explain, map, capabilities, interfaceFeatures } = createSluice(bun);
+export const {
+  transfer,
+  tee,
+  copyFile,
+  openFile,
+  lease,
+  explain,
+  map,
+  proxy,
+  createRing,
+  openRing,
+  createPipe,
+  capabilities,
+  interfaceFeatures,
+} = createSluice(bun);

@@ -4,5 +4,18 @@ import { createSluice } from "./shared/sluice.ts";
 
 export * from "./shared/public.ts";
 
-export const { transfer, copyFile, openFile, lease, explain, map, capabilities, interfaceFeatures } =
-  createSluice(deno);
+export const {
+  transfer,
+  tee,
+  copyFile,
+  openFile,
+  lease,
+  explain,
+  map,
+  proxy,
+  createRing,
+  openRing,
+  createPipe,
+  capabilities,
+  interfaceFeatures,
+} = createSluice(deno);

@@ -1,21 +1,28 @@
 /** Sluice for Node.js 20 and later: native through koffi, portable where that is absent or forbidden. */
 import type { Explanation } from "../core/explain.ts";
 import type { MapOptions } from "../core/mapping.ts";
+import type { ProxyOptions, ProxyReport } from "../core/proxy.ts";
 import type { Report } from "../core/report.ts";
 import type { TransferOptions } from "../core/request.ts";
+import type { TeeOptions, TeeReport } from "../core/tee.ts";
 import { node } from "./node/ffi.ts";
 import type { LeaseType } from "../core/lease.ts";
 import type {
   CapabilityReport,
   CopyOptions,
+  HasFd,
   InterfaceFeatures,
   LeaseOptions,
   LeaseSource,
   MappedFile,
+  ProxyEnd,
   Source,
   Target,
 } from "./shared/api.ts";
+import type { RingOptions } from "../core/ring.ts";
 import type { Lease } from "./shared/lease.ts";
+import type { Pipe } from "./shared/ring/create.ts";
+import type { SharedRing } from "./shared/ring/shared-ring.ts";
 import type { Mappable } from "./shared/map/map.ts";
 import type { FileChannel } from "./shared/channel/file-channel.ts";
 import { createSluice } from "./shared/sluice.ts";
@@ -35,6 +42,13 @@ const sluice = createSluice(node);
  * The bytes of `sendfile` and `splice` are references to the page cache (sendfile(2), splice(2)): what
  * is written to the file after this resolves, and before the peer has received all, can still reach it.
  *
+ * Bytes in memory have to stay as they are until this settles: up to 64 KiB are copied within the call, more is read
+ * where it is, and what is written there meanwhile reaches the target or doesn't. With `vmsplice` (vmsplice(2)) and
+ * `sendZeroCopy` (MSG_ZEROCOPY, Linux 4.14), which have to be asked for, the pipe or the socket refers to the memory, and
+ * this resolves when it has been read or acknowledged. When it rejects, some of it may still be under way: leave
+ * it unchanged until the connection or the pipe is closed. It is kept from the collector until the kernel has let go.
+ * A buffer that is detached meanwhile is `ERR_SLUICE_CLOSED`; shared and resizable ones go through JavaScript.
+ *
  * @returns what was done, by which mechanism, and at what cost
  * @throws TransferError with `code` and `bytesTransferred`; see {@link TransferError} for the codes
  * @throws TypeError, RangeError for arguments of a wrong type or range
@@ -46,6 +60,24 @@ const sluice = createSluice(node);
  */
 export function transfer(source: Source, target: Target, options?: TransferOptions): Promise<Report> {
   return sluice.transfer(source, target, options);
+}
+
+/**
+ * Gives one stream to several targets, each of which gets every byte once and in order, off the event loop: by tee(2)
+ * from a pipe or a socket (Linux 2.6.17), by a transfer of its own for each target from a file or from memory. Targets
+ * are those of {@link transfer}; each has a report, and a failed one is left out while the others go on.
+ *
+ * @returns what was done; `targets` in the order of the arguments
+ * @throws TeeError (a TransferError with `report`) where the source breaks off, the call is aborted, no target is left,
+ * or, with `onFailure: "end"`, one fails
+ *
+ * @example
+ * ```ts
+ * const { targets } = await tee(upload, [upstream, "upload.log"], { slowest: "pace", atomic: true });
+ * ```
+ */
+export function tee(source: Source, targets: readonly Target[], options?: TeeOptions): Promise<TeeReport> {
+  return sluice.tee(source, targets, options);
 }
 
 /**
@@ -130,6 +162,78 @@ export function explain(source: Source, target: Target, options?: TransferOption
  */
 export function map(file: Mappable, options?: MapOptions): MappedFile {
   return sluice.map(file, options);
+}
+
+/**
+ * Joins two connections: what either sends goes to the other, past JavaScript, until both have ended. When one ends, the
+ * other is told (shutdown(2), SHUT_WR), and the other direction goes on.
+ *
+ * Both connections are the proxy's from the call on. What JavaScript has already read goes first; listeners of 'data' and
+ * 'readable' are taken off; sockets that are still connecting are waited for, and nothing is lost meanwhile. In the end both
+ * are closed: with a FIN after both directions have ended, when idle, and at a limit; with an RST (TCP), so that
+ * nobody takes a part for the whole, after an error, an abort or the total time-out. Descriptors are shut down, and
+ * their numbers stay the caller's to close. See docs/proxy.md.
+ *
+ * @returns what each direction did, once both are over
+ * @throws TransferError `ECONNRESET`, `EPIPE`, `ETIMEDOUT`, `ECONNREFUSED`, `ABORT_ERR`, `ERR_SLUICE_CLOSED`, …; its `proxy`
+ * tells how far each direction came. `ERR_SLUICE_UNSUPPORTED` for what was forced and can't be had
+ * @throws TypeError, RangeError for arguments of a wrong type or range; nothing has been touched then
+ *
+ * @example
+ * ```ts
+ * createServer((client) => {
+ *   proxy(client, connect(5432, "db"), { idleTimeoutMs: 60_000 }).catch(log);
+ * }).listen(6432);
+ * ```
+ */
+export function proxy(a: ProxyEnd, b: ProxyEnd, options?: ProxyOptions): Promise<ProxyReport> {
+  return sluice.proxy(a, b, options);
+}
+
+/**
+ * Makes a ring of bytes in memory that two processes share: one writes, the other reads, and neither makes a system call
+ * for each other's sake while both are busy (memfd_create(2), Linux 3.17; futex(2)). The other process opens it by
+ * {@link SharedRing.path}, or by {@link SharedRing.fd} where it inherits that. It is also a source and a target of
+ * {@link transfer}, which then reads files, sockets and pipes straight into the shared memory, or writes straight out of
+ * it. See docs/ipc.md.
+ *
+ * @throws TransferError `EMFILE`, `ENOMEM`; `ERR_SLUICE_UNSUPPORTED` without the engine
+ * @throws TypeError, RangeError for options of a wrong type or range
+ *
+ * @example
+ * ```ts
+ * await using ring = await createRing({ bytes: 16 * 2 ** 20 });
+ * const child = fork("receiver.js", [ring.path]); // there: for await (const chunk of await openRing(process.argv[2]))
+ * await transfer("movie.mp4", ring);
+ * await ring.end();
+ * ```
+ */
+export function createRing(options?: RingOptions): Promise<SharedRing> {
+  return sluice.createRing(options);
+}
+
+/**
+ * Opens the other side of a ring that {@link createRing} has made, by its path or a descriptor (which stays the
+ * caller's, and may be closed at once). A ring has two sides, and each is opened once.
+ *
+ * @throws TransferError `ENOENT` (whoever made it is gone), `EACCES` (another user's), `EBADMSG` (no ring), `EBUSY` (it
+ * has two sides already), `ERR_SLUICE_UNSUPPORTED` without the engine
+ */
+export function openRing(ring: string | URL | number | HasFd): Promise<SharedRing> {
+  return sluice.openRing(ring);
+}
+
+/**
+ * Makes a pipe that never blocks, for two processes: `transfer(file, pipe.writer)` in one, `transfer(path, file)` with
+ * `pipe.reader.path` in the other, by "splice" or "buffered". The other process inherits a descriptor, or opens a path;
+ * then close that end here, so that each process learns of the other's end. A writer that dies looks like one that is
+ * done: a pipe can't tell, a ring can.
+ *
+ * @param options `bytes`: how much it should hold, less where the system allows less. Default 1 MiB
+ * @throws TransferError `EMFILE`; `ERR_SLUICE_UNSUPPORTED` without the engine
+ */
+export function createPipe(options?: { readonly bytes?: number | undefined }): Promise<Pipe> {
+  return sluice.createPipe(options);
 }
 
 /** What this machine and runtime can do, and the reason for each answer. Loads the engine, if it can be. */

@@ -66,7 +66,10 @@ function targetEndpoint(target: Target): Endpoint {
 
 function planFor(source: Opened, target: Target, options: TransferOptions): Plan {
   const knowledge = (strategy: Strategy) => capabilitiesHere.of(strategy);
-  return select(source.endpoint, targetEndpoint(target), checkOptions(options), knowledge);
+  const request = checkOptions(options);
+  if (request.atomic || request.durable)
+    throw argumentError("ERR_INVALID_ARG_VALUE", "atomic and durable are for paths as targets");
+  return select(source.endpoint, targetEndpoint(target), request, knowledge);
 }
 
 /** Reads until the length or the end, and lets go of what a chunk held beyond the length. */

@@ -8,21 +8,31 @@ import { describeEnvironment, environment, load, stolenShare, ticks } from "./su
 import { draw, type Section } from "./support/rows.ts";
 import { concurrent } from "./suites/concurrent.ts";
 import { copy } from "./suites/copy.ts";
+import { cost } from "./suites/cost.ts";
 import { costCurve } from "./suites/cost-curve.ts";
 import { endurance } from "./suites/endurance.ts";
 import { http } from "./suites/http.ts";
 import { httpSlowClients } from "./suites/http-slow-clients.ts";
+import { ipc } from "./suites/ipc.ts";
 import { map } from "./suites/map.ts";
+import { proxy } from "./suites/proxy.ts";
+import { memory } from "./suites/memory.ts";
 import { runtimes } from "./suites/runtimes.ts";
 import { smallBody } from "./suites/small-body.ts";
+import { tries } from "./suites/tries.ts";
 import type { Suite } from "./suites/suite.ts";
 
 const suites: Readonly<Record<string, readonly Suite[]>> = {
   "file-to-socket": [costCurve, concurrent, smallBody, endurance],
   copy: [copy],
+  cost: [cost],
   map: [map],
+  proxy: [proxy],
+  memory: [memory],
   runtimes: [runtimes],
   http: [http, httpSlowClients],
+  ipc: [ipc],
+  tries: [tries],
 };
 
 /** What the command line asks for. */

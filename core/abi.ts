@@ -9,6 +9,8 @@
  * a BigInt. Byte counts travel as 64-bit fields of records.
  */
 
+import { ringLayout, ringLimits, ringMagic, ringParties, ringVersion } from "./ring.ts";
+
 /** Types an argument or a result may have. A "buffer" is a typed array passed by address. */
 export type AbiType = "i32" | "u32" | "buffer";
 
@@ -52,7 +54,27 @@ export const symbols = {
   sluice_job_open: define({
     args: ["i32", "i32", "i32"],
     names: ["context", "source", "target"],
-    doc: "Duplicates both descriptors (F_DUPFD_CLOEXEC) into a new job and returns its handle.",
+    doc: "Duplicates both descriptors (F_DUPFD_CLOEXEC) into a new job and returns its handle. A ring of the context takes a descriptor's place by its handle, negated.",
+  }),
+  sluice_job_open_memory: define({
+    args: ["i32", "buffer", "buffer", "i32"],
+    names: ["context", "bytes", "memory", "target"],
+    doc: "A job whose source is memory (a record says how much): its bytes are copied, or used where they are, and then stay the caller's to keep until no outcome says that they are held.",
+  }),
+  sluice_job_open_tee: define({
+    args: ["i32", "i32", "buffer", "u32", "u32"],
+    names: ["context", "source", "outlets", "count", "capacity"],
+    doc: "A job that gives all that its source has to each of `count` new pipes, of `capacity` bytes where the kernel allows it; fills in their read ends, to be closed by sluice_close. A pipe that nobody reads any more is left out.",
+  }),
+  sluice_tee_feed: define({
+    args: ["i32", "buffer", "u32"],
+    names: ["job", "bytes", "length"],
+    doc: "Copies bytes that every pipe of an idle tee job gets before those of its source; once. No outcome counts them.",
+  }),
+  sluice_tee_blocked: define({
+    args: ["i32"],
+    names: ["job"],
+    doc: "Index of the pipe that is full and holds up a tee job; -EAGAIN where it waits for none.",
   }),
   sluice_job_start: define({
     args: ["i32", "buffer"],
@@ -94,10 +116,45 @@ export const symbols = {
     names: ["context", "outcomes", "capacity"],
     doc: "Takes up to `capacity` outcomes from the context and returns how many.",
   }),
+  sluice_pair_open: define({
+    args: ["i32", "i32", "i32"],
+    names: ["context", "a", "b"],
+    doc: "Duplicates the descriptors of two connections into a new pair and returns its handle.",
+  }),
+  sluice_pair_start: define({
+    args: ["i32", "buffer", "buffer", "u32", "buffer", "u32"],
+    names: ["pair", "request", "to_b", "to_b_length", "to_a", "to_a_length"],
+    doc: "Starts moving bytes between the two, after those given here; request.head is how many of those for b count nowhere. One outcome arrives at the context.",
+  }),
+  sluice_pair_stop: define({
+    args: ["i32"],
+    names: ["pair"],
+    doc: "Asks a started pair to end; its outcome says what had moved. Others ignore it.",
+  }),
+  sluice_pair_progress: define({
+    args: ["i32", "buffer"],
+    names: ["pair", "progress"],
+    doc: "Writes how many bytes have moved, for how long none has, and whose peers have ended (bit 0: a's, 1: b's), without disturbing the pair.",
+  }),
+  sluice_pair_reap: define({
+    args: ["i32", "buffer", "u32"],
+    names: ["context", "outcomes", "capacity"],
+    doc: "Takes up to `capacity` outcomes of pairs from the context and returns how many.",
+  }),
+  sluice_pair_close: define({
+    args: ["i32", "u32"],
+    names: ["pair", "reset"],
+    doc: "Closes both duplicates and frees the handle; a started pair is stopped and forgotten. With `reset`, TCP connections are aborted (RST) and others shut down, whoever else has them open.",
+  }),
   sluice_attempt: define({
     args: ["i32", "i32", "buffer", "buffer", "buffer", "u32"],
     names: ["source", "target", "request", "outcome", "head", "head_length"],
     doc: "One bounded attempt on the calling thread that never waits: resident pages, room in the socket, or `blocked`. A head goes before them, in the same segment.",
+  }),
+  sluice_run: define({
+    args: ["i32", "i32", "buffer", "buffer"],
+    names: ["source", "target", "request", "outcome"],
+    doc: "One attempt between two regular files, run to its end on the calling thread, which waits for disks: for hosts that can't return promises. -EINVAL for other ends.",
   }),
   sluice_send: define({
     args: ["i32", "buffer", "u32", "u32"],
@@ -108,6 +165,11 @@ export const symbols = {
     args: ["buffer", "buffer", "u32"],
     names: ["root", "path", "cached"],
     doc: "Opens a path for reading that is resolved beneath a root folder and never leaves it (openat2, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS; Linux 5.6). With `cached`, -EAGAIN where a disk would have to be asked (RESOLVE_CACHED; 5.12). To be closed by sluice_close.",
+  }),
+  sluice_open_at: define({
+    args: ["i32", "buffer", "u32"],
+    names: ["folder", "path", "flags"],
+    doc: "Opens a path that is resolved beneath an open folder and never leaves it, as sluice_open_beneath does, by `openFlags`: for writing and creating, too (mode 0666 less the umask). To be closed by sluice_close.",
   }),
   sluice_closes_quickly: define({
     args: ["i32"],
@@ -128,6 +190,11 @@ export const symbols = {
     args: ["i32"],
     names: ["fd"],
     doc: "Closes a descriptor that sluice_duplicate, sluice_open_beneath or sluice_context_lifeline gave.",
+  }),
+  sluice_shutdown: define({
+    args: ["i32", "u32"],
+    names: ["socket", "how"],
+    doc: "shutdown(2): 0 for SHUT_RD, 1 for SHUT_WR, 2 for both.",
   }),
   sluice_probe: define({
     args: ["u32"],
@@ -214,6 +281,66 @@ export const symbols = {
     names: ["handle", "residency"],
     doc: "Fills residency.bytes: how much of a range of the mapping is in memory, in whole pages (mincore).",
   }),
+  sluice_ring_create: define({
+    args: ["i32", "u32", "u32"],
+    names: ["context", "bytes", "attach_ms"],
+    doc: "Makes a ring of shared memory (memfd_create, sealed) for `bytes` of data, a power of two, and answers its handle. -ETIMEDOUT comes of whatever waits longer than attach_ms (0: for ever) for the other side to open it.",
+  }),
+  sluice_ring_open: define({
+    args: ["i32", "i32"],
+    names: ["context", "fd"],
+    doc: "Opens a ring that somebody else has made, by a descriptor of it, and answers its handle. -EBADMSG: it is none; -EBUSY: it has two sides already.",
+  }),
+  sluice_ring_fd: define({
+    args: ["i32"],
+    names: ["ring"],
+    doc: "A descriptor of the ring's memory to hand out: the other side opens the ring by it. The ring's own until it is closed.",
+  }),
+  sluice_ring_write: define({
+    args: ["i32", "buffer", "u32"],
+    names: ["ring", "bytes", "length"],
+    doc: "Copies bytes into the ring, as many as it has room for, and answers how many. -EAGAIN: none; -EBUSY: a job has the ring, or the other side writes; -EPIPE, -EOWNERDEAD, -ETIMEDOUT, -EBADMSG: nobody will read them.",
+  }),
+  sluice_ring_read: define({
+    args: ["i32", "buffer", "u32"],
+    names: ["ring", "bytes", "capacity"],
+    doc: "Copies bytes out of the ring and answers how many; 0 at the end. -EAGAIN: none are there yet; -EBUSY; -ECONNRESET: closed before its end; -EOWNERDEAD, -ETIMEDOUT, -EBADMSG.",
+  }),
+  sluice_ring_peek: define({
+    args: ["i32", "buffer"],
+    names: ["ring", "extent"],
+    doc: "Fills in where the bytes to read next lie in the ring's data, without taking them, and answers 1; 0 at the end. Else as sluice_ring_read.",
+  }),
+  sluice_ring_consume: define({
+    args: ["i32", "u32"],
+    names: ["ring", "length"],
+    doc: "Takes bytes that sluice_ring_peek has shown: their place may be written from now on.",
+  }),
+  sluice_ring_end: define({
+    args: ["i32"],
+    names: ["ring"],
+    doc: "Says that no more will be written.",
+  }),
+  sluice_ring_status: define({
+    args: ["i32", "buffer"],
+    names: ["ring", "ring_status"],
+    doc: "What the ring's header says at this moment.",
+  }),
+  sluice_ring_job: define({
+    args: ["i32"],
+    names: ["ring"],
+    doc: "Opens a job that waits for the ring alone: see the request's flags wait_data and wait_room.",
+  }),
+  sluice_ring_close: define({
+    args: ["i32"],
+    names: ["ring"],
+    doc: "Lets go of the ring, once its jobs have been closed, and tells the other side.",
+  }),
+  sluice_pipe: define({
+    args: ["u32", "buffer"],
+    names: ["bytes", "pipe_ends"],
+    doc: "Makes a pipe that never blocks, with room for as much of `bytes` as the system allows (F_SETPIPE_SZ; /proc/sys/fs/pipe-max-size). Both ends are to be closed by sluice_close.",
+  }),
   sluice_census: define({
     args: ["buffer"],
     names: ["census"],
@@ -245,6 +372,10 @@ export const opcodes = {
   mapped: 5,
   buffered: 6,
   direct: 7,
+  vmsplice: 8,
+  tee: 9,
+  sendZeroCopy: 10,
+  sharedRing: 11,
 } as const;
 
 /** A mechanism that the native engine runs. */
@@ -262,8 +393,29 @@ export const leaseTypes = { read: 1, write: 2 } as const;
 /** What `sluice_lock` makes of a range. */
 export const lockTypes = { none: 0, shared: 1, exclusive: 2 } as const;
 
+/** How a pair ended: both directions have; one reached its limit; it was stopped; a connection failed. */
+export const pairEnds = { ended: 0, limit: 1, stopped: 2, failed: 3 } as const;
+
+/**
+ * Bits of `pair_request.flags`: large flows may be spliced; what is given has used up the limit of a direction, and was cut.
+ */
+export const pairFlags = { splice: 1, cut_to_b: 2, cut_to_a: 4 } as const;
+
 /** Bits of `request.flags`. */
-export const requestFlags = { dontcache: 1 } as const;
+export const requestFlags = {
+  dontcache: 1,
+  /** Another mechanism follows: sendZeroCopy gives way where the kernel copies after all. */
+  give_way: 2,
+  /** Nothing is moved: waits until the kernel has let go of memory that earlier attempts have sent. */
+  settle: 4,
+  /** A job of `sluice_ring_job` is done when there is something to read. */
+  wait_data: 8,
+  /** … when there is room for `length` bytes. */
+  wait_room: 16,
+} as const;
+
+/** `outcome.copied`: what the kernel itself says; `untold` where it says nothing. */
+export const copyNotices = { untold: 0, none: 1, some: 2 } as const;
 
 /** What a descriptor is. */
 export const fdKinds = {
@@ -274,6 +426,9 @@ export const fdKinds = {
   charDevice: 5,
   blockDevice: 6,
   other: 7,
+  memory: 8,
+  /** No descriptor at all. */
+  ring: 9,
 } as const;
 
 /** Bits of `inspection.flags`. */
@@ -285,6 +440,18 @@ export const fdFlags = {
   stream: 16,
   listening: 32,
   path: 64,
+} as const;
+
+/** Bits of `sluice_open_at`'s flags. `path`: a descriptor for its place alone (O_PATH). */
+export const openFlags = {
+  read: 1,
+  write: 2,
+  create: 4,
+  exclusive: 8,
+  truncate: 16,
+  directory: 32,
+  noFollow: 64,
+  path: 128,
 } as const;
 
 /** Bits of `interface.features`. */
@@ -316,7 +483,12 @@ export const records = {
     waits: "i64",
     cpu_ns: "i64",
     head: "i64",
+    copied: "u32",
+    /** Sends from memory that the kernel has not let go of. */
+    held: "u32",
   },
+  memory: { length: "i64", copy: "u32", reserved: "u32" },
+  outlet: { fd: "i32", capacity: "u32" },
   inspection: {
     kind: "u32",
     flags: "u32",
@@ -325,12 +497,34 @@ export const records = {
     inode: "i64",
     filesystem: "i64",
     blocks: "i64",
-    position: "i64",
+    /** In and out: the device and filesystem of the last answer, by which the next may spare itself statfs. */
+    known_device: "i64",
+    known_filesystem: "i64",
     mode: "u32",
     socket_domain: "i32",
     modified_ns: "i64",
     changed_ns: "i64",
   },
+  pair_request: { flags: "u32", head: "u32", most_to_b: "i64", most_to_a: "i64" },
+  pair_outcome: {
+    pair: "i32",
+    end: "u32",
+    error: "i32",
+    failed: "u32",
+    to_b_bytes: "i64",
+    to_b_spliced: "i64",
+    to_b_stranded: "i64",
+    to_b_syscalls: "i64",
+    to_b_waits: "i64",
+    to_a_bytes: "i64",
+    to_a_spliced: "i64",
+    to_a_stranded: "i64",
+    to_a_syscalls: "i64",
+    to_a_waits: "i64",
+    ended: "u32",
+    reserved: "u32",
+  },
+  pair_progress: { to_b_bytes: "i64", to_a_bytes: "i64", idle_ns: "i64", hung_up: "u32", reserved: "u32" },
   extent: { start: "i64", end: "i64" },
   times: { access_s: "i64", access_ns: "i64", modify_s: "i64", modify_ns: "i64" },
   interface: { features: "u32", reserved: "u32" },
@@ -338,6 +532,8 @@ export const records = {
   mapping: { shared: "u32", reserved: "u32", offset: "i64", length: "i64", address: "i64" },
   loss: { offset: "i64" },
   residency: { start: "i64", end: "i64", bytes: "i64" },
+  ring_status: { capacity: "i64", written: "i64", read: "i64", ended: "u32", other: "u32" },
+  pipe_ends: { reader: "i32", writer: "i32", bytes: "u32", reserved: "u32" },
   census: {
     contexts: "u32",
     jobs: "u32",
@@ -345,6 +541,10 @@ export const records = {
     blocking_workers: "u32",
     pooled_pipes: "u32",
     leases: "u32",
+    pairs: "u32",
+    relays: "u32",
+    rings: "u32",
+    ring_waits: "u32",
   },
 } as const satisfies Record<string, Layout>;
 
@@ -356,6 +556,10 @@ export const limits = {
   inline_copy_bytes: 65536,
   /** Bytes of an engine turn on a socket or pipe. */
   turn_bytes: 2097152,
+  /** Bytes that a direction of a pair moves before the others have their turn. */
+  pair_turn_bytes: 1048576,
+  /** Memory up to here is copied when a job is opened, so that its owner may do with it what he likes. */
+  copied_memory_bytes: 65536,
   /** What the offset of a mapping is a multiple of: 64 KiB, the largest page size of Linux. */
   map_alignment: 65536,
 } as const;
@@ -410,7 +614,12 @@ function codec<L extends Layout>(layout: L): RecordCodec<L> {
 
 export const requestRecord = codec(records.request);
 export const outcomeRecord = codec(records.outcome);
+export const pairRequestRecord = codec(records.pair_request);
+export const pairOutcomeRecord = codec(records.pair_outcome);
+export const pairProgressRecord = codec(records.pair_progress);
 export const inspectionRecord = codec(records.inspection);
+export const memoryRecord = codec(records.memory);
+export const outletRecord = codec(records.outlet);
 export const extentRecord = codec(records.extent);
 export const timesRecord = codec(records.times);
 export const interfaceRecord = codec(records.interface);
@@ -418,10 +627,12 @@ export const leaseBreakRecord = codec(records.lease_break);
 export const mappingRecord = codec(records.mapping);
 export const lossRecord = codec(records.loss);
 export const residencyRecord = codec(records.residency);
+export const ringStatusRecord = codec(records.ring_status);
+export const pipeEndsRecord = codec(records.pipe_ends);
 export const censusRecord = codec(records.census);
 
 /** FNV-1a over everything above that the C side must agree with; a positive 31-bit number. */
-export const abiFingerprint: number = (() => {
+export const abiFingerprint: number = /* @__PURE__ */ (() => {
   const shape = Object.entries(symbols).map(([name, { args }]) => [name, args]);
   const text = JSON.stringify([
     shape,
@@ -434,8 +645,13 @@ export const abiFingerprint: number = (() => {
     leaseTypes,
     lockTypes,
     requestFlags,
+    openFlags,
+    pairEnds,
+    pairFlags,
+    copyNotices,
     records,
     limits,
+    [ringMagic, ringVersion, ringLayout, ringParties, ringLimits],
   ]);
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);

@@ -9,6 +9,7 @@ export type EndpointKind =
   | "blockDevice"
   | "memory"
   | "stream"
+  | "ring"
   | "other";
 
 /** A device or inode number: a bigint where it exceeds 2^53, so that equal numbers are always `===`. */
@@ -22,6 +23,8 @@ export interface Endpoint {
   readonly fd: boolean;
   /** Why there is no descriptor, when there is none. */
   readonly withoutFd?: string;
+  /** Why nobody may ask the kernel for notices on it, where its runtime would take them for errors. */
+  readonly withoutNotices?: string;
   readonly readable: boolean;
   readonly writable: boolean;
   /** O_APPEND: every write lands at the end, whatever the offset. */

@@ -18,6 +18,7 @@
  * `ERR_INVALID_ARG_VALUE` or `ERR_OUT_OF_RANGE`, as the platform's own functions do.
  */
 import type { Strategy } from "./kernel.ts";
+import type { ProxyFailure } from "./proxy.ts";
 import type { Attempt } from "./report.ts";
 
 export interface TransferErrorDetails {
@@ -36,6 +37,8 @@ export interface TransferErrorDetails {
   /** Where in the source the failure was, in bytes. */
   readonly sourceOffset?: number | undefined;
   readonly attempts?: readonly Attempt[] | undefined;
+  /** How far each direction of a proxied pair came. */
+  readonly proxy?: ProxyFailure | undefined;
   readonly cause?: unknown;
 }
 
@@ -51,6 +54,7 @@ export class TransferError extends Error {
   readonly bytesStranded: number;
   readonly sourceOffset: number | undefined;
   readonly attempts: readonly Attempt[];
+  readonly proxy: ProxyFailure | undefined;
 
   constructor(message: string, details: TransferErrorDetails) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -64,6 +68,7 @@ export class TransferError extends Error {
     this.bytesStranded = details.bytesStranded ?? 0;
     this.sourceOffset = details.sourceOffset;
     this.attempts = details.attempts ?? [];
+    this.proxy = details.proxy;
   }
 }
 

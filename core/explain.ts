@@ -137,6 +137,7 @@ const ends: Readonly<Record<EndpointKind, EndRow>> = {
   charDevice: device,
   other: device,
   memory: { label: "memory", lane: "user", takesPages: "copy", takesBuffer: "copy" },
+  ring: { label: "shared ring", lane: "user", takesPages: "copy", takesBuffer: "copy" },
   stream: {
     label: "stream",
     lane: "user",
@@ -220,13 +221,29 @@ const routes: Readonly<Record<Exclude<Strategy, "reflink">, Route>> = {
     hops: through(place("mapping", "user", 1), "reference", between.target.takesBuffer, between, "the same pages"),
     calls: ["mmap", "write"],
   }),
-  buffered: (between) => ({
-    hops: through(place("user buffer", "user", 1), "copy", between.target.takesBuffer, between),
-    calls: ["read", "write"],
+  buffered: (between) =>
+    between.source.label === ends.memory.label
+      ? direct("write", ({ target }) => target.takesBuffer)(between)
+      : {
+          hops: through(place("user buffer", "user", 1), "copy", between.target.takesBuffer, between),
+          calls: ["read", "write"],
+        },
+  vmsplice: direct("vmsplice", () => "reference"),
+  sendZeroCopy: (between) => ({
+    ...direct("sendto", () => "maybe")(between),
+    note: "The kernel tells for each send whether it copied; it does where the peer is on this machine.",
+  }),
+  tee: (between) => ({
+    hops: through(place("pipe", "kernel", 1), "reference", between.target.takesPages, between),
+    calls: ["tee", "splice"],
   }),
   direct: (between) => ({
     hops: through(place("user buffer", "user", 1), "reference", between.target.takesBuffer, between, "the same pages"),
     calls: ["read", "write"],
+  }),
+  sharedRing: (between) => ({
+    hops: [{ from: between.from, to: between.to, cost: "copy" }],
+    calls: [between.target.lane === "user" ? "read" : "write"],
   }),
   portable: (between) => ({
     hops:
@@ -282,7 +299,8 @@ const samples: Readonly<Record<string, Partial<Endpoint> & Pick<Endpoint, "kind"
   null: { kind: "charDevice" },
   zero: { kind: "charDevice" },
   stream: { kind: "stream", fd: false, withoutFd: "a stream of JavaScript has no descriptor" },
-  memory: { kind: "memory", size: 2 ** 20, fd: false, withoutFd: "memory has no descriptor", writable: false },
+  ring: { kind: "ring" },
+  memory: { kind: "memory", size: 2 ** 20, writable: false },
 };
 
 /** The words that {@link sampleEndpoint} knows. */

@@ -4,6 +4,7 @@
  * scripted fake.
  */
 import type { NativeStrategy } from "./abi.ts";
+import type { Copied } from "./report.ts";
 
 /** A mechanism by its own name. `portable` is the runtime's ordinary API. */
 export type Strategy = NativeStrategy | "portable";
@@ -24,6 +25,8 @@ export interface Job {
   readonly inline: boolean;
   /** "dontcache": the engine drops from the page cache what the attempt brought into it. */
   readonly cache: CacheMode;
+  /** Whether another mechanism follows where this one gives way. */
+  readonly givesWay: boolean;
 }
 
 /** What became of a {@link Job}. Falling back is a value, never an exception. */
@@ -41,6 +44,10 @@ export interface Outcome {
   readonly closed?: "source" | "target" | undefined;
   /** Whether somebody wants the source, which was leased, where that is what cancelled the attempt. */
   readonly leaseBroken?: boolean | undefined;
+  /** What the kernel itself says about copies, where it says something. */
+  readonly copied?: Copied | undefined;
+  /** Sends from memory that the kernel still refers to, though the attempt is over. */
+  readonly held?: number | undefined;
   /** What the runtime threw, where the attempt ran through its API. */
   readonly cause?: unknown;
   readonly syscalls: number;

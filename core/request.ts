@@ -46,6 +46,15 @@ export interface TransferOptions {
    * stays. `ERR_SLUICE_UNSUPPORTED` where that can't be kept. Default "normal".
    */
   readonly cache?: CacheMode | undefined;
+  /**
+   * For a path as target: whoever opens it finds the old file or the complete new one, never half, also after a failure,
+   * an abort or a crash. The bytes go into an unnamed temporary beside it (O_TMPFILE, Linux 3.11; a named one where the
+   * filesystem has none), which gets the name at the end. The old file keeps its mode, a symbolic link stays one.
+   * Excludes `targetOffset`. Default false: a path is emptied and written, and keeps what had come when it fails.
+   */
+  readonly atomic?: boolean | undefined;
+  /** For a path as target: fsync the file, and the folder that it is new in, before resolving. Default false. */
+  readonly durable?: boolean | undefined;
   /** Aborts the transfer: it rejects with an AbortError that says how many bytes had moved. */
   readonly signal?: AbortSignalLike | undefined;
   /** Called with the bytes moved so far, at most about ten times a second, and once at the end. */
@@ -72,6 +81,8 @@ export interface Request {
   readonly onLeaseBreak: OnLeaseBreak;
   /** 0: as long as is safe. */
   readonly leaseHoldMs: number;
+  readonly atomic: boolean;
+  readonly durable: boolean;
 }
 
 function byteCount(name: string, value: unknown): number {
@@ -147,8 +158,13 @@ export function checkOptions(options: TransferOptions = {}): Request {
   checkSignal(options.signal);
   if (options.onProgress !== undefined && typeof options.onProgress !== "function")
     throw argumentError("ERR_INVALID_ARG_TYPE", `onProgress must be a function, got ${typeof options.onProgress}`);
-  if (options.fallback !== undefined && typeof options.fallback !== "boolean")
-    throw argumentError("ERR_INVALID_ARG_TYPE", `fallback must be a boolean, got ${typeof options.fallback}`);
+  for (const name of ["fallback", "atomic", "durable"] as const) {
+    const value: unknown = options[name];
+    if (value !== undefined && typeof value !== "boolean")
+      throw argumentError("ERR_INVALID_ARG_TYPE", `${name} must be a boolean, got ${typeof value}`);
+  }
+  if (options.atomic === true && options.targetOffset !== undefined)
+    throw argumentError("ERR_INVALID_ARG_VALUE", "atomic makes a new file, so targetOffset can't be given");
   const strategy = checkStrategy(options.strategy);
   return {
     offset: optionalCount("offset", options.offset) ?? 0,
@@ -160,6 +176,8 @@ export function checkOptions(options: TransferOptions = {}): Request {
     consistency: checkMode("consistency", options.consistency),
     onLeaseBreak: checkMode("onLeaseBreak", options.onLeaseBreak),
     leaseHoldMs: checkHoldMs("leaseHoldMs", options.leaseHoldMs),
+    atomic: options.atomic ?? false,
+    durable: options.durable ?? false,
   };
 }
 
@@ -169,7 +187,8 @@ export function checkObject(options: unknown): void {
     throw argumentError("ERR_INVALID_ARG_TYPE", `options must be an object, got ${shown(options)}`);
 }
 
-function checkSignal(signal: unknown): void {
+/** @throws TypeError for what is no AbortSignal */
+export function checkSignal(signal: unknown): void {
   if (signal === undefined) return;
   const methods = ["addEventListener", "removeEventListener"] as const;
   const isListenedTo = (value: object): boolean =>

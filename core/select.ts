@@ -7,7 +7,7 @@ import { TransferError } from "./error.ts";
 import type { CacheMode, Strategy } from "./kernel.ts";
 import { breaksPromise } from "./lease.ts";
 import type { Request } from "./request.ts";
-import { strategies } from "./strategies.ts";
+import { isRing, strategies } from "./strategies.ts";
 
 export interface Candidate {
   readonly strategy: Strategy;
@@ -44,12 +44,18 @@ const orders = {
   fileToPipe: ["splice", "sendfile", "buffered", "mapped"],
   fileToAny: ["sendfile", "splice", "mapped", "buffered"],
   streamToAny: ["splice", "buffered"],
+  memoryToSocket: ["buffered", "sendZeroCopy"],
+  memoryToPipe: ["buffered", "vmsplice"],
+  memoryToAny: ["buffered"],
+  ring: ["sharedRing"],
 } as const satisfies Record<string, Order>;
 
 /** Pages that a socket or pipe refers to stay in the page cache until the peer has them: copied ones can go at once. */
 function orderLeavingNoPages(source: Endpoint, target: Endpoint): Order {
   const order = orderFor(source, target);
-  return target.kind === "file" ? order : ["buffered", ...order.filter((strategy) => strategy !== "buffered")];
+  return target.kind === "file" || order === orders.ring
+    ? order
+    : ["buffered", ...order.filter((strategy) => strategy !== "buffered")];
 }
 
 /** What "auto" stands for. */
@@ -59,9 +65,16 @@ function automatic(source: Endpoint, target: Endpoint, cache: CacheMode): Order 
 }
 
 function orderFor(source: Endpoint, target: Endpoint): Order {
+  if (isRing(source) || isRing(target)) return orders.ring;
+  if (source.kind === "memory") return orderForMemory(target);
   if (source.kind !== "file" && source.kind !== "blockDevice") return orders.streamToAny;
   if (target.kind === "file") return orders.fileToFile;
   return target.kind === "pipe" ? orders.fileToPipe : orders.fileToAny;
+}
+
+function orderForMemory({ kind }: Endpoint): Order {
+  if (kind === "socket") return orders.memoryToSocket;
+  return kind === "pipe" ? orders.memoryToPipe : orders.memoryToAny;
 }
 
 /** Kinds that no byte range can be moved from or to, and the errno that says so. */
@@ -108,6 +121,14 @@ function checkOverlap(source: Endpoint, target: Endpoint, offset: number, length
     refuse(source, target, "ERR_SLUICE_OVERLAP", "source and target are the same file and the ranges overlap");
 }
 
+/** Whoever names a mechanism alone gets it; whoever names others, too, leaves it to what was measured. */
+function tooFew(strategy: Strategy, source: Endpoint, request: Request): string | undefined {
+  const { paysFrom } = strategies[strategy];
+  if (paysFrom === undefined || request.strategy.length < 2) return undefined;
+  const { length = Infinity } = clamp(source, request);
+  return length < paysFrom ? `less than ${paysFrom} bytes are copied sooner` : undefined;
+}
+
 /** Why a mechanism is not to be tried, or undefined where it is. */
 function objection(
   strategy: Strategy,
@@ -120,10 +141,20 @@ function objection(
     if (request.cache !== "normal") return "the runtime's own reads and writes leave pages in the page cache";
     return request.fallback ? undefined : "the portable path is forbidden by fallback: false";
   }
-  for (const end of [source, target]) if (!end.fd) return end.withoutFd ?? `${end.name} has no descriptor`;
+  for (const end of [source, target]) {
+    if (!end.fd) return end.withoutFd ?? `${end.name} has no descriptor`;
+    if (isRing(end) && strategy !== "sharedRing") return `${end.name} is memory, which no such call reaches`;
+  }
+  if (source.kind === "memory" && request.cache !== "normal") return "memory is in no page cache";
   const { ability, reason } = knowledge(strategy, source, target);
   if (ability === "no") return reason;
-  return breaksPromise(strategy, source, target, request) ?? strategies[strategy].unfit(source, target, request);
+  if (request.strategy === "auto" && strategies[strategy].onlyAsked !== undefined)
+    return strategies[strategy].unfit(source, target, request) ?? strategies[strategy].onlyAsked;
+  return (
+    breaksPromise(strategy, source, target, request) ??
+    strategies[strategy].unfit(source, target, request) ??
+    tooFew(strategy, source, request)
+  );
 }
 
 /**
@@ -152,7 +183,7 @@ export function select(source: Endpoint, target: Endpoint, request: Request, kno
     refuse(source, target, "ERR_SLUICE_UNSUPPORTED", `no mechanism is left (${list})`);
   }
   const inline = request.cache === "normal" && isInline(source, target, length);
-  const copying = inline && length !== undefined && length <= limits.inline_copy_bytes;
+  const copying = inline && source.kind === "file" && length !== undefined && length <= limits.inline_copy_bytes;
   return {
     source,
     target,
@@ -169,7 +200,8 @@ export function select(source: Endpoint, target: Endpoint, request: Request, kno
 
 /** A hop to the engine costs tens of µs, so a small body to a socket is tried on the calling thread first. */
 function isInline(source: Endpoint, target: Endpoint, length: number | undefined): boolean {
-  return source.kind === "file" && target.kind === "socket" && length !== undefined && length <= limits.inline_bytes;
+  const isAtHand = source.kind === "file" || source.kind === "memory";
+  return isAtHand && target.kind === "socket" && length !== undefined && length <= limits.inline_bytes;
 }
 
 function bufferedFirst(candidates: readonly Candidate[]): readonly Candidate[] {

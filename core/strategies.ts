@@ -2,6 +2,7 @@
  * The mechanisms, one row each: which pairs of ends a row serves, which errnos mean "not here, use
  * another", and what it costs. Selection, fallback and `explain` all read this table.
  */
+import { limits } from "./abi.ts";
 import { type Endpoint, hasPositions } from "./endpoint.ts";
 import type { Strategy } from "./kernel.ts";
 import type { Copied } from "./report.ts";
@@ -28,6 +29,10 @@ export interface StrategyRow {
   /** User-to-kernel-and-back switches per round, counted as in the literature: two for each call. */
   readonly switches: number;
   readonly copied: (source: Endpoint, target: Endpoint) => Copied;
+  /** Fewer bytes than that cost less by another mechanism, where the caller has named one. Measured: docs/memory.md. */
+  readonly paysFrom?: number;
+  /** Why "auto" leaves it alone, though it could serve the pair: it has to be asked for. */
+  readonly onlyAsked?: string;
   /** One line for `explain`: what it is good for. */
   readonly about: string;
 }
@@ -36,8 +41,18 @@ const refusals = (...names: string[]): ReadonlySet<string> => new Set(names);
 
 const isFile = ({ kind }: Endpoint) => kind === "file";
 const isPipe = ({ kind }: Endpoint) => kind === "pipe";
+/** A ring is no descriptor: only its own mechanism, and the runtime's own calls, can reach it. */
+export const isRing = ({ kind }: Endpoint): boolean => kind === "ring";
 const isSocket = ({ kind }: Endpoint) => kind === "socket";
 const always = (answer: Copied) => () => answer;
+
+const isMemory = ({ kind }: Endpoint) => kind === "memory";
+
+/** Memory that the kernel refers to must stay as it is until it lets go; so little of it is copied when the job is opened. */
+const memoryInPlace = (source: Endpoint): string | undefined => {
+  if (!isMemory(source)) return "its source must be memory";
+  return (source.size ?? 0) > limits.copied_memory_bytes ? undefined : "so few bytes are copied sooner";
+};
 
 /** sendfile and splice have no per-call flag for "don't wait" on a socket; only the socket's own counts. */
 const wouldBlockWorker = (target: Endpoint): string | undefined =>
@@ -102,7 +117,10 @@ export const strategies: Readonly<Record<Strategy, StrategyRow>> = {
   },
   splice: {
     syscalls: ["splice"],
-    unfit: (_source, target) => appends(target) ?? wouldBlockWorker(target),
+    unfit: (source, target) => {
+      if (isMemory(source)) return "its source must have a descriptor";
+      return appends(target) ?? wouldBlockWorker(target);
+    },
     refusals: refusals("EINVAL", "ENOSYS", "EPERM", "EOVERFLOW", "EOPNOTSUPP"),
     zeroMayRefuse: false,
     copies: "0 or 1",
@@ -115,10 +133,49 @@ export const strategies: Readonly<Record<Strategy, StrategyRow>> = {
     unfit: () => undefined,
     refusals: refusals(),
     zeroMayRefuse: false,
-    copies: "2",
+    copies: "2, from memory 1",
     switches: 4,
     copied: always("yes"),
     about: "reads and writes through a buffer, on the engine's threads",
+  },
+  vmsplice: {
+    syscalls: ["vmsplice"],
+    unfit: (source, target) => memoryInPlace(source) ?? (isPipe(target) ? undefined : "its target must be a pipe"),
+    refusals: refusals("ENOSYS", "EPERM", "EINVAL", "EBADF"),
+    zeroMayRefuse: false,
+    copies: "0",
+    switches: 2,
+    copied: always("no"),
+    paysFrom: 4 * 1024 * 1024,
+    onlyAsked: "whoever splices the pipe on would see what is written to the memory later: ask for it where it is read",
+    about: "puts references to the pages of memory into the pipe (Linux 2.6.17)",
+  },
+  sendZeroCopy: {
+    syscalls: ["sendto"],
+    unfit: (source, target) =>
+      memoryInPlace(source) ?? (isSocket(target) ? target.withoutNotices : "its target must be a socket"),
+    refusals: refusals("EOPNOTSUPP", "ENOPROTOOPT", "ENOBUFS", "EPERM", "EINVAL", "EBUSY"),
+    unsupported: {
+      EOPNOTSUPP: "the socket has no zero copy: it is not of TCP",
+      ENOPROTOOPT: "the kernel has no zero copy for this socket",
+      EBUSY: "somebody else sends by zero copy on this socket",
+    },
+    zeroMayRefuse: false,
+    copies: "0, where the kernel's notices say so",
+    switches: 2,
+    copied: always("unknown"),
+    onlyAsked: "it pays on some network cards alone, and never between processes of one machine",
+    about: "lets the socket refer to the pages of memory until the peer has them (MSG_ZEROCOPY, Linux 4.14)",
+  },
+  tee: {
+    syscalls: ["tee", "splice"],
+    unfit: () => "it serves tee() alone",
+    refusals: refusals("ENOSYS", "EPERM", "EINVAL", "EOPNOTSUPP"),
+    zeroMayRefuse: false,
+    copies: "0 or 1",
+    switches: 4,
+    copied: always("unknown"),
+    about: "gives several pipes references to the same pages (Linux 2.6.17)",
   },
   mapped: {
     syscalls: ["write", "mmap"],
@@ -141,6 +198,20 @@ export const strategies: Readonly<Record<Strategy, StrategyRow>> = {
     switches: 4,
     copied: (_source, target) => (hasPositions(target) ? "unknown" : "yes"),
     about: "reads and writes past the page cache (O_DIRECT, Linux 2.6)",
+  },
+  sharedRing: {
+    // The ring's own side has none: its memory is read and written as memory.
+    syscalls: ["write", "read"],
+    unfit: (source, target) => {
+      if (isRing(source) && isRing(target)) return "one of its ends is a descriptor";
+      return isRing(source) || isRing(target) ? undefined : "neither end is a shared ring";
+    },
+    refusals: refusals(),
+    zeroMayRefuse: false,
+    copies: "1 on each side",
+    switches: 2,
+    copied: always("yes"),
+    about: "reads into, or writes out of, memory that two processes share (memfd_create, Linux 3.17)",
   },
   portable: {
     syscalls: ["write", "read"],

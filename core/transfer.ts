@@ -20,6 +20,8 @@ interface Ledger {
   waits: number;
   cpuNs: number;
   readonly attempts: Attempt[];
+  /** For each attempt, what the kernel said about copies, if it said something. */
+  readonly told: (Copied | undefined)[];
 }
 
 /** What the engine answers where it can't leave the page cache as it was. */
@@ -42,13 +44,14 @@ interface Failure {
  * @throws TransferError with the bytes moved, when nothing is left to try or the failure is not a refusal
  */
 export function* transferLoop(plan: Plan, capabilities: Capabilities): Generator<Job, Account, Outcome> {
-  const ledger: Ledger = { bytes: 0, syscalls: 0, waits: 0, cpuNs: 0, attempts: [] };
+  const ledger: Ledger = { bytes: 0, syscalls: 0, waits: 0, cpuNs: 0, attempts: [], told: [] };
   if (plan.length === 0) return close(plan, ledger);
   const carried = yield* carry(plan, ledger);
   if (carried && ledger.bytes === plan.length) return close(plan, ledger);
   for (const [index, candidate] of plan.candidates.entries()) {
-    const outcome = yield jobFor(plan, candidate, ledger.bytes);
-    const verdict = judge(plan, candidate, outcome, ledger.bytes, index + 1 < plan.candidates.length);
+    const more = index + 1 < plan.candidates.length;
+    const outcome = yield jobFor(plan, candidate, ledger.bytes, more);
+    const verdict = judge(plan, candidate, outcome, ledger.bytes, more);
     enter(ledger, candidate, outcome, verdict);
     const refused = verdict.kind === "next" && outcome.errno > 0 ? errnoName(outcome.errno) : undefined;
     if (refused !== undefined || outcome.bytes > 0)
@@ -72,7 +75,7 @@ function* carry(plan: Plan, ledger: Ledger): Generator<Job, boolean, Outcome> {
   return true;
 }
 
-function jobFor(plan: Plan, { strategy }: Candidate, moved: number): Job {
+function jobFor(plan: Plan, { strategy }: Candidate, moved: number, givesWay = false): Job {
   return {
     strategy,
     offset: plan.offset === undefined ? undefined : plan.offset + moved,
@@ -80,6 +83,7 @@ function jobFor(plan: Plan, { strategy }: Candidate, moved: number): Job {
     targetOffset: plan.targetOffset === undefined ? undefined : plan.targetOffset + moved,
     inline: plan.inline,
     cache: plan.cache,
+    givesWay,
   };
 }
 
@@ -155,6 +159,7 @@ function enter(ledger: Ledger, { strategy, reason }: Candidate, outcome: Outcome
   ledger.syscalls += outcome.syscalls;
   ledger.waits += outcome.waits;
   ledger.cpuNs += outcome.cpuNs;
+  ledger.told.push(outcome.copied);
   ledger.attempts.push({
     strategy,
     bytes: outcome.bytes,
@@ -163,12 +168,12 @@ function enter(ledger: Ledger, { strategy, reason }: Candidate, outcome: Outcome
   });
 }
 
-function close({ source, target, cache }: Plan, { bytes, syscalls, waits, cpuNs, attempts }: Ledger): Account {
+function close({ source, target, cache }: Plan, { bytes, syscalls, waits, cpuNs, attempts, told }: Ledger): Account {
   let best: Attempt | undefined;
   let copied: Copied = "no";
-  for (const attempt of attempts) {
+  for (const [index, attempt] of attempts.entries()) {
     if (best === undefined || attempt.bytes > best.bytes) best = attempt;
-    const answer = attempt.bytes > 0 ? strategies[attempt.strategy].copied(source, target) : "no";
+    const answer = attempt.bytes > 0 ? (told[index] ?? strategies[attempt.strategy].copied(source, target)) : "no";
     if (answer === "yes" || copied === "no") copied = answer;
   }
   return { bytes, strategy: best?.strategy, attempts, copied, cache, syscalls, waits, cpuNs };
@@ -178,6 +183,7 @@ const nouns: Partial<Record<EndpointKind, string>> = {
   charDevice: "character device",
   blockDevice: "block device",
   memory: "bytes",
+  ring: "from ring",
 };
 
 function failure(plan: Plan, { strategy }: Candidate, ledger: Ledger, outcome: Outcome, { message, details }: Failure) {

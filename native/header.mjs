@@ -1,6 +1,8 @@
 // Writes native/include/sluice.h from core/abi.ts, the one place where the ABI is described.
 import { readFileSync, writeFileSync } from "node:fs";
 import * as abi from "../dist/core/abi.js";
+import { errnoNames, errnoNumber } from "../dist/core/errno.js";
+import * as ring from "../dist/core/ring.js";
 
 const target = new URL("include/sluice.h", import.meta.url);
 
@@ -26,6 +28,8 @@ const structure = ([name, fields]) => {
   return `struct sluice_${name} {\n${body}\n};\n_Static_assert(sizeof(struct sluice_${name}) == ${size}, "sluice_${name}");\n`;
 };
 
+const errnoAssertion = (name) => `_Static_assert(${name} == ${errnoNumber(name)}, "${name}");\n`;
+
 const prototype = ([name, { args, names, doc }]) =>
   `/* ${doc} */\nSLUICE_EXPORT int32_t ${name}(${args.map((type, i) => parameter(type, names[i])).join(", ") || "void"});\n`;
 
@@ -33,6 +37,7 @@ const header = `/* Made from core/abi.ts by native/header.mjs. Change it there. 
 #ifndef SLUICE_H
 #define SLUICE_H
 
+#include <errno.h>
 #include <stdint.h>
 
 #define SLUICE_ABI_FINGERPRINT ${abi.abiFingerprint}
@@ -54,9 +59,21 @@ ${enumeration("ADVICE_", abi.advices)}
 ${enumeration("LEASE_", abi.leaseTypes)}
 ${enumeration("LOCK_", abi.lockTypes)}
 ${enumeration("REQUEST_", abi.requestFlags)}
+${enumeration("OPEN_", abi.openFlags)}
+${enumeration("PAIR_END_", abi.pairEnds)}
+${enumeration("PAIR_", abi.pairFlags)}
+${enumeration("COPY_", abi.copyNotices)}
+/* The shared ring: what two processes agree on. */
+#define SLUICE_RING_MAGIC "${ring.ringMagic}"
+enum { SLUICE_RING_VERSION = ${ring.ringVersion} };
+${enumeration("RING_AT_", ring.ringLayout)}
+${enumeration("RING_", ring.ringParties)}
+${enumeration("RING_LIMIT_", ring.ringLimits)}
 /* Limits, in bytes. */
 ${enumeration("", abi.limits)}
 ${Object.entries(abi.records).map(structure).join("\n")}
+/* The errnos that JavaScript knows by name (core/errno.ts) have these numbers here. */
+${errnoNames.map(errnoAssertion).join("")}
 /* Every function returns zero or a positive answer, or a negative errno. */
 
 ${Object.entries(abi.symbols).map(prototype).join("\n")}

@@ -1,11 +1,11 @@
 /** Binds the native library with bun:ffi, and is woken by a socket. */
 import { dlopen, FFIType, type Pointer, toArrayBuffer } from "bun:ffi";
 import { statSync } from "node:fs";
-import process from "node:process";
+import { isMainThread } from "node:worker_threads";
 import { type AbiType, mapSymbols, type Native } from "../../core/abi.ts";
 import { openContext } from "../shared/engine.ts";
 import type { Runtime, Waker } from "../shared/runtime.ts";
-import { source, target } from "./objects.ts";
+import { noNotices, source, target } from "./objects.ts";
 import { socketFd, stopReading } from "./sockets.ts";
 
 const ffiType = { i32: FFIType.i32, u32: FFIType.u32, buffer: FFIType.ptr } as const satisfies Record<AbiType, FFIType>;
@@ -51,11 +51,13 @@ function openWaker(native: Native, onWake: () => void): Waker {
 export const bun: Runtime = {
   name: "bun",
   keepsStreams: "Bun's node:http shows no descriptors; Bun sends a body of Bun.file() by sendfile itself",
+  withoutNotices: noNotices,
   env: (name) => process.env[name],
   bind,
   // Pointers are numbers here, of a type of their own.
   view: (address, length) => toArrayBuffer(Number(address) as Pointer, 0, length),
   openWaker,
+  isWorker: () => !isMainThread || "WorkerGlobalScope" in globalThis,
   socketFd,
   stopReading,
   source,

@@ -18,6 +18,8 @@ interface BunSocket {
   write(bytes: Uint8Array): number;
   pause(): void;
   resume(): void;
+  shutdown(): void;
+  terminate(): void;
 }
 
 function isBunSocket(value: object): value is BunSocket {
@@ -27,8 +29,12 @@ function isBunSocket(value: object): value is BunSocket {
 /** Known before the handshake, too: only sockets without TLS have no version at any time. */
 const isEncrypted = (socket: BunSocket): boolean => socket.getTLSVersion() !== null;
 
+/** Its event loop takes EPOLLERR for the end, though all that it means here is that there is a notice. */
+export const noNotices = "Bun closes a socket of its own whose error queue is not empty";
+
 class BunConnection implements Connection {
   readonly name = "Bun socket";
+  readonly withoutNotices = noNotices;
   readonly #socket: BunSocket;
 
   constructor(socket: BunSocket) {
@@ -55,6 +61,14 @@ class BunConnection implements Connection {
     const taken = this.#socket.write(bytes);
     if (taken > 0) return taken;
     throw Object.assign(new Error("Bun's socket took nothing"), { code: taken === 0 ? "EAGAIN" : "EPIPE" });
+  }
+
+  async shutdown(): Promise<void> {
+    this.#socket.shutdown();
+  }
+
+  close(): void {
+    this.#socket.terminate();
   }
 
   stopReading(): () => void {

@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { type Endpoint, endpoint, type EndpointKind, sizeIsTrusted } from "../../core/endpoint.ts";
 import { sampleEndpoint, sampleWords } from "../../core/explain.ts";
 import { UsageError } from "./exit.ts";
-import { isNotFound } from "./whole-file.ts";
+import { isNotFound } from "./target.ts";
 
 /** An end as a source. A word is a kind; whatever contains a slash is a path. */
 export function sourceEnd(text: string): Endpoint {

@@ -7,14 +7,18 @@ import { benchCommand } from "./commands/bench.ts";
 import { copyCommand } from "./commands/copy.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { explainCommand } from "./commands/explain.ts";
+import { ipcCommand } from "./commands/ipc.ts";
 import { receiveCommand } from "./commands/receive.ts";
 import { sendCommand } from "./commands/send.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { describeFailure, exitCodes, exitCodesHelp } from "./exit.ts";
 import { tell } from "./screen.ts";
 
+/** From here and from the bundle, which lies as deep. */
+const packageFolder = new URL("../../../", import.meta.url);
+
 function packageVersion(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8"));
+  const manifest: unknown = JSON.parse(readFileSync(new URL("package.json", packageFolder), "utf8"));
   return String(Reflect.get(Object(manifest), "version"));
 }
 
@@ -38,9 +42,10 @@ function buildProgram(): Command {
     sendCommand(),
     receiveCommand(),
     serveCommand(),
+    ipcCommand(),
     explainCommand(),
     doctorCommand(),
-    benchCommand(packageVersion()),
+    benchCommand(packageVersion(), packageFolder),
   ];
   for (const command of commands) program.addCommand(command);
   for (const command of [program, ...commands])

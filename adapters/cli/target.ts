@@ -3,14 +3,21 @@ import { stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { errnoText } from "../../core/errno.ts";
 import { TransferError } from "../../core/error.ts";
+import { node } from "../node/ffi.ts";
 import type { Target } from "../shared/api.ts";
-import { isNotFound, type WholeFileOptions, writeWholeFile } from "./whole-file.ts";
+import { WholeFile, type WholeFileOptions } from "../shared/copy/whole-file.ts";
+import { machineOf } from "../shared/machine.ts";
 
 /** The descriptor that "-" stands for. */
 const standardOutput = 1;
 
 /** What a path leads to: a regular file (or nothing yet), or something that can only be written through. */
 export type TargetKind = "file" | "folder" | "other";
+
+/** Whether the error is the platform's "no such file". */
+export function isNotFound(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOENT";
+}
 
 export async function targetKind(path: string): Promise<TargetKind> {
   if (path === "-") return "other";
@@ -40,5 +47,12 @@ export async function writeTarget<T>(
   if (kind === "folder")
     throw new TransferError(`Cannot write ${path}: ${errnoText("EISDIR")} (EISDIR)`, { code: "EISDIR" });
   if (kind === "other") return write(path);
-  return writeWholeFile(path, options, write);
+  const file = await WholeFile.create(machineOf(node), path, options);
+  try {
+    const result = await write(file.handle);
+    await file.publish();
+    return result;
+  } finally {
+    await file.dispose();
+  }
 }

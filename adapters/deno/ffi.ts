@@ -1,4 +1,5 @@
 /** Binds the native library with Deno.dlopen, and is woken by a socket. */
+import { isMainThread } from "node:worker_threads";
 import { existsSync, openSync } from "node:fs";
 import { Socket } from "node:net";
 import { type AbiType, mapSymbols, type Native } from "../../core/abi.ts";
@@ -60,11 +61,14 @@ function openWaker(native: Native, onWake: () => void): Waker {
 
 export const deno: Runtime = {
   name: "deno",
+  readsAhead: true,
   keepsSockets: "Deno may have a read of the socket under way",
   env: (name) => (isGranted({ name: "env", variable: name }) ? Deno.env.get(name) : undefined),
   bind,
   view,
   openWaker,
+  // It takes the main thread of a web Worker for that of the process.
+  isWorker: () => !isMainThread || "WorkerGlobalScope" in globalThis,
   socketFd: (socket) => (library === undefined ? "the engine is not there" : socketFd(socket, library.sluice_close)),
   stopReading,
   source,

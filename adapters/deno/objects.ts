@@ -63,6 +63,21 @@ class DenoConnection implements Connection {
   write(bytes: Uint8Array): Promise<number> {
     return this.#conn.write(bytes as Uint8Array<ArrayBuffer>);
   }
+
+  shutdown(): Promise<void> {
+    return this.#conn.closeWrite();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    try {
+      this.#conn.close();
+    } catch (error) {
+      // Closed by its owner meanwhile, which an object of Deno's tells nobody.
+      if (!(error instanceof Deno.errors.BadResource)) throw error;
+    }
+  }
 }
 
 function isConn(value: object): value is Deno.Conn {

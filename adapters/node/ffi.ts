@@ -2,7 +2,7 @@
 import { statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { Socket } from "node:net";
-import process from "node:process";
+import type * as WorkerThreads from "node:worker_threads";
 import { type AbiType, mapSymbols, type Native } from "../../core/abi.ts";
 import { openContext } from "../shared/engine.ts";
 import type { Runtime, Waker } from "../shared/runtime.ts";
@@ -12,8 +12,11 @@ const koffiType: Record<AbiType, string> = { i32: "int32", u32: "uint32", buffer
 
 type Koffi = typeof import("koffi");
 
-/** Required when first needed: importing sluice must cost nothing where koffi is absent or forbidden. */
-const requireKoffi = () => createRequire(import.meta.url)("koffi") as Koffi;
+/** What is required when first needed. */
+const require = createRequire(import.meta.url);
+
+/** Importing sluice must cost nothing where koffi is absent or forbidden. */
+const requireKoffi = () => require("koffi") as Koffi;
 
 function bind(path: string): Native {
   // Opening a FIFO would wait for ever.
@@ -58,6 +61,7 @@ export const node: Runtime = {
   bind,
   view: (address, length) => requireKoffi().view(address, length),
   openWaker,
+  isWorker: () => !(require("node:worker_threads") as typeof WorkerThreads).isMainThread,
   socketFd,
   stopReading,
 };

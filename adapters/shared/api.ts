@@ -1,10 +1,12 @@
 /** The types of the public surface that all runtimes share. */
 import type { FileHandle } from "node:fs/promises";
+import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
 import type { Capability } from "../../core/capabilities.ts";
 import type { CacheMode, Strategy } from "../../core/kernel.ts";
 import type { ByteCount } from "../../core/request.ts";
 import type { Lease } from "./lease.ts";
+import type { SharedRing } from "./ring/shared-ring.ts";
 
 /** An open descriptor that stays the caller's: Sluice duplicates it and never closes it. */
 export interface HasFd {
@@ -35,11 +37,20 @@ export interface BunSocketLike {
 /** What only its own runtime takes. */
 export type RuntimeEnd = BunFileLike | BunSocketLike | DenoConnLike;
 
-/** Where bytes come from: a path or file URL, a descriptor, an open file, a socket, a stream, or memory. */
-export type Source = string | URL | number | HasFd | FileHandle | Readable | Uint8Array | RuntimeEnd;
+/**
+ * Where bytes come from: a path or file URL, a descriptor, an open file, a socket, a stream, a shared ring, or memory that stays as it is
+ * meanwhile.
+ */
+export type Source = string | URL | number | HasFd | FileHandle | Readable | SharedRing | Uint8Array | RuntimeEnd;
 
-/** Where bytes go: a path or file URL (created, or emptied unless `targetOffset` is given), a descriptor, an open file, a socket or a stream. */
-export type Target = string | URL | number | HasFd | FileHandle | Writable | RuntimeEnd;
+/** Where bytes go: a path or file URL (created, or emptied unless `targetOffset` is given), a descriptor, an open file, a socket, a stream or a shared ring. */
+export type Target = string | URL | number | HasFd | FileHandle | Writable | SharedRing | RuntimeEnd;
+
+/**
+ * One of two connections of a pair: a socket of node:net, one of the runtime's own, or a descriptor of a stream socket,
+ * whose number stays the caller's to close.
+ */
+export type ProxyEnd = Socket | BunSocketLike | DenoConnLike | HasFd | number;
 
 /** What a lease can be taken on: a regular file. */
 export type LeaseSource = string | URL | number | HasFd | FileHandle;

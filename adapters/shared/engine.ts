@@ -1,20 +1,33 @@
 /** The native engine as seen from one isolate: jobs go in, outcomes come back on the event loop. */
 import {
+  copyNotices,
   ends,
   extentRecord,
   leaseBreakRecord,
+  limits,
+  memoryRecord,
   type Native,
   opcodes,
   outcomeRecord,
+  pairFlags,
+  pairOutcomeRecord,
+  pairProgressRecord,
+  pairRequestRecord,
+  outletRecord,
   requestFlags,
   requestRecord,
 } from "../../core/abi.ts";
 import { errnoName } from "../../core/errno.ts";
 import { type Job, nothing, type Outcome } from "../../core/kernel.ts";
+import type { Copied } from "../../core/report.ts";
 import type { Runtime, Waker } from "./runtime.ts";
 import { callFailed } from "./system-error.ts";
 
 const sideNames = [undefined, "source", "target"] as const;
+const copyAnswers = new Map<number, Copied>([
+  [copyNotices.none, "no"],
+  [copyNotices.some, "yes"],
+]);
 const endNames = ["done", "eof", "cancelled", "error"] as const;
 /** Outcomes taken in one call. */
 const batch = 64;
@@ -30,9 +43,41 @@ export class RecordMemory {
 }
 
 const noBytes = new Uint8Array(0);
+/** Not every FFI has an address for nothing. */
+const oneByte = new Uint8Array(1);
+
+/** A read end of a pipe that the engine fills, and how much the pipe holds. */
+export interface Outlet {
+  readonly fd: number;
+  readonly capacity: number;
+}
+
+/**
+ * The same bytes at an address that stays: small arrays lie where the collector may move them, or give their place up,
+ * until somebody asks for their buffer.
+ */
+function fixed(bytes: Uint8Array): Uint8Array {
+  return bytes.buffer.byteLength === 0 || bytes.byteLength === 0 ? oneByte : bytes;
+}
 
 /** Told what somebody wants to do (`leaseTypes`), and after how many nanoseconds the lease is gone. */
 type OnBreak = (wanted: number, remainingNs: number) => void;
+
+/** What the engine says of a pair that has ended: the field of its record by name. */
+export type PairFields = (field: Parameters<typeof pairOutcomeRecord.get>[1]) => number;
+
+/** What a pair is started with. */
+export interface PairStart {
+  readonly splices: boolean;
+  /** Most bytes of each direction; Infinity: any number. */
+  readonly mostToB: number;
+  readonly mostToA: number;
+  /** What goes to b before everything else, and counts nowhere. */
+  readonly head: Uint8Array;
+  /** What has been read of the connections already. */
+  readonly fromA: Uint8Array;
+  readonly fromB: Uint8Array;
+}
 
 /** What became of an attempt on the calling thread. */
 export interface Attempted {
@@ -43,6 +88,14 @@ export interface Attempted {
   readonly headSent: number;
 }
 
+function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
+  if (first.byteLength === 0) return second;
+  const bytes = new Uint8Array(first.byteLength + second.byteLength);
+  bytes.set(first);
+  bytes.set(second, first.byteLength);
+  return bytes;
+}
+
 function failed(errno: number): Outcome {
   return { ...nothing, end: "error", errno };
 }
@@ -51,7 +104,8 @@ function encode({ view }: RecordMemory, job: Job): void {
   const { strategy } = job;
   if (strategy === "portable") throw new TypeError("The engine has no portable strategy");
   requestRecord.set(view, "strategy", opcodes[strategy]);
-  requestRecord.set(view, "flags", job.cache === "dontcache" ? requestFlags.dontcache : 0);
+  const dontcache = job.cache === "dontcache" ? requestFlags.dontcache : 0;
+  requestRecord.set(view, "flags", dontcache | (job.givesWay ? requestFlags.give_way : 0));
   requestRecord.set(view, "offset", job.offset ?? -1);
   requestRecord.set(view, "length", job.length ?? -1);
   requestRecord.set(view, "target_offset", job.targetOffset ?? -1);
@@ -67,6 +121,8 @@ function decode({ view }: RecordMemory, base: number): Outcome {
     syscalls: outcomeRecord.get(view, "syscalls", base),
     waits: outcomeRecord.get(view, "waits", base),
     cpuNs: outcomeRecord.get(view, "cpu_ns", base),
+    copied: copyAnswers.get(outcomeRecord.get(view, "copied", base)),
+    held: outcomeRecord.get(view, "held", base),
   };
 }
 
@@ -99,6 +155,14 @@ export function openContext(native: Native): number {
   return context;
 }
 
+export interface PairProgress {
+  readonly toB: number;
+  readonly toA: number;
+  readonly idleMs: number;
+  /** Whose peers have ended: bit 0 for a's, 1 for b's. */
+  readonly hungUp: number;
+}
+
 export class Engine {
   readonly native: Native;
   readonly #waker: Waker;
@@ -107,6 +171,10 @@ export class Engine {
   readonly #outcomes = new RecordMemory(outcomeRecord.size * batch);
   readonly #leases = new Map<number, OnBreak>();
   readonly #breaks = new RecordMemory(leaseBreakRecord.size * batch);
+  readonly #pairs = new Map<number, (fields: PairFields) => void>();
+  /** Made when first needed: most programs have no pairs. */
+  #pairOutcomes: RecordMemory | undefined;
+  readonly #pairProgress = new RecordMemory(pairProgressRecord.size);
   /** What keeps the process alive: attempts under way, and leases that were told to. */
   #references = 0;
 
@@ -126,6 +194,7 @@ export class Engine {
   #reap(): void {
     this.#reapOutcomes();
     if (this.#leases.size > 0) this.#reapBreaks();
+    if (this.#pairs.size > 0) this.#reapPairs();
   }
 
   #reapOutcomes(): void {
@@ -159,6 +228,68 @@ export class Engine {
     } while (count === batch);
   }
 
+  #reapPairs(): void {
+    const memory = (this.#pairOutcomes ??= new RecordMemory(pairOutcomeRecord.size * batch));
+    let count: number;
+    do {
+      count = this.native.sluice_pair_reap(this.#waker.context, memory.bytes, batch);
+      // Settling only resolves promises: nothing reaps again before the loop is through.
+      for (let base = 0; base < count * pairOutcomeRecord.size; base += pairOutcomeRecord.size) {
+        const fields: PairFields = (field) => pairOutcomeRecord.get(memory.view, field, base);
+        const handle = fields("pair");
+        const settle = this.#pairs.get(handle);
+        if (!this.#pairs.delete(handle)) continue;
+        settle?.(fields);
+        this.unref();
+      }
+    } while (count === batch);
+  }
+
+  /** Opens a pair of two connections, whose descriptors are duplicated: a handle, or a negative errno. */
+  openPair(a: number, b: number): number {
+    return this.native.sluice_pair_open(this.#waker.context, a, b);
+  }
+
+  /** Starts a pair: zero, or a negative errno. `onEnd` is called once, and must look at the fields at once. */
+  startPair(handle: number, start: PairStart, onEnd: (fields: PairFields) => void): number {
+    const { view, bytes } = new RecordMemory(pairRequestRecord.size);
+    const { head, fromA, fromB, mostToB, mostToA } = start;
+    const most = (count: number) => (count === Infinity ? -1 : count);
+    const cutToB = fromA.byteLength > mostToB ? pairFlags.cut_to_b : 0;
+    const cutToA = fromB.byteLength > mostToA ? pairFlags.cut_to_a : 0;
+    pairRequestRecord.set(view, "flags", (start.splices ? pairFlags.splice : 0) | cutToB | cutToA);
+    pairRequestRecord.set(view, "head", head.byteLength);
+    pairRequestRecord.set(view, "most_to_b", most(mostToB));
+    pairRequestRecord.set(view, "most_to_a", most(mostToA));
+    const toB = joined(head, fromA.subarray(0, mostToB));
+    const toA = fromB.subarray(0, mostToA);
+    const started = this.native.sluice_pair_start(handle, bytes, toB, toB.byteLength, toA, toA.byteLength);
+    if (started < 0) return started;
+    this.ref();
+    this.#pairs.set(handle, onEnd);
+    return 0;
+  }
+
+  stopPair(handle: number): void {
+    this.native.sluice_pair_stop(handle);
+  }
+
+  /** Bytes that a pair has moved, and for how many milliseconds it has moved none. */
+  pairProgress(handle: number): PairProgress {
+    const { bytes, view } = this.#pairProgress;
+    if (this.native.sluice_pair_progress(handle, bytes) < 0) return { toB: 0, toA: 0, idleMs: 0, hungUp: 0 };
+    return {
+      toB: pairProgressRecord.get(view, "to_b_bytes"),
+      toA: pairProgressRecord.get(view, "to_a_bytes"),
+      idleMs: pairProgressRecord.get(view, "idle_ns") / 1e6,
+      hungUp: pairProgressRecord.get(view, "hung_up"),
+    };
+  }
+
+  closePair(handle: number, reset: boolean): void {
+    this.native.sluice_pair_close(handle, reset ? 1 : 0);
+  }
+
   /** Takes a lease on a descriptor's file: a handle, or a negative errno. */
   openLease(fd: number, type: number, holdMs: number): number {
     return this.native.sluice_lease_open(this.#waker.context, fd, type, holdMs);
@@ -179,12 +310,86 @@ export class Engine {
     return this.native.sluice_job_open(this.#waker.context, source, target);
   }
 
+  /**
+   * Opens a job from memory. Little of it is copied. More is used where it is: the caller keeps it, unchanged, until
+   * the job is closed, and closes it only when no outcome says any more that some of it is held.
+   */
+  openMemory(bytes: Uint8Array, target: number): number {
+    const { bytes: record, view } = new RecordMemory(memoryRecord.size);
+    memoryRecord.set(view, "length", bytes.byteLength);
+    memoryRecord.set(view, "copy", bytes.byteLength <= limits.copied_memory_bytes ? 1 : 0);
+    return this.native.sluice_job_open_memory(this.#waker.context, fixed(bytes), record, target);
+  }
+
+  /** Opens a job from one descriptor into several new pipes, whose read ends the caller closes: its handle, or an errno. */
+  openTee(source: number, count: number, capacity: number): { handle: number; outlets: readonly Outlet[] } {
+    const { bytes, view } = new RecordMemory(outletRecord.size * count);
+    const handle = this.native.sluice_job_open_tee(this.#waker.context, source, bytes, count, capacity);
+    const outlets = Array.from({ length: handle < 0 ? 0 : count }, (_, index) => ({
+      fd: outletRecord.get(view, "fd", index * outletRecord.size),
+      capacity: outletRecord.get(view, "capacity", index * outletRecord.size),
+    }));
+    return { handle, outlets };
+  }
+
+  /** What all pipes get before the bytes of the source: zero, or a negative errno. */
+  feedTee(handle: number, bytes: Uint8Array): number {
+    return this.native.sluice_tee_feed(handle, bytes, bytes.byteLength);
+  }
+
+  /** The pipe that is full and holds up a tee, by its index; undefined where there is none. */
+  blockedOutlet(handle: number): number | undefined {
+    const index = this.native.sluice_tee_blocked(handle);
+    return index < 0 ? undefined : index;
+  }
+
+  /** Resolves when the kernel has let go of the memory that a job has sent. Doesn't keep the process alive. */
+  settle(handle: number): Promise<void> | undefined {
+    requestRecord.set(this.#request.view, "strategy", opcodes.sendZeroCopy);
+    requestRecord.set(this.#request.view, "flags", requestFlags.settle);
+    for (const field of ["offset", "length", "target_offset"] as const)
+      requestRecord.set(this.#request.view, field, -1);
+    if (this.native.sluice_job_start(handle, this.#request.bytes) < 0) return undefined;
+    return new Promise((resolve) => {
+      this.#pending.set(handle, () => {
+        this.ref();
+        resolve();
+      });
+    });
+  }
+
+  /** One write to a socket that doesn't wait: bytes, or a negative errno. */
+  send(socket: number, bytes: Uint8Array): number {
+    return this.native.sluice_send(socket, bytes, bytes.byteLength, 0);
+  }
+
   start(handle: number, job: Job): Promise<Outcome> | Outcome {
     encode(this.#request, job);
+    return this.#start(handle);
+  }
+
+  #start(handle: number): Promise<Outcome> | Outcome {
     const started = this.native.sluice_job_start(handle, this.#request.bytes);
     if (started < 0) return failed(-started);
     this.ref();
     return new Promise((resolve) => this.#pending.set(handle, resolve));
+  }
+
+  /** Makes a ring, or opens one by a descriptor: a handle, or a negative errno. */
+  createRing(bytes: number, attachMs: number): number {
+    return this.native.sluice_ring_create(this.#waker.context, bytes, attachMs);
+  }
+
+  openRing(fd: number): number {
+    return this.native.sluice_ring_open(this.#waker.context, fd);
+  }
+
+  /** Waits by a job of `sluice_ring_job` until there is something to read, or room for so many bytes. */
+  waitForRing(handle: number, flag: "wait_data" | "wait_room", bytes: number): Promise<Outcome> | Outcome {
+    requestRecord.set(this.#request.view, "flags", requestFlags[flag]);
+    requestRecord.set(this.#request.view, "strategy", opcodes.sharedRing);
+    requestRecord.set(this.#request.view, "length", bytes);
+    return this.#start(handle);
   }
 
   /** One attempt on the calling thread; undefined where the engine must do the whole of it. */
@@ -195,6 +400,13 @@ export class Engine {
     if (answer < 0) return undefined;
     const blocked = outcomeRecord.get(view, "end") === ends.blocked;
     return { outcome: decode(this.#outcomes, 0), blocked, headSent: outcomeRecord.get(view, "head") };
+  }
+
+  /** One attempt between two regular files, to its end on the calling thread. */
+  run(source: number, target: number, job: Job): Outcome {
+    encode(this.#request, job);
+    const answer = this.native.sluice_run(source, target, this.#request.bytes, this.#outcomes.bytes);
+    return answer < 0 ? failed(-answer) : decode(this.#outcomes, 0);
   }
 
   /** Gives an idle job another source: zero, or a negative errno. */
@@ -238,7 +450,7 @@ export class Engine {
  */
 export class Link {
   readonly #engine: Engine;
-  #source: number;
+  #source: number | Uint8Array;
   readonly #target: number;
   readonly #onHeld: () => void;
   #handle = 0;
@@ -250,7 +462,7 @@ export class Link {
   #before = 0;
 
   /** `onHeld` is called when the engine has duplicates of its own, and the given descriptors are needed no more. */
-  constructor(engine: Engine, source: number, target: number, onHeld: () => void) {
+  constructor(engine: Engine, source: number | Uint8Array, target: number, onHeld: () => void) {
     this.#engine = engine;
     this.#source = source;
     this.#target = target;
@@ -259,13 +471,25 @@ export class Link {
 
   /** Runs an attempt. The first call must come in the same turn of the event loop as the inspection. */
   run(job: Job): Outcome | Promise<Outcome> {
-    const tried = job.inline && this.#handle === 0 ? this.#engine.attempt(this.#source, this.#target, job) : undefined;
+    const tried = job.inline && this.#handle === 0 ? this.#attempt(job) : undefined;
     if (tried === undefined) return this.#start(job);
     const { outcome, blocked } = tried;
     this.#before += outcome.bytes;
     if (!blocked) return outcome;
     const rest = this.#start(after(job, outcome.bytes));
     return "then" in rest ? rest.then((end) => sum(outcome, end)) : sum(outcome, rest);
+  }
+
+  /** One attempt on the calling thread. */
+  #attempt(job: Job): Attempted | undefined {
+    const { offset = 0, length = 0, strategy } = job;
+    if (typeof this.#source === "number") return this.#engine.attempt(this.#source, this.#target, job);
+    if (strategy !== "buffered") return undefined;
+    const sent = this.#engine.send(this.#target, this.#source.subarray(offset, offset + length));
+    const answered = { ...nothing, bytes: Math.max(0, sent), syscalls: 1 };
+    if (sent >= 0) return { outcome: answered, blocked: sent < length, headSent: 0 };
+    // EAGAIN needs the engine; whatever else is wrong, it will meet again and tell.
+    return { outcome: answered, blocked: true, headSent: 0 };
   }
 
   #start(job: Job): Outcome | Promise<Outcome> {
@@ -283,7 +507,7 @@ export class Link {
 
   /** What is left of an attempt that was interrupted for another source. */
   #goOn(job: Job, end: Outcome): Outcome | Promise<Outcome> {
-    const failedWith = this.#engine.replaceSource(this.#handle, this.#source);
+    const failedWith = this.#replace();
     this.#replaced?.();
     this.#replaced = undefined;
     if (this.#cancelled || end.end !== "cancelled") return end;
@@ -292,10 +516,14 @@ export class Link {
     return "then" in rest ? rest.then((outcome) => sum(end, outcome)) : sum(end, rest);
   }
 
+  #replace(): number {
+    return typeof this.#source === "number" ? this.#engine.replaceSource(this.#handle, this.#source) : 0;
+  }
+
   /** Goes on from another file that has the same bytes at the same offsets; resolves when the first is read no more. */
   replaceSource(source: number): Promise<void> {
     this.#source = source;
-    if (this.#handle !== 0 && !this.#running) this.#engine.replaceSource(this.#handle, source);
+    if (this.#handle !== 0 && !this.#running) this.#replace();
     if (!this.#running) return Promise.resolve();
     return new Promise((resolve) => {
       this.#replaced = resolve;
@@ -311,7 +539,10 @@ export class Link {
   /** Duplicates the descriptors, if that has not been done: zero, or a negative errno. */
   hold(): number {
     if (this.#handle === 0) {
-      const opened = this.#engine.open(this.#source, this.#target);
+      const opened =
+        typeof this.#source === "number"
+          ? this.#engine.open(this.#source, this.#target)
+          : this.#engine.openMemory(this.#source, this.#target);
       if (opened < 0) return opened;
       this.#handle = opened;
       this.#onHeld();
@@ -336,5 +567,10 @@ export class Link {
   close(): void {
     if (this.#handle !== 0) this.#engine.close(this.#handle);
     this.#handle = 0;
+  }
+
+  /** Resolves when the kernel has let go of memory that was sent by reference; undefined where it has not to be waited for. */
+  settle(): Promise<void> | undefined {
+    return this.#handle === 0 ? undefined : this.#engine.settle(this.#handle);
   }
 }

@@ -1,5 +1,4 @@
 /** Finds and loads the native library. */
-import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { abiFingerprint, type Native } from "../../core/abi.ts";
 import { callFailed } from "./system-error.ts";

@@ -8,13 +8,17 @@ import type { TargetEnd } from "./ends/target.ts";
 import { codeOf, saysClosed } from "./system-error.ts";
 
 /** Larger chunks stopped helping TLS and TCP fallbacks elsewhere: CPython went from 16 to 256 KiB for +62 % and more. */
-const chunkBytes = 256 * 1024;
+export const chunkBytes = 256 * 1024;
 
 /** How long to wait where the runtime reads a descriptor that says EAGAIN, in milliseconds. */
 const retryMs = 5;
 
 /** Repeats a call while the descriptor has nothing to give or no room; undefined once cancelled. */
-async function patiently<T>(call: () => Promise<T>, cancellation: Cancellation, race = true): Promise<T | undefined> {
+export async function patiently<T>(
+  call: () => Promise<T>,
+  cancellation: Cancellation,
+  race = true,
+): Promise<T | undefined> {
   while (cancellation.outcome() === undefined) {
     try {
       return await (race ? cancellation.wait(call()) : call());

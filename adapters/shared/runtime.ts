@@ -36,6 +36,15 @@ export interface Runtime {
   readonly keepsStreams?: string;
   /** Why streams leave sockets alone as sources, or undefined. */
   readonly keepsSockets?: string;
+  /**
+   * Whether a read of a net.Socket that was begun can't be called back but by closing the socket: it would take bytes
+   * from whoever reads the descriptor meanwhile.
+   */
+  readonly readsAhead?: boolean;
+  /** Why the kernel must not put notices into the error queues of sockets that the runtime polls, or undefined. */
+  readonly withoutNotices?: string;
+  /** Whether this isolate is a Worker's, which may be gone at any moment. */
+  isWorker(): boolean;
   /** The descriptor under a socket of node:net, or why there is none. */
   socketFd(socket: Socket): SocketFd | string;
   /** Stops the runtime from reading a socket of node:net at once; the answer lets it read again. */

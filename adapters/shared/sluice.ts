@@ -3,17 +3,22 @@ import { interfaceRecord, nicFlags } from "../../core/abi.ts";
 import { errnoName } from "../../core/errno.ts";
 import { TransferError } from "../../core/error.ts";
 import type { Explanation } from "../../core/explain.ts";
+import type { ProxyOptions, ProxyReport } from "../../core/proxy.ts";
 import type { Report } from "../../core/report.ts";
 import type { TransferOptions } from "../../core/request.ts";
+import type { TeeOptions, TeeReport } from "../../core/tee.ts";
 import type { LeaseType } from "../../core/lease.ts";
+import type { RingOptions } from "../../core/ring.ts";
 import type { MapOptions } from "../../core/mapping.ts";
 import type {
   CapabilityReport,
   CopyOptions,
+  HasFd,
   InterfaceFeatures,
   LeaseOptions,
   LeaseSource,
   MappedFile,
+  ProxyEnd,
   Source,
   Target,
 } from "./api.ts";
@@ -26,16 +31,25 @@ import { explain } from "./explain.ts";
 import { callFailed } from "./system-error.ts";
 import { type Machine, machineOf } from "./machine.ts";
 import { map, type Mappable } from "./map/map.ts";
+import { proxy } from "./proxy/proxy.ts";
 import type { Runtime } from "./runtime.ts";
+import { createPipe, createRing, openRing, type Pipe } from "./ring/create.ts";
+import type { SharedRing } from "./ring/shared-ring.ts";
+import { tee } from "./tee/tee.ts";
 import { transfer } from "./transfer.ts";
 
 export interface Sluice {
   transfer(source: Source, target: Target, options?: TransferOptions): Promise<Report>;
+  tee(source: Source, targets: readonly Target[], options?: TeeOptions): Promise<TeeReport>;
   copyFile(from: string | URL, to: string | URL, options?: CopyOptions): Promise<Report>;
   openFile(path: string | URL, flags?: string | number, mode?: number): Promise<FileChannel>;
   lease(source: LeaseSource, type: LeaseType, options?: LeaseOptions): Promise<Lease>;
   explain(source: Source, target: Target, options?: TransferOptions): Promise<Explanation>;
   map(file: Mappable, options?: MapOptions): MappedFile;
+  proxy(a: ProxyEnd, b: ProxyEnd, options?: ProxyOptions): Promise<ProxyReport>;
+  createRing(options?: RingOptions): Promise<SharedRing>;
+  openRing(ring: string | URL | number | HasFd): Promise<SharedRing>;
+  createPipe(options?: { readonly bytes?: number | undefined }): Promise<Pipe>;
   capabilities(): CapabilityReport;
   interfaceFeatures(name: string): InterfaceFeatures;
 }
@@ -56,11 +70,16 @@ export function createSluice(runtime: Runtime): Sluice {
   return {
     // Asynchronous as a whole: an engine that can't start (EMFILE) rejects, and is tried again at the next call.
     transfer: async (source, target, options) => transfer(known(), source, target, options),
+    tee: async (source, targets, options) => tee(known(), source, targets, options),
     copyFile: async (from, to, options) => copyFile(known(), from, to, options),
     openFile: async (path, flags, mode) => openFile(known(), path, flags, mode),
     lease: async (source, type, options) => lease(known(), source, type, options),
     explain: async (source, target, options) => explain(known(), source, target, options),
     map: (file, options) => map(known(), file, options),
+    proxy: async (a, b, options) => proxy(known(), a, b, options),
+    createRing: async (options) => createRing(known(), options),
+    openRing: async (ring) => openRing(known(), ring),
+    createPipe: async (options) => createPipe(known(), options),
     capabilities: () => known().report(),
     interfaceFeatures: (name) => interfaceFeatures(known(), name),
   };

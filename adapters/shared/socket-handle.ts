@@ -28,6 +28,9 @@ export function findFd(socket: Socket, ask: (handle: SocketHandle) => unknown): 
   return typeof fd === "number" && fd >= 0 ? fd : "the socket's handle shows no descriptor";
 }
 
+/** What undoes the stopping of a handle that did not read. */
+export const stayStill = (): void => {};
+
 /**
  * Stops a handle of libuv's kind from reading, past the stream: `pause()` would let one more chunk in. The stream
  * believes that its read is still under way, so it is the handle, not the stream, that is started again.
@@ -39,8 +42,19 @@ export function stopHandle(socket: Socket): () => void {
     handle.reading = false;
     handle.readStop?.();
   }
+  if (handle === undefined || !wasReading) return stayStill;
   return () => {
-    if (handle === undefined || !wasReading) return;
+    handle.reading = true;
+    handle.readStart?.();
+  };
+}
+
+/** Remembers whether a handle of libuv's kind reads; the answer makes it read again where that has changed. */
+export function keepReading(socket: Socket): () => void {
+  const handle = handleOf(socket);
+  const wasReading = handle?.reading ?? false;
+  return () => {
+    if (handle === undefined || !wasReading || handle.reading === true) return;
     handle.reading = true;
     handle.readStart?.();
   };

@@ -1,7 +1,7 @@
 /*
  * The other end of every measured transfer: connects, counts what arrives, acknowledges.
  *
- *   reader PORT CONNECTIONS BYTES...
+ *   reader [HOST:]PORT CONNECTIONS BYTES...
  *
  * On each connection it awaits BYTES[0] bytes, answers one byte, awaits BYTES[1] bytes, and so on.
  * It discards inside the kernel (MSG_TRUNC), so that it is never the bottleneck and the same for all senders.
@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -27,9 +28,12 @@ static int fail(const char *what) {
   return 1;
 }
 
-static int connect_to(int port) {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((unsigned short)port)};
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+static int connect_to(const char *place) {
+  char host[16] = "127.0.0.1";
+  const char *port = strchr(place, ':');
+  if (port) snprintf(host, sizeof host, "%.*s", (int)(port - place), place);
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(port ? port + 1 : place))};
+  if (inet_pton(AF_INET, host, &address.sin_addr) != 1) return errno = EINVAL, -1;
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0) return -1;
   int on = 1;
@@ -38,13 +42,13 @@ static int connect_to(int port) {
 }
 
 int main(int argc, char **argv) {
-  if (argc < 4) return fputs("usage: reader PORT CONNECTIONS BYTES...\n", stderr), 2;
-  int port = atoi(argv[1]), connections = atoi(argv[2]), stages = argc - 3, open = connections;
+  if (argc < 4) return fputs("usage: reader [HOST:]PORT CONNECTIONS BYTES...\n", stderr), 2;
+  int connections = atoi(argv[2]), stages = argc - 3, open = connections;
   if (connections < 1 || connections > MAX_CONNECTIONS) return fputs("reader: too many connections\n", stderr), 2;
   static struct pollfd fds[MAX_CONNECTIONS];
   static struct peer peers[MAX_CONNECTIONS];
   for (int i = 0; i < connections; i++) {
-    fds[i] = (struct pollfd){.fd = connect_to(port), .events = POLLIN};
+    fds[i] = (struct pollfd){.fd = connect_to(argv[1]), .events = POLLIN};
     if (fds[i].fd < 0) return fail("reader: connect");
     peers[i] = (struct peer){.missing = atoll(argv[3])};
   }

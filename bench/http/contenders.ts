@@ -25,7 +25,7 @@ export const pairs: readonly Pair[] = [
 
 const app = (name: string) => fileURLToPath(new URL(`apps/${name}.js`, import.meta.url));
 const preload = ["--import", "sluice/register"];
-const commandLine = fileURLToPath(new URL("../../../dist/adapters/cli/main.js", import.meta.url));
+const commandLine = fileURLToPath(new URL("../../../dist/lib/cli/main.js", import.meta.url));
 
 /** Without a log, as all others here; it doesn't say its port then. */
 function serve(env: NodeJS.ProcessEnv = {}): Start {

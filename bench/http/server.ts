@@ -23,7 +23,7 @@ const running = new Set<ChildProcess>();
 // SIGTERM, for a master of nginx that is killed leaves its worker behind.
 process.once("exit", () => running.forEach((child) => child.kill("SIGTERM")));
 
-function serverOf(child: ChildProcess, port: number): HttpServer {
+export function serverOf(child: ChildProcess, port: number): HttpServer {
   const { pid } = child;
   if (pid === undefined) throw new Error("The server has no process");
   return {
@@ -46,7 +46,7 @@ function serverOf(child: ChildProcess, port: number): HttpServer {
 }
 
 /** Counts a process among those to stop at the end; the promise rejects when it ends before its time. */
-function watch(child: ChildProcess, name: string): Promise<never> {
+export function watch(child: ChildProcess, name: string): Promise<never> {
   running.add(child);
   const ended = new Promise<never>((_, reject) => {
     child.once("error", (error) => {
@@ -92,7 +92,7 @@ export async function freePort(): Promise<number> {
 }
 
 /** For servers that don't say when they are ready. Rejects when the server ends instead. */
-async function answering(port: number, ended: Promise<never>): Promise<void> {
+export async function answering(port: number, ended: Promise<never>): Promise<void> {
   for (;;) {
     const socket = connect(port, "127.0.0.1");
     const connected = await once(socket, "connect").then(

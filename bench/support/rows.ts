@@ -5,7 +5,7 @@ import { Unavailable } from "./helpers.ts";
 import { type MetricName, metricOf } from "./metrics.ts";
 import type { Figure } from "./stats.ts";
 
-export type Unit = "×" | "ms" | "%" | "fds" | "MiB" | "KiB" | (string & {});
+export type Unit = "×" | "µs" | "ms" | "%" | "fds" | "MiB" | "KiB" | (string & {});
 
 /** One question with its answer. */
 export interface Row {

@@ -1,7 +1,11 @@
 /** A listening socket that tells its port, takes a number of connections and goes away. */
 import { createServer, type Socket } from "node:net";
 
-export async function acceptConnections(count: number, announce: (port: number) => void): Promise<Socket[]> {
+export async function acceptConnections(
+  count: number,
+  announce: (port: number) => void,
+  host = "127.0.0.1",
+): Promise<Socket[]> {
   const sockets: Socket[] = [];
   const server = createServer({ noDelay: true });
   await new Promise<void>((resolve, reject) => {
@@ -10,7 +14,7 @@ export async function acceptConnections(count: number, announce: (port: number) 
       sockets.push(socket);
       if (sockets.length === count) resolve();
     });
-    server.listen({ port: 0, host: "127.0.0.1", backlog: count }, () => {
+    server.listen({ port: 0, host, backlog: count }, () => {
       const address = server.address();
       if (address !== null && typeof address === "object") announce(address.port);
     });

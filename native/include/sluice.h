@@ -2,9 +2,10 @@
 #ifndef SLUICE_H
 #define SLUICE_H
 
+#include <errno.h>
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 61792062
+#define SLUICE_ABI_FINGERPRINT 936802193
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
@@ -18,6 +19,10 @@ enum {
     SLUICE_MAPPED = 5,
     SLUICE_BUFFERED = 6,
     SLUICE_DIRECT = 7,
+    SLUICE_VMSPLICE = 8,
+    SLUICE_TEE = 9,
+    SLUICE_SEND_ZERO_COPY = 10,
+    SLUICE_SHARED_RING = 11,
 };
 
 /* How an attempt ended. */
@@ -45,6 +50,8 @@ enum {
     SLUICE_KIND_CHAR_DEVICE = 5,
     SLUICE_KIND_BLOCK_DEVICE = 6,
     SLUICE_KIND_OTHER = 7,
+    SLUICE_KIND_MEMORY = 8,
+    SLUICE_KIND_RING = 9,
 };
 
 enum {
@@ -83,6 +90,74 @@ enum {
 
 enum {
     SLUICE_REQUEST_DONTCACHE = 1,
+    SLUICE_REQUEST_GIVE_WAY = 2,
+    SLUICE_REQUEST_SETTLE = 4,
+    SLUICE_REQUEST_WAIT_DATA = 8,
+    SLUICE_REQUEST_WAIT_ROOM = 16,
+};
+
+enum {
+    SLUICE_OPEN_READ = 1,
+    SLUICE_OPEN_WRITE = 2,
+    SLUICE_OPEN_CREATE = 4,
+    SLUICE_OPEN_EXCLUSIVE = 8,
+    SLUICE_OPEN_TRUNCATE = 16,
+    SLUICE_OPEN_DIRECTORY = 32,
+    SLUICE_OPEN_NO_FOLLOW = 64,
+    SLUICE_OPEN_PATH = 128,
+};
+
+enum {
+    SLUICE_PAIR_END_ENDED = 0,
+    SLUICE_PAIR_END_LIMIT = 1,
+    SLUICE_PAIR_END_STOPPED = 2,
+    SLUICE_PAIR_END_FAILED = 3,
+};
+
+enum {
+    SLUICE_PAIR_SPLICE = 1,
+    SLUICE_PAIR_CUT_TO_B = 2,
+    SLUICE_PAIR_CUT_TO_A = 4,
+};
+
+enum {
+    SLUICE_COPY_UNTOLD = 0,
+    SLUICE_COPY_NONE = 1,
+    SLUICE_COPY_SOME = 2,
+};
+
+/* The shared ring: what two processes agree on. */
+#define SLUICE_RING_MAGIC "SLUIRING"
+enum { SLUICE_RING_VERSION = 1 };
+enum {
+    SLUICE_RING_AT_MAGIC = 0,
+    SLUICE_RING_AT_VERSION = 8,
+    SLUICE_RING_AT_HEADER_BYTES = 12,
+    SLUICE_RING_AT_CAPACITY = 16,
+    SLUICE_RING_AT_GENERATION = 24,
+    SLUICE_RING_AT_CREATOR = 128,
+    SLUICE_RING_AT_OPENER = 132,
+    SLUICE_RING_AT_WRITER = 136,
+    SLUICE_RING_AT_READER = 140,
+    SLUICE_RING_AT_WRITTEN = 256,
+    SLUICE_RING_AT_ENDED = 264,
+    SLUICE_RING_AT_READ = 384,
+    SLUICE_RING_AT_READER_WAITS = 512,
+    SLUICE_RING_AT_WRITER_WAITS = 640,
+    SLUICE_RING_AT_DATA = 65536,
+};
+
+enum {
+    SLUICE_RING_ABSENT = 0,
+    SLUICE_RING_HERE = 1,
+    SLUICE_RING_CLOSED = 2,
+};
+
+enum {
+    SLUICE_RING_LIMIT_LEAST = 65536,
+    SLUICE_RING_LIMIT_MOST = 1073741824,
+    SLUICE_RING_LIMIT_CHECK_MS = 100,
+    SLUICE_RING_LIMIT_CHUNK = 262144,
 };
 
 /* Limits, in bytes. */
@@ -90,6 +165,8 @@ enum {
     SLUICE_INLINE_BYTES = 262144,
     SLUICE_INLINE_COPY_BYTES = 65536,
     SLUICE_TURN_BYTES = 2097152,
+    SLUICE_PAIR_TURN_BYTES = 1048576,
+    SLUICE_COPIED_MEMORY_BYTES = 65536,
     SLUICE_MAP_ALIGNMENT = 65536,
 };
 
@@ -113,8 +190,23 @@ struct sluice_outcome {
     int64_t waits;
     int64_t cpu_ns;
     int64_t head;
+    uint32_t copied;
+    uint32_t held;
 };
-_Static_assert(sizeof(struct sluice_outcome) == 64, "sluice_outcome");
+_Static_assert(sizeof(struct sluice_outcome) == 72, "sluice_outcome");
+
+struct sluice_memory {
+    int64_t length;
+    uint32_t copy;
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct sluice_memory) == 16, "sluice_memory");
+
+struct sluice_outlet {
+    int32_t fd;
+    uint32_t capacity;
+};
+_Static_assert(sizeof(struct sluice_outlet) == 8, "sluice_outlet");
 
 struct sluice_inspection {
     uint32_t kind;
@@ -124,13 +216,51 @@ struct sluice_inspection {
     int64_t inode;
     int64_t filesystem;
     int64_t blocks;
-    int64_t position;
+    int64_t known_device;
+    int64_t known_filesystem;
     uint32_t mode;
     int32_t socket_domain;
     int64_t modified_ns;
     int64_t changed_ns;
 };
-_Static_assert(sizeof(struct sluice_inspection) == 80, "sluice_inspection");
+_Static_assert(sizeof(struct sluice_inspection) == 88, "sluice_inspection");
+
+struct sluice_pair_request {
+    uint32_t flags;
+    uint32_t head;
+    int64_t most_to_b;
+    int64_t most_to_a;
+};
+_Static_assert(sizeof(struct sluice_pair_request) == 24, "sluice_pair_request");
+
+struct sluice_pair_outcome {
+    int32_t pair;
+    uint32_t end;
+    int32_t error;
+    uint32_t failed;
+    int64_t to_b_bytes;
+    int64_t to_b_spliced;
+    int64_t to_b_stranded;
+    int64_t to_b_syscalls;
+    int64_t to_b_waits;
+    int64_t to_a_bytes;
+    int64_t to_a_spliced;
+    int64_t to_a_stranded;
+    int64_t to_a_syscalls;
+    int64_t to_a_waits;
+    uint32_t ended;
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct sluice_pair_outcome) == 104, "sluice_pair_outcome");
+
+struct sluice_pair_progress {
+    int64_t to_b_bytes;
+    int64_t to_a_bytes;
+    int64_t idle_ns;
+    uint32_t hung_up;
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct sluice_pair_progress) == 32, "sluice_pair_progress");
 
 struct sluice_extent {
     int64_t start;
@@ -180,6 +310,23 @@ struct sluice_residency {
 };
 _Static_assert(sizeof(struct sluice_residency) == 24, "sluice_residency");
 
+struct sluice_ring_status {
+    int64_t capacity;
+    int64_t written;
+    int64_t read;
+    uint32_t ended;
+    uint32_t other;
+};
+_Static_assert(sizeof(struct sluice_ring_status) == 32, "sluice_ring_status");
+
+struct sluice_pipe_ends {
+    int32_t reader;
+    int32_t writer;
+    uint32_t bytes;
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct sluice_pipe_ends) == 16, "sluice_pipe_ends");
+
 struct sluice_census {
     uint32_t contexts;
     uint32_t jobs;
@@ -187,8 +334,71 @@ struct sluice_census {
     uint32_t blocking_workers;
     uint32_t pooled_pipes;
     uint32_t leases;
+    uint32_t pairs;
+    uint32_t relays;
+    uint32_t rings;
+    uint32_t ring_waits;
 };
-_Static_assert(sizeof(struct sluice_census) == 24, "sluice_census");
+_Static_assert(sizeof(struct sluice_census) == 40, "sluice_census");
+
+/* The errnos that JavaScript knows by name (core/errno.ts) have these numbers here. */
+_Static_assert(EPERM == 1, "EPERM");
+_Static_assert(ENOENT == 2, "ENOENT");
+_Static_assert(EINTR == 4, "EINTR");
+_Static_assert(EIO == 5, "EIO");
+_Static_assert(ENXIO == 6, "ENXIO");
+_Static_assert(EBADF == 9, "EBADF");
+_Static_assert(EAGAIN == 11, "EAGAIN");
+_Static_assert(ENOMEM == 12, "ENOMEM");
+_Static_assert(EACCES == 13, "EACCES");
+_Static_assert(EFAULT == 14, "EFAULT");
+_Static_assert(EBUSY == 16, "EBUSY");
+_Static_assert(EEXIST == 17, "EEXIST");
+_Static_assert(EXDEV == 18, "EXDEV");
+_Static_assert(ENODEV == 19, "ENODEV");
+_Static_assert(ENOTDIR == 20, "ENOTDIR");
+_Static_assert(EISDIR == 21, "EISDIR");
+_Static_assert(EINVAL == 22, "EINVAL");
+_Static_assert(ENFILE == 23, "ENFILE");
+_Static_assert(EMFILE == 24, "EMFILE");
+_Static_assert(ENOTTY == 25, "ENOTTY");
+_Static_assert(ETXTBSY == 26, "ETXTBSY");
+_Static_assert(EFBIG == 27, "EFBIG");
+_Static_assert(ENOSPC == 28, "ENOSPC");
+_Static_assert(ESPIPE == 29, "ESPIPE");
+_Static_assert(EROFS == 30, "EROFS");
+_Static_assert(EMLINK == 31, "EMLINK");
+_Static_assert(EPIPE == 32, "EPIPE");
+_Static_assert(EDEADLK == 35, "EDEADLK");
+_Static_assert(ENAMETOOLONG == 36, "ENAMETOOLONG");
+_Static_assert(ENOLCK == 37, "ENOLCK");
+_Static_assert(ENOSYS == 38, "ENOSYS");
+_Static_assert(ENOTEMPTY == 39, "ENOTEMPTY");
+_Static_assert(ELOOP == 40, "ELOOP");
+_Static_assert(ENODATA == 61, "ENODATA");
+_Static_assert(EBADMSG == 74, "EBADMSG");
+_Static_assert(EOVERFLOW == 75, "EOVERFLOW");
+_Static_assert(EILSEQ == 84, "EILSEQ");
+_Static_assert(ENOTSOCK == 88, "ENOTSOCK");
+_Static_assert(EMSGSIZE == 90, "EMSGSIZE");
+_Static_assert(ENOPROTOOPT == 92, "ENOPROTOOPT");
+_Static_assert(EOPNOTSUPP == 95, "EOPNOTSUPP");
+_Static_assert(ENETDOWN == 100, "ENETDOWN");
+_Static_assert(ENETUNREACH == 101, "ENETUNREACH");
+_Static_assert(ECONNABORTED == 103, "ECONNABORTED");
+_Static_assert(ECONNRESET == 104, "ECONNRESET");
+_Static_assert(ENOBUFS == 105, "ENOBUFS");
+_Static_assert(ENOTCONN == 107, "ENOTCONN");
+_Static_assert(ETIMEDOUT == 110, "ETIMEDOUT");
+_Static_assert(ECONNREFUSED == 111, "ECONNREFUSED");
+_Static_assert(EHOSTUNREACH == 113, "EHOSTUNREACH");
+_Static_assert(EALREADY == 114, "EALREADY");
+_Static_assert(EINPROGRESS == 115, "EINPROGRESS");
+_Static_assert(ESTALE == 116, "ESTALE");
+_Static_assert(EDQUOT == 122, "EDQUOT");
+_Static_assert(ECANCELED == 125, "ECANCELED");
+_Static_assert(EOWNERDEAD == 130, "EOWNERDEAD");
+_Static_assert(ENOTRECOVERABLE == 131, "ENOTRECOVERABLE");
 
 /* Every function returns zero or a positive answer, or a negative errno. */
 
@@ -207,8 +417,20 @@ SLUICE_EXPORT int32_t sluice_context_lifeline(int32_t context);
 /* Cancels the context's jobs and frees it once they have ended. Nothing is notified any more. */
 SLUICE_EXPORT int32_t sluice_context_close(int32_t context);
 
-/* Duplicates both descriptors (F_DUPFD_CLOEXEC) into a new job and returns its handle. */
+/* Duplicates both descriptors (F_DUPFD_CLOEXEC) into a new job and returns its handle. A ring of the context takes a descriptor's place by its handle, negated. */
 SLUICE_EXPORT int32_t sluice_job_open(int32_t context, int32_t source, int32_t target);
+
+/* A job whose source is memory (a record says how much): its bytes are copied, or used where they are, and then stay the caller's to keep until no outcome says that they are held. */
+SLUICE_EXPORT int32_t sluice_job_open_memory(int32_t context, void *bytes, void *memory, int32_t target);
+
+/* A job that gives all that its source has to each of `count` new pipes, of `capacity` bytes where the kernel allows it; fills in their read ends, to be closed by sluice_close. A pipe that nobody reads any more is left out. */
+SLUICE_EXPORT int32_t sluice_job_open_tee(int32_t context, int32_t source, void *outlets, uint32_t count, uint32_t capacity);
+
+/* Copies bytes that every pipe of an idle tee job gets before those of its source; once. No outcome counts them. */
+SLUICE_EXPORT int32_t sluice_tee_feed(int32_t job, void *bytes, uint32_t length);
+
+/* Index of the pipe that is full and holds up a tee job; -EAGAIN where it waits for none. */
+SLUICE_EXPORT int32_t sluice_tee_blocked(int32_t job);
 
 /* Starts one attempt on an idle job. Its outcome arrives at the context. */
 SLUICE_EXPORT int32_t sluice_job_start(int32_t job, void *request);
@@ -234,14 +456,38 @@ SLUICE_EXPORT int32_t sluice_job_outstanding(int32_t job);
 /* Takes up to `capacity` outcomes from the context and returns how many. */
 SLUICE_EXPORT int32_t sluice_reap(int32_t context, void *outcomes, uint32_t capacity);
 
+/* Duplicates the descriptors of two connections into a new pair and returns its handle. */
+SLUICE_EXPORT int32_t sluice_pair_open(int32_t context, int32_t a, int32_t b);
+
+/* Starts moving bytes between the two, after those given here; request.head is how many of those for b count nowhere. One outcome arrives at the context. */
+SLUICE_EXPORT int32_t sluice_pair_start(int32_t pair, void *request, void *to_b, uint32_t to_b_length, void *to_a, uint32_t to_a_length);
+
+/* Asks a started pair to end; its outcome says what had moved. Others ignore it. */
+SLUICE_EXPORT int32_t sluice_pair_stop(int32_t pair);
+
+/* Writes how many bytes have moved, for how long none has, and whose peers have ended (bit 0: a's, 1: b's), without disturbing the pair. */
+SLUICE_EXPORT int32_t sluice_pair_progress(int32_t pair, void *progress);
+
+/* Takes up to `capacity` outcomes of pairs from the context and returns how many. */
+SLUICE_EXPORT int32_t sluice_pair_reap(int32_t context, void *outcomes, uint32_t capacity);
+
+/* Closes both duplicates and frees the handle; a started pair is stopped and forgotten. With `reset`, TCP connections are aborted (RST) and others shut down, whoever else has them open. */
+SLUICE_EXPORT int32_t sluice_pair_close(int32_t pair, uint32_t reset);
+
 /* One bounded attempt on the calling thread that never waits: resident pages, room in the socket, or `blocked`. A head goes before them, in the same segment. */
 SLUICE_EXPORT int32_t sluice_attempt(int32_t source, int32_t target, void *request, void *outcome, void *head, uint32_t head_length);
+
+/* One attempt between two regular files, run to its end on the calling thread, which waits for disks: for hosts that can't return promises. -EINVAL for other ends. */
+SLUICE_EXPORT int32_t sluice_run(int32_t source, int32_t target, void *request, void *outcome);
 
 /* One write to a socket that never waits (MSG_DONTWAIT): how many bytes it took. With `more`, they may share a segment with what follows (MSG_MORE). */
 SLUICE_EXPORT int32_t sluice_send(int32_t socket, void *bytes, uint32_t length, uint32_t more);
 
 /* Opens a path for reading that is resolved beneath a root folder and never leaves it (openat2, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS; Linux 5.6). With `cached`, -EAGAIN where a disk would have to be asked (RESOLVE_CACHED; 5.12). To be closed by sluice_close. */
 SLUICE_EXPORT int32_t sluice_open_beneath(void *root, void *path, uint32_t cached);
+
+/* Opens a path that is resolved beneath an open folder and never leaves it, as sluice_open_beneath does, by `openFlags`: for writing and creating, too (mode 0666 less the umask). To be closed by sluice_close. */
+SLUICE_EXPORT int32_t sluice_open_at(int32_t folder, void *path, uint32_t flags);
 
 /* 1 where closing the descriptor is sure to take no time (a regular file with a name, on a local filesystem), else 0. */
 SLUICE_EXPORT int32_t sluice_closes_quickly(int32_t fd);
@@ -254,6 +500,9 @@ SLUICE_EXPORT int32_t sluice_duplicate(int32_t fd);
 
 /* Closes a descriptor that sluice_duplicate, sluice_open_beneath or sluice_context_lifeline gave. */
 SLUICE_EXPORT int32_t sluice_close(int32_t fd);
+
+/* shutdown(2): 0 for SHUT_RD, 1 for SHUT_WR, 2 for both. */
+SLUICE_EXPORT int32_t sluice_shutdown(int32_t socket, uint32_t how);
 
 /* 0 when the kernel has the strategy's system call, else -ENOSYS or -EPERM (asked with descriptors of -1). */
 SLUICE_EXPORT int32_t sluice_probe(uint32_t strategy);
@@ -305,6 +554,42 @@ SLUICE_EXPORT int32_t sluice_map_flush(int32_t handle, void *range);
 
 /* Fills residency.bytes: how much of a range of the mapping is in memory, in whole pages (mincore). */
 SLUICE_EXPORT int32_t sluice_map_residency(int32_t handle, void *residency);
+
+/* Makes a ring of shared memory (memfd_create, sealed) for `bytes` of data, a power of two, and answers its handle. -ETIMEDOUT comes of whatever waits longer than attach_ms (0: for ever) for the other side to open it. */
+SLUICE_EXPORT int32_t sluice_ring_create(int32_t context, uint32_t bytes, uint32_t attach_ms);
+
+/* Opens a ring that somebody else has made, by a descriptor of it, and answers its handle. -EBADMSG: it is none; -EBUSY: it has two sides already. */
+SLUICE_EXPORT int32_t sluice_ring_open(int32_t context, int32_t fd);
+
+/* A descriptor of the ring's memory to hand out: the other side opens the ring by it. The ring's own until it is closed. */
+SLUICE_EXPORT int32_t sluice_ring_fd(int32_t ring);
+
+/* Copies bytes into the ring, as many as it has room for, and answers how many. -EAGAIN: none; -EBUSY: a job has the ring, or the other side writes; -EPIPE, -EOWNERDEAD, -ETIMEDOUT, -EBADMSG: nobody will read them. */
+SLUICE_EXPORT int32_t sluice_ring_write(int32_t ring, void *bytes, uint32_t length);
+
+/* Copies bytes out of the ring and answers how many; 0 at the end. -EAGAIN: none are there yet; -EBUSY; -ECONNRESET: closed before its end; -EOWNERDEAD, -ETIMEDOUT, -EBADMSG. */
+SLUICE_EXPORT int32_t sluice_ring_read(int32_t ring, void *bytes, uint32_t capacity);
+
+/* Fills in where the bytes to read next lie in the ring's data, without taking them, and answers 1; 0 at the end. Else as sluice_ring_read. */
+SLUICE_EXPORT int32_t sluice_ring_peek(int32_t ring, void *extent);
+
+/* Takes bytes that sluice_ring_peek has shown: their place may be written from now on. */
+SLUICE_EXPORT int32_t sluice_ring_consume(int32_t ring, uint32_t length);
+
+/* Says that no more will be written. */
+SLUICE_EXPORT int32_t sluice_ring_end(int32_t ring);
+
+/* What the ring's header says at this moment. */
+SLUICE_EXPORT int32_t sluice_ring_status(int32_t ring, void *ring_status);
+
+/* Opens a job that waits for the ring alone: see the request's flags wait_data and wait_room. */
+SLUICE_EXPORT int32_t sluice_ring_job(int32_t ring);
+
+/* Lets go of the ring, once its jobs have been closed, and tells the other side. */
+SLUICE_EXPORT int32_t sluice_ring_close(int32_t ring);
+
+/* Makes a pipe that never blocks, with room for as much of `bytes` as the system allows (F_SETPIPE_SZ; /proc/sys/fs/pipe-max-size). Both ends are to be closed by sluice_close. */
+SLUICE_EXPORT int32_t sluice_pipe(uint32_t bytes, void *pipe_ends);
 
 /* What the engine holds at this moment; for tests and diagnostics. */
 SLUICE_EXPORT int32_t sluice_census(void *census);

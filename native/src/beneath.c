@@ -32,6 +32,32 @@ static int64_t open_at(int folder, const char *path, const struct how *how)
     return fd;
 }
 
+static const struct {
+    uint32_t asked;
+    uint64_t flag;
+} open_flags[] = {
+    {SLUICE_OPEN_CREATE, O_CREAT},    {SLUICE_OPEN_EXCLUSIVE, O_EXCL},      {SLUICE_OPEN_TRUNCATE, O_TRUNC},
+    {SLUICE_OPEN_PATH, O_PATH},       {SLUICE_OPEN_DIRECTORY, O_DIRECTORY}, {SLUICE_OPEN_NO_FOLLOW, O_NOFOLLOW},
+};
+
+int32_t sluice_open_at(int32_t folder, void *path, uint32_t flags)
+{
+    uint32_t access = flags & (SLUICE_OPEN_READ | SLUICE_OPEN_WRITE);
+    /* openat2(2) refuses what it doesn't expect: O_NONBLOCK beside O_PATH, a mode without O_CREAT. */
+    struct how how = {
+        .flags = O_CLOEXEC | (flags & SLUICE_OPEN_PATH ? 0 : O_NONBLOCK | O_NOCTTY),
+        .mode = flags & SLUICE_OPEN_CREATE ? 0666 : 0,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+    };
+    if (access == (SLUICE_OPEN_READ | SLUICE_OPEN_WRITE))
+        how.flags |= O_RDWR;
+    else if (access == SLUICE_OPEN_WRITE)
+        how.flags |= O_WRONLY;
+    for (size_t i = 0; i < sizeof open_flags / sizeof *open_flags; i++)
+        if (flags & open_flags[i].asked) how.flags |= open_flags[i].flag;
+    return (int32_t)open_at(folder, path, &how);
+}
+
 int32_t sluice_open_beneath(void *root, void *path, uint32_t cached)
 {
     uint64_t resolve = cached ? RESOLVE_CACHED : 0;

@@ -16,7 +16,7 @@ static int64_t read_uncached(struct job *job, char *buffer, size_t length)
     return -EAGAIN;
 }
 
-static int64_t read_source(struct job *job, char *buffer, size_t length)
+int64_t read_source(struct job *job, char *buffer, size_t length)
 {
     const struct end *source = &job->source;
     if (!is_positioned(job) && !source_is_ready(job)) return -EAGAIN;

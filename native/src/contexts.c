@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "engine.h"
+#include "pair.h"
 
 #define MAX_CONTEXTS 1024
 /* Marks an epoll tag as a context's: job indices never reach this bit. */
@@ -23,6 +24,7 @@ struct context {
     int lifeline; /* our end, or -1 */
     struct job *first_ended;
     struct job *last_ended;
+    struct pair *ended_pairs; /* in no order */
 };
 
 static struct context contexts[MAX_CONTEXTS];
@@ -99,6 +101,7 @@ static int32_t context_open(void)
     if (failed < 0) return failed;
     context->lifeline = -1;
     context->first_ended = context->last_ended = NULL;
+    context->ended_pairs = NULL;
     failed = open_wake_socket(context);
     if (failed < 0) return failed;
     context->open = true;
@@ -141,8 +144,11 @@ void context_kill(int32_t handle)
     open_contexts--;
     /* No list to keep: a job that ends in a closed context is freed at once. */
     context->first_ended = context->last_ended = NULL;
+    context->ended_pairs = NULL;
     jobs_of(handle, job_abandon);
+    pairs_abandon(handle);
     leases_release(handle);
+    rings_release(handle);
 }
 
 /* EAGAIN: the socket is full of earlier wake-ups, so the isolate has one to read. */
@@ -171,7 +177,17 @@ void context_deliver(struct job *job)
     if (first) wake(context);
 }
 
-static void report(const struct job *job, struct sluice_outcome *outcome)
+void context_deliver_pair(struct pair *pair)
+{
+    struct context *context = context_find(pair->context);
+    bool first = context->ended_pairs == NULL;
+    pair->state = PAIR_ENDED;
+    pair->next = context->ended_pairs;
+    context->ended_pairs = pair;
+    if (first) wake(context);
+}
+
+static void report(struct job *job, struct sluice_outcome *outcome)
 {
     *outcome = (struct sluice_outcome){
         .job = job_handle(job),
@@ -183,6 +199,8 @@ static void report(const struct job *job, struct sluice_outcome *outcome)
         .syscalls = job->syscalls,
         .waits = job->waits,
         .cpu_ns = job->cpu_ns,
+        .copied = zerocopy_copied(job),
+        .held = zerocopy_held(job),
     };
 }
 
@@ -199,6 +217,21 @@ static uint32_t reap(struct context *context, struct sluice_outcome *outcomes, u
         }
         job->state = JOB_IDLE;
         report(job, &outcomes[count++]);
+    }
+    return count;
+}
+
+static uint32_t reap_pairs(struct context *context, struct sluice_pair_outcome *outcomes, uint32_t capacity)
+{
+    uint32_t count = 0;
+    while (context->ended_pairs && count < capacity) {
+        struct pair *pair = context->ended_pairs;
+        context->ended_pairs = pair->next;
+        pair->next = NULL;
+        if (pair->closing)
+            pair_release(pair);
+        else
+            pair_report(pair, &outcomes[count++]);
     }
     return count;
 }
@@ -248,6 +281,15 @@ int32_t sluice_reap(int32_t handle, void *outcomes, uint32_t capacity)
     lock();
     struct context *context = context_find(handle);
     int32_t count = context ? (int32_t)reap(context, outcomes, capacity) : -EBADF;
+    unlock();
+    return count;
+}
+
+int32_t sluice_pair_reap(int32_t handle, void *outcomes, uint32_t capacity)
+{
+    lock();
+    struct context *context = context_find(handle);
+    int32_t count = context ? (int32_t)reap_pairs(context, outcomes, capacity) : -EBADF;
     unlock();
     return count;
 }

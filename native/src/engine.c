@@ -1,7 +1,11 @@
 /* The life of a job, from the descriptors that are handed in to the outcome that is handed back. */
 #include "engine.h"
+#include "rings.h"
+#include "tee.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
 
 pthread_mutex_t engine_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -18,10 +22,50 @@ static int duplicate(struct end *end, int fd)
     return described;
 }
 
+/* A descriptor, or a ring by its negated handle: the least handle is far above 1. */
+static int hold(struct end *end, int32_t context, int number)
+{
+    if (number >= -1) return duplicate(end, number);
+    struct ring *ring = ring_refer(context, -number);
+    if (!ring) return -EBADF;
+    *end = (struct end){.fd = -1, .kind = SLUICE_KIND_RING, .nonblocking = true, .ring = ring};
+    return 0;
+}
+
+static void let_go(struct end *end)
+{
+    if (end->ring) ring_drop(end->ring);
+    end->ring = NULL;
+    close_fd(&end->fd);
+}
+
 static enum residency residency_of(const struct end *source)
 {
     bool on_disk = source->kind == SLUICE_KIND_FILE || source->kind == SLUICE_KIND_BLOCK_DEVICE;
     return on_disk ? RESIDENCY_COUNTED : RESIDENCY_ALWAYS;
+}
+
+/* What every job begins with: a handle. */
+static int32_t job_opened(struct job *job)
+{
+    job->pipe = (struct pipe_pair){.read_fd = -1, .write_fd = -1};
+    job->residue = NULL;
+    job->pending = 0;
+    job->memory = (struct memory){0};
+    job->tee = NULL;
+    job->awaited = NULL;
+    job->residency = residency_of(&job->source);
+    return job_handle(job);
+}
+
+static int32_t ring_job_open(int32_t handle)
+{
+    int32_t context = ring_context(handle);
+    struct job *job = context_is_open(context) ? job_allocate(context) : NULL;
+    if (!job) return context_is_open(context) ? -ENOMEM : -EBADF;
+    hold(&job->source, context, -handle);
+    job->target = (struct end){.fd = -1};
+    return job_opened(job);
 }
 
 static int32_t job_open(int32_t context, int source, int target)
@@ -29,34 +73,91 @@ static int32_t job_open(int32_t context, int source, int target)
     if (!context_is_open(context)) return -EBADF;
     struct job *job = job_allocate(context);
     if (!job) return -ENOMEM;
-    int failed = duplicate(&job->source, source);
+    int failed = hold(&job->source, context, source);
     if (failed == 0) {
-        failed = duplicate(&job->target, target);
+        failed = hold(&job->target, context, target);
+        if (failed < 0) let_go(&job->source);
+    }
+    if (failed < 0) {
+        job_free(job);
+        return failed;
+    }
+    return job_opened(job);
+}
+
+static const struct end nothing = {.fd = -1, .kind = SLUICE_KIND_MEMORY, .nonblocking = true};
+
+static int32_t job_open_memory(int32_t context, const char *bytes, const struct sluice_memory *memory, int target)
+{
+    if (!context_is_open(context)) return -EBADF;
+    struct job *job = job_allocate(context);
+    if (!job) return -ENOMEM;
+    char *copy = memory->copy ? malloc(memory->length > 0 ? (size_t)memory->length : 1) : NULL;
+    int failed = memory->copy && !copy ? -ENOMEM : duplicate(&job->target, target);
+    if (failed < 0) {
+        free(copy);
+        job_free(job);
+        return failed;
+    }
+    if (copy) memcpy(copy, bytes, (size_t)memory->length);
+    job->source = nothing;
+    int32_t handle = job_opened(job);
+    job->memory = (struct memory){.bytes = copy ? copy : bytes, .length = memory->length, .copy = copy};
+    return handle;
+}
+
+static int32_t job_open_tee(int32_t context, int source, struct sluice_outlet *outlets, uint32_t count, uint32_t bytes)
+{
+    if (!context_is_open(context)) return -EBADF;
+    struct job *job = job_allocate(context);
+    if (!job) return -ENOMEM;
+    int failed = duplicate(&job->source, source);
+    struct tee *tee = NULL;
+    if (failed == 0) {
+        failed = tee_open(&tee, outlets, count, bytes);
         if (failed < 0) close_fd(&job->source.fd);
     }
     if (failed < 0) {
         job_free(job);
         return failed;
     }
-    job->pipe = (struct pipe_pair){.read_fd = -1, .write_fd = -1};
-    job->residue = NULL;
-    job->pending = 0;
-    job->residency = residency_of(&job->source);
-    return job_handle(job);
+    job->target = (struct end){.fd = -1, .kind = SLUICE_KIND_PIPE, .nonblocking = true, .pollable = true};
+    int32_t handle = job_opened(job);
+    job->tee = tee;
+    return handle;
 }
 
 void job_release(struct job *job)
 {
     lanes_forget(job);
     job_discard(job);
-    close_fd(&job->source.fd);
-    close_fd(&job->target.fd);
+    memory_release(job);
+    tee_release(job);
+    let_go(&job->source);
+    let_go(&job->target);
     job_free(job);
+}
+
+/* Only one at a time moves a ring's positions. */
+static int enter_rings(struct job *job)
+{
+    struct ring *from = job->source.ring, *to = job->target.ring;
+    int failed = from ? ring_enter(from, job) : 0;
+    if (failed == 0 && to) failed = ring_enter(to, job);
+    if (failed < 0 && from) ring_leave(from, job);
+    return failed;
+}
+
+static void leave_rings(struct job *job)
+{
+    if (job->source.ring) ring_leave(job->source.ring, job);
+    if (job->target.ring) ring_leave(job->target.ring, job);
 }
 
 void job_end(struct job *job, uint32_t end)
 {
     job_settle(job);
+    leave_rings(job);
     job->end = end;
     if (job->closing || !context_is_open(job->context))
         job_release(job);
@@ -75,16 +176,55 @@ void job_abandon(struct job *job)
     /* Else a worker or the context's list has it, and frees it when done. */
 }
 
+static run_turn *turn_for(const struct job *job, const struct sluice_request *request)
+{
+    if (job->memory.bytes && request->flags & SLUICE_REQUEST_SETTLE) return zerocopy_settle_turn;
+    if (job->memory.bytes) return memory_mechanism(request->strategy);
+    return job->tee ? tee_mechanism(request->strategy) : mechanism(request->strategy);
+}
+
+/* Nobody may send what lies behind the caller's memory. */
+static bool is_outside(const struct job *job, const struct sluice_request *request)
+{
+    if (!job->memory.bytes || request->flags & SLUICE_REQUEST_SETTLE) return false;
+    return request->offset < 0 || request->length < 0 || request->offset > job->memory.length ||
+           request->length > job->memory.length - request->offset;
+}
+
+static bool is_wait(const struct sluice_request *request)
+{
+    return request->flags & (SLUICE_REQUEST_WAIT_DATA | SLUICE_REQUEST_WAIT_ROOM);
+}
+
+static int32_t job_start_wait(struct job *job, const struct sluice_request *request)
+{
+    struct ring *ring = job->source.ring;
+    bool for_data = request->flags & SLUICE_REQUEST_WAIT_DATA;
+    bool makes_sense = ring && job->target.fd < 0 && request->length > 0 && request->length <= (int64_t)ring->capacity;
+    int failed = makes_sense ? ring_claim(ring, for_data ? RING_READER : RING_WRITER) : -EINVAL;
+    if (failed < 0) {
+        leave_rings(job);
+        return failed;
+    }
+    job->waits_only = true;
+    job->wants = (uint32_t)request->length;
+    ring_wait(job, ring);
+    return 0;
+}
+
 static int32_t job_start(int32_t handle, const struct sluice_request *request)
 {
     struct job *job = job_find(handle);
-    run_turn *run = mechanism(request->strategy);
     if (!job) return -EBADF;
-    if (!run) return -EINVAL;
+    run_turn *run = turn_for(job, request);
+    if (!run || is_outside(job, request)) return -EINVAL;
     if (job->state != JOB_IDLE) return -EBUSY;
+    int failed = enter_rings(job);
+    if (failed < 0) return failed;
     job_discard(job);
     job_prepare(job, request, run);
-    if (is_complete(job))
+    if (is_wait(request)) return job_start_wait(job, request);
+    if (is_complete(job) && !tee_has_head(job))
         job_end(job, SLUICE_END_DONE);
     else
         lanes_start_job(job);
@@ -106,11 +246,12 @@ static int32_t job_replace_source(int32_t handle, int fd)
     struct job *job = job_find(handle);
     struct end source;
     if (!job) return -EBADF;
+    if (job->memory.bytes) return -EINVAL;
     if (job->state != JOB_IDLE) return -EBUSY;
     int failed = duplicate(&source, fd);
     if (failed < 0) return failed;
     lanes_forget(job);
-    close_fd(&job->source.fd);
+    let_go(&job->source);
     job->source = source;
     job->residency = residency_of(&source);
     return 0;
@@ -122,6 +263,49 @@ int32_t sluice_job_open(int32_t context, int32_t source, int32_t target)
     int32_t handle = job_open(context, source, target);
     unlock();
     return handle;
+}
+
+int32_t sluice_ring_job(int32_t ring)
+{
+    lock();
+    int32_t handle = ring_job_open(ring);
+    unlock();
+    return handle;
+}
+
+int32_t sluice_job_open_memory(int32_t context, void *bytes, void *memory, int32_t target)
+{
+    lock();
+    int32_t handle = job_open_memory(context, bytes, memory, target);
+    unlock();
+    return handle;
+}
+
+int32_t sluice_job_open_tee(int32_t context, int32_t source, void *outlets, uint32_t count, uint32_t capacity)
+{
+    lock();
+    int32_t handle = job_open_tee(context, source, outlets, count, capacity);
+    unlock();
+    return handle;
+}
+
+int32_t sluice_tee_feed(int32_t handle, void *bytes, uint32_t length)
+{
+    lock();
+    struct job *job = job_find(handle);
+    int32_t result = !job ? -EBADF : !job->tee ? -EINVAL : job->state != JOB_IDLE ? -EBUSY : 0;
+    if (result == 0) result = tee_feed(job->tee, bytes, length);
+    unlock();
+    return result;
+}
+
+int32_t sluice_tee_blocked(int32_t handle)
+{
+    lock();
+    struct job *job = job_find(handle);
+    int32_t result = job ? tee_waits_for(job) : -EBADF;
+    unlock();
+    return result;
 }
 
 int32_t sluice_job_start(int32_t handle, void *request)
@@ -190,7 +374,15 @@ int32_t sluice_census(void *census)
     lock();
     contexts_sweep();
     *answer = (struct sluice_census){
-        .contexts = contexts_open(), .jobs = jobs_open(), .pooled_pipes = pipes_pooled(), .leases = leases_open()};
+        .contexts = contexts_open(),
+        .jobs = jobs_open(),
+        .pooled_pipes = pipes_pooled(),
+        .leases = leases_open(),
+        .pairs = pairs_open(),
+        .relays = relays_running(),
+        .rings = rings_open(),
+        .ring_waits = ring_waits(),
+    };
     lanes_count(&answer->workers, &answer->blocking_workers);
     unlock();
     return 0;

@@ -57,12 +57,27 @@ uint32_t contexts_open(void);
 void leases_release(int32_t context);
 uint32_t leases_open(void);
 
+/* --- pairs.c: connections that are joined (pair.h). With the lock held. --- */
+
+/* Stops every pair of the context. */
+void pairs_abandon(int32_t context);
+uint32_t pairs_open(void);
+uint32_t relays_running(void);
+
+/* --- rings.c: shared rings. All with the lock held. --- */
+
+/* Closes every ring of the context. */
+void rings_release(int32_t context);
+uint32_t rings_open(void);
+
 /* --- lanes.c: the threads. --- */
 
 /* Starts what all jobs share. With the lock held. 0 or -errno. */
 int lanes_start(void);
 /* Hands a freshly prepared job to the threads, and sees to it that there are some. With the lock held. */
 void lanes_start_job(struct job *job);
+/* Sees to it that somebody looks out for lost contexts. With the lock held. False where no thread can be had. */
+bool lanes_attend(void);
 /* Hands a job to whichever lane can run its next turn. With the lock held. */
 void lanes_dispatch(struct job *job, enum turn after);
 /* Takes a waiting or queued job back. With the lock held; false when a worker has it. */

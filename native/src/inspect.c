@@ -33,19 +33,27 @@ static uint32_t access_flags(int64_t flags)
 }
 
 /* The size of a block device is not in its inode: SEEK_END tells, and the position is put back. */
-static int64_t device_size(int fd, int64_t position)
+static int64_t device_size(int fd)
 {
+    int64_t position = SYS(lseek, fd, 0, SEEK_CUR);
     int64_t size = SYS(lseek, fd, 0, SEEK_END);
     SYS(lseek, fd, position, SEEK_SET);
     return size;
 }
 
-static void inspect_file(int fd, struct sluice_inspection *answer)
+/*
+ * A system call costs a microsecond and more on a virtual machine. A file without blocks may be procfs's, whose sizes
+ * mean nothing, and device numbers are used again: such a one is always asked for.
+ */
+static void inspect_filesystem(int fd, const struct stat *status, struct sluice_inspection *answer)
 {
     struct statfs filesystem;
-    if (SYS(fstatfs, fd, &filesystem) == 0) answer->filesystem = filesystem.f_type;
-    answer->position = SYS(lseek, fd, 0, SEEK_CUR);
-    if (answer->kind == SLUICE_KIND_BLOCK_DEVICE) answer->size = device_size(fd, answer->position);
+    int64_t device = (int64_t)status->st_dev;
+    if (answer->known_device != device || status->st_blocks == 0) {
+        answer->known_filesystem = SYS(fstatfs, fd, &filesystem) == 0 ? filesystem.f_type : 0;
+        answer->known_device = device;
+    }
+    answer->filesystem = answer->known_filesystem;
 }
 
 static int64_t in_ns(const struct timespec *time)
@@ -61,20 +69,23 @@ int32_t sluice_inspect(int32_t fd, void *inspection)
     if (failed < 0) return (int32_t)failed;
     int64_t flags = SYS(fcntl, fd, F_GETFL);
     if (flags < 0) return (int32_t)flags;
+    uint32_t kind = fd_kind(status.st_mode);
+    bool has_blocks = kind == SLUICE_KIND_FILE || kind == SLUICE_KIND_BLOCK_DEVICE;
     *answer = (struct sluice_inspection){
-        .kind = fd_kind(status.st_mode),
+        .kind = kind,
         .flags = access_flags(flags),
-        .size = status.st_size,
+        .size = kind == SLUICE_KIND_BLOCK_DEVICE ? device_size(fd) : status.st_size,
         .device = (int64_t)status.st_dev,
         .inode = (int64_t)status.st_ino,
+        .known_device = answer->known_device,
+        .known_filesystem = answer->known_filesystem,
         .blocks = status.st_blocks,
         .mode = status.st_mode,
-        .position = -1,
         .modified_ns = in_ns(&status.st_mtim),
         .changed_ns = in_ns(&status.st_ctim),
     };
-    if (answer->kind == SLUICE_KIND_SOCKET) inspect_socket(fd, answer);
-    if (answer->kind == SLUICE_KIND_FILE || answer->kind == SLUICE_KIND_BLOCK_DEVICE) inspect_file(fd, answer);
+    if (kind == SLUICE_KIND_SOCKET) inspect_socket(fd, answer);
+    if (has_blocks) inspect_filesystem(fd, &status, answer);
     return 0;
 }
 

@@ -13,7 +13,7 @@
 static run_turn *const mechanisms[] = {
     [SLUICE_SENDFILE] = sendfile_turn, [SLUICE_SPLICE] = splice_turn, [SLUICE_COPY_FILE_RANGE] = copy_file_range_turn,
     [SLUICE_REFLINK] = reflink_turn,   [SLUICE_MAPPED] = mapped_turn, [SLUICE_BUFFERED] = buffered_turn,
-    [SLUICE_DIRECT] = direct_turn,
+    [SLUICE_DIRECT] = direct_turn, [SLUICE_SHARED_RING] = ring_turn,
 };
 
 run_turn *mechanism(uint32_t opcode)
@@ -27,6 +27,9 @@ void job_prepare(struct job *job, const struct sluice_request *request, run_turn
     bool dontcache = request->flags & SLUICE_REQUEST_DONTCACHE && run != reflink_turn;
     job->run = dontcache ? dontcache_turn : run;
     job->mechanism = run;
+    job->awaited = NULL;
+    job->wants = 0;
+    job->waits_only = false;
     job->direct = NULL;
     job->dontcache = NULL;
     job->uncached_read = job->uncached_write = dontcache && has_uncached_io();
@@ -39,6 +42,7 @@ void job_prepare(struct job *job, const struct sluice_request *request, run_turn
     job->residue = NULL;
     job->residue_at = 0;
     job->pending = 0;
+    job->gives_way = request->flags & SLUICE_REQUEST_GIVE_WAY;
     job->refusal = 0;
     job->error = 0;
     job->failed = SLUICE_SIDE_NONE;
@@ -193,11 +197,13 @@ int end_describe(struct end *end, int fd)
     struct stat status;
     int64_t failed = SYS(fstat, fd, &status);
     if (failed < 0) return (int)failed;
-    int64_t flags = SYS(fcntl, fd, F_GETFL);
+    uint32_t kind = fd_kind(status.st_mode);
+    /* O_NONBLOCK means nothing for a regular file. */
+    int64_t flags = kind == SLUICE_KIND_FILE ? 0 : SYS(fcntl, fd, F_GETFL);
     if (flags < 0) return (int)flags;
     *end = (struct end){
         .fd = fd,
-        .kind = fd_kind(status.st_mode),
+        .kind = kind,
         .nonblocking = flags & O_NONBLOCK,
     };
     end->pollable = end->kind == SLUICE_KIND_SOCKET || end->kind == SLUICE_KIND_PIPE;

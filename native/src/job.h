@@ -21,6 +21,7 @@ enum turn {
     TURN_AGAIN, /* its share is used up; more can be done */
     TURN_WAIT_SOURCE,
     TURN_WAIT_TARGET,
+    TURN_WAIT_NOTICE, /* the kernel still refers to memory that was sent */
     TURN_COLD, /* the next page would have to come from a disk */
     TURN_DONE,
     TURN_EOF,
@@ -28,13 +29,16 @@ enum turn {
     TURN_FAILED, /* job->error says why */
 };
 
+struct ring;
+
 /* One end of a job. */
 struct end {
     int fd;
     uint32_t kind;    /* SLUICE_KIND_* */
     bool nonblocking; /* O_NONBLOCK on the open file description */
     bool pollable;
-    bool registered; /* in the epoll set */
+    bool registered;   /* in the epoll set */
+    struct ring *ring; /* in a descriptor's place; else NULL */
 };
 
 enum residency {
@@ -54,6 +58,19 @@ struct pipe_pair {
 #define RWF_DONTCACHE 0x00000080 /* Linux 6.14 */
 #endif
 
+/* A source that is memory of the process, and what the kernel still refers to of it. Outlives an attempt. */
+struct memory {
+    const char *bytes; /* NULL: the job has another source */
+    int64_t length;
+    char *copy;       /* what is to be freed; NULL where the bytes are the caller's */
+    bool has_notices; /* SO_ZEROCOPY is ours, so that every notice is about one of our sends */
+    bool told;        /* there has been a notice */
+    bool copied;      /* and one that said that the kernel copied after all */
+    uint32_t sent;    /* with MSG_ZEROCOPY */
+    uint32_t noticed; /* of these, how many the kernel has let go of */
+};
+
+struct tee;
 struct job;
 
 /* Room that a worker lends to the turn it runs. */
@@ -80,7 +97,12 @@ struct job {
 
     struct end source;
     struct end target;
+    struct memory memory;
+    struct tee *tee; /* what has several targets, each behind a pipe; else NULL */
     enum residency residency;
+    struct ring *awaited; /* while it waits for a ring */
+    uint32_t wants;       /* bytes of room or data that are worth waking it for */
+    bool waits_only;      /* it has nothing to do but to wait */
 
     /* The attempt. Owned by the worker that runs it. */
     run_turn *run;
@@ -92,6 +114,7 @@ struct job {
     char *residue;         /* bytes read from a stream and not written yet */
     size_t residue_at;
     size_t pending;              /* bytes in the pipe or the residue */
+    bool gives_way;              /* another mechanism follows */
     int refusal;                 /* errno to report once the residue is out */
     struct direct *direct;       /* what direct_turn holds; else NULL */
     struct dontcache *dontcache; /* what dontcache_turn holds; else NULL */
@@ -109,7 +132,11 @@ struct job {
 /* The mechanism of an opcode, or NULL. */
 run_turn *mechanism(uint32_t opcode);
 
-run_turn sendfile_turn, splice_turn, copy_file_range_turn, reflink_turn, mapped_turn, buffered_turn, direct_turn;
+/* The same for a source in memory, and for several targets. */
+run_turn *memory_mechanism(uint32_t opcode);
+run_turn *tee_mechanism(uint32_t opcode);
+
+run_turn sendfile_turn, splice_turn, copy_file_range_turn, reflink_turn, mapped_turn, buffered_turn, direct_turn, ring_turn;
 
 /* Runs the job's mechanism and leaves the page cache as it was. */
 run_turn dontcache_turn;
@@ -119,6 +146,29 @@ void dontcache_finish(struct job *job);
 /* Give back what such a turn holds, if anything. */
 void direct_release(struct job *job);
 void dontcache_release(struct job *job);
+
+run_turn memory_turn, vmsplice_turn, zerocopy_turn, zerocopy_settle_turn, tee_turn, fan_out_turn;
+
+/* Takes the kernel's notices; how many sends it still refers to. */
+uint32_t zerocopy_held(struct job *job);
+/* SLUICE_COPY_* of what was sent. */
+uint32_t zerocopy_copied(const struct job *job);
+/* Ends the counting; a connection that still refers to the memory is broken. */
+void zerocopy_release(struct job *job);
+/* Frees what the job holds of memory. */
+void memory_release(struct job *job);
+
+/* The pipe that a tee waits for. */
+struct end *tee_blocked(struct tee *tee);
+/* Calls `visit` for the ends of its pipes. */
+void tee_each(struct tee *tee, void (*visit)(struct end *));
+void tee_release(struct job *job);
+
+/* Fills the relay pipe, which is empty, from the source: TURN_DONE, and `pending` says with how much. */
+enum turn splice_fill(struct job *job);
+
+/* Reads the source at the job's place, never waiting for a peer: bytes, or -errno. */
+int64_t read_source(struct job *job, char *buffer, size_t length);
 
 /* Whether the kernel has RWF_DONTCACHE, and it can be trusted. */
 bool has_uncached_io(void);
@@ -178,6 +228,9 @@ bool is_ready(struct job *job, int fd, short events);
 
 /* Whether reading the source now can't wait: asked of descriptors in blocking mode only. */
 bool source_is_ready(struct job *job);
+
+/* One read from the source that never waits for a peer: bytes, 0 at the end, or -errno. */
+int64_t read_source(struct job *job, char *buffer, size_t length);
 
 /* Writes the residue; TURN_DONE when none is left. */
 enum turn flush_residue(struct job *job);

@@ -13,12 +13,14 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
-#include "engine.h"
+#include "rings.h"
 #include "threads.h"
 
 #define MAX_PROMPT 4
 #define MAX_BLOCKING 16
 #define IDLE_MS 10000
+#define MOST_LINGERING 2
+#define LINGER_MS 1
 
 static void serve_prompt(struct pool *pool, struct lane *lane);
 static void serve_blocking(struct pool *pool, struct lane *lane);
@@ -30,6 +32,7 @@ static int queue_fd = -1; /* eventfd that counts the queue's jobs */
 static struct job *queue_head;
 static struct job *queue_tail;
 static uint32_t queued;
+static uint32_t lingering;
 
 int lanes_start(void)
 {
@@ -96,6 +99,7 @@ void lanes_forget(struct job *job)
 {
     unwatch(&job->source);
     unwatch(&job->target);
+    if (job->tee) tee_each(job->tee, unwatch);
 }
 
 /* --- the blocking lane's queue --- */
@@ -136,6 +140,7 @@ static struct job *dequeue(void)
 /* Files wait for disks; a terminal in blocking mode waits for whoever pressed ^S. */
 static bool may_block(const struct end *target)
 {
+    if (target->ring) return false;
     return !target->pollable || (target->kind == SLUICE_KIND_CHAR_DEVICE && !target->nonblocking);
 }
 
@@ -146,20 +151,38 @@ static void find_pollable(struct job *job, struct end *end)
     end->pollable = watch(end, 0, job_tag(job)) == 0;
 }
 
+static struct ring *ring_awaited(const struct job *job, enum turn after)
+{
+    return after == TURN_WAIT_SOURCE ? job->source.ring : after == TURN_WAIT_TARGET ? job->target.ring : NULL;
+}
+
 void lanes_dispatch(struct job *job, enum turn after)
 {
+    struct ring *ring = ring_awaited(job, after);
+    if (ring) {
+        ring_wait(job, ring);
+        return;
+    }
     find_pollable(job, &job->source);
     find_pollable(job, &job->target);
     /* What is in the pipe or the residue has to leave before more is read. */
     bool to_target = after == TURN_WAIT_TARGET || job->pending > 0 || !job->source.pollable;
+    struct end *target = job->tee ? tee_blocked(job->tee) : &job->target;
     if (after == TURN_COLD)
         enqueue(job);
-    else if (to_target && job->target.pollable)
-        arm(job, &job->target, EPOLLOUT);
+    else if (after == TURN_WAIT_NOTICE)
+        arm(job, target, 0); /* EPOLLERR tells of an error queue that is not empty, and is never left out */
+    else if (to_target && target->pollable)
+        arm(job, target, EPOLLOUT);
     else if (!to_target && after != TURN_WAIT_TARGET)
         arm(job, &job->source, EPOLLIN | EPOLLRDHUP);
     else
         enqueue(job);
+}
+
+bool lanes_attend(void)
+{
+    return prompt.threads > 0 || pool_staff(&prompt, 1);
 }
 
 void lanes_start_job(struct job *job)
@@ -173,6 +196,7 @@ void lanes_start_job(struct job *job)
 bool lanes_withdraw(struct job *job)
 {
     if (job->state != JOB_QUEUED && job->state != JOB_WAITING) return false;
+    if (job->awaited) ring_unwait(job);
     if (job->dontcache) {
         /* What it brought into the page cache is dropped outside the lock. */
         if (job->state == JOB_WAITING) enqueue(job);
@@ -190,6 +214,52 @@ void lanes_count(uint32_t *prompt_threads, uint32_t *blocking_threads)
 
 /* --- running --- */
 
+/* The end that a turn waits for. */
+static struct end *end_awaited(struct job *job, enum turn turn)
+{
+    return turn == TURN_WAIT_SOURCE ? &job->source : turn == TURN_WAIT_TARGET ? &job->target : NULL;
+}
+
+static bool await_briefly(struct job *job, const struct end *end, short events)
+{
+    if (end->ring) return ring_await(end->ring, job->wants, LINGER_MS);
+    struct pollfd entry = {.fd = end->fd, .events = events};
+    struct timespec timeout = {.tv_nsec = LINGER_MS * 1000000};
+    return SYS(ppoll, &entry, 1, &timeout, NULL, 0) > 0;
+}
+
+static bool may_linger(void)
+{
+    lock();
+    bool may = queued == 0 && lingering < MOST_LINGERING;
+    lingering += may;
+    unlock();
+    return may;
+}
+
+static void linger_no_more(void)
+{
+    lock();
+    lingering--;
+    unlock();
+}
+
+/*
+ * A file that another process feeds, or empties, by a pipe or a ring waits every hundred microseconds, and the way by the
+ * other lane is two wake-ups. So whoever runs in the blocking lane may wait a moment itself, as long as nobody else wants
+ * the thread. True when the end is ready.
+ */
+static bool linger(struct job *job, struct lane *lane, enum turn turn)
+{
+    struct end *end = end_awaited(job, turn);
+    if (!end || !lane->may_block || !(end->ring || end->pollable) || !may_linger()) return false;
+    bool ready = await_briefly(job, end, turn == TURN_WAIT_SOURCE ? POLLIN : POLLOUT);
+    linger_no_more();
+    job->syscalls++;
+    job->waits += ready;
+    return ready;
+}
+
 static enum turn take_turn(struct job *job, struct lane *lane)
 {
     if (is_cancelled(job)) {
@@ -201,7 +271,10 @@ static enum turn take_turn(struct job *job, struct lane *lane)
         if (job->pending == 0 && !is_resident(job, (int64_t)wanted(job, SLUICE_TURN_BYTES))) return TURN_COLD;
     }
     int64_t started = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-    enum turn turn = job->run(job, lane);
+    enum turn turn;
+    do
+        turn = job->run(job, lane);
+    while (linger(job, lane, turn));
     job->cpu_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - started;
     return turn;
 }
@@ -223,7 +296,7 @@ static void run(struct job *job, struct lane *lane)
         job_end(job, ends[turn]);
         return;
     }
-    if (turn == TURN_WAIT_SOURCE || turn == TURN_WAIT_TARGET) job->waits++;
+    if (turn == TURN_WAIT_SOURCE || turn == TURN_WAIT_TARGET || turn == TURN_WAIT_NOTICE) job->waits++;
     bool cancelled = is_cancelled(job);
     if (cancelled && !job->dontcache)
         job_end(job, SLUICE_END_CANCELLED);
@@ -239,7 +312,7 @@ static void take_event(const struct epoll_event *event, struct lane *lane)
         return;
     }
     struct job *job = job_tagged(event->data.u64);
-    if (job && job->state == JOB_WAITING) run(job, lane);
+    if (job && job->state == JOB_WAITING && !job->awaited) run(job, lane);
 }
 
 /* Both lanes are entered and left with the lock held; a thread leaves when nothing needs it for a while. */
@@ -254,7 +327,7 @@ static void serve_prompt(struct pool *pool, struct lane *lane)
         lock();
         pool->idle--;
         if (ready > 0) take_event(&event, lane);
-        if (ready == 0 && jobs_open() == 0) return;
+        if (ready == 0 && jobs_open() == 0 && pairs_open() == 0) return;
     }
 }
 

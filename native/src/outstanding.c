@@ -2,6 +2,7 @@
 #include <asm/ioctls.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 
 #include "job.h"
 
@@ -22,6 +23,14 @@ static bool is_gone(int fd)
     return SYS(getsockopt, fd, IPPROTO_TCP, TCP_INFO, &state, &length) == 0 && state == TCP_CLOSE;
 }
 
+/* A pipe keeps what nobody can read any more until its last writer goes. */
+static bool is_unread(int fd)
+{
+    struct pollfd entry = {.fd = fd};
+    struct timespec now = {0};
+    return SYS(ppoll, &entry, 1, &now, NULL, 0) > 0 && entry.revents & POLLERR;
+}
+
 int32_t end_outstanding(const struct end *end)
 {
     for (size_t i = 0; i < sizeof questions / sizeof *questions; i++) {
@@ -29,7 +38,7 @@ int32_t end_outstanding(const struct end *end)
         int bytes = 0;
         int64_t failed = SYS(ioctl, end->fd, questions[i].question, &bytes);
         if (failed < 0) return (int32_t)failed;
-        return bytes > 0 && is_gone(end->fd) ? -EPIPE : bytes;
+        return bytes > 0 && (end->kind == SLUICE_KIND_PIPE ? is_unread(end->fd) : is_gone(end->fd)) ? -EPIPE : bytes;
     }
     return 0;
 }

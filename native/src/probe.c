@@ -6,9 +6,28 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/utsname.h>
 
 #include "job.h"
+
+/* Whether sockets know SO_ZEROCOPY (Linux 4.14): asked of one that goes nowhere. */
+static int64_t has_zero_copy(void)
+{
+    int one = 1;
+    int64_t socket = SYS(socket, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (socket < 0) return socket;
+    int64_t answer = SYS(setsockopt, socket, SOL_SOCKET, SO_ZEROCOPY, &one, sizeof one);
+    SYS(close, socket);
+    return answer;
+}
+
+/* memfd_create(2), Linux 3.17, takes no descriptor but a name. */
+static int64_t ask_for_memory(void)
+{
+    int64_t answer = SYS(memfd_create, NULL, 0);
+    return answer == -EFAULT ? 0 : answer;
+}
 
 /*
  * Asked with descriptors of -1, a call that exists answers EBADF. ENOSYS is an old kernel; EPERM a
@@ -16,11 +35,16 @@
  */
 static int64_t ask(uint32_t strategy)
 {
+    struct iovec nowhere = {0};
     switch (strategy) {
     case SLUICE_SENDFILE: return SYS(sendfile, -1, -1, NULL, 1);
     case SLUICE_SPLICE: return SYS(splice, -1, NULL, -1, NULL, 1, 0);
     case SLUICE_COPY_FILE_RANGE: return SYS(copy_file_range, -1, NULL, -1, NULL, 1, 0);
     case SLUICE_REFLINK: return SYS(ioctl, -1, FICLONERANGE, NULL);
+    case SLUICE_VMSPLICE: return SYS(vmsplice, -1, &nowhere, 1, 0);
+    case SLUICE_TEE: return SYS(tee, -1, -1, 1, 0);
+    case SLUICE_SEND_ZERO_COPY: return has_zero_copy();
+    case SLUICE_SHARED_RING: return ask_for_memory();
     case SLUICE_DIRECT: /* up to the filesystem */
     case SLUICE_MAPPED:
     case SLUICE_BUFFERED: return 0;

@@ -1,4 +1,4 @@
-/* Bytes from memory to a socket. */
+/* Bytes from memory to a socket, and its end. */
 #include <sys/socket.h>
 
 #include "../include/sluice.h"
@@ -12,4 +12,9 @@ int32_t sluice_send(int32_t socket, void *bytes, uint32_t length, uint32_t more)
         sent = SYS(sendto, socket, bytes, (size_t)length, flags, NULL, 0);
     while (sent == -EINTR);
     return (int32_t)sent;
+}
+
+int32_t sluice_shutdown(int32_t socket, uint32_t how)
+{
+    return (int32_t)SYS(shutdown, socket, (int)how);
 }

@@ -81,7 +81,7 @@ static enum turn drain(struct job *job)
     return TURN_DONE;
 }
 
-static enum turn fill(struct job *job)
+enum turn splice_fill(struct job *job)
 {
     if (!is_positioned(job) && !source_is_ready(job)) return TURN_WAIT_SOURCE;
     if (job->pipe.read_fd < 0) {
@@ -112,7 +112,7 @@ static enum turn splice_relayed(struct job *job)
         if (job->pending == 0) {
             if (is_complete(job)) return TURN_DONE;
             if (is_cancelled(job)) return TURN_CANCELLED;
-            enum turn filled = fill(job);
+            enum turn filled = splice_fill(job);
             if (filled != TURN_DONE) return filled;
         }
         budget -= (int64_t)job->pending;

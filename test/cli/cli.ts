@@ -5,7 +5,7 @@ import process from "node:process";
 import { root } from "../support/root.ts";
 import { waitFor } from "../support/wait.ts";
 
-const main = join(root, "dist/adapters/cli/main.js");
+const main = join(root, "dist/lib/cli/main.js");
 
 export interface CliEnd {
   readonly code: number | undefined;

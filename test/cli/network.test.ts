@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { test } from "uvu";
@@ -132,12 +132,19 @@ for (const [signal, code] of [
     server.close();
   });
 
+/** Bytes of the file that a process writes, which has no name yet: by the descriptor, since procfs shows those. */
+function unnamedBytes(pid: number | undefined, folder: string): number {
+  const fds = `/proc/${pid}/fd`;
+  const [found] = readdirSync(fds).filter((fd) => readlinkSync(join(fds, fd)).startsWith(folder));
+  return found === undefined ? 0 : statSync(join(fds, found)).size;
+}
+
 test("receive takes a send that was interrupted for no whole file", async () => {
   const folder = tempFolder();
   const receiver = await startReceiver(join(folder, "received"));
   const sender = startCli(["send", "-", `127.0.0.1:${receiver.port}`], { input: small, keepInputOpen: true });
-  const arrived = () => readdirSync(folder).some((name) => statSync(join(folder, name)).size === small.length);
-  await waitFor("the bytes to arrive", arrived);
+  await waitFor("the bytes to arrive", () => unnamedBytes(receiver.child.pid, folder) === small.length);
+  assert.equal(readdirSync(folder), [], "not even a temporary is seen");
   sender.child.kill("SIGINT");
   assert.is((await sender.ended).code, 130);
   const end = await receiver.ended;
@@ -222,6 +229,62 @@ test("receive ends at SIGINT in the middle, exit 130, without a file", async () 
   assert.is(end.code, 130, end.stderr);
   assert.not.match(end.stderr, "after 0 bytes");
   assert.equal(readdirSync(folder), []);
+});
+
+test("receive --resume goes on where a killed sender stopped, and the whole is the sender's", async () => {
+  const folder = tempFolder();
+  const to = join(folder, "received");
+  const from = tempFile(large);
+  const part = `${to}.part`;
+  const first = await startReceiver(to, "--resume", "--expect", String(large.length));
+  // What the sender reads is held back midway, so that it is killed with bytes in flight, wherever it is.
+  const sender = startCli(["send", "-", `127.0.0.1:${first.port}`], {
+    input: large.subarray(0, 10_000_001),
+    keepInputOpen: true,
+  });
+  await waitFor("some bytes to arrive", () => existsSync(part) && statSync(part).size > 1_000_000);
+  sender.child.kill("SIGKILL");
+  await sender.ended;
+  const broken = await first.ended;
+  assert.is(broken.code, 1, broken.stderr);
+  const come = Number(/sluice send --offset (\d+)/.exec(broken.stderr)?.[1]);
+  assert.is(statSync(part).size, come);
+  assert.ok(come > 0 && come <= 10_000_001, broken.stderr);
+  assert.is(sha256(readFileSync(part)), sha256(large.subarray(0, come)));
+  assert.equal(readdirSync(folder), ["received.part"]);
+
+  const second = await startReceiver(to, "--resume", "--json", "--expect", String(large.length));
+  assert.match(second.stderr(), `Going on at byte ${come}`);
+  const rest = await cli(["send", from, `127.0.0.1:${second.port}`, "--offset", String(come)]);
+  assert.is(rest.code, 0, rest.stderr);
+  const done = await second.ended;
+  assert.is(done.code, 0, done.stderr);
+  assert.equal([parseJson(done)["bytes"], parseJson(done)["resumedAt"]], [large.length - come, come]);
+  assert.equal(await digestFile(to), { bytes: large.length, sha256: sha256(large) });
+  assert.equal(readdirSync(folder), ["received"]);
+});
+
+test("receive --resume lets no second receiver at the same file", async () => {
+  const folder = tempFolder();
+  const to = join(folder, "received");
+  const first = await startReceiver(to, "--resume");
+  const second = await cli(["receive", "0", to, "--host", "127.0.0.1", "--resume"]);
+  assert.is(second.code, 1);
+  assert.match(second.stderr, "another receiver is writing it");
+  connect(first.port, "127.0.0.1").end(small);
+  assert.is((await first.ended).code, 0);
+  assert.is(sha256(readFileSync(to)), sha256(small));
+});
+
+test("receive keeps the mode of the file that it replaces", async () => {
+  const to = tempFile("old");
+  chmodSync(to, 0o640);
+  for (const options of [[], ["--resume"]]) {
+    const receiver = await startReceiver(to, ...options);
+    connect(receiver.port, "127.0.0.1").end(small);
+    assert.is((await receiver.ended).code, 0);
+    assert.is(statSync(to).mode & 0o7777, 0o640);
+  }
 });
 
 test("receive on a port that is taken exits 1", async () => {

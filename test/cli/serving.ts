@@ -9,7 +9,7 @@ import { root } from "../support/root.ts";
 import { type Candidate, candidates, locate } from "../support/runtimes.ts";
 import { waitFor } from "../support/wait.ts";
 
-const main = join(root, "dist/adapters/cli/main.js");
+const main = join(root, "dist/lib/cli/main.js");
 
 export const runtimes: readonly Candidate[] = candidates.usual;
 

@@ -142,9 +142,7 @@ for (const cache of ["direct", "dontcache"] as const) {
 
   test(
     `transfer() with cache "${cache}" leaves no descriptor open, also after an abort`,
-    {
-      needs: ["engine", "proc"],
-    },
+    { alone: true, needs: ["engine", "proc"] },
     async () => {
       const inside = tempFolder();
       const { path } = dataFile(inside, 24 * MiB);

@@ -285,18 +285,22 @@ test("a closed channel is ERR_SLUICE_CLOSED, but for close()", engine, async () 
   for (const call of calls) assert.is((await failure(call)).code, "ERR_SLUICE_CLOSED", call.toString());
 });
 
-test("close() waits for what is under way, and leaves no descriptor", { needs: ["engine", "proc"] }, async () => {
-  const { path, content } = dataFile(tempFolder(), 8 * MiB);
-  const target = file();
-  await (await openFile(path)).close();
-  const census = takeFdCensus();
-  const channel = await openFile(path);
-  const moving = channel.transferTo(0, Infinity, target);
-  await channel.close();
-  assert.is(await moving, content.length);
-  assertBytes(fs.readFileSync(target), content);
-  await census.assertUnchanged();
-});
+test(
+  "close() waits for what is under way, and leaves no descriptor",
+  { alone: true, needs: ["engine", "proc"] },
+  async () => {
+    const { path, content } = dataFile(tempFolder(), 8 * MiB);
+    const target = file();
+    await (await openFile(path)).close();
+    const census = takeFdCensus();
+    const channel = await openFile(path);
+    const moving = channel.transferTo(0, Infinity, target);
+    await channel.close();
+    assert.is(await moving, content.length);
+    assertBytes(fs.readFileSync(target), content);
+    await census.assertUnchanged();
+  },
+);
 
 test("tryLock() excludes other channels where the ranges overlap", engine, async () => {
   const path = file("0123456789");

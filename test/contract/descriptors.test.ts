@@ -93,7 +93,7 @@ async function run(count: number, folder: string): Promise<void> {
 
 test(
   "1,000 transfers of every outcome leave the descriptors as they were",
-  { needs: ["proc"], timeoutMs: 120_000 },
+  { alone: true, needs: ["proc"], timeoutMs: 120_000 },
   async () => {
     const folder = tempFolder();
     fs.writeFileSync(small(folder), "small");

@@ -163,7 +163,7 @@ async function startSwapping(root: string): Promise<ChildProcess> {
 for (const way of ["native", "portable"] as const)
   test(
     `file() never serves a byte from outside while links are swapped in (${way})`,
-    { needs: ["proc"], timeoutMs: 60_000 },
+    { alone: true, needs: ["proc"], timeoutMs: 60_000 },
     async () => {
       if (way === "portable") process.env["SLUICE_DISABLE_NATIVE"] = "1";
       const { base, root } = site();

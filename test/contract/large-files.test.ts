@@ -97,3 +97,17 @@ test("transfer() of a sparse file to a file reads its holes as zeros (35)", {}, 
   assert.is(bytes, 64 * MiB);
   assertBytes(fs.readFileSync(target), fs.readFileSync(source));
 });
+
+/** The most memory that this process has had so far, in bytes (proc_pid_status(5)). */
+function peakMemory(): number {
+  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(fs.readFileSync("/proc/self/status", "utf8"))?.[1]) * 1024;
+}
+
+for (const strategy of ["auto", "buffered", "portable"] as const)
+  test(`memory does not grow with what is sent, ${strategy}`, { alone: true, needs: ["proc"] }, async () => {
+    const path = sparseFile(join(tempFolder(), "sparse"), 384 * MiB);
+    await transfer(path, "/dev/null", { length: 64 * MiB, strategy });
+    const before = peakMemory();
+    await transfer(path, "/dev/null", { strategy });
+    assert.ok(peakMemory() - before < 64 * MiB, `${peakMemory() - before} bytes`);
+  });

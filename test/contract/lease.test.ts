@@ -170,7 +170,7 @@ test("lease() of what is no regular file is ERR_SLUICE_UNSUPPORTED with the caus
   }
 });
 
-test("lease() without the engine is ERR_SLUICE_UNSUPPORTED", {}, async () => {
+test("lease() without the engine is ERR_SLUICE_UNSUPPORTED", { alone: true }, async () => {
   process.env["SLUICE_DISABLE_NATIVE"] = "1";
   assert.is((await failure(() => lease(tempFile("content"), "read"))).code, "ERR_SLUICE_UNSUPPORTED");
 });

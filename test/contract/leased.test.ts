@@ -11,7 +11,7 @@ import { type Connection, connect, readExactly } from "./support/connection.ts";
 import { pipe } from "./support/descriptors.ts";
 import { readPipe } from "./support/ends.ts";
 import { assertBytes, dataFile, KiB, MiB } from "./support/files.ts";
-import { type Deed, other } from "./support/other-process.ts";
+import { type Deed, heldUp, other } from "./support/other-process.ts";
 import { aWhile, failure, watch } from "./support/outcome.ts";
 import { disk, type Place, places } from "./support/places.ts";
 
@@ -132,7 +132,7 @@ test("leased: the lease is held until the last byte has been taken", { needs: ["
   const sent = watch(sending);
   const first = await readPipe(reader, 1000);
   const writer = other("overwrite", path);
-  await aWhile();
+  await heldUp(path);
   assert.not(sent.settled);
   assert.not(writer.hasEnded);
   assertBytes(Buffer.concat([first, await readPipe(reader, content.length - 1000)]), content);
@@ -194,18 +194,22 @@ test("leased: a peer that goes away ends the wait for it", { needs: ["engine"] }
   fs.closeSync(fs.openSync(path, fs.constants.O_WRONLY | fs.constants.O_NONBLOCK));
 });
 
-test("leased: a range is sent, and descriptors are left as they were", { needs: ["engine", "proc"] }, async () => {
-  const { path, content } = dataFile(tempFolder(), size);
-  const target = join(tempFolder(), "target");
-  await transfer(path, target, { consistency: "leased" });
-  const census = takeFdCensus();
-  const fd = fs.openSync(path, "r");
-  const range = { offset: 1000, length: 5000, consistency: "leased" } as const;
-  assert.is((await transfer(fd, target, range)).bytes, 5000);
-  fs.closeSync(fd);
-  assertBytes(fs.readFileSync(target), content.subarray(1000, 6000));
-  await census.assertUnchanged();
-});
+test(
+  "leased: a range is sent, and descriptors are left as they were",
+  { alone: true, needs: ["engine", "proc"] },
+  async () => {
+    const { path, content } = dataFile(tempFolder(), size);
+    const target = join(tempFolder(), "target");
+    await transfer(path, target, { consistency: "leased" });
+    const census = takeFdCensus();
+    const fd = fs.openSync(path, "r");
+    const range = { offset: 1000, length: 5000, consistency: "leased" } as const;
+    assert.is((await transfer(fd, target, range)).bytes, 5000);
+    fs.closeSync(fd);
+    assertBytes(fs.readFileSync(target), content.subarray(1000, 6000));
+    await census.assertUnchanged();
+  },
+);
 
 test("leased: a file that is open for writing is EAGAIN, and nothing is touched", { needs: ["engine"] }, async () => {
   const { path } = dataFile(tempFolder(), KiB);
@@ -228,7 +232,7 @@ test("leased: what is no regular file is ERR_SLUICE_UNSUPPORTED", { needs: ["eng
     );
 });
 
-test("leased: without the engine it is ERR_SLUICE_UNSUPPORTED, never live", {}, async () => {
+test("leased: without the engine it is ERR_SLUICE_UNSUPPORTED, never live", { alone: true }, async () => {
   process.env["SLUICE_DISABLE_NATIVE"] = "1";
   const { path } = dataFile(tempFolder(), KiB);
   const target = join(tempFolder(), "target");

@@ -117,7 +117,7 @@ test("transfer() to a slow reader does not gather the file in memory (62)", {}, 
 
 test(
   "transfer() to a peer that closes after 1,024 bytes fails, and nothing stays open (63)",
-  { needs: ["proc"] },
+  { alone: true, needs: ["proc"] },
   async () => {
     const folder = tempFolder();
     const { path } = dataFile(folder, 64 * MiB);

@@ -10,7 +10,20 @@ import { destinations } from "./support/ends.ts";
 import { dataFile, KiB, MiB } from "./support/files.ts";
 import { failure } from "./support/outcome.ts";
 
-const strategies = ["sendfile", "splice", "copyFileRange", "reflink", "mapped", "buffered", "direct", "portable"];
+const strategies = [
+  "sendfile",
+  "splice",
+  "copyFileRange",
+  "reflink",
+  "mapped",
+  "buffered",
+  "direct",
+  "portable",
+  "vmsplice",
+  "sendZeroCopy",
+  "tee",
+  "sharedRing",
+];
 
 for (const [to, best] of Object.entries({ tcp: "sendfile", unix: "sendfile", pipe: "splice", fd: "copyFileRange" }) as [
   keyof typeof destinations,

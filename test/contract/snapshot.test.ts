@@ -40,7 +40,7 @@ async function play(place: Place, deed: Deed): Promise<void> {
 for (const [place, deed] of scenes)
   test(`snapshot: the peer does not see ${deed} on ${place.name}`, { needs: place.needs }, () => play(place, deed));
 
-test("snapshot: without the engine, too", {}, async () => {
+test("snapshot: without the engine, too", { alone: true }, async () => {
   process.env["SLUICE_DISABLE_NATIVE"] = "1";
   await play(disk, "overwrite");
 });
@@ -63,18 +63,22 @@ test("snapshot: it is taken at the call, not when the socket's turn comes", {}, 
   assertBytes(Buffer.concat([first, await received]), Buffer.concat([blocker, content]));
 });
 
-test("snapshot: a range of a borrowed descriptor, which may be closed at once", { needs: ["proc"] }, async () => {
-  const { path, content } = dataFile(tempFolder(), size);
-  const target = join(tempFolder(), "target");
-  await transfer(path, target, { consistency: "snapshot" });
-  const census = takeFdCensus();
-  const fd = fs.openSync(path, "r");
-  const sending = transfer(fd, target, { consistency: "snapshot", offset: 70_001, length: 100_000 });
-  fs.closeSync(fd);
-  assert.is((await sending).bytes, 100_000);
-  assertBytes(fs.readFileSync(target), content.subarray(70_001, 170_001));
-  await census.assertUnchanged();
-});
+test(
+  "snapshot: a range of a borrowed descriptor, which may be closed at once",
+  { alone: true, needs: ["proc"] },
+  async () => {
+    const { path, content } = dataFile(tempFolder(), size);
+    const target = join(tempFolder(), "target");
+    await transfer(path, target, { consistency: "snapshot" });
+    const census = takeFdCensus();
+    const fd = fs.openSync(path, "r");
+    const sending = transfer(fd, target, { consistency: "snapshot", offset: 70_001, length: 100_000 });
+    fs.closeSync(fd);
+    assert.is((await sending).bytes, 100_000);
+    assertBytes(fs.readFileSync(target), content.subarray(70_001, 170_001));
+    await census.assertUnchanged();
+  },
+);
 
 test("snapshot: past the end there is nothing, and an empty file is empty", {}, async () => {
   const { path } = dataFile(tempFolder(), KiB);

@@ -310,7 +310,7 @@ test("an upload to a full filesystem fails as with node:stream", { needs: ["engi
   });
 });
 
-test("uploads and proxies leave no descriptor behind", { needs: ["engine", "proc"] }, async () => {
+test("uploads and proxies leave no descriptor behind", { alone: true, needs: ["engine", "proc"] }, async () => {
   const folder = tempFolder();
   const run = () =>
     assertAlike(async (way) => {
@@ -335,7 +335,7 @@ test("uploads and proxies leave no descriptor behind", { needs: ["engine", "proc
 
 test(
   "a proxy with an end that is destroyed meanwhile leaves no descriptor behind",
-  { needs: ["engine", "proc"] },
+  { alone: true, needs: ["engine", "proc"] },
   async () => {
     const run = () =>
       assertAlike(async (way) => {

@@ -206,32 +206,36 @@ test("a client that goes away is told of as by node:stream", engine, async () =>
   });
 });
 
-test("streams that are meddled with leave no descriptor behind", { needs: ["engine", "proc"] }, async () => {
-  const acts: readonly ((it: Scene) => void)[] = [
-    ({ source }) => source.destroy(),
-    ({ socket }) => socket.destroy(),
-    ({ source, socket }) => source.unpipe(socket).destroy(),
-    ({ source }) => source.pause().destroy(),
-    ({ link }) => link.peer.resetAndDestroy(),
-  ];
-  const run = () =>
-    assertAlike(async (way) => {
-      for (const act of acts) {
-        using it = await scene(way);
-        it.socket.on("error", () => undefined);
-        act(it);
-        await sleep(20);
-        it.source.destroy();
-        await closed(it.source);
-      }
-    });
-  await run();
-  const census = takeFdCensus();
-  await run();
-  assert.not.ok([...openFds().values()].includes(path), "the file is open");
-  // Deno closes a socket that is destroyed with a write under way when it is collected, with its own streams too.
-  if (process.versions["deno"] === undefined) await census.assertUnchanged();
-});
+test(
+  "streams that are meddled with leave no descriptor behind",
+  { alone: true, needs: ["engine", "proc"] },
+  async () => {
+    const acts: readonly ((it: Scene) => void)[] = [
+      ({ source }) => source.destroy(),
+      ({ socket }) => socket.destroy(),
+      ({ source, socket }) => source.unpipe(socket).destroy(),
+      ({ source }) => source.pause().destroy(),
+      ({ link }) => link.peer.resetAndDestroy(),
+    ];
+    const run = () =>
+      assertAlike(async (way) => {
+        for (const act of acts) {
+          using it = await scene(way);
+          it.socket.on("error", () => undefined);
+          act(it);
+          await sleep(20);
+          it.source.destroy();
+          await closed(it.source);
+        }
+      });
+    await run();
+    const census = takeFdCensus();
+    await run();
+    assert.not.ok([...openFds().values()].includes(path), "the file is open");
+    // Deno closes a socket that is destroyed with a write under way when it is collected, with its own streams too.
+    if (process.versions["deno"] === undefined) await census.assertUnchanged();
+  },
+);
 
 test("a stream that waits for its turn can be unpiped and sent elsewhere", engine, async () => {
   await assertAlike(async (way) => {

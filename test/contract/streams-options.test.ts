@@ -52,7 +52,7 @@ for (const [name, start, end] of [
   }
 }
 
-test("a descriptor with autoClose is closed once", { needs: ["engine", "proc"] }, async () => {
+test("a descriptor with autoClose is closed once", { alone: true, needs: ["engine", "proc"] }, async () => {
   const run = () =>
     assertAlike(async (way) => {
       const source = way.createReadStream("", { fd: fs.openSync(path, "r"), start: 5 });

@@ -148,7 +148,7 @@ for (const form of ["promisified", "promise"]) {
   }
 }
 
-test("pipeline() that is aborted leaves no descriptor behind", { needs: ["engine", "proc"] }, async () => {
+test("pipeline() that is aborted leaves no descriptor behind", { alone: true, needs: ["engine", "proc"] }, async () => {
   const run = () =>
     assertAlike(async (way) => {
       using link = await connect();

@@ -151,7 +151,7 @@ function listenersOf(socket: net.Socket): Readonly<Record<string, number>> {
   return Object.fromEntries(socket.eventNames().map((name) => [String(name), socket.listenerCount(name)]));
 }
 
-test("pipe() to sockets leaves no descriptor behind", { needs: ["engine", "proc"] }, async () => {
+test("pipe() to sockets leaves no descriptor behind", { alone: true, needs: ["engine", "proc"] }, async () => {
   const { path } = dataFile(tempFolder(), 5 * MiB);
   const send = () =>
     assertAlike((way) =>

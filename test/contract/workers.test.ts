@@ -5,7 +5,8 @@ import { Worker } from "node:worker_threads";
 import { assert, test } from "../support/contract.ts";
 import { collect, sha256 } from "../support/data.ts";
 import { tempFolder } from "../support/temp.ts";
-import { dataFile, MiB } from "./support/files.ts";
+import { waitFor } from "../support/wait.ts";
+import { assertBytes, data, dataFile, MiB } from "./support/files.ts";
 
 const script = new URL("support/transfer-in-worker.js", import.meta.url);
 
@@ -16,12 +17,12 @@ interface Sender extends Disposable {
 }
 
 /** Starts a Worker whose transfer has begun. */
-async function startSender(path: string): Promise<Sender> {
+async function startSender(source: string | number): Promise<Sender> {
   const server = net.createServer({ pauseOnConnect: true });
   await once(server.listen(0, "127.0.0.1"), "listening");
   const { port } = server.address() as net.AddressInfo;
   const connection = once(server, "connection") as unknown as Promise<[net.Socket]>;
-  const worker = new Worker(script, { workerData: { path, port } });
+  const worker = new Worker(script, { workerData: { source, port } });
   const [[peer]] = await Promise.all([connection, once(worker, "message")]);
   server.close();
   return { worker, peer, [Symbol.dispose]: () => void peer.destroy() };
@@ -61,3 +62,27 @@ test(
     assert.ok(bytes < 24 * MiB, `${bytes} bytes arrived`);
   },
 );
+
+test("a Worker's memory is sent by the Worker, and nothing else is where it is terminated", {}, async () => {
+  const content = data(8 * MiB);
+  using whole = await startSender(content.length);
+  const told = once(whole.worker, "message");
+  assertBytes(await collect(whole.peer.resume()), content);
+  assert.equal((await told)[0], { bytes: content.length, strategy: "portable" });
+  using cut = await startSender(content.length);
+  await cut.worker.terminate();
+  const chunks: Buffer[] = [];
+  cut.peer.on("error", () => undefined).on("data", (chunk: Buffer) => void chunks.push(chunk));
+  cut.peer.resume();
+  // Deno leaves the connection of such a Worker open: it is waited until nothing more comes, not for its end.
+  let before = -1;
+  await waitFor("nothing more to come", async () => {
+    const come = cut.peer.bytesRead;
+    const isStill = come === before;
+    before = come;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    return isStill;
+  });
+  const received = Buffer.concat(chunks);
+  assertBytes(received, content.subarray(0, received.length));
+});

@@ -20,7 +20,7 @@ interface Host {
 }
 
 const hosts: Readonly<Record<string, Host>> = {
-  deno: { loading: ["--preload", join(root, "dist/adapters/deno/register.js")], takes: true },
+  deno: { loading: ["--preload", join(root, "dist/lib/deno/register.js")], takes: true },
   bun: { loading: ["--preload", "sluice/register"], takes: false },
 };
 

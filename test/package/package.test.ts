@@ -31,11 +31,21 @@ for (const platform of ["linux-x64", "linux-arm64"]) {
   }
 }
 
-test("the tarball carries the documents and compiled modules with their types, and nothing else", () => {
-  const rest = tarball.files.filter((path) => !/^dist\/(?:core|adapters)\/.+(?:\.d\.ts|\.js)$/.test(path));
+test("the tarball carries the documents, the bundled modules and their types, and nothing else", () => {
+  const rest = tarball.files.filter((path) => !/^dist\/(?:lib\/.+\.js|(?:core|adapters)\/.+\.d\.ts)$/.test(path));
   const documents = ["CHANGELOG.md", "LICENSE", "README.md", "package.json"];
-  assert.equal(rest.filter((path) => !path.startsWith("dist/native/")).sort(), documents);
+  assert.equal(rest.filter((path) => !/^dist\/(?:native|wasm)\//.test(path)).sort(), documents);
   for (const path of tarball.files) assert.not.match(path, /test|bench|example/);
+});
+
+test("the tarball carries the components, with what runs them, their types and their interfaces", () => {
+  const components = ["fallback", "command", "plugin"].flatMap((name) => [
+    `${name}.wasm`,
+    `${name}.js`,
+    `${name}.d.ts`,
+  ]);
+  const carried = tarball.files.flatMap((path) => /^dist\/wasm\/(?!types\/|wit\/)(.+)$/.exec(path)?.[1] ?? []);
+  assert.equal(carried.sort(), components.sort());
 });
 
 test("no file of the tarball names the machine that it was made on", () => {

@@ -18,12 +18,14 @@ const alive = new Set<ChildProcess>();
 /**
  * Runs a command to its end. It leads a process group of its own, and at the time-out the whole group is
  * killed. A grandchild that keeps the output open counts as still running, and is then left behind if it has
- * made itself another group.
+ * made itself another group. `renew` is told what has been written to stdout so far; an answer, in milliseconds, starts
+ * the time-out anew.
  */
 export function runChild(
   [program, ...args]: readonly [string, ...string[]],
   timeoutMs: number,
   env: NodeJS.ProcessEnv = process.env,
+  renew?: (stdout: string) => number | undefined,
 ): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const started = Date.now();
@@ -35,15 +37,20 @@ export function runChild(
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       output += text;
       stdout += text;
+      const renewedMs = renew?.(stdout);
+      if (renewedMs === undefined || timedOut) return;
+      clearTimeout(timer);
+      timer = setTimeout(giveUp, renewedMs);
     });
     child.stderr.setEncoding("utf8").on("data", (text: string) => (output += text));
-    const timer = setTimeout(() => {
+    const giveUp = () => {
       timedOut = true;
       killGroup(child);
       // A grandchild that left the group may still hold the output: it is not waited for.
       child.stdout.destroy();
       child.stderr.destroy();
-    }, timeoutMs);
+    };
+    let timer = setTimeout(giveUp, timeoutMs);
     const forget = () => {
       clearTimeout(timer);
       alive.delete(child);

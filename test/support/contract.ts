@@ -1,17 +1,18 @@
 /**
  * Registers contract tests: what every runtime has to do alike. A file of them is run as
  *
- *     FILE --list          prints its tests as JSON
- *     FILE --only NAME     runs one of them in this process and prints one line about it
+ *     FILE --list           prints its tests as JSON
+ *     FILE --run NAME ...   runs some of them, one after the other, up to the first that fails, with a line about each
  *
- * and the runner gives every test a process of its own. Contract tests use node: modules and
- * `sluice` alone, so that one suite serves every runtime.
+ * Starting a runtime and loading the engine takes longer than most tests do, so the runner gives one process a
+ * handful of them. Contract tests use node: modules and `sluice` alone, so that one suite serves every runtime.
  */
 import process from "node:process";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { sharedBy } from "./company.ts";
 import { type Need, unmet } from "./needs.ts";
-import { failLine, okLine, skipLine } from "./protocol.ts";
+import { beginLine, failLine, okLine, skipLine } from "./protocol.ts";
 
 export { assert };
 
@@ -20,6 +21,8 @@ export interface ContractOptions {
   readonly needs?: readonly Need[];
   /** When the process is killed. Default 20,000 ms. */
   readonly timeoutMs?: number;
+  /** Whether the test needs a process of its own: for what is the process's and not the test's, such as its first load of the engine. */
+  readonly alone?: boolean;
 }
 
 /** A line of `--list`. */
@@ -27,6 +30,7 @@ export interface Listed {
   readonly name: string;
   readonly needs: readonly Need[];
   readonly timeoutMs: number;
+  readonly alone: boolean;
 }
 
 type Body = () => void | Promise<void>;
@@ -39,39 +43,51 @@ export function test(name: string, options: ContractOptions, body: Body): void {
   if (started) throw new Error(`Test "${name}" was registered too late: register before the first await`);
   if (tests.has(name)) throw new Error(`There are two tests "${name}"`);
   if (tests.size === 0) setTimeout(main, 0);
-  tests.set(name, { name, needs: options.needs ?? [], timeoutMs: options.timeoutMs ?? 20_000, body });
+  const { needs = [], timeoutMs = 20_000, alone = false } = options;
+  tests.set(name, { name, needs, timeoutMs, alone, body });
 }
 
-async function main(): Promise<void> {
+function main(): void {
   started = true;
-  const [command, name] = process.argv.slice(2);
+  const [command, ...names] = process.argv.slice(2);
   if (command === "--list") return list();
-  if (command === "--only" && name !== undefined) return only(name);
-  console.error("Usage: FILE --list | --only NAME");
+  if (command === "--run" && names.length > 0) return run(names);
+  console.error("Usage: FILE --list | --run NAME ...");
   process.exitCode = 2;
 }
 
 function list(): void {
-  const listed = [...tests.values()].map(({ name, needs, timeoutMs }): Listed => ({ name, needs, timeoutMs }));
+  const listed = [...tests.values()].map(({ name, needs, timeoutMs, alone }): Listed => ({
+    name,
+    needs,
+    timeoutMs,
+    alone,
+  }));
   console.log(JSON.stringify(listed));
 }
 
-async function only(name: string): Promise<void> {
-  const found = tests.get(name);
-  if (found === undefined) throw new Error(`There is no test "${name}"`);
-  const missing = await unmet(found.needs);
-  if (missing !== undefined) return console.log(skipLine(name, missing));
-  let line = failLine(name, "it did not run");
-  const alone = suite();
-  alone(name, async () => {
-    try {
-      await found.body();
-      line = okLine(name);
-    } catch (error) {
-      line = failLine(name, String(error));
-      throw error;
-    }
-  });
-  alone.after(() => console.log(`\n${line}`));
-  alone.run();
+function run(names: readonly string[]): void {
+  sharedBy(names.length);
+  const together = suite();
+  let failed = false;
+  for (const name of names) {
+    const found = tests.get(name);
+    if (found === undefined) throw new Error(`There is no test "${name}"`);
+    together(name, async () => {
+      // What a failed test has left behind is nothing to run others in.
+      if (failed) return;
+      console.log(`\n${beginLine(name)}`);
+      const missing = await unmet(found.needs);
+      if (missing !== undefined) return console.log(`\n${skipLine(name, missing)}`);
+      try {
+        await found.body();
+        console.log(`\n${okLine(name)}`);
+      } catch (error) {
+        failed = true;
+        console.log(`\n${failLine(name, String(error))}`);
+        throw error;
+      }
+    });
+  }
+  together.run();
 }

@@ -1,7 +1,13 @@
 /** Counting descriptors: nothing may be left open. */
 import { readdirSync, readlinkSync } from "node:fs";
+import process from "node:process";
 import * as assert from "uvu/assert";
+import { assertAlone } from "./company.ts";
 import { settles } from "./wait.ts";
+
+// Deno opens its sockets for signals some 350 ms after it has started, in the middle of a test: let it do so now.
+const heed = () => {};
+process.on("SIGUSR2", heed).off("SIGUSR2", heed);
 
 export interface FdCensus {
   /** Asserts that the same things are open as when the census was taken, once what is closing has closed. */
@@ -22,6 +28,7 @@ export function takeFdCensusWithoutPipes(): FdCensus {
 }
 
 function censusOf(open: () => string[]): FdCensus {
+  assertAlone("Counting descriptors");
   const before = open();
   return {
     async assertUnchanged() {

@@ -1,6 +1,6 @@
 /** What a test may need of the machine and the runtime, by name, each found out in the process that runs the test. */
 import { accessSync, constants, readFileSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { networkInterfaces, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import process from "node:process";
 
@@ -49,6 +49,16 @@ export const needs = {
     return engine.available ? undefined : engine.reason;
   },
   root: isRoot,
+  /** The runtime leaves a connection alone that nobody reads: a test may take its descriptor from under it. */
+  stillSockets: () => {
+    const { bun, deno } = process.versions;
+    return bun === undefined && deno === undefined ? undefined : "Bun and Deno read, or close, sockets by themselves";
+  },
+  /** A loopback address of IPv6. */
+  ipv6: () =>
+    Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === "::1"))
+      ? undefined
+      : "there is no ::1",
   /** /proc is mounted. */
   proc: () => (isExecutable("/proc/self") ? undefined : "/proc is not mounted"),
   /** /dev/shm is another filesystem than the temporary folder. */

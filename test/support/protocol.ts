@@ -1,6 +1,7 @@
 /**
- * How a test process tells the runner what happened: one line a test.
+ * How a test process tells the runner what happened: a line when a contract test begins, and one about every test.
  *
+ *     begin NAME
  *     ok NAME
  *     not ok NAME: why
  *     skip NAME: reason
@@ -18,6 +19,7 @@ export interface Line {
 
 const pattern = /^(?<status>ok|not ok|skip) (?<name>.+?)(?: \((?<word>\w+)\))?(?:: (?<why>.*))?$/;
 
+export const beginLine = (name: string): string => `begin ${name}`;
 export const okLine = (name: string): string => `ok ${name}`;
 export const failLine = (name: string, why: string): string => `not ok ${name}: ${oneLine(why)}`;
 export const skipLine = (name: string, { need, reason }: Unmet): string => `skip ${name} (${need}): ${oneLine(reason)}`;
@@ -26,7 +28,12 @@ const oneLine = (text: string): string => text.replaceAll(/\s*\n\s*/g, " ");
 
 const isNeed = (word: string | undefined): word is Need => word !== undefined && Object.hasOwn(needs, word);
 
-/** The lines of an output that speak of tests. */
+/** The name of the test that has begun last. */
+export function lastBegun(output: string): string | undefined {
+  return [...output.matchAll(/^begin (.+)$/gm)].at(-1)?.[1];
+}
+
+/** What the lines of an output say of how tests ended. */
 export function readLines(output: string): Line[] {
   return output.split("\n").flatMap((text): Line[] => {
     const { status, name = "", word, why = "" } = pattern.exec(text.trimEnd())?.groups ?? {};

@@ -5,6 +5,7 @@ import process from "node:process";
 import type { Need } from "./needs.ts";
 import { fetchNode, installedProgram } from "./programs.ts";
 import { root } from "./root.ts";
+import { nodeProgram } from "./self.ts";
 
 export interface Runtime {
   readonly name: string;
@@ -28,7 +29,7 @@ export interface Candidate extends Pick<Runtime, "name" | "has"> {
   readonly options: readonly string[];
 }
 
-const node: Candidate = { ...home, find: async () => process.execPath, options: [] };
+const node: Candidate = { ...home, find: async () => nodeProgram(), options: [] };
 const bun: Candidate = {
   name: "bun",
   find: () => installedProgram("@oven", "bin/bun", "bun/bin/bun.exe"),

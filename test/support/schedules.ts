@@ -16,6 +16,10 @@ export const givesWay: Readonly<Record<Strategy, readonly string[]>> = {
   splice: ["EINVAL", "ENOSYS", "EPERM", "EOVERFLOW", "EOPNOTSUPP"],
   mapped: ["ENODEV", "EACCES", "EINVAL", "EPERM", "ENOMEM"],
   direct: ["EINVAL", "EACCES", "EPERM", "ENOENT", "EROFS", "ETXTBSY", "ENOMEM"],
+  vmsplice: ["ENOSYS", "EPERM", "EINVAL", "EBADF"],
+  sendZeroCopy: ["EOPNOTSUPP", "ENOPROTOOPT", "ENOBUFS", "EPERM", "EINVAL", "EBUSY"],
+  tee: ["ENOSYS", "EPERM", "EINVAL", "EOPNOTSUPP"],
+  sharedRing: [],
   buffered: [],
   portable: [],
 };

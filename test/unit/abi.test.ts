@@ -28,7 +28,12 @@ const codecs: Readonly<
 > = {
   request: abi.requestRecord,
   outcome: abi.outcomeRecord,
+  pair_request: abi.pairRequestRecord,
+  pair_outcome: abi.pairOutcomeRecord,
+  pair_progress: abi.pairProgressRecord,
   inspection: abi.inspectionRecord,
+  memory: abi.memoryRecord,
+  outlet: abi.outletRecord,
   extent: abi.extentRecord,
   times: abi.timesRecord,
   interface: abi.interfaceRecord,
@@ -36,6 +41,8 @@ const codecs: Readonly<
   mapping: abi.mappingRecord,
   loss: abi.lossRecord,
   residency: abi.residencyRecord,
+  ring_status: abi.ringStatusRecord,
+  pipe_ends: abi.pipeEndsRecord,
   census: abi.censusRecord,
 };
 
@@ -119,7 +126,8 @@ test("native/include/sluice.h is what native/header.mjs makes of the tables", ()
   mkdirSync(join(copy, "native/include"), { recursive: true });
   mkdirSync(join(copy, "dist/core"), { recursive: true });
   writeFileSync(join(copy, "package.json"), '{ "type": "module" }');
-  for (const path of ["native/header.mjs", "dist/core/abi.js"]) copyFileSync(join(root, path), join(copy, path));
+  for (const path of ["native/header.mjs", ...["abi", "ring", "error", "errno"].map((name) => `dist/core/${name}.js`)])
+    copyFileSync(join(root, path), join(copy, path));
   execFileSync(process.execPath, [join(copy, "native/header.mjs")], { stdio: "pipe" });
   const [kept, made] = [root, copy].map((folder) => readFileSync(join(folder, "native/include/sluice.h"), "utf8"));
   assert.ok(kept === made, "the header is stale: npm run build:native makes it anew");

@@ -32,7 +32,7 @@ test("deno.json exports the sources of what package.json exports to Deno", () =>
   for (const [name, conditions] of modules) {
     assert.type(conditions, "object");
     const built = (conditions as Readonly<Record<string, string>>)["deno"] ?? "";
-    assert.is(jsr.exports[name], built.replace("./dist/", "./").replace(/\.js$/, ".ts"));
+    assert.is(jsr.exports[name], built.replace("./dist/lib/", "./adapters/").replace(/\.js$/, ".ts"));
   }
 });
 
@@ -45,6 +45,39 @@ test("conditions stand in the order in which runtimes have to meet them, and lea
     assert.equal(Object.keys(target), order);
     for (const path of Object.values(target)) assert.ok(existsSync(new URL(path, root)), path);
   }
+});
+
+/** The modules of the package that importing one brings along, and what they import by name. */
+function importsOf(entry: URL): { readonly files: Set<string>; readonly names: Set<string> } {
+  const files = new Set<string>();
+  const names = new Set<string>();
+  const visit = (url: URL) => {
+    if (files.has(url.href)) return;
+    files.add(url.href);
+    for (const [, from = ""] of readFileSync(url, "utf8").matchAll(/^(?:import|export)\b.*?\bfrom "([^"]+)";$/gm))
+      if (from.startsWith(".")) visit(new URL(from, url));
+      else names.add(from);
+  };
+  visit(entry);
+  return { files, names };
+}
+
+test("importing sluice brings few files along, and of Node's modules none that is slow to load", () => {
+  const { files, names } = importsOf(new URL("dist/lib/node.js", root));
+  assert.ok(files.size <= 5, [...files].join(" "));
+  assert.ok(
+    [...names].every((name) => name.startsWith("node:")),
+    [...names].join(" "),
+  );
+  // Each export of node:process is read for its namespace, process.stdin among them.
+  for (const slow of ["node:process", "node:crypto", "node:http", "node:worker_threads"])
+    assert.not.ok(names.has(slow), slow);
+});
+
+test("the entry for hosts without node: modules imports nothing at all", () => {
+  const { files, names } = importsOf(new URL("dist/lib/portable.js", root));
+  assert.is(files.size, 1);
+  assert.equal([...names], []);
 });
 
 test.run();

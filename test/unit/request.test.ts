@@ -60,6 +60,8 @@ test("checkOptions() has its defaults for nothing, for {} and for undefined valu
     consistency: "live",
     onLeaseBreak: "finish",
     leaseHoldMs: 0,
+    atomic: false,
+    durable: false,
   };
   assert.equal(checkOptions(), defaults);
   assert.equal(checkOptions({}), defaults);

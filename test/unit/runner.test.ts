@@ -120,11 +120,47 @@ for (const [what, body, counted, why] of behaviours)
     if (why !== undefined) assert.match(outcome.failures.join("; "), why);
   });
 
-test("runContract() runs each test in a process of its own", async () => {
+test("runContract() runs tests together, and those that ask for it alone", async () => {
   const outcome = await contractOutcome(`
     let runs = 0;
-    for (const name of ["a", "b", "c: d (e)"]) test(name, {}, async () => assert.is(++runs, 1));`);
-  assert.equal(counts(outcome), [3, 0, 0], outcome.output);
+    for (const name of ["a", "b", "c: d (e)"]) test(name, {}, async () => assert.ok(++runs <= 3));
+    test("last of the three", {}, () => assert.is(runs, 3));
+    test("alone", { alone: true }, () => assert.is(++runs, 1));`);
+  assert.equal(counts(outcome), [5, 0, 0], outcome.output);
+});
+
+test("runContract() gives those behind a test that fails a process without what it left", async () => {
+  const outcome = await contractOutcome(`
+    let dirty = false;
+    test("a", {}, () => {});
+    test("b", {}, () => { dirty = true; assert.unreachable("x"); });
+    for (const name of ["c", "d"]) test(name, {}, () => assert.not(dirty));`);
+  assert.equal(counts(outcome), [3, 1, 0], outcome.output);
+  assert.match(outcome.failures.join(), /^b: .*x/);
+});
+
+for (const [what, body, why] of [
+  ["throws when another one runs", 'setTimeout(() => { throw new Error("late"); }, 50)', /^b: ok, then exit code/],
+  ["keeps the process alive", "setInterval(() => {}, 1000)", /^b: ok, then killed/],
+  ["dies", 'process.kill(process.pid, "SIGSEGV")', /^b: died of SIGSEGV/],
+  ["never ends", "await new Promise((resolve) => setTimeout(resolve, 100_000))", /^b: killed/],
+] as const)
+  test(`runContract() finds the one among many that ${what}`, async () => {
+    const wait = "await new Promise((resolve) => setTimeout(resolve, 100))";
+    const outcome = await contractOutcome(`
+      for (const name of ["a", "c"]) test(name, { timeoutMs: 1500 }, async () => { ${wait}; });
+      test("b", { timeoutMs: 1500 }, async () => { ${body}; });
+      test("d", { timeoutMs: 1500 }, async () => { ${wait}; });`);
+    assert.equal(counts(outcome), [3, 1, 0], outcome.failures.join("; "));
+    assert.match(outcome.failures.join(), why);
+  });
+
+test("runContract() fails tests that pass one by one but not together", async () => {
+  const outcome = await contractOutcome(`
+    let runs = 0;
+    for (const name of ["a", "b"]) test(name, {}, () => { if (++runs === 2) process.exit(0); });`);
+  assert.equal(counts(outcome), [2, 1, 0]);
+  assert.match(outcome.failures.join(), /each passes alone, but together: it said nothing|together: exit code/);
 });
 
 test("runContract() runs the tests that are asked for alone", async () => {

@@ -12,6 +12,7 @@ type Kind = Exclude<EndpointKind, "directory" | "other">;
 
 const toPortable = "portable";
 const throughPipe = "splice buffered portable";
+const byRing = "sharedRing portable";
 const fromFile = "sendfile splice mapped buffered portable";
 const fromDisk = "sendfile splice buffered portable";
 
@@ -23,6 +24,7 @@ const auto: Readonly<Record<Kind, Readonly<Record<Kind, string>>>> = {
     socket: fromFile,
     charDevice: fromFile,
     blockDevice: fromFile,
+    ring: byRing,
     memory: toPortable,
     stream: toPortable,
   },
@@ -32,20 +34,22 @@ const auto: Readonly<Record<Kind, Readonly<Record<Kind, string>>>> = {
     socket: fromDisk,
     charDevice: fromDisk,
     blockDevice: fromDisk,
+    ring: byRing,
     memory: toPortable,
     stream: toPortable,
   },
   socket: everywhere(throughPipe),
   pipe: everywhere(throughPipe),
   charDevice: everywhere(throughPipe),
-  memory: { ...everywhere(toPortable) },
-  stream: { ...everywhere(toPortable) },
+  ring: { ...everywhere(byRing), ring: toPortable },
+  memory: { ...everywhere(toPortable), ring: toPortable },
+  stream: { ...everywhere(toPortable), ring: toPortable },
 };
 
 /** A source for which the target's kind makes no difference, as long as it has a descriptor. */
 function everywhere(order: string): Record<Kind, string> {
   const native = { file: order, pipe: order, socket: order, charDevice: order, blockDevice: order };
-  return { ...native, memory: toPortable, stream: toPortable };
+  return { ...native, ring: byRing, memory: toPortable, stream: toPortable };
 }
 
 const kinds = Object.keys(auto) as Kind[];
@@ -84,7 +88,7 @@ test("select() takes a forced mechanism alone, wherever auto would try it", () =
 
 /** Direct I/O is never chosen unasked, and reads whatever has blocks. */
 const isDirect = (strategy: Strategy, source: EndpointKind, target: EndpointKind): boolean =>
-  strategy === "direct" && (source === "file" || source === "blockDevice") && end(target).fd;
+  strategy === "direct" && (source === "file" || source === "blockDevice") && end(target).fd && target !== "ring";
 
 test('select() takes direct alone for cache: "direct"', () => {
   for (const [source, target] of pairs) {

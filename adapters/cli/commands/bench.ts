@@ -1,4 +1,5 @@
 /** `sluice bench [SUITES…]` */
+import { existsSync } from "node:fs";
 import process from "node:process";
 import { Command, InvalidArgumentError } from "commander";
 import { describeFailure, exitCodes } from "../exit.ts";
@@ -23,9 +24,18 @@ interface BenchFlags {
   readonly schema?: boolean;
 }
 
-const load = async () => (await import(new URL("../../../bench/main.js", import.meta.url).href)) as Bench;
+/** Its contenders are development dependencies, C programs and other servers: an installed package has none of them. */
+async function load(packageFolder: URL): Promise<Bench> {
+  const compiled = new URL("dist/bench/main.js", packageFolder);
+  if (!existsSync(compiled))
+    throw new Error(
+      "the benchmark needs Sluice's repository, with its contenders: in a clone, npm ci and npm run bench",
+    );
+  return (await import(compiled.href)) as Bench;
+}
 
-export const benchCommand = (version: string): Command =>
+/** @param packageFolder where package.json is */
+export const benchCommand = (version: string, packageFolder: URL): Command =>
   new Command("bench")
     .description("measure this machine: Sluice beside the best that is installed here, and a tight C loop")
     .argument("[suites...]", "which ones (default: all; see --list)")
@@ -40,7 +50,7 @@ export const benchCommand = (version: string): Command =>
     .option("--json", "print the report as JSON, and nothing else on stdout")
     .action(async (suites: readonly string[], flags: BenchFlags) => {
       try {
-        const { suiteNames, schema, bench } = await load();
+        const { suiteNames, schema, bench } = await load(packageFolder);
         if (flags.list === true) return print(suiteNames.join("\n"));
         if (flags.schema === true) return print(JSON.stringify(schema, null, 2));
         const { full = false, json = false, rounds, output, html, compare, from } = flags;

@@ -9,13 +9,16 @@ import { transfer, TransferError } from "../../node.ts";
 import { formatDestination, jsonOption, parseBytes, parsePort, quietOption } from "../arguments.ts";
 import { reset, wasReset } from "../connection.ts";
 import { type JobContext, type JobOptions, runJob } from "../job.ts";
-import { writeTarget } from "../target.ts";
+import { UsageError } from "../exit.ts";
+import { writeInGoes } from "../partial-file.ts";
+import { targetKind, writeTarget } from "../target.ts";
 import { tell } from "../screen.ts";
 
 interface ReceiveOptions extends JobOptions {
   readonly host?: string;
   readonly expect?: number;
   readonly durable?: boolean;
+  readonly resume?: boolean;
 }
 
 export const receiveCommand = (): Command =>
@@ -25,6 +28,10 @@ export const receiveCommand = (): Command =>
     .argument("<file>", 'what to write; "-" is standard output')
     .option("--host <address>", "listen on this address alone (default: all)")
     .option("--expect <bytes>", "fail unless exactly this much arrives", parseBytes)
+    .option(
+      "--resume",
+      "keep what came when the connection breaks off, beside the file, and go on from there next time",
+    )
     .option("--durable", "fsync the file and its folder before the sender is told")
     .addOption(quietOption())
     .addOption(jsonOption())
@@ -33,12 +40,53 @@ export const receiveCommand = (): Command =>
     );
 
 async function receive(port: number, file: string, options: ReceiveOptions, context: JobContext): Promise<Report> {
-  const socket = await accept(port, options, context.signal);
-  try {
+  if (options.resume === true) return receiveInGoes(port, file, options, context);
+  return receiving(port, options, context, (socket) => {
     context.expect(options.expect);
-    const report = await writeTarget(file, { overwrite: true, durable: options.durable === true }, (target) =>
+    return writeTarget(file, { overwrite: true, durable: options.durable === true }, (target) =>
       take(socket, target, options.expect, context),
     );
+  });
+}
+
+/** The sender has to be told where to go on; the file that came so far is therefore looked at before anybody connects. */
+async function receiveInGoes(
+  port: number,
+  file: string,
+  options: ReceiveOptions,
+  context: JobContext,
+): Promise<Report> {
+  if (file === "-" || (await targetKind(file)) !== "file")
+    throw new UsageError("--resume needs a regular file to write");
+  return writeInGoes(file, options.durable === true, async ({ path, offset }) => {
+    const left = options.expect === undefined ? undefined : options.expect - offset;
+    if (left !== undefined && left < 0)
+      throw new TransferError(`Cannot receive: ${path} has ${offset} bytes already`, { code: "ERR_OUT_OF_RANGE" });
+    if (offset > 0) tell(`Going on at byte ${offset}: sluice send --offset ${offset}`);
+    try {
+      const report = await receiving(port, options, context, (socket) => {
+        context.expect(left);
+        return take(socket, path, left, context, offset);
+      });
+      return { ...report, resumedAt: offset } as Report;
+    } catch (error) {
+      const come = offset + (error instanceof TransferError ? error.bytesTransferred : 0);
+      if (come > 0) tell(`${come} bytes are in ${path}: go on with --resume and sluice send --offset ${come}`);
+      throw error;
+    }
+  });
+}
+
+/** Takes one connection, and lets the sender know how it went: by a clean end or a reset. */
+async function receiving(
+  port: number,
+  options: ReceiveOptions,
+  { signal }: JobContext,
+  work: (socket: Socket) => Promise<Report>,
+): Promise<Report> {
+  const socket = await accept(port, options, signal);
+  try {
+    const report = await work(socket);
     socket.destroy();
     return report;
   } catch (error) {
@@ -73,8 +121,9 @@ async function take(
   target: Target,
   expected: number | undefined,
   { signal, onProgress }: JobContext,
+  targetOffset?: number,
 ): Promise<Report> {
-  const report = await transfer(socket, target, { signal, onProgress });
+  const report = await transfer(socket, target, { signal, onProgress, targetOffset });
   if (wasReset(socket))
     throw new TransferError(`Cannot receive: ${errnoText("ECONNRESET")} (ECONNRESET)`, {
       code: "ECONNRESET",

@@ -6,9 +6,8 @@
  * can't be replaced in one call: the complete copy then has a name of its own between link and rename.
  */
 import { type BigIntStats, constants } from "node:fs";
-import { type FileHandle, lstat, open, readlink } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { type FileHandle, open } from "node:fs/promises";
+import { dirname } from "node:path";
 import { timesRecord } from "../../../core/abi.ts";
 import { type Endpoint, isSameFile } from "../../../core/endpoint.ts";
 import { errnoName } from "../../../core/errno.ts";
@@ -20,8 +19,9 @@ import type { CopyOptions } from "../api.ts";
 import { RecordMemory } from "../engine.ts";
 import { inspectFd } from "../inspect.ts";
 import type { Machine } from "../machine.ts";
-import { fsCall, callFailed, codeOf, explained } from "../system-error.ts";
+import { fsCall, callFailed } from "../system-error.ts";
 import { transfer } from "../transfer.ts";
+import { destination, existing, pathOf, syncFolder } from "./destination.ts";
 import { extentsOf, isSparse } from "./sparse.ts";
 import { Temporary } from "./temporary.ts";
 
@@ -60,50 +60,6 @@ function checkCopyOptions(options: CopyOptions): void {
     if (value !== undefined && typeof value !== "boolean")
       throw argumentError("ERR_INVALID_ARG_TYPE", `${name} must be a boolean, got ${typeof value}`);
   }
-}
-
-function pathOf(value: unknown, name: string): string {
-  if (typeof value === "string") return value;
-  if (value instanceof URL) return fileURLToPath(value);
-  throw argumentError("ERR_INVALID_ARG_TYPE", `${name} must be a path or file URL, got ${typeof value}`);
-}
-
-/** As many links as the kernel follows (path_resolution(7)). */
-const mostLinks = 40;
-
-/**
- * The file that a path leads to, through symbolic links: it is replaced, not the link to it. Only the last
- * part is looked at, for the folders before it are the kernel's to resolve.
- */
-async function destination(path: string): Promise<string> {
-  let at = path;
-  for (let links = 0; links <= mostLinks; links++) {
-    const next = await readlink(at).catch((error: unknown) => {
-      // EINVAL: it is no link. ENOENT: it is not there yet.
-      if (codeOf(error) === "EINVAL" || codeOf(error) === "ENOENT") return undefined;
-      throw explained(error, `open ${path}`, "open");
-    });
-    if (next === undefined && at.endsWith("/")) throw callFailed(`open ${path}`, "open", "EISDIR");
-    if (next === undefined) return at;
-    at = resolve(dirname(at), next);
-  }
-  throw callFailed(`open ${path}`, "open", "ELOOP");
-}
-
-/** The existing target, which must be a regular file, or undefined. */
-async function existing(path: string, overwrite: boolean): Promise<{ mode: number } | undefined> {
-  const stats = await lstat(path).catch((error: unknown) => {
-    if (codeOf(error) === "ENOENT") return undefined;
-    throw explained(error, `open ${path}`, "lstat");
-  });
-  if (stats === undefined) return undefined;
-  if (stats.isDirectory()) throw callFailed(`copy to ${path}`, "open", "EISDIR");
-  if (!overwrite) throw callFailed(`copy to ${path}`, "link", "EEXIST");
-  if (!stats.isFile() && !stats.isSymbolicLink())
-    throw new TransferError(`Cannot copy to ${path}: it is not a regular file and can't be replaced; use transfer()`, {
-      code: "ERR_SLUICE_UNSUPPORTED",
-    });
-  return stats;
 }
 
 function merge(reports: readonly Report[], bytes: number, cache: CacheMode): Report {
@@ -154,15 +110,6 @@ async function fill(
   await fsCall("copy", "ftruncate", to.truncate(size));
   onProgress?.(size);
   return merge(reports, size, cache);
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await fsCall(`sync ${path}`, "open", open(path, constants.O_RDONLY | constants.O_DIRECTORY));
-  try {
-    await fsCall(`sync ${path}`, "fsync", folder.sync());
-  } finally {
-    await folder.close();
-  }
 }
 
 /** Copies a file; see the entry of each runtime for the contract. */

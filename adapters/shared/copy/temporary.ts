@@ -1,5 +1,4 @@
 /** The file that a copy is made in, until it is complete. */
-import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, link, open, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
@@ -29,7 +28,7 @@ export class Temporary {
   }
 
   static #siblingOf(target: string): string {
-    return join(dirname(target), `.${basename(target)}.${randomBytes(6).toString("hex")}.sluice`);
+    return join(dirname(target), `.${basename(target)}.${crypto.randomUUID()}.sluice`);
   }
 
   static async create(machine: Machine, target: string, mode: number): Promise<Temporary> {

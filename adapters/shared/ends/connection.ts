@@ -9,6 +9,8 @@ import type { TargetEnd } from "./target.ts";
 /** What a runtime tells of such an object. */
 export interface Connection {
   readonly name: string;
+  /** Why the kernel must not put notices into its error queue, or undefined. */
+  readonly withoutNotices?: string;
   /** The descriptor, or why there is none. Asked anew each time: a number outlives its connection. */
   fd(): number | string;
   isClosed(): boolean;
@@ -18,6 +20,10 @@ export interface Connection {
   read(max: number): Promise<Uint8Array | undefined>;
   /** Bytes taken, of at least one. */
   write(bytes: Uint8Array): Promise<number>;
+  /** Tells the peer that no more will be written (SHUT_WR), and goes on reading. */
+  shutdown(): Promise<void>;
+  /** Closes it, for both directions. */
+  close(): void;
   /** Stops the runtime from reading; the answer lets it read again. */
   stopReading?(): () => void;
 }
@@ -37,7 +43,8 @@ function inspectConnection(connection: Connection, native: Native | string): End
       fd: false,
       ...(withoutFd !== undefined && { withoutFd }),
     });
-  return inspectFd(native, fd, connection.name);
+  const { withoutNotices } = connection;
+  return { ...inspectFd(native, fd, connection.name), ...(withoutNotices !== undefined && { withoutNotices }) };
 }
 
 class ConnectionEnd {

@@ -1,14 +1,18 @@
 /** Descriptors and paths as targets. */
-import { write } from "node:fs";
+import { fstatSync, fsync, write } from "node:fs";
+import { dirname } from "node:path";
 import { promisify } from "node:util";
 import type { Native } from "../../../core/abi.ts";
 import type { Endpoint } from "../../../core/endpoint.ts";
 import type { AbortSignalLike } from "../../../core/request.ts";
 import { inspectFd } from "../inspect.ts";
+import { syncFolder } from "../copy/destination.ts";
 import { closeFd, type Duplicate, duplicate, empty, type OpenedPath, openTarget, removeFile } from "../open.ts";
+import { fsCall } from "../system-error.ts";
 import type { TargetEnd } from "./target.ts";
 
 const writeAsync = promisify(write);
+const fsyncAsync = promisify(fsync);
 
 /**
  * PIPE_BUF: what a full pipe takes as a whole or not at all (pipe(7)). Deno writes the rest of a short write
@@ -19,6 +23,7 @@ const pipeBuf = 4096;
 export class FdTarget implements TargetEnd {
   readonly #from: number | string | URL;
   readonly #signal: AbortSignalLike | undefined;
+  readonly #durable: boolean;
   #opening: Promise<void> | undefined;
   #opened: OpenedPath | undefined;
   #duplicate: Duplicate | undefined;
@@ -26,9 +31,10 @@ export class FdTarget implements TargetEnd {
   readonly idleTimeoutMs = 0;
   readonly buffers = false;
 
-  constructor(from: number | string | URL, signal: AbortSignalLike | undefined) {
+  constructor(from: number | string | URL, signal: AbortSignalLike | undefined, durable = false) {
     this.#from = from;
     this.#signal = signal;
+    this.#durable = durable;
   }
 
   get fd(): number {
@@ -82,6 +88,14 @@ export class FdTarget implements TargetEnd {
 
   touch(): void {
     // No time-outs here.
+  }
+
+  async commit(): Promise<void> {
+    const opened = this.#opened;
+    // A FIFO or a device has nothing that fsync(2) could keep.
+    if (!this.#durable || opened === undefined || !fstatSync(opened.fd).isFile()) return;
+    await fsCall(`write ${opened.name}`, "fsync", fsyncAsync(opened.fd));
+    if (opened.created) await syncFolder(dirname(opened.name));
   }
 
   async end(_broken: boolean, untouched: boolean): Promise<void> {

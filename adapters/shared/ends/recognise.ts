@@ -7,7 +7,9 @@ import type { HasFd, Source, Target } from "../api.ts";
 import type { Runtime } from "../runtime.ts";
 import { FdSource } from "./fd-source.ts";
 import { FdTarget } from "./fd-target.ts";
+import { SharedRing } from "../ring/shared-ring.ts";
 import { MemorySource } from "./memory-source.ts";
+import { RingSource, RingTarget } from "./ring-end.ts";
 import { SocketSource } from "./socket-source.ts";
 import { SocketTarget } from "./socket-target.ts";
 import type { SourceEnd } from "./source.ts";
@@ -27,15 +29,16 @@ function isHasFd(value: object): value is HasFd {
 export function sourceOf(value: Source, runtime: Runtime): SourceEnd {
   if (typeof value === "string" || typeof value === "number") return new FdSource(checkFd(value));
   if (value instanceof URL) return new FdSource(value);
-  if (value instanceof Uint8Array) return new MemorySource(value);
+  if (value instanceof Uint8Array) return new MemorySource(value, runtime);
   if (value instanceof Socket) return new SocketSource(value, runtime);
+  if (value instanceof SharedRing) return new RingSource(value);
   const own = typeof value === "object" && value !== null ? runtime.source?.(value) : undefined;
   if (own !== undefined) return own;
   if (value instanceof Readable) return new StreamSource(value);
   if (typeof value === "object" && value !== null && isHasFd(value)) return new FdSource(checkFd(value.fd));
   throw argumentError(
     "ERR_INVALID_ARG_TYPE",
-    `source must be a path, URL, file descriptor, FileHandle, socket, Readable or Uint8Array, got ${shown(value)}`,
+    `source must be a path, URL, file descriptor, FileHandle, socket, Readable, SharedRing or Uint8Array, got ${shown(value)}`,
   );
 }
 
@@ -61,6 +64,7 @@ export function targetOf(value: Target, runtime: Runtime, signal: AbortSignalLik
   if (typeof value === "string" || typeof value === "number") return new FdTarget(checkFd(value), signal);
   if (value instanceof URL) return new FdTarget(value, signal);
   if (value instanceof Socket) return new SocketTarget(value, runtime);
+  if (value instanceof SharedRing) return new RingTarget(value);
   const own = typeof value === "object" && value !== null ? runtime.target?.(value) : undefined;
   if (own !== undefined) return own;
   if (typeof value === "object" && value !== null) {
@@ -70,6 +74,6 @@ export function targetOf(value: Target, runtime: Runtime, signal: AbortSignalLik
   }
   throw argumentError(
     "ERR_INVALID_ARG_TYPE",
-    `target must be a path, URL, file descriptor, FileHandle, socket or Writable, got ${shown(value)}`,
+    `target must be a path, URL, file descriptor, FileHandle, socket, SharedRing or Writable, got ${shown(value)}`,
   );
 }

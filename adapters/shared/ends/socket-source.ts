@@ -5,6 +5,7 @@ import type { Endpoint } from "../../../core/endpoint.ts";
 import { TransferError } from "../../../core/error.ts";
 import { inspectFd } from "../inspect.ts";
 import type { Runtime } from "../runtime.ts";
+import { stayStill } from "../socket-handle.ts";
 import { callFailed } from "../system-error.ts";
 import { connected } from "./connecting.ts";
 import { HeldSocket } from "./held-socket.ts";
@@ -18,7 +19,7 @@ export class SocketSource extends StreamSource {
   readonly #socket: Socket;
   readonly #runtime: Runtime;
   readonly #held: HeldSocket;
-  /** Undo of the first stop; undefined while the runtime reads. */
+  /** Undo of the stop; undefined while the runtime reads. */
   #readAgain: (() => void) | undefined;
   #wasFlowing = false;
   #onClose: (() => void) | undefined;
@@ -61,7 +62,8 @@ export class SocketSource extends StreamSource {
       if (this.#wasFlowing) this.#socket.pause();
     }
     const readAgain = this.#runtime.stopReading(this.#socket);
-    this.#readAgain ??= readAgain;
+    // With its buffer full the stream did not read; taking from the buffer made it, and that is what is to be undone.
+    if (this.#readAgain === undefined || this.#readAgain === stayStill) this.#readAgain = readAgain;
   }
 
   override async read(max: number): Promise<Uint8Array | undefined> {
@@ -69,6 +71,10 @@ export class SocketSource extends StreamSource {
     // Taking from the buffer makes the stream ask the runtime for more.
     if (this.#readAgain !== undefined) this.stop();
     return chunk;
+  }
+
+  hearEnd(): Promise<void> {
+    return new Promise((resolve) => setImmediate(resolve));
   }
 
   override watch(closed: (error?: unknown) => void): void {

@@ -23,11 +23,13 @@ export function inspectSocket(native: Native, socket: Socket, fd: number): Endpo
 export class SocketTarget extends StreamTarget {
   readonly #socket: Socket;
   readonly #held: HeldSocket;
+  readonly #runtime: Runtime;
 
   constructor(socket: Socket, runtime: Runtime) {
     super(socket);
     this.#socket = socket;
     this.#held = new HeldSocket(socket, runtime);
+    this.#runtime = runtime;
   }
 
   override get fd(): number | undefined {
@@ -46,7 +48,10 @@ export class SocketTarget extends StreamTarget {
     if (this.#socket.destroyed) throw targetClosed("it is closed", codeOf(this.#socket.errored) ?? "ERR_SLUICE_CLOSED");
     if (typeof native === "string") return this.#withoutFd(native);
     const fd = this.#held.hold();
-    return typeof fd === "string" ? this.#withoutFd(fd) : inspectSocket(native, this.#socket, fd);
+    if (typeof fd === "string") return this.#withoutFd(fd);
+    const { withoutNotices } = this.#runtime;
+    const found = inspectSocket(native, this.#socket, fd);
+    return withoutNotices === undefined ? found : { ...found, withoutNotices };
   }
 
   #withoutFd(reason: string): Endpoint {

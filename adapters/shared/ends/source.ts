@@ -5,6 +5,8 @@ import type { Endpoint } from "../../../core/endpoint.ts";
 export interface SourceEnd {
   /** The descriptor for the engine, once opened; undefined where there is none. */
   readonly fd: number | undefined;
+  /** The bytes, where it is memory. */
+  readonly bytes?: Uint8Array;
   /**
    * Gives back a descriptor that was a duplicate, once the engine has its own: a Worker that is terminated runs no
    * `end`, and would leave the connection open for ever.
@@ -27,6 +29,13 @@ export interface SourceEnd {
   read(max: number, offset: number | undefined): Promise<Uint8Array | undefined>;
   /** Calls back when the runtime's object is closed by somebody else. */
   watch(closed: (error?: unknown) => void): void;
+  /**
+   * Waits until the runtime has told of a reset that it took from the kernel: that is told once (SO_ERROR, socket(7)), and
+   * whoever reads after that finds the end of the stream.
+   */
+  hearEnd?(): Promise<void>;
+  /** Throws where what was sent may not have been the source's. */
+  verify?(): void;
   /** Gives it back to the runtime or closes what `open` opened. `broken`: its connection has failed. */
   end(broken: boolean): Promise<void> | undefined;
 }

@@ -31,6 +31,8 @@ export interface TargetEnd {
   touch(): void;
   /** Milliseconds after which the runtime would call the target idle; 0: never. */
   readonly idleTimeoutMs: number;
+  /** Makes what was written final, when all of it was. Its failure is the transfer's. */
+  commit?(): Promise<void> | undefined;
   /** Gives it back or closes it. `broken`: its connection has failed. `untouched`: nothing was written. */
   end(broken: boolean, untouched: boolean): Promise<void> | undefined;
 }

@@ -1,5 +1,4 @@
 /** Byte ranges (RFC 9110, 14). */
-import { randomUUID } from "node:crypto";
 import parseRange from "range-parser";
 
 /** A part of a file, in bytes. */
@@ -40,7 +39,7 @@ export interface Multipart {
 
 /** The parts with a head each, as multipart/byteranges (14.6). */
 export function multipart(parts: readonly Part[], size: number, type: string): Multipart {
-  const boundary = randomUUID();
+  const boundary = crypto.randomUUID();
   const encoder = new TextEncoder();
   const pieces: Piece[] = parts.flatMap((part) => [
     encoder.encode(`\r\n--${boundary}\r\nContent-Type: ${type}\r\nContent-Range: ${contentRange(part, size)}\r\n\r\n`),

@@ -66,6 +66,15 @@ export class KernelMemory implements Memory {
     return new Uint8Array(buffer);
   }
 
+  /** Takes the memory away from a view, and from whatever else was made of the same buffer. */
+  revoke({ buffer }: Uint8Array): void {
+    // Moved to somebody else (postMessage): who may look at it for ever.
+    if (buffer.byteLength === 0) forgotten.unregister(this);
+    detach(buffer as ArrayBuffer);
+    if (this.#whole?.deref() === buffer) this.#whole = undefined;
+    for (const each of this.#buffers) if (each.deref() === buffer) this.#buffers.delete(each);
+  }
+
   /** Windows come and go: references to those that went are dropped whenever their number has doubled. */
   #remember(reference: WeakRef<ArrayBuffer>): void {
     this.#buffers.add(reference);

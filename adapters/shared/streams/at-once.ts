@@ -70,6 +70,7 @@ function attempt(engine: Engine, feed: Feed, sink: Sink, tally: Tally, length: n
     targetOffset: undefined,
     inline: true,
     cache: "normal",
+    givesWay: false,
   } as const;
   const attempted = fd === undefined ? undefined : engine.attempt(feed.fd, fd, job, head);
   const { bytes } = attempted?.outcome ?? { bytes: 0 };

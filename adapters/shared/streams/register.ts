@@ -3,15 +3,33 @@
  * node:fs are reached, and nothing else of the process changes.
  */
 import { ReadStream } from "node:fs";
+import { Socket } from "node:net";
 import { Readable } from "node:stream";
 import type { Runtime } from "../runtime.ts";
-import { fileRead, notePipe } from "./hook.ts";
-import { fileMethods, isSwitchedOff, surroundingsOf } from "./streams.ts";
+import { fileRead, notePipe, socketRead } from "./hook.ts";
+import { pipesOf } from "./internals.ts";
+import { fileMethods, isSwitchedOff, readSocket, surroundingsOf } from "./streams.ts";
 
 type PipeOptions = Parameters<Readable["pipe"]>[1];
 
+/**
+ * Two sockets that are piped to each other are a proxy's: from their first read of bulk on, each direction is spliced.
+ * What else an app pipes its sockets to is left alone, so that a socket that nobody proxies pays for nothing.
+ */
+function registerSockets(runtime: Runtime): void {
+  const { prototype } = Socket;
+  const { pipe: original } = prototype;
+  const read = socketRead(readSocket, surroundingsOf(runtime));
+  prototype.pipe = function pipe<T extends NodeJS.WritableStream>(this: Socket, target: T, options?: PipeOptions): T {
+    if (target instanceof Socket && pipesOf(target).includes(this))
+      for (const socket of [this, target]) if (socket._read === readSocket) socket._read = read;
+    return original.call(this, target, options) as T;
+  };
+}
+
 export function register(runtime: Runtime): void {
   if (isSwitchedOff(runtime)) return;
+  registerSockets(runtime);
   const { prototype } = ReadStream;
   prototype._read = fileRead(fileMethods, surroundingsOf(runtime));
   prototype.pipe = function pipe<T extends NodeJS.WritableStream>(

@@ -28,7 +28,7 @@ export function surroundingsOf(runtime: Runtime): Surroundings {
 /** Node's own, as they were when this was loaded. */
 const { _read, _destroy } = ReadStream.prototype;
 export const fileMethods: FileMethods = { _read, _destroy };
-const readSocket: Socket["_read"] = Socket.prototype._read;
+export const readSocket: Socket["_read"] = Socket.prototype._read;
 
 export function createStreams(runtime: Runtime): Streams {
   const surroundings = surroundingsOf(runtime);

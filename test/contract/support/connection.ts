@@ -12,8 +12,8 @@ export interface Connection extends Disposable {
 }
 
 /** Where a connection goes: a loopback TCP port by default, a Unix socket when a path is given. */
-export async function connect(path?: string): Promise<Connection> {
-  await using host = await listen(path);
+export async function connect(path?: string, address?: string): Promise<Connection> {
+  await using host = await listen(path, address);
   return await host.connect();
 }
 
@@ -24,9 +24,9 @@ export interface Host extends AsyncDisposable {
 }
 
 /** A server whose sockets, like their peers, keep their other half open when one is ended. */
-export async function listen(path?: string): Promise<Host> {
+export async function listen(path?: string, host = "127.0.0.1"): Promise<Host> {
   const server = net.createServer({ allowHalfOpen: true });
-  server.listen(path === undefined ? { port: 0, host: "127.0.0.1" } : { path });
+  server.listen(path === undefined ? { port: 0, host } : { path });
   await once(server, "listening");
   return {
     server,
@@ -36,7 +36,7 @@ export async function listen(path?: string): Promise<Host> {
       const peer = new net.Socket({ allowHalfOpen: true });
       peer.pause();
       const accepted = once(server, "connection");
-      peer.connect(typeof address === "string" ? { path: address } : { port: address.port, host: "127.0.0.1" });
+      peer.connect(typeof address === "string" ? { path: address } : { port: address.port, host });
       const [[socket]] = (await Promise.all([accepted, once(peer, "connect")])) as unknown as [[net.Socket], unknown];
       return {
         socket,
@@ -60,7 +60,10 @@ export async function readExactly(stream: Readable, length: number): Promise<Buf
     const chunk = stream.read() as Buffer | null;
     if (chunk === null) {
       if (stream.readableEnded || stream.destroyed) throw new Error(`The stream ended ${missing} bytes early`);
-      await Promise.race([once(stream, "readable"), once(stream, "end")]);
+      const heard = new AbortController();
+      const { signal } = heard;
+      await Promise.race([once(stream, "readable", { signal }), once(stream, "end", { signal })]);
+      heard.abort();
       continue;
     }
     if (chunk.length > missing) stream.unshift(chunk.subarray(missing));

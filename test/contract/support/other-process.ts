@@ -1,6 +1,8 @@
 /** Another process that does something to a file: a real one, which the kernel holds up where it has to. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync, statSync } from "node:fs";
+import { waitFor } from "../../support/wait.ts";
 
 /** What it does, in shell; `$1` is the file. Not truncate(1), which opens with O_NONBLOCK and gives up at a lease. */
 export const deeds = {
@@ -34,4 +36,10 @@ export function other(deed: Deed, path: string): Other {
       return state.hasEnded;
     },
   };
+}
+
+/** Waits until somebody is held up by a lease on the file: /proc/locks names it by its inode. */
+export function heldUp(path: string): Promise<void> {
+  const broken = new RegExp(`LEASE +BREAK.*:${statSync(path).ino} `);
+  return waitFor(`somebody to break the lease on ${path}`, () => broken.test(readFileSync("/proc/locks", "utf8")));
 }

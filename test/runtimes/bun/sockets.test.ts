@@ -2,10 +2,11 @@
 import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { transfer } from "sluice";
+import { proxy, transfer } from "sluice";
 import { connect } from "../../contract/support/connection.ts";
 import { assertBytes, data, dataFile, KiB, MiB } from "../../contract/support/files.ts";
 import { failure } from "../../contract/support/outcome.ts";
+import { digestFrom } from "../../contract/support/pair.ts";
 import { assert, test } from "../../support/contract.ts";
 import { collect, digest, sha256 } from "../../support/data.ts";
 import { takeFdCensus } from "../../support/fds.ts";
@@ -86,21 +87,25 @@ test("transfer() with a closed Bun socket is ERR_SLUICE_CLOSED, and a stranger g
   for (const fd of fds) fs.closeSync(fd);
 });
 
-test("transfer() ends when its Bun socket is terminated under way, and leaves nothing open", {}, async () => {
-  const { path } = dataFile(tempFolder(), 32 * MiB);
-  const stall = async () => {
-    using link = await accepted();
-    const failed = failure(() => transfer(path, link.socket));
-    setTimeout(() => link.socket.terminate(), 50);
-    const { code, bytesTransferred } = await failed;
-    assert.match(code, /^(ERR_SLUICE_CLOSED|EPIPE|ECONNRESET)$/);
-    assert.ok(bytesTransferred > 0 && bytesTransferred < 32 * MiB);
-  };
-  await stall();
-  const census = takeFdCensus();
-  for (let i = 0; i < 5; i++) await stall();
-  await census.assertUnchanged();
-});
+test(
+  "transfer() ends when its Bun socket is terminated under way, and leaves nothing open",
+  { alone: true },
+  async () => {
+    const { path } = dataFile(tempFolder(), 32 * MiB);
+    const stall = async () => {
+      using link = await accepted();
+      const failed = failure(() => transfer(path, link.socket));
+      setTimeout(() => link.socket.terminate(), 50);
+      const { code, bytesTransferred } = await failed;
+      assert.match(code, /^(ERR_SLUICE_CLOSED|EPIPE|ECONNRESET)$/);
+      assert.ok(bytesTransferred > 0 && bytesTransferred < 32 * MiB);
+    };
+    await stall();
+    const census = takeFdCensus();
+    for (let i = 0; i < 5; i++) await stall();
+    await census.assertUnchanged();
+  },
+);
 
 test("transfer() ends when the peer of a Bun socket goes away, and the process lives", {}, async () => {
   const { path } = dataFile(tempFolder(), 32 * MiB);
@@ -153,4 +158,24 @@ test("transfer() from an encrypted Bun socket is refused: only its data callback
   link.peer.write("secret");
   assert.is((await failure(() => transfer(link.socket, into))).code, "ERR_SLUICE_UNSUPPORTED");
   assert.not.ok(fs.existsSync(into));
+});
+
+test("proxy() of Bun's own sockets, of one and of one of node:net", { needs: ["engine"] }, async () => {
+  const [up, down] = [data(3 * MiB + 1, 1), data(5 * MiB + 3, 2)];
+  for (const [kind, open] of Object.entries(kinds)) {
+    using left = await open();
+    using right = kind === "Bun.listen" ? await connect() : await accepted();
+    const reporting = proxy(left.socket, right.socket);
+    const received = [digestFrom(right.peer), digestFrom(left.peer)] as const;
+    left.peer.end(up);
+    assert.equal(await received[0], { bytes: up.length, sha256: sha256(up) });
+    right.peer.end(down);
+    assert.equal(await received[1], { bytes: down.length, sha256: sha256(down) });
+    const { end, aToB, bToA } = await reporting;
+    assert.is(end, "ended");
+    assert.is(aToB.bytes, up.length);
+    assert.is(bToA.bytes, down.length);
+    assert.is(aToB.strategy, "splice", aToB.reason);
+    assert.is(left.seen.length, 0);
+  }
 });

@@ -1,7 +1,7 @@
 /** Conns of Deno.listen and Deno.connect as source and target. */
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { explain, transfer } from "sluice";
+import { explain, proxy, transfer } from "sluice";
 import { connect } from "../../contract/support/connection.ts";
 import { assertBytes, data, dataFile, KiB, MiB } from "../../contract/support/files.ts";
 import { failure } from "../../contract/support/outcome.ts";
@@ -132,3 +132,25 @@ test("transfer() sends what a paused socket of node:net holds already first", {}
   assert.is(bytes, content.length);
   assert.equal(await received, { bytes, sha256: sha256(content) });
 });
+
+for (const [kind, { native, open }] of Object.entries(kinds))
+  test(
+    `proxy() from ${kind} to an accepted one is ${native ? "splice" : "portable"}`,
+    { needs: ["engine"] },
+    async () => {
+      const [up, down] = [data(3 * MiB + 1, 1), data(2 * MiB + 3, 2)];
+      using left = await open();
+      using right = await accepted();
+      const reporting = proxy(left.conn, right.conn);
+      const received = [digest(right.peer.readable), digest(left.peer.readable)] as const;
+      await writeAll(left.peer, up);
+      await writeAll(right.peer, down);
+      assert.equal(await received[0], { bytes: up.length, sha256: sha256(up) });
+      assert.equal(await received[1], { bytes: down.length, sha256: sha256(down) });
+      const { end, aToB, bToA } = await reporting;
+      assert.is(end, "ended");
+      assert.is(aToB.bytes, up.length);
+      assert.is(bToA.bytes, down.length);
+      assert.is(aToB.strategy, native ? "splice" : "portable", aToB.reason);
+    },
+  );

@@ -1,0 +1,52 @@
+// Puts the modules of each entry of package.json together: a module of its own costs Node almost a millisecond of
+// every start, and `import "sluice"` has seventy (docs/performance.md). Chunks that entries share keep one state for all.
+import { readFileSync, rmSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { rolldown } from "rolldown";
+
+const root = new URL("../", import.meta.url);
+const { bin, exports } = JSON.parse(readFileSync(new URL("package.json", root), "utf8"));
+const folder = "dist/lib/";
+
+const targets = [...Object.values(bin), ...Object.values(exports).flatMap((target) => Object.values(target))];
+const prefix = `./${folder}`;
+const entries = [...new Set(targets)]
+  .filter((target) => typeof target === "string" && target.startsWith(prefix))
+  .map((target) => target.slice(prefix.length));
+
+rmSync(new URL(folder, root), { recursive: true, force: true });
+
+/**
+ * Modules that are loaded together anyway. A group takes along what its modules import, so that these are the ones that
+ * import nothing else.
+ */
+const groups = [
+  { name: "sluice", test: /\/(core|adapters\/shared)\/(?!fetch|streams|wasi)/ },
+  { name: "streams", test: /\/adapters\/shared\/streams\// },
+];
+
+/** Started by their paths, from beside the command line. */
+const programs = { "cli/child.js": "cli/ipc/child.js" };
+
+async function write(names, output) {
+  const input = names.map((name) => [name.replace(/\.js$/, ""), `dist/adapters/${programs[name] ?? name}`]);
+  const bundle = await rolldown({
+    cwd: fileURLToPath(root),
+    input: Object.fromEntries(input),
+    // What comes by name stays a dependency.
+    external: (id) => !/^[./]/.test(id) && !id.startsWith("dist/"),
+    platform: "neutral",
+  });
+  await bundle.write({ dir: fileURLToPath(new URL(folder, root)), format: "esm", ...output });
+  await bundle.close();
+}
+
+const portable = (name) => name === "portable.js";
+// As deep as adapters/shared, from where the way to the native library is the same.
+const chunkFileNames = "shared/[name]-[hash].js";
+await write([...entries.filter((name) => !portable(name)), ...Object.keys(programs)], {
+  chunkFileNames,
+  codeSplitting: { groups },
+});
+// By itself: what it shares with the others would bring it their node: modules.
+await write(entries.filter(portable), {});

@@ -1,0 +1,273 @@
+/** sluice:transfer/native, as a host gives it to one instance. */
+import { closeSync, fsyncSync } from "node:fs";
+import { basename } from "node:path/posix";
+import type * as Native from "../../../wasm/types/host/interfaces/sluice-transfer-native.ts";
+import { openFlags } from "../../../core/abi.ts";
+import {
+  capabilitiesRecord,
+  checkedPath,
+  explanationRecord,
+  hostDialect,
+  optionsOf,
+  reportRecord,
+} from "../../../core/component.ts";
+import { type Endpoint, endpoint, isSameFile } from "../../../core/endpoint.ts";
+import { TransferError } from "../../../core/error.ts";
+import { explainPlan } from "../../../core/explain.ts";
+import type { Report } from "../../../core/report.ts";
+import { checkOptions } from "../../../core/request.ts";
+import { select } from "../../../core/select.ts";
+import { inspectFd } from "../inspect.ts";
+import { callFailed, codeOf, explained } from "../system-error.ts";
+import { Budget, checkLimits } from "./budget.ts";
+import type { EngineMachine } from "./engine-machine.ts";
+import { type Lent, lendRoots } from "./filesystem.ts";
+import type { Folder } from "./folder.ts";
+import { answering, handleClass, move, type OpenHandle, planBetween, runPlan } from "./native-handle.ts";
+import type { OpenAt } from "./open-at.ts";
+import type { Limits, Roots } from "./options.ts";
+
+/** A path of the guest's: its root, and the rest. */
+interface Place {
+  readonly name: string;
+  readonly root: Lent;
+  readonly path: string;
+}
+
+const modes = {
+  read: openFlags.read,
+  write: openFlags.read | openFlags.write | openFlags.create,
+} as const satisfies Record<Native.OpenMode, number>;
+
+/** Names of temporaries that may be taken before the next is given up. */
+const mostTries = 100;
+
+export interface NativeHost {
+  readonly interface: unknown;
+  readonly openHandles: number;
+  close(): void;
+}
+
+/** Makes the interface for one instance. @throws the system's error for a root that can't be opened */
+export function createNativeHost(machine: EngineMachine, openAt: OpenAt, roots: Roots, limits: Limits): NativeHost {
+  const budget = new Budget(checkLimits(limits));
+  const lent = lendRoots(openAt, roots);
+  const Handle = handleClass(machine, budget);
+  let isClosed = false;
+
+  function place(argument: string, name: string): Place {
+    if (isClosed) throw new TransferError("Cannot open: the instance is closed", { code: "ERR_SLUICE_CLOSED" });
+    const path = checkedPath(argument, name);
+    let best: Place | undefined;
+    for (const root of lent) {
+      const base = root.name === "/" ? "/" : `${root.name}/`;
+      if (!path.startsWith(base) && path !== root.name) continue;
+      if (best !== undefined && best.root.name.length >= root.name.length) continue;
+      best = { name, root, path: path.slice(base.length).replace(/^\/+/, "") || "." };
+    }
+    if (best === undefined) throw callFailed(`open ${name}`, "openat2", "ENOENT");
+    return best;
+  }
+
+  function openPlace({ name, root, path }: Place, flags: number): number {
+    if (flags & openFlags.write && !root.write) throw callFailed(`open ${name}`, "openat2", "EROFS");
+    try {
+      return root.folder.open(path, flags);
+    } catch (error) {
+      throw explained(error, `open ${name}`, "openat2");
+    }
+  }
+
+  /** Nothing that a guest could be made to wait for, or that has effects of its own. */
+  function openFile(where: Place, flags: number): OpenHandle {
+    const fd = openPlace(where, flags);
+    try {
+      const { kind } = inspectFd(machine.native, fd, where.name);
+      if (kind === "directory") throw callFailed(`open ${where.name}`, "openat2", "EISDIR");
+      if (kind !== "file")
+        throw new TransferError(`Cannot open ${where.name}: it is not a regular file`, {
+          code: "ERR_SLUICE_UNSUPPORTED",
+        });
+      return { name: where.name, write: (flags & openFlags.write) !== 0, fd };
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+  }
+
+  function open(path: string, mode: Native.OpenMode) {
+    return answering("open", () => {
+      const where = place("path", path);
+      budget.checkHandles();
+      const file = openFile(where, modes[mode]);
+      budget.opened(file);
+      return new Handle(file);
+    });
+  }
+
+  function createTemporary(folder: Folder, last: string, name: string): { readonly fd: number; readonly path: string } {
+    const flags = openFlags.read | openFlags.write | openFlags.create | openFlags.exclusive;
+    for (let tries = 1; ; tries++) {
+      const path = `.${last.slice(0, 60)}.sluice-${crypto.randomUUID()}`;
+      try {
+        return { fd: folder.open(path, flags), path };
+      } catch (error) {
+        if (codeOf(error) !== "EEXIST" || tries === mostTries) throw explained(error, `copy to ${name}`, "openat2");
+      }
+    }
+  }
+
+  /** What a name is that is about to be taken; undefined where it is free. */
+  function existing({ root, path, name }: Place): OpenHandle | undefined {
+    try {
+      return openFile({ root, path, name }, openFlags.read);
+    } catch (error) {
+      // One that can't be read can still be replaced.
+      if (codeOf(error) === "ENOENT" || codeOf(error) === "EACCES") return undefined;
+      throw error;
+    }
+  }
+
+  function checkExisting(source: OpenHandle, target: Place, overwrite: boolean): void {
+    const old = existing(target);
+    if (old === undefined) return;
+    try {
+      if (!overwrite) throw callFailed(`copy to ${target.name}`, "linkat", "EEXIST");
+      if (isSameFile(inspectFd(machine.native, source.fd, source.name), inspectFd(machine.native, old.fd, old.name)))
+        throw new TransferError(`Cannot copy ${source.name}: ${target.name} is the same file`, {
+          code: "ERR_SLUICE_OVERLAP",
+        });
+    } finally {
+      closeSync(old.fd);
+    }
+  }
+
+  function publish(folder: Folder, temporary: string, last: string, overwrite: boolean): void {
+    if (overwrite) return folder.rename(temporary, folder, last);
+    // A link fails where the name is taken meanwhile; a rename would replace it.
+    folder.link(temporary, folder, last);
+    folder.unlink(temporary);
+  }
+
+  /** Opens a target, and says whether that has made it. */
+  function openTarget(where: Place): { readonly file: OpenHandle; readonly created: boolean } {
+    try {
+      return { file: openFile(where, modes.write | openFlags.exclusive), created: true };
+    } catch (error) {
+      if (codeOf(error) !== "EEXIST") throw error;
+      return { file: openFile(where, modes.write), created: false };
+    }
+  }
+
+  function transfer(from: string, to: string, options: Native.TransferOptions): Native.Report {
+    return answering("transfer", () => {
+      const [sourcePlace, targetPlace] = [place("source", from), place("target", to)];
+      budget.checkHandles();
+      const source = openFile(sourcePlace, openFlags.read);
+      try {
+        const { file, created } = openTarget(targetPlace);
+        let inVain = created;
+        try {
+          const onStart = () => (inVain = false);
+          return reportRecord(move(machine, budget, source, file, optionsOf(options), onStart), hostDialect);
+        } finally {
+          closeSync(file.fd);
+          if (inVain) targetPlace.root.folder.unlink(targetPlace.path);
+        }
+      } finally {
+        closeSync(source.fd);
+      }
+    });
+  }
+
+  /** A target as it is, or as it would be. */
+  function lookAt(where: Place): Endpoint {
+    try {
+      const file = openFile(where, openFlags.read | openFlags.write);
+      try {
+        return inspectFd(machine.native, file.fd, where.name);
+      } finally {
+        closeSync(file.fd);
+      }
+    } catch (error) {
+      if (codeOf(error) !== "ENOENT") throw error;
+      return endpoint({ kind: "file", name: where.name, size: 0 });
+    }
+  }
+
+  function explain(from: string, to: string, options: Native.TransferOptions): Native.Explanation {
+    return answering("explain", () => {
+      const [sourcePlace, target] = [place("source", from), lookAt(place("target", to))];
+      const { fd, name } = openFile(sourcePlace, openFlags.read);
+      try {
+        const { plan } = planBetween(machine, inspectFd(machine.native, fd, name), target, optionsOf(options));
+        return explanationRecord(explainPlan(plan), hostDialect);
+      } finally {
+        closeSync(fd);
+      }
+    });
+  }
+
+  /** The whole copy, beneath the folder that holds the target. A symbolic link there is replaced, not followed. */
+  function copy(source: OpenHandle, target: Place, { overwrite, durable }: Native.CopyOptions): Report {
+    const last = basename(target.path);
+    const folder = target.root.folder.folder(parentOf(target.path));
+    try {
+      const { fd, path } = createTemporary(folder, last, target.name);
+      let done = false;
+      try {
+        const ends = [
+          inspectFd(machine.native, source.fd, source.name),
+          inspectFd(machine.native, fd, target.name),
+        ] as const;
+        const plan = select(...ends, checkOptions({ targetOffset: 0, fallback: false }), machine.knowledge);
+        const report = runPlan(machine, budget, plan, source.fd, fd);
+        if (durable) fsyncSync(fd);
+        publish(folder, path, last, overwrite);
+        done = true;
+        if (durable) folder.syncNames(last);
+        return report;
+      } finally {
+        closeSync(fd);
+        if (!done) folder.unlink(path);
+      }
+    } finally {
+      folder.close();
+    }
+  }
+
+  function copyFile(from: string, to: string, options: Native.CopyOptions): Native.Report {
+    return answering(`copy to ${to}`, () => {
+      const [sourcePlace, target] = [place("source", from), place("target", to)];
+      if (!target.root.write) throw callFailed(`copy to ${to}`, "openat2", "EROFS");
+      if (/(^|\/)\.{0,2}$/.test(target.path)) throw callFailed(`copy to ${to}`, "openat2", "EISDIR");
+      budget.checkHandles();
+      const source = openFile(sourcePlace, openFlags.read);
+      try {
+        checkExisting(source, target, options.overwrite);
+        return reportRecord(copy(source, target, options), hostDialect);
+      } finally {
+        closeSync(source.fd);
+      }
+    });
+  }
+
+  function capabilities(): Native.CapabilityReport {
+    const { engine, strategies } = machine.report();
+    return capabilitiesRecord(engine, strategies);
+  }
+
+  return {
+    interface: { Handle, open, transfer, explain, copyFile, capabilities },
+    get openHandles() {
+      return budget.openHandles;
+    },
+    close() {
+      isClosed = true;
+      budget.closeAll();
+      for (const { folder } of lent) folder.close();
+    },
+  };
+}
+
+const parentOf = (path: string): string => path.slice(0, path.lastIndexOf("/") + 1) || ".";

@@ -1,0 +1,101 @@
+/** TCP proxies under measurement, each in a process of its own, before one upstream. */
+import { spawn } from "node:child_process";
+import { mkdir, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { answering, freePort, type HttpServer, serverOf, startNode, watch } from "../http/server.ts";
+import { helper, type Running, start, Unavailable } from "../support/helpers.ts";
+import { scratchFolder } from "../support/scratch.ts";
+
+export const haproxy = "HAProxy";
+/** splice-auto is a heuristic that hardly ever splices a fast stream on loopback; this leaves it no choice. */
+export const haproxyForced = "HAProxy, always splicing";
+export const pipe = "a.pipe(b), b.pipe(a)";
+export const preloaded = "the same + register";
+export const own = "proxy()";
+
+/** One thread, as Debian's configuration leaves everything else, and nothing logged. */
+function configuration(port: number, upstream: number, options: readonly string[]): string {
+  return `
+global
+  nbthread 1
+  maxconn 4096
+defaults
+  mode tcp
+${options.map((option) => `  option ${option}`).join("\n")}
+  timeout connect 5s
+  timeout client 1h
+  timeout server 1h
+listen bench
+  bind 127.0.0.1:${port}
+  server upstream 127.0.0.1:${upstream}
+`;
+}
+
+async function startHaproxy(upstream: number, ...options: readonly string[]): Promise<HttpServer> {
+  const folder = join(await scratchFolder(tmpdir(), 0), "haproxy");
+  await mkdir(folder);
+  const port = await freePort();
+  const file = join(folder, "haproxy.cfg");
+  await writeFile(file, configuration(port, upstream, options));
+  const child = spawn("haproxy", ["-q", "-db", "-f", file], {
+    env: { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin` },
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  const ended = watch(child, "haproxy").catch((cause: NodeJS.ErrnoException) => {
+    throw cause.code === "ENOENT" ? new Unavailable("HAProxy is not installed", { cause }) : cause;
+  });
+  await answering(port, ended);
+  return serverOf(child, port);
+}
+
+const app =
+  (name: string, nodeOptions: readonly string[] = []) =>
+  (upstream: number) =>
+    startNode({
+      script: fileURLToPath(new URL(`apps/${name}.js`, import.meta.url)),
+      args: [String(upstream)],
+      nodeOptions,
+    });
+
+export const starts: Readonly<Record<string, (upstream: number) => Promise<HttpServer>>> = {
+  [haproxy]: (upstream) => startHaproxy(upstream, "splice-auto"),
+  [haproxyForced]: (upstream) => startHaproxy(upstream, "splice-request", "splice-response"),
+  [pipe]: app("pipe"),
+  [preloaded]: app("pipe", ["--import", "sluice/register"]),
+  [own]: app("sluice"),
+};
+
+export interface ProxyField {
+  readonly servers: ReadonlyMap<string, HttpServer>;
+  /** Why a contender is not among them. */
+  readonly missing: ReadonlyMap<string, string>;
+  readonly upstream: Running;
+}
+
+export async function startProxies(): Promise<ProxyField> {
+  const upstream = start(await helper("proxy_peer"), ["serve"]);
+  const port = Number(await upstream.firstLine);
+  const servers = new Map<string, HttpServer>();
+  const missing = new Map<string, string>();
+  const field = { servers, missing, upstream };
+  for (const [name, begin] of Object.entries(starts))
+    await begin(port).then(
+      (server) => servers.set(name, server),
+      async (error: unknown) => {
+        if (!(error instanceof Unavailable)) {
+          await stopProxies(field);
+          throw error;
+        }
+        missing.set(name, error.message);
+      },
+    );
+  return field;
+}
+
+export async function stopProxies({ servers, upstream }: ProxyField): Promise<void> {
+  await Promise.all([...servers.values()].map((server) => server.stop()));
+  upstream.process.stdin?.end();
+  await upstream.output;
+}

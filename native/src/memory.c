@@ -1,0 +1,69 @@
+/* Memory of the process as a source: written, or handed to a pipe page by page. See zerocopy.c for sockets. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/uio.h>
+
+#include "job.h"
+
+run_turn *memory_mechanism(uint32_t opcode)
+{
+    switch (opcode) {
+    case SLUICE_BUFFERED: return memory_turn;
+    case SLUICE_VMSPLICE: return vmsplice_turn;
+    case SLUICE_SEND_ZERO_COPY: return zerocopy_turn;
+    default: return NULL;
+    }
+}
+
+void memory_release(struct job *job)
+{
+    zerocopy_release(job);
+    free(job->memory.copy);
+    job->memory = (struct memory){0};
+}
+
+/* What a write or a splice from memory came to; TURN_AGAIN to go on. */
+static enum turn account(struct job *job, int64_t n)
+{
+    if (n == -EINTR) return TURN_AGAIN;
+    if (n == -EAGAIN) return TURN_WAIT_TARGET;
+    /* The caller gave the memory back to the system, against the rules. */
+    if (n == -EFAULT) return job_fail(job, n, SLUICE_SIDE_SOURCE);
+    if (n < 0) return job_fail(job, n, SLUICE_SIDE_TARGET);
+    job_advance(job, n);
+    return TURN_AGAIN;
+}
+
+enum turn memory_turn(struct job *job, struct lane *lane)
+{
+    (void)lane;
+    int64_t most = atomic_load_explicit(&job->moved, memory_order_relaxed) + SLUICE_TURN_BYTES;
+    while (!is_complete(job)) {
+        int64_t left = most - atomic_load_explicit(&job->moved, memory_order_relaxed);
+        if (is_cancelled(job)) return TURN_CANCELLED;
+        if (left <= 0) return TURN_AGAIN;
+        enum turn turn = account(job, write_target(job, job->memory.bytes + job->offset, wanted(job, left)));
+        if (turn != TURN_AGAIN) return turn;
+    }
+    return TURN_DONE;
+}
+
+/*
+ * vmsplice(2) puts references to the caller's pages into the pipe: SPLICE_F_GIFT is not set, for it would ask for whole
+ * pages that nobody touches any more. Whoever reads the pipe sees what the memory holds then.
+ */
+enum turn vmsplice_turn(struct job *job, struct lane *lane)
+{
+    (void)lane;
+    int64_t most = atomic_load_explicit(&job->moved, memory_order_relaxed) + SLUICE_TURN_BYTES;
+    while (!is_complete(job)) {
+        int64_t left = most - atomic_load_explicit(&job->moved, memory_order_relaxed);
+        if (is_cancelled(job)) return TURN_CANCELLED;
+        if (left <= 0) return TURN_AGAIN;
+        struct iovec slice = {.iov_base = (char *)job->memory.bytes + job->offset, .iov_len = wanted(job, left)};
+        job->syscalls++;
+        enum turn turn = account(job, SYS(vmsplice, job->target.fd, &slice, 1, SPLICE_F_NONBLOCK));
+        if (turn != TURN_AGAIN) return turn;
+    }
+    return TURN_DONE;
+}

@@ -1,0 +1,26 @@
+/* The rings that are open in this process, and the jobs that wait for them. All with the engine's lock held. */
+#ifndef SLUICE_RINGS_H
+#define SLUICE_RINGS_H
+
+#include "engine.h"
+#include "ring.h"
+
+/* Counts a job's end among the references of a context's ring. NULL where the handle names none of it. */
+struct ring *ring_refer(int32_t context, int32_t handle);
+/* The context of a ring; 0 where the handle names none. */
+int32_t ring_context(int32_t handle);
+/* Gives a reference up; the last one takes the ring with it. */
+void ring_drop(struct ring *ring);
+
+/* Makes somebody the only one to touch the ring: -EBUSY while somebody else is. */
+int ring_enter(struct ring *ring, const void *user);
+void ring_leave(struct ring *ring, const void *user);
+
+/* Lets a job of JOB_RUNNING or JOB_IDLE wait for its ring, or go on at once where that is ready. */
+void ring_wait(struct job *job, struct ring *ring);
+/* Takes a job that waits for a ring back. */
+void ring_unwait(struct job *job);
+
+uint32_t ring_waits(void);
+
+#endif

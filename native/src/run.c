@@ -1,0 +1,79 @@
+/*
+ * One attempt from beginning to end on the calling thread, for hosts whose functions can't return promises: a
+ * WebAssembly guest waits for the answer anyway. Only between regular files, which end by themselves.
+ */
+#include <signal.h>
+#include <stdlib.h>
+
+#include "job.h"
+
+#define BUFFER_BYTES (256 * 1024)
+
+/* Runtimes don't block SIGXFSZ as our threads do, and it ends a process whose file grows beyond its limit. */
+static void shield(sigset_t *before)
+{
+    sigset_t fatal;
+    sigemptyset(&fatal);
+    sigaddset(&fatal, SIGXFSZ);
+    pthread_sigmask(SIG_BLOCK, &fatal, before);
+}
+
+/* Takes a signal that has come meanwhile, so that it isn't delivered now. */
+static void unshield(const sigset_t *before)
+{
+    sigset_t fatal;
+    struct timespec now = {0};
+    sigemptyset(&fatal);
+    sigaddset(&fatal, SIGXFSZ);
+    if (!sigismember(before, SIGXFSZ))
+        while (sigtimedwait(&fatal, NULL, &now) == SIGXFSZ)
+            ;
+    pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
+static uint32_t run_to_end(struct job *job, struct lane *lane)
+{
+    enum turn turn = is_complete(job) ? TURN_DONE : TURN_AGAIN;
+    while (turn == TURN_AGAIN)
+        turn = job->run(job, lane);
+    if (turn == TURN_DONE) return SLUICE_END_DONE;
+    if (turn == TURN_EOF) return SLUICE_END_EOF;
+    /* Files are always ready: who says otherwise can't be served here. */
+    if (turn != TURN_FAILED) job_fail(job, EAGAIN, SLUICE_SIDE_NONE);
+    return SLUICE_END_ERROR;
+}
+
+int32_t sluice_run(int32_t source, int32_t target, void *request, void *outcome)
+{
+    const struct sluice_request *asked = request;
+    run_turn *run = mechanism(asked->strategy);
+    struct job job = {.residency = RESIDENCY_NEVER};
+    struct lane lane = {.buffer_size = BUFFER_BYTES, .may_block = true};
+    sigset_t before;
+
+    int failed = end_describe(&job.source, source);
+    if (failed == 0) failed = end_describe(&job.target, target);
+    if (failed < 0) return failed;
+    if (!run || asked->offset < 0 || job.source.kind != SLUICE_KIND_FILE || job.target.kind != SLUICE_KIND_FILE)
+        return -EINVAL;
+    lane.buffer = malloc(BUFFER_BYTES);
+    if (!lane.buffer) return -ENOMEM;
+
+    shield(&before);
+    job_prepare(&job, asked, run);
+    int64_t started = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    uint32_t end = run_to_end(&job, &lane);
+    job.cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - started;
+    job_settle(&job);
+    unshield(&before);
+    free(lane.buffer);
+    *(struct sluice_outcome *)outcome = (struct sluice_outcome){
+        .end = end,
+        .bytes = atomic_load_explicit(&job.moved, memory_order_relaxed),
+        .error = end == SLUICE_END_ERROR ? job.error : 0,
+        .failed = job.failed,
+        .syscalls = job.syscalls,
+        .cpu_ns = job.cpu_ns,
+    };
+    return 0;
+}

@@ -1,0 +1,138 @@
+/** Core's plan and loop over files of wasi:filesystem, driven without a promise. */
+import { now } from "wasi:clocks/monotonic-clock@0.2.12";
+import type { Descriptor } from "wasi:filesystem/types@0.2.12";
+import { Capabilities, type Capability } from "#core/capabilities.js";
+import { type Endpoint, endpoint, isSameFile } from "#core/endpoint.js";
+import { argumentError, TransferError } from "#core/error.js";
+import { type Explanation, explainPlan } from "#core/explain.js";
+import type { Strategy } from "#core/kernel.js";
+import type { Report } from "#core/report.js";
+import { checkOptions, type Request, type TransferOptions } from "#core/request.js";
+import { type Plan, select } from "#core/select.js";
+import { strategyNames } from "#core/strategies.js";
+import { driveSync, transferLoop } from "#core/transfer.js";
+import { errnoOf } from "./errors.ts";
+import { close, inspect, inspectPair, moveBuffered, withoutEngine } from "./files.ts";
+import { openPlace, type Place, placeOf } from "./places.ts";
+
+const known = new Capabilities();
+for (const strategy of strategyNames)
+  if (strategy === "portable") known.declare(strategy, "yes", "positional reads and writes of wasi:filesystem");
+  else known.declare(strategy, "no", withoutEngine);
+
+const knowledge = (strategy: Strategy): Capability => known.of(strategy);
+
+export const engine = { available: false, reason: withoutEngine } as const;
+
+export function strategiesHere(): Record<string, Capability> {
+  return Object.fromEntries(strategyNames.map((name) => [name, known.of(name)]));
+}
+
+/** As on other runtimes: with no targetOffset a path is emptied first, unless it is the source itself. */
+function planFor(source: Endpoint, target: Endpoint, asked: Request): { plan: Plan; emptying: boolean } {
+  const emptying = asked.targetOffset === undefined && target.kind === "file";
+  if (emptying && isSameFile(source, target))
+    throw new TransferError(`Cannot send ${source.name}: source and target are the same file`, {
+      code: "ERR_SLUICE_OVERLAP",
+    });
+  const request = emptying ? { ...asked, targetOffset: 0 } : asked;
+  return { plan: select(source, target, request, knowledge), emptying };
+}
+
+interface Target {
+  readonly file: Descriptor;
+  readonly created: boolean;
+}
+
+/** The flags to try in turn: a new file first, so that one made in vain can be taken away again. */
+const targetFlags = [{ create: true, exclusive: true }, {}, { create: true }] as const;
+
+function openTarget(place: Place): Target {
+  const { name, folder, path } = place;
+  for (const flags of targetFlags.slice(0, -1)) {
+    try {
+      const created = "create" in flags;
+      return { file: folder.openAt({ symlinkFollow: !created }, path, flags, { write: true }), created };
+    } catch (thrown) {
+      const code = errnoOf(thrown);
+      // EEXIST: it is there; ENOENT: it was, or it is a link to nowhere yet.
+      if (code !== "EEXIST" && code !== "ENOENT") break;
+    }
+  }
+  return { file: openPlace({ name, folder, path }, { create: true }, { write: true }), created: false };
+}
+
+/** Moves what a plan says between two open files. */
+export function run(plan: Plan, source: Descriptor, target: Descriptor, started: number): Report {
+  const account = driveSync(transferLoop(plan, known), (job) => moveBuffered(job, source, target));
+  return { ...account, leaseBroken: false, durationNs: now() - started };
+}
+
+export function transfer(from: string, to: string, options: TransferOptions): Report {
+  const started = now();
+  const request = checkOptions(options);
+  const sourcePlace = placeOf("source", from);
+  const targetPlace = placeOf("target", to);
+  const source = openPlace(sourcePlace, {}, { read: true });
+  let target: Target | undefined;
+  let touched = false;
+  try {
+    // A directory is refused before anything is created for it.
+    refuseDirectory(inspect(source, from, false), to);
+    target = openTarget(targetPlace);
+    const { file, created } = target;
+    const { plan, emptying } = planFor(...inspectPair(source, from, file, to), request);
+    touched = true;
+    if (emptying && !created) file.setSize(0);
+    return run(plan, source, file, started);
+  } finally {
+    close(target?.file);
+    close(source);
+    if (target?.created && !touched) targetPlace.folder.unlinkFileAt(targetPlace.path);
+  }
+}
+
+/** Says so as selection would. */
+function refuseDirectory(source: Endpoint, to: string): void {
+  if (source.kind === "directory") select(source, newFile(to), checkOptions(), knowledge);
+}
+
+const newFile = (name: string): Endpoint =>
+  endpoint({ kind: "file", name, fd: false, withoutFd: withoutEngine, size: 0 });
+
+/** Opens a target only to look at it: for reading, for that changes nothing. Undefined where it isn't there yet. */
+function lookAt(place: Place): Descriptor | undefined {
+  try {
+    return place.folder.openAt({ symlinkFollow: true }, place.path, {}, { read: true });
+  } catch (thrown) {
+    if (errnoOf(thrown) === "ENOENT") return undefined;
+    return openPlace(place, {}, { write: true });
+  }
+}
+
+export function explain(from: string, to: string, options: TransferOptions): Explanation {
+  const request = checkOptions(options);
+  const targetPlace = placeOf("target", to);
+  const source = openPlace(placeOf("source", from), {}, { read: true });
+  let target: Descriptor | undefined;
+  try {
+    target = lookAt(targetPlace);
+    const ends =
+      target === undefined
+        ? ([inspect(source, from, false), newFile(to)] as const)
+        : inspectPair(source, from, target, to);
+    return explainPlan(planFor(...ends, request).plan);
+  } finally {
+    close(target);
+    close(source);
+  }
+}
+
+/** The whole of one regular file into another, which is new and empty. */
+export function fill(source: Descriptor, from: string, target: Descriptor, to: string, started: number): Report {
+  const [one, other] = inspectPair(source, from, target, to);
+  if (one.kind === "file")
+    return run(planFor(one, other, checkOptions({ targetOffset: 0 })).plan, source, target, started);
+  refuseDirectory(one, to);
+  throw argumentError("ERR_INVALID_ARG_VALUE", `source must be a regular file: ${from} is a ${one.kind}`);
+}

@@ -1,0 +1,63 @@
+/// <reference path="./sluice-transfer-types.d.ts" />
+declare module 'sluice:transfer/native@0.1.0' {
+  /**
+   * Opens a path such as "/data/log.bin", whose root the host has lent under the name "/data".
+   */
+  export function open(path: string, mode: OpenMode): Handle;
+  /**
+   * Moves a range of a file into another, by their paths. A target that was made in vain is taken away again.
+   */
+  export function transfer(source: string, target: string, options: TransferOptions): Report;
+  /**
+   * Says what `transfer` would do. Nothing is created, emptied or moved.
+   */
+  export function explain(source: string, target: string, options: TransferOptions): Explanation;
+  /**
+   * Copies a regular file: the target is its old self or the complete copy, whatever happens.
+   */
+  export function copyFile(source: string, target: string, options: CopyOptions): Report;
+  export function capabilities(): CapabilityReport;
+  export type Error = import('sluice:transfer/types@0.1.0').Error;
+  export type TransferOptions = import('sluice:transfer/types@0.1.0').TransferOptions;
+  export type CopyOptions = import('sluice:transfer/types@0.1.0').CopyOptions;
+  export type Report = import('sluice:transfer/types@0.1.0').Report;
+  export type Explanation = import('sluice:transfer/types@0.1.0').Explanation;
+  export type CapabilityReport = import('sluice:transfer/types@0.1.0').CapabilityReport;
+  /**
+   * # Variants
+   *
+   * ## `"read"`
+   *
+   * An existing regular file, to be read.
+   * ## `"write"`
+   *
+   * A regular file to be read and written, created if need be. Its content stays until it is overwritten.
+   */
+  export type OpenMode = 'read' | 'write';
+
+  export class Handle implements Disposable {
+    /**
+     * This type does not have a public constructor.
+     */
+    private constructor();
+    size(): number;
+    /**
+    * Bytes at an offset: fewer than asked for at the end of the file and beyond the host's limit, none past the end.
+    */
+    read(offset: number, length: number): Uint8Array;
+    /**
+    * Writes all of the bytes at an offset.
+    */
+    write(offset: number, bytes: Uint8Array): void;
+    /**
+    * Cuts the file, or lengthens it by a hole.
+    */
+    setSize(size: number): void;
+    /**
+    * Moves a range of this file into another. With no target-offset it is emptied first, and written from
+    * its start.
+    */
+    transferTo(target: Handle, options: TransferOptions): Report;
+    [Symbol.dispose](): void;
+  }
+}

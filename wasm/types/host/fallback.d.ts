@@ -1,0 +1,55 @@
+// world sluice:transfer/fallback@0.1.0
+import type * as SluiceTransferTypes from './interfaces/sluice-transfer-types.js'; // sluice:transfer/types@0.1.0
+import type * as WasiClocksMonotonicClock from './interfaces/wasi-clocks-monotonic-clock.js'; // wasi:clocks/monotonic-clock@0.2.12
+import type * as WasiClocksWallClock from './interfaces/wasi-clocks-wall-clock.js'; // wasi:clocks/wall-clock@0.2.12
+import type * as WasiFilesystemPreopens from './interfaces/wasi-filesystem-preopens.js'; // wasi:filesystem/preopens@0.2.12
+import type * as WasiFilesystemTypes from './interfaces/wasi-filesystem-types.js'; // wasi:filesystem/types@0.2.12
+import type * as WasiIoError from './interfaces/wasi-io-error.js'; // wasi:io/error@0.2.12
+import type * as WasiIoPoll from './interfaces/wasi-io-poll.js'; // wasi:io/poll@0.2.12
+import type * as WasiIoStreams from './interfaces/wasi-io-streams.js'; // wasi:io/streams@0.2.12
+import type * as SluiceTransferTransfer from './interfaces/sluice-transfer-transfer.js'; // sluice:transfer/transfer@0.1.0
+export interface ImportObject {
+  'sluice:transfer/types@0.1.0': typeof SluiceTransferTypes,
+  'wasi:clocks/monotonic-clock@0.2.12': typeof WasiClocksMonotonicClock,
+  'wasi:clocks/wall-clock@0.2.12': typeof WasiClocksWallClock,
+  'wasi:filesystem/preopens@0.2.12': typeof WasiFilesystemPreopens,
+  'wasi:filesystem/types@0.2.12': typeof WasiFilesystemTypes,
+  'wasi:io/error@0.2.12': typeof WasiIoError,
+  'wasi:io/poll@0.2.12': typeof WasiIoPoll,
+  'wasi:io/streams@0.2.12': typeof WasiIoStreams,
+}
+export interface Fallback {
+  'sluice:transfer/transfer@0.1.0': typeof SluiceTransferTransfer,
+  transfer: typeof SluiceTransferTransfer,
+}
+
+/**
+* Instantiates this component with the provided imports and
+* returns a map of all the exports of the component.
+*
+* This function is intended to be similar to the
+* `WebAssembly.Instantiate` constructor. The second `imports`
+* argument is the "import object" for wasm, except here it
+* uses component-model-layer types instead of core wasm
+* integers/numbers/etc.
+*
+* The first argument to this function, `getCoreModule`, is
+* used to compile core wasm modules within the component.
+* Components are composed of core wasm modules and this callback
+* will be invoked per core wasm module. The caller of this
+* function is responsible for reading the core wasm module
+* identified by `path` and returning its compiled
+* `WebAssembly.Module` object. This would use the
+* `WebAssembly.Module` constructor on the web, for example.
+*/
+export function instantiate(
+getCoreModule: (path: string) => WebAssembly.Module,
+imports: ImportObject,
+instantiateCore?: (module: WebAssembly.Module, imports: Record<string, any>) => WebAssembly.Instance
+): Fallback;
+export function instantiate(
+getCoreModule: (path: string) => WebAssembly.Module | Promise<WebAssembly.Module>,
+imports: ImportObject,
+instantiateCore?: (module: WebAssembly.Module, imports: Record<string, any>) => WebAssembly.Instance | Promise<WebAssembly.Instance>
+): Fallback | Promise<Fallback>;
+
