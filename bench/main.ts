@@ -6,6 +6,7 @@ import { compareReports, type Comparison, tellComparison } from "./report/compar
 import { type BenchReport, jsonSchema, readReport } from "./report/schema.ts";
 import { describeEnvironment, environment, load, stolenShare, ticks } from "./support/environment.ts";
 import { draw, type Section } from "./support/rows.ts";
+import { articles } from "./suites/articles.ts";
 import { concurrent } from "./suites/concurrent.ts";
 import { copy } from "./suites/copy.ts";
 import { cost } from "./suites/cost.ts";
@@ -33,6 +34,7 @@ const suites: Readonly<Record<string, readonly Suite[]>> = {
   http: [http, httpSlowClients],
   ipc: [ipc],
   tries: [tries],
+  articles: [articles],
 };
 
 /** What the command line asks for. */
