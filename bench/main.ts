@@ -55,6 +55,13 @@ export interface BenchOptions {
   readonly version: string;
 }
 
+/** How it ended. */
+export interface Outcome {
+  readonly worse: number;
+  /** Of suites that didn't get to their end. */
+  readonly failures: readonly string[];
+}
+
 export const suiteNames: readonly string[] = Object.keys(suites);
 
 export const schema = jsonSchema;
@@ -71,10 +78,15 @@ async function measure({ suites: wanted, full, rounds, json, version }: BenchOpt
   const where = await environment();
   if (!json) console.log(`${describeEnvironment(where)}\n`);
   const [created, loadAtStart, before] = [new Date(), load(), ticks()];
+  const failures: string[] = [];
   const results: Record<string, Section[]> = {};
   for (const name of wanted.length > 0 ? wanted : suiteNames)
     for (const suite of suites[name] ?? []) {
-      const sections = await suite(setting);
+      // What others have measured for minutes is not thrown away with it.
+      const sections = await suite(setting).catch((error: unknown): Section[] => {
+        failures.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+        return [];
+      });
       progress("");
       results[name] = [...(results[name] ?? []), ...sections];
       if (!json) for (const part of sections) console.log(`${draw(part)}\n`);
@@ -88,6 +100,7 @@ async function measure({ suites: wanted, full, rounds, json, version }: BenchOpt
     environment: where,
     observed: { loadAtStart, loadAtEnd: load(), stolen: stolenShare(before, ticks()), cores: where.cores },
     suites: results,
+    failures,
   });
 }
 
@@ -107,10 +120,10 @@ const read = (file: string) => readReport(readFileSync(file, "utf8"), file);
 /**
  * Runs suites, or takes a report of an earlier run, and shows it in every way that was asked for.
  *
- * @returns how many figures are worse than those compared with, beyond the noise
- * @throws Error for a suite that isn't there, a file that is no report, or a contender that fails
+ * @returns how many figures are worse than those compared with, beyond the noise, and which suites failed
+ * @throws Error for a suite that isn't there, or a file that is no report
  */
-export async function bench(options: BenchOptions): Promise<number> {
+export async function bench(options: BenchOptions): Promise<Outcome> {
   const unknown = options.suites.find((name) => !Object.hasOwn(suites, name));
   if (unknown !== undefined) throw new Error(`there is no suite ${unknown}: there are ${suiteNames.join(", ")}`);
   // What can't be read is known before minutes are spent.
@@ -127,5 +140,8 @@ export async function bench(options: BenchOptions): Promise<number> {
     if (options.from === undefined) console.log(report.noise.remark);
     if (comparison !== undefined) console.log(tellComparison(comparison));
   }
-  return comparison?.changes.filter(({ judgement }) => judgement === "worse").length ?? 0;
+  return {
+    worse: comparison?.changes.filter(({ judgement }) => judgement === "worse").length ?? 0,
+    failures: report.failures ?? [],
+  };
 }

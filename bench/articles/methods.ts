@@ -57,6 +57,7 @@ const callsOf = ({ metrics }: Entry) =>
 
 const count = (value: number | undefined) =>
   value === undefined ? "not counted" : Math.round(value).toLocaleString("en-US");
+const tellCalls = (value: number | undefined) => `${count(value)} ${value === 1 ? "call" : "calls"}`;
 const perFile = (figure: Entry["metrics"]["voluntary"]) =>
   figure === undefined ? undefined : (figure.median * fileBytes) / 1e9;
 
@@ -143,7 +144,7 @@ const questions = [
 function answersTo({ buffered, mapped, sendfile, splice }: Record<MethodName, Finding>): Answer[] {
   const cpu = ({ file }: Finding) => file.metrics.cpu?.median ?? Number.NaN;
   const told = (finding: Finding) =>
-    `${count(callsOf(finding.block))} calls, so ${count(2 * (callsOf(finding.block) ?? Number.NaN))} mode switches`;
+    `${tellCalls(callsOf(finding.block))}, so ${count(2 * (callsOf(finding.block) ?? Number.NaN))} mode switches`;
   const switches = (perFile(buffered.file.metrics.voluntary) ?? 0) + (perFile(buffered.file.metrics.involuntary) ?? 0);
   const counted = callsOf(buffered.block) !== undefined;
   const saving = 1 - cpu(mapped) / cpu(buffered);
@@ -167,13 +168,13 @@ function answersTo({ buffered, mapped, sendfile, splice }: Record<MethodName, Fi
         "The copy that is spared was from memory to the processor’s cache, where the next call finds it; the page faults that come instead are not cheaper.",
     },
     {
-      measured: `${told(sendfile)}, for 64 KiB and for 64 MiB alike (${count(callsOf(sendfile.file))} calls).`,
+      measured: `${told(sendfile)}, for 64 KiB; for 64 MiB ${tellCalls(callsOf(sendfile.file))}.`,
       verdict: counted ? "holds" : "not testable here",
       comment:
         "On a blocking socket. On one that isn’t, as in an event loop, there is a call for each time that the socket has room.",
     },
     {
-      measured: `An edit reached ${percent(sendfile.edited)} of the bytes by sendfile and ${percent(splice.edited)} by splice: both hand over the file’s own pages. ${count(callsOf(sendfile.block))} call and ${count(callsOf(splice.block))}.`,
+      measured: `An edit reached ${percent(sendfile.edited)} of the bytes by sendfile and ${percent(splice.edited)} by splice: both hand over the file’s own pages. ${tellCalls(callsOf(sendfile.block))}, and ${tellCalls(callsOf(splice.block))}.`,
       verdict: sendfile.edited > 0.9 && splice.edited > 0.9 ? "holds" : "wrong",
       comment:
         "sendfile(2) drives a pipe of its own inside the kernel. What it sends is a reference: consistency: “snapshot” is for those who can’t have edits show.",

@@ -30,7 +30,7 @@ function answersTo(withIt: number, without: number): Answer[] {
     {
       measured: `The edit reached ${percent(without)}: the bytes had been copied by the time the call returned.`,
       verdict: without < 0.1 ? "holds" : without < 0.9 ? "holds in part" : "out of date",
-      comment: "`sluice doctor` says of each interface whether scatter/gather is on.",
+      comment: "sluice doctor says of each interface whether scatter/gather is on.",
     },
   ];
 }

@@ -80,6 +80,7 @@ export interface Ran {
   readonly environment: ReportEnvironment;
   readonly observed: Observed;
   readonly suites: Readonly<Record<string, readonly Section[]>>;
+  readonly failures?: readonly string[];
 }
 
 export function buildReport({
@@ -91,6 +92,7 @@ export function buildReport({
   environment,
   observed,
   suites,
+  failures = [],
 }: Ran): BenchReport {
   const told = Object.entries(suites).map(([name, sections]) => ({ name, sections: sections.map(sectionOf) }));
   return {
@@ -112,5 +114,6 @@ export function buildReport({
       }),
     ),
     suites: told,
+    ...(failures.length > 0 && { failures }),
   };
 }

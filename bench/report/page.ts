@@ -15,6 +15,9 @@ const suiteTitles: Readonly<Record<string, string>> = {
   wasi: "WASI",
   scale: "At scale",
   map: "Files as memory",
+  memory: "Memory to a socket",
+  cost: "What it costs beside the bytes",
+  tries: "What was tried",
   articles: "The articles, reproduced",
 };
 
@@ -82,9 +85,12 @@ function renderComparison({ changes, differences, gone, added }: Comparison): Ma
   </section>`;
 }
 
+const spreadOf = ({ spread }: BenchReport["noise"]) =>
+  Number.isFinite(spread) ? `typical spread ${(spread * 100).toFixed(0)} %` : "too few rounds to tell a spread";
+
 /** @returns an HTML document in UTF-8 */
 export function renderPage(report: BenchReport, comparison?: Comparison): string {
-  const { created, version, mode, rounds, durationS, environment, noise, suites } = report;
+  const { created, version, mode, rounds, durationS, environment, noise, suites, failures = [] } = report;
   const loud = noise.remark.startsWith("Noisy");
   const page = html`<!doctype html>
     <html lang="en">
@@ -102,7 +108,7 @@ export function renderPage(report: BenchReport, comparison?: Comparison): string
           <h1>What moving bytes costs</h1>
           <p class="lead">
             Sluice ${version} beside the best that this machine has, and beside tight loops in C: ${mode} mode,
-            ${rounds} rounds in turns, ${created.slice(0, 16).replace("T", " ")} UTC,
+            ${rounds} ${rounds === 1 ? "round" : "rounds"} in turns, ${created.slice(0, 16).replace("T", " ")} UTC,
             ${Math.max(1, Math.round(durationS / 60))} min. Figures are medians; bars and shades are the middle half of
             the rounds.
           </p>
@@ -110,11 +116,10 @@ export function renderPage(report: BenchReport, comparison?: Comparison): string
             <strong>Noise.</strong> ${noise.remark}
             <span class="note"
               >Load ${noise.loadAtStart.toFixed(2)} at the start and ${noise.loadAtEnd.toFixed(2)} at the end;
-              ${(noise.stolen * 100).toFixed(1)} % of the time taken by the host; typical spread
-              ${(noise.spread * 100).toFixed(0)} %.</span
+              ${(noise.stolen * 100).toFixed(1)} % of the time taken by the host; ${spreadOf(noise)}.</span
             >
           </div>
-          ${renderFacts(environment)}
+          ${failures.map((one) => html`<p class="warn">Failed: ${one}</p>`)} ${renderFacts(environment)}
           <nav>
             ${comparison ? html`<a href="#comparison">Comparison</a>` : ""}${suites.map(({ name }) => html`<a href="#${name}">${titleOf(name)}</a>`)}
           </nav>

@@ -120,18 +120,24 @@ const noise = object({
   remark: string,
 });
 
-const report = object({
-  schema: oneOf(schemaName),
-  created: string,
-  version: string,
-  mode: oneOf("quick", "full"),
-  rounds: number,
-  durationS: number,
-  environment,
-  noise,
-  metrics: record(object({ label: string, unit: string, better: oneOf("more", "less") })),
-  suites: list(object({ name: string, sections: list(section) })),
-});
+const report = object(
+  {
+    schema: oneOf(schemaName),
+    created: string,
+    version: string,
+    mode: oneOf("quick", "full"),
+    rounds: number,
+    durationS: number,
+    environment,
+    noise,
+    metrics: record(object({ label: string, unit: string, better: oneOf("more", "less") })),
+    suites: list(object({ name: string, sections: list(section) })),
+  },
+  {
+    /** Suites that didn't get to their end, and why. */
+    failures: list(string),
+  },
+);
 
 export type BenchReport = Of<typeof report>;
 export type ReportEnvironment = Of<typeof environment>;

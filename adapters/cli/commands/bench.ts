@@ -9,7 +9,7 @@ import { print, tell } from "../screen.ts";
 interface Bench {
   readonly suiteNames: readonly string[];
   readonly schema: unknown;
-  readonly bench: (options: unknown) => Promise<number>;
+  readonly bench: (options: unknown) => Promise<{ readonly worse: number; readonly failures: readonly string[] }>;
 }
 
 interface BenchFlags {
@@ -54,8 +54,9 @@ export const benchCommand = (version: string, packageFolder: URL): Command =>
         if (flags.list === true) return print(suiteNames.join("\n"));
         if (flags.schema === true) return print(JSON.stringify(schema, null, 2));
         const { full = false, json = false, rounds, output, html, compare, from } = flags;
-        const worse = await bench({ suites, full, json, rounds, output, html, compare, from, version });
-        if (worse > 0) process.exitCode = exitCodes.failed;
+        const { worse, failures } = await bench({ suites, full, json, rounds, output, html, compare, from, version });
+        for (const failure of failures) tell(`sluice: ${failure}`);
+        if (worse > 0 || failures.length > 0) process.exitCode = exitCodes.failed;
       } catch (error) {
         tell(`sluice: ${describeFailure("measure", error).message}`);
         process.exitCode = exitCodes.failed;
