@@ -37,7 +37,7 @@ async function write(names, output) {
     external: (id) => !/^[./]/.test(id) && !id.startsWith("dist/"),
     platform: "neutral",
   });
-  await bundle.write({ dir: fileURLToPath(new URL(folder, root)), format: "esm", ...output });
+  await bundle.write({ dir: fileURLToPath(new URL(folder, root)), format: "esm", comments: false, ...output });
   await bundle.close();
 }
 

@@ -341,6 +341,11 @@ export const symbols = {
     names: ["bytes", "pipe_ends"],
     doc: "Makes a pipe that never blocks, with room for as much of `bytes` as the system allows (F_SETPIPE_SZ; /proc/sys/fs/pipe-max-size). Both ends are to be closed by sluice_close.",
   }),
+  sluice_allow_files: define({
+    args: ["u32"],
+    names: ["wanted"],
+    doc: "Lets the process open so many files (RLIMIT_NOFILE, prlimit(2)); nothing changes where it may already. -EPERM where the hard limit is lower and the process lacks CAP_SYS_RESOURCE, or where that is more than /proc/sys/fs/nr_open.",
+  }),
   sluice_census: define({
     args: ["buffer"],
     names: ["census"],

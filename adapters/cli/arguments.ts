@@ -1,5 +1,6 @@
 /** Arguments of the command line as values. Each throws what commander turns into a line about usage. */
 import { InvalidArgumentError, Option } from "commander";
+import { type HostAddress, parseAddress } from "../../core/address.ts";
 import { cacheModes } from "../../core/request.ts";
 import { strategyNames } from "../../core/strategies.ts";
 
@@ -20,23 +21,33 @@ export function parsePort(text: string): number {
   return port;
 }
 
-export interface Destination {
-  readonly host: string;
-  readonly port: number;
-}
-
 /** "example.org:8080", "127.0.0.1:8080", "[::1]:8080". */
-export function parseDestination(text: string): Destination {
-  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(text) ?? [];
-  const host = bracketed ?? plain;
-  if (host === undefined || port === undefined)
+export function parseDestination(text: string): HostAddress {
+  const address = parseAddress(text);
+  if (address === undefined || "path" in address)
     throw new InvalidArgumentError("It is HOST:PORT, with an IPv6 address in brackets: [::1]:8080.");
-  return { host, port: parsePort(port) };
+  return address;
 }
 
-/** The other way round: how to write an address down. */
-export function formatDestination({ host, port }: Destination): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+/** Seconds, with a fraction or without, as milliseconds. */
+export function parseDuration(text: string): number {
+  const ms = /^\d+(\.\d+)?$/.test(text) ? Math.round(Number(text) * 1000) : Number.NaN;
+  // The longest time of a runtime's timers.
+  if (!(ms <= 0x7fffffff)) throw new InvalidArgumentError("It is a number of seconds, such as 30 or 0.5.");
+  return ms;
+}
+
+/** A whole number from 1. */
+export function parseCount(text: string): number {
+  const count = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!(count >= 1 && Number.isSafeInteger(count))) throw new InvalidArgumentError("It is a whole number from 1.");
+  return count;
+}
+
+export function parseWorkers(text: string): number {
+  const workers = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!(workers >= 1 && workers <= 256)) throw new InvalidArgumentError("Workers are a number from 1 to 256.");
+  return workers;
 }
 
 export const jsonOption = (): Option => new Option("--json", "print data on stdout, and nothing else there");

@@ -8,6 +8,7 @@ import { copyCommand } from "./commands/copy.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { ipcCommand } from "./commands/ipc.ts";
+import { proxyCommand } from "./commands/proxy.ts";
 import { receiveCommand } from "./commands/receive.ts";
 import { sendCommand } from "./commands/send.ts";
 import { serveCommand } from "./commands/serve.ts";
@@ -42,6 +43,7 @@ function buildProgram(): Command {
     sendCommand(),
     receiveCommand(),
     serveCommand(),
+    proxyCommand(),
     ipcCommand(),
     explainCommand(),
     doctorCommand(),

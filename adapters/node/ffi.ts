@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { Socket } from "node:net";
 import type * as WorkerThreads from "node:worker_threads";
 import { type AbiType, mapSymbols, type Native } from "../../core/abi.ts";
-import { openContext } from "../shared/engine.ts";
+import { openContext } from "../shared/engine/engine.ts";
 import type { Runtime, Waker } from "../shared/runtime.ts";
 import { socketFd, stopReading } from "./sockets.ts";
 

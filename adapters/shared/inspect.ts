@@ -3,7 +3,7 @@ import { type BigIntStats, fstatSync } from "node:fs";
 import { fdFlags, fdKinds, inspectionRecord, type Native } from "../../core/abi.ts";
 import { type Endpoint, endpoint, type EndpointKind, sizeIsTrusted } from "../../core/endpoint.ts";
 import { errnoName } from "../../core/errno.ts";
-import { RecordMemory } from "./engine.ts";
+import { RecordMemory } from "./engine/record-memory.ts";
 import { callFailed, codeOf } from "./system-error.ts";
 
 const kinds = new Map<number, EndpointKind>(

@@ -6,7 +6,7 @@ import { argumentError, shown, TransferError } from "../../core/error.ts";
 import type { LeaseType } from "../../core/lease.ts";
 import { checkHoldMs, checkObject } from "../../core/request.ts";
 import type { LeaseOptions, LeaseSource } from "./api.ts";
-import type { Engine } from "./engine.ts";
+import type { Engine } from "./engine/engine.ts";
 import type { Machine } from "./machine.ts";
 import { openSource } from "./open.ts";
 

@@ -6,7 +6,7 @@ import type { CacheMode, Strategy } from "../../core/kernel.ts";
 import type { Knowledge } from "../../core/select.ts";
 import { strategyNames } from "../../core/strategies.ts";
 import type { CapabilityReport } from "./api.ts";
-import { Engine } from "./engine.ts";
+import { Engine } from "./engine/engine.ts";
 import { loadLibrary } from "./library.ts";
 import type { Runtime } from "./runtime.ts";
 

@@ -8,7 +8,7 @@ import { errnoNumber } from "../../core/errno.ts";
 import type { Job, Outcome } from "../../core/kernel.ts";
 import type { Cancellation } from "./cancellation.ts";
 import type { TargetEnd } from "./ends/target.ts";
-import type { Link } from "./engine.ts";
+import type { Link } from "./engine/link.ts";
 
 /** How long to wait before a pipe is asked again whether it has been read, in milliseconds. */
 const firstLookMs = 1;

@@ -25,7 +25,7 @@ import type {
 import type { FileChannel } from "./channel/file-channel.ts";
 import { openFile } from "./channel/open-file.ts";
 import { copyFile } from "./copy/copy-file.ts";
-import { RecordMemory } from "./engine.ts";
+import { RecordMemory } from "./engine/record-memory.ts";
 import { type Lease, lease } from "./lease.ts";
 import { explain } from "./explain.ts";
 import { callFailed } from "./system-error.ts";

@@ -9,7 +9,7 @@ import { type Plan, select } from "../../core/select.ts";
 import { type Account, driveAsync, transferLoop } from "../../core/transfer.ts";
 import type { Source, Target } from "./api.ts";
 import { Cancellation } from "./cancellation.ts";
-import { Link } from "./engine.ts";
+import { Link } from "./engine/link.ts";
 import { type LeasedRun, LeasedTransfer, type Replacement } from "./leased.ts";
 import { asTransferError, callFailed, explained } from "./system-error.ts";
 import type { Machine } from "./machine.ts";

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 936802193
+#define SLUICE_ABI_FINGERPRINT 680784206
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
@@ -590,6 +590,9 @@ SLUICE_EXPORT int32_t sluice_ring_close(int32_t ring);
 
 /* Makes a pipe that never blocks, with room for as much of `bytes` as the system allows (F_SETPIPE_SZ; /proc/sys/fs/pipe-max-size). Both ends are to be closed by sluice_close. */
 SLUICE_EXPORT int32_t sluice_pipe(uint32_t bytes, void *pipe_ends);
+
+/* Lets the process open so many files (RLIMIT_NOFILE, prlimit(2)); nothing changes where it may already. -EPERM where the hard limit is lower and the process lacks CAP_SYS_RESOURCE, or where that is more than /proc/sys/fs/nr_open. */
+SLUICE_EXPORT int32_t sluice_allow_files(uint32_t wanted);
 
 /* What the engine holds at this moment; for tests and diagnostics. */
 SLUICE_EXPORT int32_t sluice_census(void *census);

@@ -3,129 +3,7 @@
 #include "rings.h"
 #include "tee.h"
 
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
-
 pthread_mutex_t engine_lock = PTHREAD_MUTEX_INITIALIZER;
-
-/*
- * The runtime may close its socket, and get the same number back for another client, while a job is
- * in flight: a job only ever touches duplicates of its own.
- */
-static int duplicate(struct end *end, int fd)
-{
-    int64_t copy = SYS(fcntl, fd, F_DUPFD_CLOEXEC, 0);
-    if (copy < 0) return (int)copy;
-    int described = end_describe(end, (int)copy);
-    if (described < 0) SYS(close, copy);
-    return described;
-}
-
-/* A descriptor, or a ring by its negated handle: the least handle is far above 1. */
-static int hold(struct end *end, int32_t context, int number)
-{
-    if (number >= -1) return duplicate(end, number);
-    struct ring *ring = ring_refer(context, -number);
-    if (!ring) return -EBADF;
-    *end = (struct end){.fd = -1, .kind = SLUICE_KIND_RING, .nonblocking = true, .ring = ring};
-    return 0;
-}
-
-static void let_go(struct end *end)
-{
-    if (end->ring) ring_drop(end->ring);
-    end->ring = NULL;
-    close_fd(&end->fd);
-}
-
-static enum residency residency_of(const struct end *source)
-{
-    bool on_disk = source->kind == SLUICE_KIND_FILE || source->kind == SLUICE_KIND_BLOCK_DEVICE;
-    return on_disk ? RESIDENCY_COUNTED : RESIDENCY_ALWAYS;
-}
-
-/* What every job begins with: a handle. */
-static int32_t job_opened(struct job *job)
-{
-    job->pipe = (struct pipe_pair){.read_fd = -1, .write_fd = -1};
-    job->residue = NULL;
-    job->pending = 0;
-    job->memory = (struct memory){0};
-    job->tee = NULL;
-    job->awaited = NULL;
-    job->residency = residency_of(&job->source);
-    return job_handle(job);
-}
-
-static int32_t ring_job_open(int32_t handle)
-{
-    int32_t context = ring_context(handle);
-    struct job *job = context_is_open(context) ? job_allocate(context) : NULL;
-    if (!job) return context_is_open(context) ? -ENOMEM : -EBADF;
-    hold(&job->source, context, -handle);
-    job->target = (struct end){.fd = -1};
-    return job_opened(job);
-}
-
-static int32_t job_open(int32_t context, int source, int target)
-{
-    if (!context_is_open(context)) return -EBADF;
-    struct job *job = job_allocate(context);
-    if (!job) return -ENOMEM;
-    int failed = hold(&job->source, context, source);
-    if (failed == 0) {
-        failed = hold(&job->target, context, target);
-        if (failed < 0) let_go(&job->source);
-    }
-    if (failed < 0) {
-        job_free(job);
-        return failed;
-    }
-    return job_opened(job);
-}
-
-static const struct end nothing = {.fd = -1, .kind = SLUICE_KIND_MEMORY, .nonblocking = true};
-
-static int32_t job_open_memory(int32_t context, const char *bytes, const struct sluice_memory *memory, int target)
-{
-    if (!context_is_open(context)) return -EBADF;
-    struct job *job = job_allocate(context);
-    if (!job) return -ENOMEM;
-    char *copy = memory->copy ? malloc(memory->length > 0 ? (size_t)memory->length : 1) : NULL;
-    int failed = memory->copy && !copy ? -ENOMEM : duplicate(&job->target, target);
-    if (failed < 0) {
-        free(copy);
-        job_free(job);
-        return failed;
-    }
-    if (copy) memcpy(copy, bytes, (size_t)memory->length);
-    job->source = nothing;
-    int32_t handle = job_opened(job);
-    job->memory = (struct memory){.bytes = copy ? copy : bytes, .length = memory->length, .copy = copy};
-    return handle;
-}
-
-static int32_t job_open_tee(int32_t context, int source, struct sluice_outlet *outlets, uint32_t count, uint32_t bytes)
-{
-    if (!context_is_open(context)) return -EBADF;
-    struct job *job = job_allocate(context);
-    if (!job) return -ENOMEM;
-    int failed = duplicate(&job->source, source);
-    struct tee *tee = NULL;
-    if (failed == 0) {
-        failed = tee_open(&tee, outlets, count, bytes);
-        if (failed < 0) close_fd(&job->source.fd);
-    }
-    if (failed < 0) {
-        job_free(job);
-        return failed;
-    }
-    job->target = (struct end){.fd = -1, .kind = SLUICE_KIND_PIPE, .nonblocking = true, .pollable = true};
-    int32_t handle = job_opened(job);
-    job->tee = tee;
-    return handle;
-}
 
 void job_release(struct job *job)
 {
@@ -133,8 +11,7 @@ void job_release(struct job *job)
     job_discard(job);
     memory_release(job);
     tee_release(job);
-    let_go(&job->source);
-    let_go(&job->target);
+    job_let_go(job);
     job_free(job);
 }
 
@@ -241,54 +118,6 @@ static int32_t job_cancel(int32_t handle)
     return 0;
 }
 
-static int32_t job_replace_source(int32_t handle, int fd)
-{
-    struct job *job = job_find(handle);
-    struct end source;
-    if (!job) return -EBADF;
-    if (job->memory.bytes) return -EINVAL;
-    if (job->state != JOB_IDLE) return -EBUSY;
-    int failed = duplicate(&source, fd);
-    if (failed < 0) return failed;
-    lanes_forget(job);
-    let_go(&job->source);
-    job->source = source;
-    job->residency = residency_of(&source);
-    return 0;
-}
-
-int32_t sluice_job_open(int32_t context, int32_t source, int32_t target)
-{
-    lock();
-    int32_t handle = job_open(context, source, target);
-    unlock();
-    return handle;
-}
-
-int32_t sluice_ring_job(int32_t ring)
-{
-    lock();
-    int32_t handle = ring_job_open(ring);
-    unlock();
-    return handle;
-}
-
-int32_t sluice_job_open_memory(int32_t context, void *bytes, void *memory, int32_t target)
-{
-    lock();
-    int32_t handle = job_open_memory(context, bytes, memory, target);
-    unlock();
-    return handle;
-}
-
-int32_t sluice_job_open_tee(int32_t context, int32_t source, void *outlets, uint32_t count, uint32_t capacity)
-{
-    lock();
-    int32_t handle = job_open_tee(context, source, outlets, count, capacity);
-    unlock();
-    return handle;
-}
-
 int32_t sluice_tee_feed(int32_t handle, void *bytes, uint32_t length)
 {
     lock();
@@ -338,14 +167,6 @@ int32_t sluice_job_residue(int32_t handle, void *bytes, uint32_t capacity)
     lock();
     struct job *job = job_find(handle);
     int32_t result = !job ? -EBADF : job->state == JOB_IDLE ? job_residue(job, bytes, capacity) : -EBUSY;
-    unlock();
-    return result;
-}
-
-int32_t sluice_job_replace_source(int32_t handle, int32_t source)
-{
-    lock();
-    int32_t result = job_replace_source(handle, source);
     unlock();
     return result;
 }

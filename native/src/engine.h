@@ -89,6 +89,10 @@ void lanes_unwatch(int fd);
 void lanes_forget(struct job *job);
 void lanes_count(uint32_t *prompt, uint32_t *blocking);
 
+/* --- open.c: a job's ends. With the lock held. --- */
+
+void job_let_go(struct job *job);
+
 /* --- engine.c --- */
 
 /* Ends an attempt: delivers its outcome, or frees the job when nobody waits for it. With the lock held. */

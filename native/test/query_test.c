@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -188,6 +189,27 @@ TEST("sluice_interface() knows the loopback and no stranger")
     CHECK_EQ(answer.features & ~(uint32_t)(SLUICE_NIC_SCATTER_GATHER | SLUICE_NIC_TSO | SLUICE_NIC_TX_CHECKSUM), 0);
     CHECK_EQ(sluice_interface(stranger, &answer), -ENODEV);
     CHECK_EQ(sluice_interface(too_long, &answer), -EINVAL);
+}
+
+TEST("sluice_allow_files() raises the soft limit, and the hard one where it may, and lowers neither")
+{
+    struct rlimit before, now;
+    MUST(getrlimit(RLIMIT_NOFILE, &before));
+    struct rlimit low = {.rlim_cur = 64, .rlim_max = before.rlim_max};
+    MUST(setrlimit(RLIMIT_NOFILE, &low));
+    CHECK_EQ(sluice_allow_files(64), 0);
+    CHECK_EQ(sluice_allow_files(100), 0);
+    MUST(getrlimit(RLIMIT_NOFILE, &now));
+    CHECK_EQ(now.rlim_cur, 100);
+    CHECK_EQ(now.rlim_max, before.rlim_max);
+    CHECK_EQ(sluice_allow_files(UINT32_MAX), -EPERM);
+    MUST(getrlimit(RLIMIT_NOFILE, &now));
+    CHECK_EQ(now.rlim_cur, 100);
+    int raised = sluice_allow_files((uint32_t)before.rlim_max + 1);
+    CHECK_EQ(raised == 0 || raised == -EPERM, 1);
+    MUST(getrlimit(RLIMIT_NOFILE, &now));
+    CHECK_EQ(now.rlim_max, before.rlim_max + (raised == 0));
+    MUST(setrlimit(RLIMIT_NOFILE, &before));
 }
 
 TEST("sluice_census() of an idle library is all zeros")

@@ -1,7 +1,7 @@
 /** openFile() and FileChannel: what Java's FileChannel promises. */
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { openFile } from "sluice";
+import { openFile, type Report } from "sluice";
 import { assert, test } from "../support/contract.ts";
 import { takeFdCensus } from "../support/fds.ts";
 import { tempFolder } from "../support/temp.ts";
@@ -144,6 +144,34 @@ test("transferTo() sends to a socket", engine, async () => {
   const [bytes, received] = await Promise.all([channel.transferTo(MiB, MiB, link.socket), readExactly(link.peer, MiB)]);
   assert.is(bytes, MiB);
   assertBytes(received, content.subarray(MiB));
+});
+
+test("transferTo() and transferFrom() give their reports to onReport", engine, async () => {
+  const path = file();
+  await using source = await openFile(file("0123456789"));
+  await using target = await openFile(path, "w+");
+  const reports: Report[] = [];
+  const onReport = (report: Report) => reports.push(report);
+  assert.is(await source.transferTo(2, 3, path, { onReport }), 3);
+  assert.is(await source.transferTo(2, 4, target, { onReport, strategy: "buffered" }), 4);
+  assert.is(await target.transferFrom(source, 4, 5, { onReport, strategy: "mapped" }), 5);
+  assert.is(await target.transferFrom(source, 100, 5, { onReport }), 0);
+  assert.equal(
+    reports.map(({ bytes, strategy }) => [bytes, strategy]),
+    [
+      [3, reports[0]?.strategy],
+      [4, "buffered"],
+      [5, "mapped"],
+    ],
+  );
+  // The bytes have moved, and the position with them, whatever becomes of the call.
+  const refuse = () => {
+    throw new Error("refused");
+  };
+  target.position = 0;
+  assert.match(String(await rejection(() => source.transferTo(0, 2, target, { onReport: refuse }))), /refused/);
+  assert.is(target.position, 2);
+  assert.is(fs.readFileSync(path, "utf8"), "014501234");
 });
 
 test("transferTo() and transferFrom() between channels use the other one's position and move it", engine, async () => {

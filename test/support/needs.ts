@@ -65,6 +65,8 @@ export const needs = {
   tmpfs: otherDevice,
   /** What is in the page cache can be asked: see `pageCache`. */
   fincore: () => missingProgram("fincore"),
+  haproxy: () => missingProgram("haproxy"),
+  nginx: () => missingProgram("nginx"),
   /** A btrfs image can be made and mounted: see `mountScratch`. */
   btrfs: mountable("btrfs"),
   xfs: mountable("xfs"),

@@ -2,11 +2,12 @@
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
 import { Argument, Command } from "commander";
+import { formatAddress } from "../../../core/address.ts";
 import { errnoText } from "../../../core/errno.ts";
 import type { Report } from "../../../core/report.ts";
 import type { Target } from "../../shared/api.ts";
 import { transfer, TransferError } from "../../node.ts";
-import { formatDestination, jsonOption, parseBytes, parsePort, quietOption } from "../arguments.ts";
+import { jsonOption, parseBytes, parsePort, quietOption } from "../arguments.ts";
 import { reset, wasReset } from "../connection.ts";
 import { type JobContext, type JobOptions, runJob } from "../job.ts";
 import { UsageError } from "../exit.ts";
@@ -112,7 +113,7 @@ async function accept(port: number, { host, quiet }: ReceiveOptions, signal: Abo
 function addressOf(server: Server): string {
   const address = server.address();
   if (address === null || typeof address === "string") return String(address);
-  return formatDestination({ host: address.address, port: address.port });
+  return formatAddress({ host: address.address, port: address.port });
 }
 
 /** A connection has no length of its own: a sender that was killed may end it as one that is done does. */

@@ -3,12 +3,11 @@ import { once } from "node:events";
 import { stat } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { Argument, Command } from "commander";
+import { formatAddress, type HostAddress } from "../../../core/address.ts";
 import type { CacheMode, Strategy } from "../../../core/kernel.ts";
 import type { Report } from "../../../core/report.ts";
 import { transfer } from "../../node.ts";
 import {
-  type Destination,
-  formatDestination,
   jsonOption,
   lengthOption,
   offsetOption,
@@ -38,15 +37,15 @@ export const sendCommand = (): Command =>
     .addOption(lengthOption())
     .addOption(quietOption())
     .addOption(jsonOption())
-    .action((file: string, destination: Destination, options: SendOptions) =>
-      runJob(`send ${file} to ${formatDestination(destination)}`, options, (context) =>
+    .action((file: string, destination: HostAddress, options: SendOptions) =>
+      runJob(`send ${file} to ${formatAddress(destination)}`, options, (context) =>
         send(file, destination, options, context),
       ),
     );
 
 async function send(
   file: string,
-  destination: Destination,
+  destination: HostAddress,
   options: SendOptions,
   context: JobContext,
 ): Promise<Report> {

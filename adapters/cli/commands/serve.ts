@@ -1,6 +1,6 @@
 /** `sluice serve [DIR]` */
 import { Command, InvalidArgumentError, Option } from "commander";
-import { parsePort, quietOption } from "../arguments.ts";
+import { parsePort, parseWorkers, quietOption } from "../arguments.ts";
 
 interface ServeOptions {
   readonly port: number;
@@ -58,10 +58,4 @@ function parseSeconds(text: string): number {
   // RFC 9111, section 1.2.2: a cache need not count further.
   if (!(seconds <= 2 ** 31)) throw new InvalidArgumentError("Seconds are a whole number, such as 3600.");
   return seconds;
-}
-
-function parseWorkers(text: string): number {
-  const workers = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (!(workers >= 1 && workers <= 256)) throw new InvalidArgumentError("Workers are a number from 1 to 256.");
-  return workers;
 }

@@ -1,6 +1,6 @@
 /** Where a server can be reached. */
 import { networkInterfaces } from "node:os";
-import { formatDestination } from "../arguments.ts";
+import { formatAddress } from "../../../core/address.ts";
 
 /** The wildcard addresses by the families that they take in. */
 const families: Readonly<Record<string, readonly string[]>> = { "0.0.0.0": ["IPv4"], "::": ["IPv4", "IPv6"] };
@@ -9,7 +9,7 @@ const families: Readonly<Record<string, readonly string[]>> = { "0.0.0.0": ["IPv
 export function siteUrls(host: string, port: number): string[] {
   const taken = families[host];
   const hosts = taken === undefined ? [host] : localAddresses(taken);
-  return hosts.map((each) => `http://${formatDestination({ host: each, port })}/`);
+  return hosts.map((each) => `http://${formatAddress({ host: each, port })}/`);
 }
 
 function localAddresses(taken: readonly string[]): string[] {

@@ -1,31 +1,16 @@
 /** What a server counts, in the terms of Prometheus. */
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import {
-  AggregatorRegistry,
-  Counter,
-  Gauge,
-  Histogram,
-  type MetricObjectWithValues,
-  type MetricValue,
-  Registry,
-} from "prom-client";
+import { Counter, Gauge, Registry } from "prom-client";
+import { observeDelay } from "../service/event-loop.ts";
+import type { Snapshot } from "../service/snapshot.ts";
 import type { StreamMessage } from "../../shared/streams/report.ts";
 import type { Access, Observer } from "./observer.ts";
-
-/** All metrics of a process as data, which can be sent to another one. */
-export type Snapshot = readonly MetricObjectWithValues<MetricValue<string>>[];
 
 export interface Metrics extends Observer {
   snapshot(): Promise<Snapshot>;
   /** Stops listening and measuring. */
   stop(): void;
 }
-
-/** How often the delay of the event loop is looked at. Milliseconds. */
-const sampleMs = 20;
-
-/** Seconds. */
-const delayBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
 /** Messages of errors may be among the reasons: there is no end to those. */
 const mostReasons = 40;
@@ -57,12 +42,6 @@ export function createMetrics(ownStrategy: string): Metrics {
     labelNames: ["reason"],
     registers,
   });
-  const delay = new Histogram({
-    name: "sluice_event_loop_delay_seconds",
-    help: `By how much a timer fired late, looked at every ${sampleMs} ms.`,
-    buckets: delayBuckets,
-    registers,
-  });
 
   /** What has left natively of answers that are not over. */
   const moved = new WeakMap<object, number>();
@@ -75,7 +54,7 @@ export function createMetrics(ownStrategy: string): Metrics {
     if (target !== undefined) moved.set(target, (moved.get(target) ?? 0) + bytes);
   };
   subscribe("sluice:transfer", onTransfer);
-  const timer = observeDelay(delay);
+  const timer = observeDelay(registry);
 
   return {
     begin: () => inFlight.inc(),
@@ -103,28 +82,3 @@ function reasonLabels(): (reason: string) => string {
     return label;
   };
 }
-
-function observeDelay(histogram: Histogram): NodeJS.Timeout {
-  let expected = performance.now() + sampleMs;
-  const timer = setInterval(() => {
-    const now = performance.now();
-    histogram.observe(Math.max(0, now - expected) / 1000);
-    expected = now + sampleMs;
-  }, sampleMs);
-  return timer.unref();
-}
-
-/** The same metrics with one more label on every value. */
-export function withLabel(snapshot: Snapshot, name: string, value: string): Snapshot {
-  return snapshot.map((metric) => ({
-    ...metric,
-    values: metric.values.map((each) => ({ ...each, labels: { ...each.labels, [name]: value } })),
-  }));
-}
-
-/** The metrics of all processes as text. */
-export function renderMetrics(snapshots: readonly Snapshot[]): Promise<string> {
-  return AggregatorRegistry.aggregate([...snapshots]).metrics();
-}
-
-export const metricsType = Registry.PROMETHEUS_CONTENT_TYPE;

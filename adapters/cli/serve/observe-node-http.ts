@@ -4,6 +4,7 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import { messageInternals } from "../../shared/streams/internals.ts";
+import { unobserved } from "../service/unobserved.ts";
 import type { Access, Handler, Observation, Observer } from "./observer.ts";
 
 /** A diagnostics channel of node:http itself: it is told of each request before the server's listeners are. */
@@ -18,9 +19,6 @@ interface Exchange {
   readonly socket: Socket;
   readonly server: Server;
 }
-
-/** Servers of this process that are nobody's business. */
-export const unobserved = new WeakSet<Server>();
 
 /** A connection with its answers that are not over. One that waits for its turn does not hear of the connection's end. */
 class Connection {

@@ -1,8 +1,8 @@
 /** A server in this process, with what observes it. */
 import process from "node:process";
 import { serve } from "sluice/fetch";
+import { listening } from "../service/listening.ts";
 import { createAccessLog, formatJson, formatLine } from "./access-log.ts";
-import { listening } from "./listening.ts";
 import { tellBodyError, withManners } from "./manners.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { observeHandler } from "./observe-handler.ts";

@@ -4,6 +4,7 @@ import { promisify } from "node:util";
 import { count, countOrAll, lockRange } from "../../../core/channel.ts";
 import { TransferError } from "../../../core/error.ts";
 import type { MapMode } from "../../../core/mapping.ts";
+import type { Report } from "../../../core/report.ts";
 import type { ByteCount, TransferOptions } from "../../../core/request.ts";
 import type { MappedFile, Source, Target } from "../api.ts";
 import type { Machine } from "../machine.ts";
@@ -21,7 +22,19 @@ const syncAsync = promisify(fsync);
 const datasyncAsync = promisify(fdatasync);
 
 /** What a channel leaves to be chosen of a transfer: the ranges are its own. */
-export type ChannelTransferOptions = Omit<TransferOptions, "offset" | "length" | "targetOffset">;
+export interface ChannelTransferOptions extends Omit<TransferOptions, "offset" | "length" | "targetOffset"> {
+  /**
+   * Is given the report of a transfer that succeeded, before the promise settles. What it throws rejects that.
+   * Not called where `transferFrom()` takes nothing because the position is past the end of the file.
+   */
+  readonly onReport?: ((report: Report) => void) | undefined;
+}
+
+/** The channel's own answer to a transfer: a count, as Java gives it. */
+function answered(report: Report, { onReport }: ChannelTransferOptions): number {
+  onReport?.(report);
+  return report.bytes;
+}
 
 /**
  * A file with a position. Reads and writes without a position start at the channel's own, one after the other in the
@@ -189,9 +202,12 @@ export class FileChannel implements AsyncDisposable {
     this.#check("read");
     const range = { offset: count("position", position), length: countOrAll("count", length) };
     if (!(target instanceof FileChannel))
-      return this.#run(async () => (await transfer(this.#machine, this.#fd, target, { ...options, ...range })).bytes);
+      return answered(
+        await this.#run(() => transfer(this.#machine, this.#fd, target, { ...options, ...range })),
+        options,
+      );
     target.#check("write");
-    return this.#run(() =>
+    const report = await this.#run(() =>
       target.#inTurn(() =>
         target.#moving(async () => {
           const targetOffset = target.#appends ? undefined : target.#position;
@@ -199,6 +215,7 @@ export class FileChannel implements AsyncDisposable {
         }),
       ),
     );
+    return answered(report, options);
   }
 
   /**
@@ -216,24 +233,26 @@ export class FileChannel implements AsyncDisposable {
     const at = count("position", position);
     const most = countOrAll("count", length);
     if (source instanceof FileChannel) source.#check("read");
-    return this.#run(async () => {
-      if (at > (await this.#size())) return 0;
+    const report = await this.#run(async () => {
+      if (at > (await this.#size())) return undefined;
       const range = { length: most, targetOffset: this.#appends ? undefined : at };
-      if (!(source instanceof FileChannel))
-        return (await transfer(this.#machine, source, this.#fd, { ...options, ...range })).bytes;
+      if (!(source instanceof FileChannel)) return transfer(this.#machine, source, this.#fd, { ...options, ...range });
       return source.#inTurn(() =>
         source.#moving(async () =>
           transfer(this.#machine, source.#fd, this.#fd, { ...options, ...range, offset: source.#position }),
         ),
       );
     });
+    return report === undefined ? 0 : answered(report, options);
   }
 
   /** Runs a transfer at this channel's position, which moves along, also with one that fails midway. */
-  async #moving(work: () => Promise<{ readonly bytes: number }>): Promise<number> {
+  async #moving(work: () => Promise<Report>): Promise<Report> {
     let moved = 0;
     try {
-      return (moved = (await work()).bytes);
+      const report = await work();
+      moved = report.bytes;
+      return report;
     } catch (error) {
       if (error instanceof TransferError) moved = error.bytesTransferred;
       throw error;

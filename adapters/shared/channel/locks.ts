@@ -4,7 +4,7 @@ import { extentRecord, lockTypes } from "../../../core/abi.ts";
 import { type LockRange, overlap } from "../../../core/channel.ts";
 import { errnoName } from "../../../core/errno.ts";
 import { TransferError } from "../../../core/error.ts";
-import { RecordMemory } from "../engine.ts";
+import { RecordMemory } from "../engine/record-memory.ts";
 import type { Machine } from "../machine.ts";
 import { callFailed } from "../system-error.ts";
 

@@ -16,7 +16,7 @@ import type { CacheMode, Strategy } from "../../../core/kernel.ts";
 import type { Report } from "../../../core/report.ts";
 import { checkObject, checkOptions } from "../../../core/request.ts";
 import type { CopyOptions } from "../api.ts";
-import { RecordMemory } from "../engine.ts";
+import { RecordMemory } from "../engine/record-memory.ts";
 import { inspectFd } from "../inspect.ts";
 import type { Machine } from "../machine.ts";
 import { fsCall, callFailed } from "../system-error.ts";

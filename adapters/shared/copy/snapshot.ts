@@ -8,7 +8,7 @@ import { errnoName } from "../../../core/errno.ts";
 import { TransferError } from "../../../core/error.ts";
 import type { Strategy } from "../../../core/kernel.ts";
 import type { AbortSignalLike } from "../../../core/request.ts";
-import { RecordMemory } from "../engine.ts";
+import { RecordMemory } from "../engine/record-memory.ts";
 import { duplicate } from "../open.ts";
 import type { Machine } from "../machine.ts";
 import { callFailed } from "../system-error.ts";

@@ -3,7 +3,7 @@ import { extentRecord } from "../../../core/abi.ts";
 import type { Endpoint } from "../../../core/endpoint.ts";
 import { errnoName } from "../../../core/errno.ts";
 import type { CopyOptions } from "../api.ts";
-import { RecordMemory } from "../engine.ts";
+import { RecordMemory } from "../engine/record-memory.ts";
 import type { Machine } from "../machine.ts";
 
 /** A run of data, in bytes from the start of the file; `end` is past its last byte. */

@@ -2,7 +2,7 @@
 import { advices, extentRecord, lossRecord, mappingRecord, type Native, residencyRecord } from "../../../core/abi.ts";
 import { errnoName } from "../../../core/errno.ts";
 import { lostIn, type MapMode, type MapRange, type Placement } from "../../../core/mapping.ts";
-import { RecordMemory } from "../engine.ts";
+import { RecordMemory } from "../engine/record-memory.ts";
 import { slot } from "../slot.ts";
 import type { Runtime } from "../runtime.ts";
 import { callFailed } from "../system-error.ts";

@@ -5,6 +5,9 @@ import type { Pair } from "./pair.ts";
 /** Least time between two calls of onProgress, in milliseconds. */
 const progressMs = 100;
 
+/** Most time between two looks at a pair that is silent: there may be ten thousand of them. Milliseconds. */
+const quietProgressMs = 3200;
+
 type Timer = ReturnType<typeof setTimeout>;
 
 /**
@@ -33,18 +36,22 @@ export class PairClock {
 
   watchProgress(pair: Pair, tell: (bytes: ProxyProgress) => void): void {
     let seen = 0;
-    this.#progress = setInterval(() => {
+    let delayMs = progressMs;
+    const look = (): void => {
       const { progress } = pair;
       const sum = progress.aToB + progress.bToA;
-      if (sum === seen) return;
+      const silent = sum === seen;
       seen = sum;
-      tell(progress);
-    }, progressMs);
+      delayMs = silent ? Math.min(2 * delayMs, quietProgressMs) : progressMs;
+      this.#progress = setTimeout(look, delayMs);
+      if (!silent) tell(progress);
+    };
+    this.#progress = setTimeout(look, delayMs);
   }
 
   stop(): void {
     clearTimeout(this.#idle);
     clearTimeout(this.#total);
-    clearInterval(this.#progress);
+    clearTimeout(this.#progress);
   }
 }

@@ -2,7 +2,7 @@
 import { pairEnds } from "../../../core/abi.ts";
 import { errnoName } from "../../../core/errno.ts";
 import type { ProxyChoice, ProxyFlow, ProxyProgress, ProxyRequest, ProxySide } from "../../../core/proxy.ts";
-import type { Engine, PairFields } from "../engine.ts";
+import type { Engine, PairFields } from "../engine/engine.ts";
 import { callFailed } from "../system-error.ts";
 import type { ProxyConnection } from "./connection.ts";
 import type { Pair, PairOutcome } from "./pair.ts";

@@ -6,7 +6,7 @@ import { argumentError, shown, TransferError } from "../../../core/error.ts";
 import { checkObject } from "../../../core/request.ts";
 import { checkPipeBytes, checkRingOptions, type RingOptions } from "../../../core/ring.ts";
 import type { HasFd } from "../api.ts";
-import type { Engine } from "../engine.ts";
+import type { Engine } from "../engine/engine.ts";
 import { checkFd } from "../ends/recognise.ts";
 import type { Machine } from "../machine.ts";
 import { callFailed, explained } from "../system-error.ts";

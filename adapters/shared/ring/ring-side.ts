@@ -4,7 +4,8 @@ import { errnoName, errnoNumber, errnoText } from "../../../core/errno.ts";
 import { TransferError } from "../../../core/error.ts";
 import type { Outcome } from "../../../core/kernel.ts";
 import type { ringParties } from "../../../core/ring.ts";
-import { type Engine, RecordMemory } from "../engine.ts";
+import type { Engine } from "../engine/engine.ts";
+import { RecordMemory } from "../engine/record-memory.ts";
 
 const again = -errnoNumber("EAGAIN");
 

@@ -3,7 +3,7 @@
  * waits for nothing. It needs no turn in the queue, since nothing else can come in between.
  */
 import { limits } from "../../../core/abi.ts";
-import type { Engine } from "../engine.ts";
+import type { Engine } from "../engine/engine.ts";
 import type { Feed } from "./feed.ts";
 import type { Sink } from "./sink.ts";
 import type { Tally } from "./tally.ts";

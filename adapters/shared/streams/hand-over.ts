@@ -9,7 +9,7 @@
 import { AsyncResource } from "node:async_hooks";
 import type { Readable, Writable } from "node:stream";
 import { TransferError } from "../../../core/error.ts";
-import type { Engine } from "../engine.ts";
+import type { Engine } from "../engine/engine.ts";
 import { enterGate, type Turn } from "../gate.ts";
 import type { Machine } from "../machine.ts";
 import { type Begun, nothingBegun, sendAtOnce } from "./at-once.ts";

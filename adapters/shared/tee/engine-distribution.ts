@@ -4,7 +4,7 @@ import { type Job, nothing, type Outcome } from "../../../core/kernel.ts";
 import { strategies } from "../../../core/strategies.ts";
 import type { TeeRequest } from "../../../core/tee.ts";
 import type { SourceEnd } from "../ends/source.ts";
-import type { Engine } from "../engine.ts";
+import type { Engine } from "../engine/engine.ts";
 import { callFailed } from "../system-error.ts";
 import type { Distribution } from "./distribution.ts";
 import { OutletSource } from "./outlet-source.ts";

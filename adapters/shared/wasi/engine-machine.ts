@@ -1,7 +1,7 @@
 /** A machine that has the engine: what a plugin is lent. */
 import type { Native } from "../../../core/abi.ts";
 import { TransferError } from "../../../core/error.ts";
-import type { Engine } from "../engine.ts";
+import type { Engine } from "../engine/engine.ts";
 import type { Machine } from "../machine.ts";
 
 export type EngineMachine = Machine & { readonly native: Native; readonly engine: Engine };

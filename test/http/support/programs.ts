@@ -3,7 +3,7 @@ import type { Test } from "uvu";
 import { runChild } from "../../support/child.ts";
 
 /** How a program is asked for its version, where that isn't `--version`. */
-const versionOf: Readonly<Record<string, string>> = { openssl: "version" };
+const versionOf: Readonly<Record<string, string>> = { openssl: "version", kcat: "-V" };
 
 const isInstalled = (program: string): Promise<boolean> =>
   runChild([program, versionOf[program] ?? "--version"], 20_000).then(

@@ -1,6 +1,5 @@
 /** The native engine as seen from one isolate: jobs go in, outcomes come back on the event loop. */
 import {
-  copyNotices,
   ends,
   extentRecord,
   leaseBreakRecord,
@@ -16,31 +15,16 @@ import {
   outletRecord,
   requestFlags,
   requestRecord,
-} from "../../core/abi.ts";
-import { errnoName } from "../../core/errno.ts";
-import { type Job, nothing, type Outcome } from "../../core/kernel.ts";
-import type { Copied } from "../../core/report.ts";
-import type { Runtime, Waker } from "./runtime.ts";
-import { callFailed } from "./system-error.ts";
+} from "../../../core/abi.ts";
+import { errnoName } from "../../../core/errno.ts";
+import type { Job, Outcome } from "../../../core/kernel.ts";
+import type { Runtime, Waker } from "../runtime.ts";
+import { decode, encode, failed } from "./outcome.ts";
+import { RecordMemory } from "./record-memory.ts";
+import { callFailed } from "../system-error.ts";
 
-const sideNames = [undefined, "source", "target"] as const;
-const copyAnswers = new Map<number, Copied>([
-  [copyNotices.none, "no"],
-  [copyNotices.some, "yes"],
-]);
-const endNames = ["done", "eof", "cancelled", "error"] as const;
 /** Outcomes taken in one call. */
 const batch = 64;
-
-/** A record of the ABI in memory of ours. */
-export class RecordMemory {
-  readonly bytes: Uint8Array;
-  readonly view: DataView;
-  constructor(size: number) {
-    this.bytes = new Uint8Array(size);
-    this.view = new DataView(this.bytes.buffer);
-  }
-}
 
 const noBytes = new Uint8Array(0);
 /** Not every FFI has an address for nothing. */
@@ -94,58 +78,6 @@ function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
   bytes.set(first);
   bytes.set(second, first.byteLength);
   return bytes;
-}
-
-function failed(errno: number): Outcome {
-  return { ...nothing, end: "error", errno };
-}
-
-function encode({ view }: RecordMemory, job: Job): void {
-  const { strategy } = job;
-  if (strategy === "portable") throw new TypeError("The engine has no portable strategy");
-  requestRecord.set(view, "strategy", opcodes[strategy]);
-  const dontcache = job.cache === "dontcache" ? requestFlags.dontcache : 0;
-  requestRecord.set(view, "flags", dontcache | (job.givesWay ? requestFlags.give_way : 0));
-  requestRecord.set(view, "offset", job.offset ?? -1);
-  requestRecord.set(view, "length", job.length ?? -1);
-  requestRecord.set(view, "target_offset", job.targetOffset ?? -1);
-}
-
-function decode({ view }: RecordMemory, base: number): Outcome {
-  return {
-    bytes: outcomeRecord.get(view, "bytes", base),
-    stranded: outcomeRecord.get(view, "stranded", base),
-    end: endNames[outcomeRecord.get(view, "end", base)] ?? "error",
-    errno: outcomeRecord.get(view, "error", base),
-    failed: sideNames[outcomeRecord.get(view, "failed", base)],
-    syscalls: outcomeRecord.get(view, "syscalls", base),
-    waits: outcomeRecord.get(view, "waits", base),
-    cpuNs: outcomeRecord.get(view, "cpu_ns", base),
-    copied: copyAnswers.get(outcomeRecord.get(view, "copied", base)),
-    held: outcomeRecord.get(view, "held", base),
-  };
-}
-
-/** The two outcomes of one attempt that began on the calling thread and went on in the engine. */
-function sum(first: Outcome, rest: Outcome): Outcome {
-  return {
-    ...rest,
-    bytes: first.bytes + rest.bytes,
-    syscalls: first.syscalls + rest.syscalls,
-    waits: first.waits + rest.waits,
-    cpuNs: first.cpuNs + rest.cpuNs,
-  };
-}
-
-/** What is left of a job when so many bytes have moved. */
-function after(job: Job, bytes: number): Job {
-  const past = (position: number | undefined) => (position === undefined ? undefined : position + bytes);
-  return {
-    ...job,
-    offset: past(job.offset),
-    length: job.length === undefined ? undefined : job.length - bytes,
-    targetOffset: past(job.targetOffset),
-  };
 }
 
 /** Opens a context for this isolate. Throws TransferError `EMFILE` where no descriptor is left for it. */
@@ -441,136 +373,5 @@ export class Engine {
 
   close(handle: number): void {
     this.native.sluice_job_close(handle);
-  }
-}
-
-/**
- * The engine's side of one transfer. Its duplicates live as long as the transfer, not as long as an
- * attempt: between two attempts the runtime may close its socket and hand the number to a stranger.
- */
-export class Link {
-  readonly #engine: Engine;
-  #source: number | Uint8Array;
-  readonly #target: number;
-  readonly #onHeld: () => void;
-  #handle = 0;
-  #running = false;
-  #cancelled = false;
-  /** Called when a source that is to be replaced is read no more. */
-  #replaced: (() => void) | undefined;
-  /** Bytes of earlier attempts and of the part that ran on the calling thread. */
-  #before = 0;
-
-  /** `onHeld` is called when the engine has duplicates of its own, and the given descriptors are needed no more. */
-  constructor(engine: Engine, source: number | Uint8Array, target: number, onHeld: () => void) {
-    this.#engine = engine;
-    this.#source = source;
-    this.#target = target;
-    this.#onHeld = onHeld;
-  }
-
-  /** Runs an attempt. The first call must come in the same turn of the event loop as the inspection. */
-  run(job: Job): Outcome | Promise<Outcome> {
-    const tried = job.inline && this.#handle === 0 ? this.#attempt(job) : undefined;
-    if (tried === undefined) return this.#start(job);
-    const { outcome, blocked } = tried;
-    this.#before += outcome.bytes;
-    if (!blocked) return outcome;
-    const rest = this.#start(after(job, outcome.bytes));
-    return "then" in rest ? rest.then((end) => sum(outcome, end)) : sum(outcome, rest);
-  }
-
-  /** One attempt on the calling thread. */
-  #attempt(job: Job): Attempted | undefined {
-    const { offset = 0, length = 0, strategy } = job;
-    if (typeof this.#source === "number") return this.#engine.attempt(this.#source, this.#target, job);
-    if (strategy !== "buffered") return undefined;
-    const sent = this.#engine.send(this.#target, this.#source.subarray(offset, offset + length));
-    const answered = { ...nothing, bytes: Math.max(0, sent), syscalls: 1 };
-    if (sent >= 0) return { outcome: answered, blocked: sent < length, headSent: 0 };
-    // EAGAIN needs the engine; whatever else is wrong, it will meet again and tell.
-    return { outcome: answered, blocked: true, headSent: 0 };
-  }
-
-  #start(job: Job): Outcome | Promise<Outcome> {
-    const opened = this.hold();
-    if (opened < 0) return failed(-opened);
-    const outcome = this.#engine.start(this.#handle, job);
-    if (!("then" in outcome)) return outcome;
-    this.#running = true;
-    return outcome.then((end) => {
-      this.#running = false;
-      this.#before += end.bytes;
-      return this.#replaced === undefined ? end : this.#goOn(job, end);
-    });
-  }
-
-  /** What is left of an attempt that was interrupted for another source. */
-  #goOn(job: Job, end: Outcome): Outcome | Promise<Outcome> {
-    const failedWith = this.#replace();
-    this.#replaced?.();
-    this.#replaced = undefined;
-    if (this.#cancelled || end.end !== "cancelled") return end;
-    if (failedWith < 0) return { ...end, end: "error", errno: -failedWith, failed: "source" };
-    const rest = this.#start(after(job, end.bytes));
-    return "then" in rest ? rest.then((outcome) => sum(end, outcome)) : sum(end, rest);
-  }
-
-  #replace(): number {
-    return typeof this.#source === "number" ? this.#engine.replaceSource(this.#handle, this.#source) : 0;
-  }
-
-  /** Goes on from another file that has the same bytes at the same offsets; resolves when the first is read no more. */
-  replaceSource(source: number): Promise<void> {
-    this.#source = source;
-    if (this.#handle !== 0 && !this.#running) this.#replace();
-    if (!this.#running) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#replaced = resolve;
-      this.#engine.cancel(this.#handle);
-    });
-  }
-
-  /** Bytes that the target has taken and its peer has not, or a negative errno. */
-  get outstanding(): number {
-    return this.#handle === 0 ? 0 : this.#engine.outstanding(this.#handle);
-  }
-
-  /** Duplicates the descriptors, if that has not been done: zero, or a negative errno. */
-  hold(): number {
-    if (this.#handle === 0) {
-      const opened =
-        typeof this.#source === "number"
-          ? this.#engine.open(this.#source, this.#target)
-          : this.#engine.openMemory(this.#source, this.#target);
-      if (opened < 0) return opened;
-      this.#handle = opened;
-      this.#onHeld();
-    }
-    return 0;
-  }
-
-  cancel(): void {
-    this.#cancelled = true;
-    if (this.#running) this.#engine.cancel(this.#handle);
-  }
-
-  /** What the last attempt had read from a stream and could not deliver. */
-  residue(stranded: number): Uint8Array {
-    return this.#engine.residue(this.#handle, stranded);
-  }
-
-  get progress(): number {
-    return this.#before + (this.#running ? this.#engine.progress(this.#handle) : 0);
-  }
-
-  close(): void {
-    if (this.#handle !== 0) this.#engine.close(this.#handle);
-    this.#handle = 0;
-  }
-
-  /** Resolves when the kernel has let go of memory that was sent by reference; undefined where it has not to be waited for. */
-  settle(): Promise<void> | undefined {
-    return this.#handle === 0 ? undefined : this.#engine.settle(this.#handle);
   }
 }

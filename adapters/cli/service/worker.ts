@@ -1,30 +1,31 @@
-/** One of several processes on a port. It ends with its supervisor: node:cluster sees to that. */
+/** One of several processes that share an address. It ends with its supervisor: node:cluster sees to that. */
 import process from "node:process";
 import { describeFailure } from "../exit.ts";
 import { listenForInterrupt } from "../interrupt.ts";
 import type { Order, Report } from "./messages.ts";
-import { type RunningServer, startServer } from "./server.ts";
+import type { Program, Running } from "./program.ts";
 
-/** Serves what the supervisor says, until it says stop or a signal arrives. */
-export async function runWorker(): Promise<void> {
+/** Runs the program as the supervisor says, until it says stop or a signal arrives. */
+export async function runWorker<O>(program: Program<O>): Promise<void> {
   // Ctrl-C reaches every process of a terminal, and the supervisor's order follows: both mean the same.
   const { signal } = listenForInterrupt();
   const stopped = Promise.race([heard("stop"), new Promise((resolve) => signal.addEventListener("abort", resolve))]);
-  const order = heard("serve");
+  const order = heard("start");
   tellSupervisor({ kind: "ready" });
-  const { options } = await order;
-  let server: RunningServer;
+  // The supervisor runs the same program.
+  const options = (await order).options as O;
+  let running: Running;
   try {
-    server = await startServer(options);
+    running = await program.start(options);
   } catch (error) {
-    tellSupervisor({ kind: "failed", message: describeFailure(`serve ${options.root}`, error).message });
+    tellSupervisor({ kind: "failed", message: describeFailure(program.action(options), error).message });
     process.disconnect();
     return;
   }
-  answerQuestions(server);
+  answerQuestions(running);
   tellSupervisor({ kind: "listening" });
   await stopped;
-  await server.close();
+  await running.close();
   process.disconnect();
 }
 
@@ -38,7 +39,7 @@ function heard<K extends Order["kind"]>(kind: K): Promise<Heard<K>> {
   });
 }
 
-function answerQuestions({ metrics }: RunningServer): void {
+function answerQuestions({ metrics }: Running): void {
   process.on("message", (message: Order) => {
     if (message.kind !== "metrics") return;
     void metrics

@@ -1,6 +1,5 @@
 /** What the supervisor and its workers say to each other, by the channel of node:cluster. */
-import type { Snapshot } from "./metrics.ts";
-import type { ServerOptions } from "./server.ts";
+import type { Snapshot } from "./snapshot.ts";
 
 /** From a worker. */
 export type Report =
@@ -12,7 +11,8 @@ export type Report =
 
 /** To a worker. */
 export type Order =
-  | { readonly kind: "serve"; readonly options: ServerOptions }
+  /** The options are data alone: what `Program.start` takes. */
+  | { readonly kind: "start"; readonly options: unknown }
   /** To be answered with the same number. */
   | { readonly kind: "metrics"; readonly question: number }
   | { readonly kind: "stop" };

@@ -1,9 +1,9 @@
 /** Answers /metrics on an address of its own, so that what the public may ask says nothing about the server. */
 import { createServer } from "node:http";
-import { type Destination, formatDestination } from "../arguments.ts";
+import { formatAddress, type HostAddress } from "../../../core/address.ts";
 import { listen } from "./listening.ts";
-import { unobserved } from "./observe-node-http.ts";
-import { metricsType, renderMetrics, type Snapshot } from "./metrics.ts";
+import { metricsType, renderMetrics, type Snapshot } from "./snapshot.ts";
+import { unobserved } from "./unobserved.ts";
 
 export interface MetricsServer {
   readonly url: string;
@@ -11,7 +11,7 @@ export interface MetricsServer {
 }
 
 export async function serveMetrics(
-  address: Destination,
+  address: HostAddress,
   collect: () => Promise<readonly Snapshot[]>,
 ): Promise<MetricsServer> {
   const server = createServer((request, response) => {
@@ -24,7 +24,7 @@ export async function serveMetrics(
   unobserved.add(server);
   const port = await listen(server, address);
   return {
-    url: `http://${formatDestination({ host: address.host, port })}/metrics`,
+    url: `http://${formatAddress({ host: address.host, port })}/metrics`,
     close() {
       server.close();
       server.closeAllConnections();

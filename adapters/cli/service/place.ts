@@ -3,8 +3,7 @@ import cluster, { type Worker } from "node:cluster";
 import { setTimeout as sleep } from "node:timers/promises";
 import { tell } from "../screen.ts";
 import type { Order, Report } from "./messages.ts";
-import { type Snapshot, withLabel } from "./metrics.ts";
-import { type ServerOptions, shutdownMs } from "./server.ts";
+import { type Snapshot, withLabel } from "./snapshot.ts";
 
 /** A worker that has lived this long was healthy. Milliseconds. */
 const healthyMs = 10_000;
@@ -18,10 +17,18 @@ const answerMs = 1_000;
 /** A worker that has not ended by itself this long after its deadline hangs. Milliseconds. */
 const graceMs = 1_000;
 
+/** What each worker is told. */
+export interface Mission {
+  /** The program's. */
+  readonly options: unknown;
+  /** How long it may take to end. Milliseconds. */
+  readonly shutdownMs: number;
+}
+
 /** One of the workers, and its successors. */
 export class Place {
   readonly #number: number;
-  readonly #options: ServerOptions;
+  readonly #mission: Mission;
   readonly #onReplace: () => void;
   #worker: Worker | undefined;
   #begun: Promise<unknown> = Promise.resolve();
@@ -29,9 +36,9 @@ export class Place {
   #questions = 0;
   readonly #stopping = new AbortController();
 
-  constructor(number: number, options: ServerOptions, onReplace: () => void) {
+  constructor(number: number, mission: Mission, onReplace: () => void) {
     this.#number = number;
-    this.#options = options;
+    this.#mission = mission;
     this.#onReplace = onReplace;
   }
 
@@ -43,7 +50,7 @@ export class Place {
     const failed = this.#ended.then((how): never => {
       throw new Error(`a worker ${how} before it listened`);
     });
-    const begun = Promise.race([begin(worker, this.#options), failed]);
+    const begun = Promise.race([begin(worker, this.#mission.options), failed]);
     this.#begun = begun.catch(() => undefined);
     await begun;
   }
@@ -67,12 +74,12 @@ export class Place {
     }
   }
 
-  /** Lets the worker finish its answers, and resolves when it has ended. */
+  /** Lets the worker finish what is under way, and resolves when it has ended. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     const worker = this.#worker;
     if (worker === undefined) return;
-    const timer = setTimeout(() => worker.process.kill("SIGKILL"), shutdownMs + graceMs);
+    const timer = setTimeout(() => worker.process.kill("SIGKILL"), this.#mission.shutdownMs + graceMs);
     // Before, it does not hear.
     await this.#begun;
     order(worker, { kind: "stop" });
@@ -94,10 +101,10 @@ export class Place {
 }
 
 /** Resolves when it listens. Rejects where it can't. */
-async function begin(worker: Worker, options: ServerOptions): Promise<void> {
+async function begin(worker: Worker, options: unknown): Promise<void> {
   await report(worker, ({ kind }) => kind === "ready");
   const began = report(worker, ({ kind }) => kind === "listening" || kind === "failed");
-  order(worker, { kind: "serve", options });
+  order(worker, { kind: "start", options });
   const answer = await began;
   if (answer?.kind === "failed") throw new Error(answer.message);
 }
