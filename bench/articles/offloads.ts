@@ -1,8 +1,8 @@
 /** sendfile with and without scatter/gather: whether bytes are copied on their way to the device. */
+import { openVeth } from "../support/veth.ts";
 import type { Claim } from "../support/rows.ts";
 import { type Answer, answered, articles } from "./article.ts";
 import { editedShare, percent } from "./edits.ts";
-import { plug, senderAddress } from "./veth.ts";
 
 const questions = [
   {
@@ -10,12 +10,12 @@ const questions = [
     claim:
       "With a device that can scatter/gather, sendfile needs no copy by the CPU: only descriptors go to the socket’s buffer, and the rest is DMA.",
     experiment:
-      "Two network namespaces joined by veth, scatter/gather on; 64 KiB by sendfile(2); the file is edited after the call, and the other side reads later.",
+      "A veth pair into another network namespace, scatter/gather on; 64 KiB by sendfile(2); the file is edited after the call, and the other side reads later.",
   },
   {
     article: `${articles.sendfile}; ${articles.java}`,
     claim: "Without scatter/gather sendfile still copies once, from the page cache to the socket’s buffer.",
-    experiment: "The same after ethtool -K v0 sg off tx off tso off gso off.",
+    experiment: "The same after ethtool -K … sg off tx off tso off gso off.",
   },
 ] as const;
 
@@ -37,15 +37,11 @@ function answersTo(withIt: number, without: number): Answer[] {
 
 export function offloadClaims(): Promise<Claim[]> {
   return answered(questions, async () => {
-    const cable = await plug();
-    try {
-      const place = { sender: cable.sender, receiver: cable.receiver, address: senderAddress };
-      await cable.setScatterGather(true);
-      const withIt = await editedShare("sendfile", "open", place);
-      await cable.setScatterGather(false);
-      return answersTo(withIt, await editedShare("sendfile", "open", place));
-    } finally {
-      cable.unplug();
-    }
+    await using veth = await openVeth();
+    const place = { sender: [], receiver: veth.far, address: veth.address };
+    await veth.setScatterGather(true);
+    const withIt = await editedShare("sendfile", "open", place);
+    await veth.setScatterGather(false);
+    return answersTo(withIt, await editedShare("sendfile", "open", place));
   });
 }
