@@ -75,6 +75,23 @@ async function bundle(world) {
   return chunks[0].code + sweep;
 }
 
+/**
+ * jco copies a list of bytes into a buffer of its own before the host sees it, which took half the time of a copy. What
+ * `descriptor.write` is given here has been written when the call returns, so a view of the guest's memory will do.
+ */
+const copiedList =
+  /new Uint8Array\((\w+)\.buffer\.slice\((\w+),\2\+(\w+)\*1\)\)(?=;_debugLog\(`\[iface="wasi:filesystem\/types@[\d.]+", function="\[method\]descriptor\.write"\])/g;
+
+function lendLists(world, glue) {
+  let found = 0;
+  const lent = glue.replace(copiedList, (_, memory, at, length) => {
+    found++;
+    return `new Uint8Array(${memory}.buffer,${at},${length})`;
+  });
+  if (found !== 1 && world !== "plugin") throw new Error(`${world}.js copies what is written in another way`);
+  return lent;
+}
+
 async function make(world, jsSource, witPath, folder) {
   const componentize = await loadComponentize();
   const { component } = await componentize({ witPath, jsSource, world, optSize: true, sync: true });
@@ -86,7 +103,7 @@ async function make(world, jsSource, witPath, folder) {
   const options = { name: world, instantiation: "async", minify: true };
   const { files } = await transpileBytes(new Uint8Array(component), options);
   const places = locate(component, files);
-  const glue = Buffer.from(files[`${world}.js`]).toString();
+  const glue = lendLists(world, Buffer.from(files[`${world}.js`]).toString());
   writeFileSync(join(folder, `${world}.js`), `${glue}\nexport const coreModules = ${JSON.stringify(places)};\n`);
 }
 
