@@ -23,6 +23,7 @@ import { scale } from "./suites/scale.ts";
 import { smallBody } from "./suites/small-body.ts";
 import { tries } from "./suites/tries.ts";
 import type { Suite } from "./suites/suite.ts";
+import { wasi } from "./suites/wasi.ts";
 
 const suites: Readonly<Record<string, readonly Suite[]>> = {
   "file-to-socket": [costCurve, concurrent, smallBody, endurance],
@@ -36,6 +37,7 @@ const suites: Readonly<Record<string, readonly Suite[]>> = {
   http: [http, httpSlowClients],
   ipc: [ipc],
   tries: [tries],
+  wasi: [wasi],
   articles: [articles],
 };
 
