@@ -15,8 +15,10 @@ function limit(name: keyof Limits, value: unknown, usual: number): number {
   return value;
 }
 
+export type CheckedLimits = Required<{ [K in keyof Limits]: number }>;
+
 /** Checked limits. @throws TypeError, RangeError */
-export function checkLimits({ openHandles, bytes, fileBytes }: Limits): Required<{ [K in keyof Limits]: number }> {
+export function checkLimits({ openHandles, bytes, fileBytes }: Limits): CheckedLimits {
   return {
     openHandles: limit("openHandles", openHandles, usualHandles),
     bytes: limit("bytes", bytes, Infinity),
@@ -30,10 +32,10 @@ function exceeded(what: string): TransferError {
 
 export class Budget {
   readonly #handles = new Set<OpenHandle>();
-  readonly #limits: ReturnType<typeof checkLimits>;
+  readonly #limits: CheckedLimits;
   #spent = 0;
 
-  constructor(limits: ReturnType<typeof checkLimits>) {
+  constructor(limits: CheckedLimits) {
     this.#limits = limits;
   }
 

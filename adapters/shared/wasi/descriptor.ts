@@ -89,6 +89,12 @@ export interface Household {
   /** Answers `insufficient-memory` where there are too many. */
   admit(descriptor: object): void;
   dismiss(descriptor: object): void;
+  /** How many of so many bytes may still move, and pays for them. Answers `quota` where it is none of them. */
+  spend(bytes: number): number;
+  /** Gives back what was paid for and did not move. */
+  refund(bytes: number): void;
+  /** Answers `file-too-large` for a file that would get larger than that. */
+  checkFile(size: number): void;
 }
 
 interface State {
@@ -123,11 +129,26 @@ export class Descriptor implements Disposable {
     return state;
   }
 
+  static #stateOf(descriptor: Descriptor, right: keyof Rights): State {
+    const state = Descriptor.#of(descriptor);
+    if (state.folder !== undefined) throw answer("is-directory");
+    if (!state.rights[right]) throw answer("bad-descriptor");
+    return state;
+  }
+
   static #fileOf(descriptor: Descriptor, right: keyof Rights): number {
-    const { fd, folder, rights } = Descriptor.#of(descriptor);
-    if (folder !== undefined) throw answer("is-directory");
-    if (!rights[right]) throw answer("bad-descriptor");
-    return fd;
+    return Descriptor.#stateOf(descriptor, right).fd;
+  }
+
+  /** Moves at most so many bytes, paid for before they move. */
+  static #paid({ household }: State, wanted: number, call: (most: number) => number): number {
+    const most = household.spend(wanted);
+    let moved = 0;
+    try {
+      return (moved = call(most));
+    } finally {
+      household.refund(most - moved);
+    }
   }
 
   static #folderOf(descriptor: Descriptor): { readonly folder: Folder; readonly state: State } {
@@ -179,22 +200,30 @@ export class Descriptor implements Disposable {
 
   read(length: bigint, offset: bigint): [Uint8Array, boolean] {
     return answering(() => {
-      const fd = Descriptor.#fileOf(this, "read");
+      const state = Descriptor.#stateOf(this, "read");
       const wanted = length < BigInt(mostBytes) ? Number(length) : mostBytes;
-      const count = readSync(fd, lent, 0, wanted, position(offset));
-      return [lent.subarray(0, count), count < wanted || wanted === 0];
+      const from = position(offset);
+      let asked = wanted;
+      const count = Descriptor.#paid(state, wanted, (most) => readSync(state.fd, lent, 0, (asked = most), from));
+      return [lent.subarray(0, count), count < asked || wanted === 0];
     });
   }
 
   write(buffer: Uint8Array, offset: bigint): bigint {
     return answering(() => {
-      const fd = Descriptor.#fileOf(this, "write");
-      return BigInt(writeSync(fd, buffer, 0, buffer.byteLength, position(offset)));
+      const state = Descriptor.#stateOf(this, "write");
+      const to = position(offset);
+      state.household.checkFile(to + buffer.byteLength);
+      return BigInt(Descriptor.#paid(state, buffer.byteLength, (most) => writeSync(state.fd, buffer, 0, most, to)));
     });
   }
 
   setSize(size: bigint): void {
-    answering(() => ftruncateSync(Descriptor.#fileOf(this, "write"), position(size)));
+    answering(() => {
+      const { fd, household } = Descriptor.#stateOf(this, "write");
+      household.checkFile(position(size));
+      ftruncateSync(fd, position(size));
+    });
   }
 
   stat(): Types.DescriptorStat {

@@ -1,5 +1,6 @@
 /** wasi:filesystem on this thread: the folders that a guest is lent, and nothing else. */
 import { argumentError, shown } from "../../../core/error.ts";
+import type { CheckedLimits } from "./budget.ts";
 import { answer, Descriptor, DirectoryEntryStream, type Household } from "./descriptor.ts";
 import { Folder } from "./folder.ts";
 import type { OpenAt } from "./open-at.ts";
@@ -37,17 +38,34 @@ function checkRoot(name: string, root: Root): Root {
   return root;
 }
 
-/** Keeps what is open, closes it at the end, and sets the bound. */
+/** Keeps what is open, closes it at the end, and sets the bounds. */
 class Census implements Household {
   readonly #open = new Set<object>();
-  readonly #most: number;
+  readonly #limits: CheckedLimits;
+  #left: number;
 
-  constructor(most: number) {
-    this.#most = most;
+  constructor(limits: CheckedLimits) {
+    this.#limits = limits;
+    this.#left = limits.bytes;
+  }
+
+  spend(bytes: number): number {
+    const most = Math.min(bytes, this.#left);
+    if (most === 0 && bytes > 0) throw answer("quota");
+    this.#left -= most;
+    return most;
+  }
+
+  refund(bytes: number): void {
+    this.#left += bytes;
+  }
+
+  checkFile(size: number): void {
+    if (size > this.#limits.fileBytes) throw answer("file-too-large");
   }
 
   admit(descriptor: Descriptor): void {
-    if (this.#open.size >= this.#most) {
+    if (this.#open.size >= this.#limits.openHandles) {
       // It is closed by the one who has just made it.
       this.#open.add(descriptor);
       descriptor[Symbol.dispose]();
@@ -72,9 +90,9 @@ export interface Filesystem {
   close(): void;
 }
 
-export function createFilesystem(openAt: OpenAt, roots: Roots, mostOpen: number): Filesystem {
+export function createFilesystem(openAt: OpenAt, roots: Roots, limits: CheckedLimits): Filesystem {
   const lent = lendRoots(openAt, roots);
-  const census = new Census(mostOpen);
+  const census = new Census(limits);
   const preopens = {
     /** Each time with descriptors of their own: the guest closes them. */
     getDirectories: (): [Descriptor, string][] =>

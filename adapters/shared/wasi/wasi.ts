@@ -72,13 +72,13 @@ export function createWasi(runtime: Runtime, adopt: AdoptOpen): Wasi {
     checkObject(roots);
     const machine = machineOf(runtime);
     const openAt = createOpenAt(machine.native, adopt);
-    const { openHandles } = checkLimits(limits);
+    const checked = checkLimits(limits);
     // A plugin sees its roots through the engine alone: one way in, one place that counts.
     const lending = lend === "engine";
     const native: NativeHost | undefined = lending
       ? createNativeHost(withEngine(machine), openAt, roots, limits)
       : undefined;
-    const files = createFilesystem(openAt, lending ? {} : roots, openHandles);
+    const files = createFilesystem(openAt, lending ? {} : roots, checked);
     const imports = {
       ...hostImports(onOutput),
       ...files.imports,
