@@ -71,37 +71,43 @@ for (const name of names)
     await census.assertUnchanged();
   });
 
-interface Exports {
-  readonly transfer: {
-    transfer(source: string, target: string, options: Readonly<Record<string, unknown>>): { readonly bytes: bigint };
-  };
-}
-
 interface Glue {
   readonly coreModules: Readonly<Record<string, readonly [number, number] | string>>;
-  instantiate(coreModule: (name: string) => Promise<object>, imports: unknown): Promise<Exports>;
+  instantiate(coreModule: (name: string) => Promise<object>, imports: unknown): Promise<unknown>;
 }
 
 const { WebAssembly: wasm } = globalThis as unknown as {
   readonly WebAssembly: { compile(bytes: Uint8Array): Promise<object> };
 };
 
+/** An instance as jco makes it, with nothing of ours around it. */
+async function bare<Exports>(name: string, imports: unknown): Promise<Exports> {
+  // Switches on what Node 20 needs a flag for.
+  (await instantiateFallback({ roots: {} })).close();
+  const file = new URL(import.meta.resolve(`sluice/wasm/${name}.wasm`));
+  const bytes = fs.readFileSync(file);
+  const { coreModules, instantiate } = (await import(new URL(`${name}.js`, file).href)) as Glue;
+  const coreModule = (part: string) => {
+    const place = coreModules[part] ?? "";
+    return wasm.compile(
+      typeof place === "string" ? Buffer.from(place, "base64") : bytes.subarray(place[0], place[0] + place[1]),
+    );
+  };
+  return (await instantiate(coreModule, imports)) as Exports;
+}
+
+interface Exports {
+  readonly transfer: {
+    transfer(source: string, target: string, options: Readonly<Record<string, unknown>>): { readonly bytes: bigint };
+  };
+}
+
 test("wasi: numbers beyond 2^53 are answered by the guests themselves", { needs: ["engine"] }, async () => {
   const { folder } = sourceFolder(1000);
   const roots = { "/data": { path: folder, write: true } };
   for (const name of names) {
-    // Switches on what Node 20 needs a flag for.
-    (await makers[name]({ roots })).close();
-    const file = new URL(import.meta.resolve(`sluice/wasm/${name}.wasm`));
-    const bytes = fs.readFileSync(file);
-    const { coreModules, instantiate } = (await import(new URL(`${name}.js`, file).href)) as Glue;
     using host = wasiImports({ roots, lend: name === "plugin" ? "engine" : "nothing" });
-    const { transfer } = await instantiate((part) => {
-      const place = coreModules[part] ?? "";
-      return wasm.compile(
-        typeof place === "string" ? Buffer.from(place, "base64") : bytes.subarray(place[0], place[0] + place[1]),
-      );
-    }, host.imports);
+    const { transfer } = await bare<Exports>(name, host.imports);
     const plain = { offset: 0n, length: undefined, targetOffset: undefined, strategies: [] };
     for (const absurd of [2n ** 53n, 2n ** 63n, 2n ** 64n - 1n])
       for (const option of ["offset", "length", "targetOffset"]) {
@@ -117,6 +123,47 @@ test("wasi: numbers beyond 2^53 are answered by the guests themselves", { needs:
     assert.is(transfer.transfer("/data/a", "/data/b", plain).bytes, 1000n, "it has not trapped");
     fs.unlinkSync(join(folder, "b"));
   }
+});
+
+interface Command {
+  readonly run: { run(): void };
+}
+
+test("wasi: the command copies, explains, tells of itself, and fails with a word", {}, async () => {
+  const { folder, content } = sourceFolder(MiB + 5);
+  const command = async (...args: string[]) => {
+    let output = "";
+    const onOutput = (bytes: Uint8Array) => void (output += Buffer.from(bytes).toString());
+    using host = wasiImports({ roots: { "/data": { path: folder, write: true } }, onOutput });
+    const environment = { getEnvironment: () => [], getArguments: () => args, initialCwd: () => undefined };
+    const { run } = await bare<Command>("command", { ...host.imports, "wasi:cli/environment": environment });
+    let failed = false;
+    try {
+      run.run();
+    } catch {
+      failed = true;
+    }
+    return { output, failed };
+  };
+  const copied = await command("copy", "/data/a", "/data/b");
+  assert.is(copied.failed, false, copied.output);
+  assert.match(copied.output, new RegExp(`^${content.length} bytes by portable \\(copied: yes\\)`));
+  assertBytes(fs.readFileSync(join(folder, "b")), content);
+  assert.match((await command("sluice", "explain", "/data/a", "/data/c")).output, /portable:.*\n.*not /s);
+  assert.match(
+    (await command("doctor")).output,
+    /engine: a WebAssembly component has no native engine\nfolders: \/data/,
+  );
+  for (const [args, told] of [
+    [["copy", "/data/none", "/data/c"], /ENOENT/],
+    [["copy", "/data/a"], /Usage/],
+    [[], /Usage/],
+  ] as const) {
+    const { output, failed } = await command(...args);
+    assert.ok(failed);
+    assert.match(output, told);
+  }
+  assert.equal(fs.readdirSync(folder).sort(), ["a", "b"]);
 });
 
 test("wasi: without the engine paths are walked, and lead nowhere else", { alone: true }, async () => {

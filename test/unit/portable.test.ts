@@ -1,7 +1,11 @@
 /** The entry for runtimes with neither FFI nor files, over web streams. */
+import { readFileSync } from "node:fs";
+import { pathToFileURL } from "node:url";
+import { createContext, runInContext } from "node:vm";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { capabilities, copyFile, explain, type Source, transfer, TransferError } from "#adapters/portable.js";
+import { root } from "../support/root.ts";
 
 interface Sink {
   readonly stream: WritableStream<Uint8Array>;
@@ -112,6 +116,37 @@ test("capabilities() and explain() say that only the portable path is there", as
     candidates.map(({ strategy }) => strategy),
     ["portable"],
   );
+});
+
+test("the bundle for other hosts runs where there are web streams and nothing of Node's", async () => {
+  const source = readFileSync(new URL("dist/lib/portable.js", pathToFileURL(`${root}/`)), "utf8");
+  // What workerd and browsers have of what it may use. No process, no Buffer, no require.
+  const web = { ReadableStream, WritableStream, TransformStream, Blob, AbortController, AbortSignal, DOMException };
+  const others = { TextEncoder, TextDecoder, performance, queueMicrotask, setTimeout, clearTimeout };
+  const context = createContext({ ...web, ...others, told: undefined });
+  // An ES module in a context takes a flag of Node's: its exports are returned from a function instead.
+  const exported = /export\s*\{([^}]*)\}\s*;?\s*(?:\/\/#.*)?\s*$/.exec(source);
+  const names = (exported?.[1] ?? "").split(",").map((one) => one.trim().replace(/^(\S+) as (\S+)$/, "$2: $1"));
+  const body = source.slice(0, exported?.index).replace(/^export (?=const|function|class|async|var|let)/gm, "");
+  const sluice = runInContext(`(() => {${body}\nreturn { ${names.join(", ")} };})()`, context) as {
+    readonly transfer: typeof transfer;
+    readonly explain: typeof explain;
+    readonly capabilities: typeof capabilities;
+  };
+  const { stream, text } = sink();
+  const stated = new ReadableStream<Uint8Array>({
+    start(controller) {
+      for (const part of ["0123", "4567", "89"]) controller.enqueue(new TextEncoder().encode(part));
+      controller.close();
+    },
+  });
+  const report = await sluice.transfer(stated, stream, { length: 7 });
+  assert.is(text(), "0123456");
+  assert.is(report.bytes, 7);
+  assert.is(report.strategy, "portable");
+  assert.is(report.copied, "yes");
+  assert.is(sluice.capabilities().engine.available, false);
+  assert.is(runInContext("typeof process + typeof require + typeof Buffer", context), "undefined".repeat(3));
 });
 
 test.run();
