@@ -81,7 +81,7 @@ const { WebAssembly: wasm } = globalThis as unknown as {
 };
 
 /** An instance as jco makes it, with nothing of ours around it. */
-async function bare<Exports>(name: string, imports: unknown): Promise<Exports> {
+async function bare<Exported>(name: string, imports: unknown): Promise<Exported> {
   // Switches on what Node 20 needs a flag for.
   (await instantiateFallback({ roots: {} })).close();
   const file = new URL(import.meta.resolve(`sluice/wasm/${name}.wasm`));
@@ -93,7 +93,7 @@ async function bare<Exports>(name: string, imports: unknown): Promise<Exports> {
       typeof place === "string" ? Buffer.from(place, "base64") : bytes.subarray(place[0], place[0] + place[1]),
     );
   };
-  return (await instantiate(coreModule, imports)) as Exports;
+  return (await instantiate(coreModule, imports)) as Exported;
 }
 
 interface Exports {
