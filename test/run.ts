@@ -27,7 +27,14 @@ interface Task {
 }
 
 /** Folders of plain uvu files, and how long a file may take. */
-const plainFolders = { unit: 120_000, node: 120_000, cli: 120_000, http: 180_000, package: 300_000 } as const;
+const plainFolders = {
+  unit: 120_000,
+  node: 120_000,
+  cli: 120_000,
+  http: 180_000,
+  bench: 240_000,
+  package: 300_000,
+} as const;
 const nativeTimeoutMs = 300_000;
 
 const { values: options, positionals: words } = parseArgs({

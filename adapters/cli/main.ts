@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { Command, CommanderError } from "commander";
+import { benchCommand } from "./commands/bench.ts";
 import { copyCommand } from "./commands/copy.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { explainCommand } from "./commands/explain.ts";
@@ -14,8 +15,11 @@ import { serveCommand } from "./commands/serve.ts";
 import { describeFailure, exitCodes, exitCodesHelp } from "./exit.ts";
 import { tell } from "./screen.ts";
 
+/** From here and from the bundle, which lies as deep. */
+const packageFolder = new URL("../../../", import.meta.url);
+
 function packageVersion(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8"));
+  const manifest: unknown = JSON.parse(readFileSync(new URL("package.json", packageFolder), "utf8"));
   return String(Reflect.get(Object(manifest), "version"));
 }
 
@@ -43,6 +47,7 @@ function buildProgram(): Command {
     ipcCommand(),
     explainCommand(),
     doctorCommand(),
+    benchCommand(packageVersion(), packageFolder),
   ];
   for (const command of commands) program.addCommand(command);
   for (const command of [program, ...commands])

@@ -27,10 +27,14 @@ const strokes: readonly (readonly [RegExp, Colour])[] = [
   [/^(USER|KERNEL|HARDWARE)/gm, "bold"],
 ];
 
+/** A drawing whose parts are marked by the colours that they have. */
+export function markDrawing(drawing: string, mark: (colour: Colour, part: string) => string): string {
+  return strokes.reduce((text, [pattern, colour]) => text.replace(pattern, (part) => mark(colour, part)), drawing);
+}
+
 /** A drawing in colours. */
 export function paintDrawing(drawing: string): string {
-  if (!colours) return drawing;
-  return strokes.reduce((text, [pattern, colour]) => text.replace(pattern, (part) => paint(colour, part)), drawing);
+  return colours ? markDrawing(drawing, paint) : drawing;
 }
 
 /** Writes lines to stdout. */

@@ -13,7 +13,8 @@ import type { Answers, Question } from "./probe.ts";
 export interface HttpServer {
   readonly port: number;
   readonly pid: number;
-  /** Asks the probe; nginx has none. */
+  /** Asks the probe, where there is one: in Node. */
+  readonly probed: boolean;
   readonly ask: <Q extends Question>(question: Q) => Promise<Answers[Q]>;
   readonly stop: () => Promise<void>;
 }
@@ -28,6 +29,7 @@ export function serverOf(child: ChildProcess, port: number): HttpServer {
   return {
     port,
     pid,
+    probed: child.connected,
     async ask<Q extends Question>(question: Q) {
       child.send(question);
       const [answer] = (await once(child, "message")) as [Answers[Q]];
@@ -125,6 +127,22 @@ export async function startNode({ script, args, nodeOptions = [], env = {}, port
   child.stdout.resume();
   await answering(port, ended);
   return serverOf(child, port);
+}
+
+export interface OtherProgram {
+  readonly command: readonly [string, ...string[]];
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/** A server of any other kind; it prints its address. */
+export async function startProgram({ command: [program, ...args], env = {} }: OtherProgram): Promise<HttpServer> {
+  const child = spawn(program, args, {
+    cwd: packageFolder,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const ended = watch(child, program);
+  return serverOf(child, await Promise.race([portFrom(child.stdout), ended]));
 }
 
 /** Debian's defaults (sendfile, tcp_nopush, the open files not cached), one worker, and nothing written. */

@@ -1,115 +1,88 @@
-/** One large resident file over TCP on every runtime: CPU time of transfer() beside the runtime's own best. */
-import { execFile } from "node:child_process";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
-import { candidates, locate } from "../../test/support/runtimes.ts";
-import { helper, start, Unavailable } from "../support/helpers.ts";
-import type { Cost } from "../support/meter.ts";
-import { type Row, rowsOrReason, section } from "../support/rows.ts";
+/** One large resident file over TCP on every runtime: transfer() beside the runtime's own best. */
+import { sampled } from "../support/metrics.ts";
+import { sizeName } from "../support/contest.ts";
+import { findRuntime } from "../support/programs.ts";
+import { contestSection, type Row, section, type Section, sectionOrReason } from "../support/rows.ts";
 import { scratchFile } from "../support/scratch.ts";
-import { alternate, median, pairedRatio } from "../support/stats.ts";
-import type { Suite } from "./suite.ts";
+import { cSender, nodeSender, otherSender, type Sender } from "../support/senders.ts";
+import { requestsFor } from "../support/serving.ts";
+import { pairedRatio } from "../support/stats.ts";
+import { contestOf } from "./cost-curve.ts";
+import type { Setting, Suite } from "./suite.ts";
 
-const bytes = 2 ** 30;
-const warmupBytes = 64 * 2 ** 20;
+const mebibyte = 2 ** 20;
+const runtimeNames = ["node", "bun", "deno"] as const;
+type RuntimeName = (typeof runtimeNames)[number];
+
+const ours = "transfer()";
 
 interface Rival {
-  readonly name: string;
-  readonly script: string;
-  readonly method: string;
+  readonly sender: Sender;
   readonly target?: number;
-  /** What its reader is asked to fetch: it is an HTTP server. */
-  readonly paths?: readonly string[];
 }
 
-interface Contest {
-  /** The script in bench/runtimes that knows `transfer`. */
-  readonly script: string;
-  readonly rivals: readonly Rival[];
-}
-
-const contests: Readonly<Record<string, Contest>> = {
+const contests: Readonly<Record<RuntimeName, { readonly own: Sender; readonly rivals: readonly Rival[] }>> = {
   node: {
-    script: "node.js",
-    rivals: [{ name: "pipeline(createReadStream, socket)", script: "node.js", method: "streams", target: 0.35 }],
+    own: nodeSender(ours, "sluice", "auto"),
+    rivals: [
+      { sender: nodeSender("createReadStream().pipe(socket)", "rival", "streams"), target: 0.35 },
+      { sender: nodeSender("fs.read and socket.write, 1 MiB", "rival", "read") },
+    ],
   },
   deno: {
-    script: "deno/send.js",
-    rivals: [{ name: "file.readable.pipeTo(conn.writable)", script: "deno/send.js", method: "streams", target: 0.35 }],
+    own: otherSender("deno", ours, "sluice", "auto"),
+    rivals: [{ sender: otherSender("deno", "file.readable.pipeTo(conn.writable)", "rival", "streams"), target: 0.35 }],
   },
   bun: {
-    script: "bun/send.js",
+    own: otherSender("bun", ours, "sluice", "auto"),
     rivals: [
-      { name: "Bun.file().stream() to socket.write()", script: "bun/send.js", method: "streams" },
-      {
-        name: "Bun.serve with Bun.file",
-        script: "bun/serve.js",
-        method: "serve",
-        target: 1.1,
-        paths: ["/warmup", "/file", "/done"],
-      },
+      { sender: otherSender("bun", "Bun.file().stream() to socket.write()", "rival", "streams") },
+      { sender: otherSender("bun", "Bun.serve with Bun.file", "rival", "", "serve.js"), target: 1.1 },
     ],
   },
 };
 
-interface Program {
-  readonly command: readonly [string, ...string[]];
-  readonly version: string;
-}
-
-/** @throws Unavailable when the runtime is not installed */
-async function find(name: string): Promise<Program> {
-  const candidate = candidates.usual.find((one) => one.name === name);
-  if (candidate === undefined) throw new Unavailable(`${name} is not among the runtimes under test`);
-  const { command } = await locate(candidate).catch((cause: Error) => {
-    throw new Unavailable(cause.message, { cause });
-  });
-  const { stdout } = await promisify(execFile)(command[0], ["--version"]);
-  return { command, version: /\d+(\.\d+)+/.exec(stdout)?.[0] ?? "of unknown version" };
-}
-
-async function send({ command: [program, ...options] }: Program, entrant: Omit<Rival, "name">): Promise<Cost> {
-  const files = [await scratchFile(warmupBytes), await scratchFile(bytes)];
-  const script = fileURLToPath(new URL(`../runtimes/${entrant.script}`, import.meta.url));
-  const sender = start(program, [...options, script, entrant.method, ...files]);
-  const port = await sender.firstLine;
-  const reader =
-    entrant.paths === undefined
-      ? start(await helper("reader"), [port, 1, warmupBytes, bytes].map(String))
-      : start(await helper("http_reader"), [port, ...entrant.paths]);
-  // Whichever fails leaves the other waiting for it.
-  const ended = Promise.all([sender.output, reader.output]);
-  const [output] = await ended.finally(() => [sender, reader].forEach((one) => one.process.kill("SIGKILL")));
-  return JSON.parse(output.split("\n")[1] ?? "") as Cost;
-}
-
-async function measure(name: string, rounds: number, progress: (text: string) => void): Promise<Row[]> {
-  const { script, rivals } = contests[name] ?? { script: "", rivals: [] };
-  const program = await find(name);
-  const entrants = Object.fromEntries(
-    [{ name: "transfer()", script, method: "transfer" }, ...rivals].map((one) => [one.name, one]),
+async function measure(name: RuntimeName, setting: Setting): Promise<Section[]> {
+  const { own, rivals } = contests[name];
+  const bytes = (setting.full ? 1024 : 256) * mebibyte;
+  const title = `${sizeName(bytes)}, resident, to a TCP socket, on ${name} ${(await findRuntime(name)).version}`;
+  const { contest: found, samples } = await contestOf(
+    title,
+    [own, ...rivals.map(({ sender }) => sender), cSender("sendfile")],
+    {
+      file: await scratchFile(bytes),
+      points: [{ bytes, cache: "warm" }],
+      how: { requests: requestsFor(256 * mebibyte, 1) },
+    },
+    setting,
   );
-  const runs = Object.fromEntries(
-    Object.entries(entrants).map(([one, entrant]) => [one, () => send(program, entrant)]),
-  );
-  const samples = await alternate(runs, rounds, (one, round) =>
-    progress(`1 GiB to a socket on ${name}: ${one}, round ${round + 1}`),
-  );
-  const cpu = (one: string) => (samples[one] ?? []).map(({ cpuNs }) => cpuNs / bytes);
-  const rate = (one: string) => bytes / median((samples[one] ?? []).map(({ wallNs }) => wallNs));
-  const told = (one: string) => `${median(cpu(one)).toFixed(3)} s/GB, ${rate(one).toFixed(2)} GB/s`;
-  return rivals.map((rival) => ({
-    question: `${name} ${program.version}: CPU of transfer() / ${rival.name}`,
+  const cpu = (one: string) => sampled("cpu", samples(one, { bytes, cache: "warm" }));
+  const rows = rivals.map(({ sender, target }): Row => ({
+    question: `${name}: CPU of ${ours} / ${sender.name}`,
     unit: "×",
-    figure: pairedRatio(cpu("transfer()"), cpu(rival.name)),
-    ...(rival.target !== undefined && { target: rival.target }),
-    detail: `transfer() ${told("transfer()")}; the other ${told(rival.name)}`,
+    ...(target !== undefined && { target }),
+    figure: pairedRatio(cpu(ours), cpu(sender.name)),
   }));
+  return [contestSection(found), section(`${name}: … and what follows from it`, rows)];
 }
 
-export const runtimes: Suite = async ({ rounds, progress }) => {
-  const rows: Row[] = [];
-  for (const name of Object.keys(contests))
-    rows.push(...(await rowsOrReason(name, () => measure(name, rounds, progress))));
-  return [section("1 GiB, resident, to a TCP socket, on each runtime", rows)];
+export const runtimes: Suite = async (setting) => {
+  const sections: Section[] = [];
+  for (const name of runtimeNames) {
+    const found = await sectionsOf(name, setting);
+    sections.push(...found);
+  }
+  return sections;
 };
+
+/** A runtime that isn't there is one section that says so. */
+async function sectionsOf(name: RuntimeName, setting: Setting): Promise<Section[]> {
+  let all: Section[] = [];
+  const first = await sectionOrReason(`To a TCP socket on ${name}`, async () => {
+    all = await measure(name, setting);
+    const [contestFound] = all;
+    if (contestFound === undefined) throw new Error("There is no contest");
+    return contestFound;
+  });
+  return [first, ...all.slice(1)];
+}

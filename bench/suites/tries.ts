@@ -1,5 +1,5 @@
 /** What might beat the engine's choices, each in plain C and in turns: the data behind docs/performance.md. */
-import { type HelperName, helper, start } from "../support/helpers.ts";
+import { helper, start } from "../support/helpers.ts";
 import { type Row, rowsOrReason, section } from "../support/rows.ts";
 import { scratchFile } from "../support/scratch.ts";
 import { figure, median, pairedRatio } from "../support/stats.ts";
@@ -18,7 +18,7 @@ interface Outcome {
 }
 
 /** Samples by way, in the order in which the helper takes them: it prints "WAY WALL CPU COUNT" or "WAY - REFUSAL". */
-async function contest(name: HelperName, args: readonly (string | number)[]): Promise<Map<string, Outcome>> {
+async function contest(name: string, args: readonly (string | number)[]): Promise<Map<string, Outcome>> {
   const output = await start(await helper(name), args.map(String)).output;
   const outcomes = new Map<string, Outcome>();
   for (const line of output.trim().split("\n")) {

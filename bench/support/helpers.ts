@@ -1,7 +1,9 @@
 /** The C helpers, compiled when they are first wanted. */
 import { execFile, type ChildProcess, spawn } from "node:child_process";
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
@@ -11,20 +13,20 @@ const run = promisify(execFile);
 export class Unavailable extends Error {}
 
 const sourceFolder = new URL("../../../bench/c/", import.meta.url);
-const binaryFolder = new URL("../", import.meta.url);
+const packageFolder = fileURLToPath(new URL("../../../", import.meta.url));
 
-export type HelperName =
-  | "reader"
-  | "http_reader"
-  | "slow_clients"
-  | "pinger"
-  | "sendfile_loop"
-  | "memory_loop"
-  | "ways"
-  | "heads"
-  | "proxy_peer"
-  | "crowd"
-  | "two_processes";
+let temporary: string | undefined;
+
+/** In a checkout they are kept from run to run; an installed package is left as it is. */
+function binaryFolder(): string {
+  if (existsSync(join(packageFolder, "bench/tsconfig.json"))) return join(packageFolder, "build/bench");
+  if (temporary === undefined) {
+    const folder = mkdtempSync(join(tmpdir(), "sluice-bench-c-"));
+    process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+    temporary = folder;
+  }
+  return temporary;
+}
 
 /** Of all sources: they include each other's headers. */
 function newerThanSources(binary: string): boolean {
@@ -37,12 +39,12 @@ function newerThanSources(binary: string): boolean {
  *
  * @throws Unavailable when there is no C compiler
  */
-export async function helper(name: HelperName): Promise<string> {
+export async function helper(name: string): Promise<string> {
   const source = fileURLToPath(new URL(`${name}.c`, sourceFolder));
-  const binary = fileURLToPath(new URL(name, binaryFolder));
+  const binary = join(binaryFolder(), name);
   if (newerThanSources(binary)) return binary;
   const compiler = process.env["CC"] ?? "cc";
-  await mkdir(binaryFolder, { recursive: true });
+  await mkdir(binaryFolder(), { recursive: true });
   await run(compiler, ["-std=gnu11", "-O2", "-pthread", "-o", binary, source]).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code !== "ENOENT") throw cause;
     throw new Unavailable(`no C compiler (${compiler}) to build bench/c/${name}.c with`, { cause });

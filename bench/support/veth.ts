@@ -2,12 +2,15 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { Unavailable } from "./helpers.ts";
+import { needProgram } from "./programs.ts";
 
 const run = promisify(execFile);
 
 export interface Veth extends AsyncDisposable {
   /** Address of the near end. */
   readonly address: string;
+  /** Switches the near end's scatter/gather, and with it the offloads that need it, by ethtool(8). */
+  readonly setScatterGather: (on: boolean) => Promise<void>;
   /** What runs a program at the far end. */
   readonly far: readonly [command: string, ...args: string[]];
 }
@@ -38,5 +41,13 @@ export async function openVeth(): Promise<Veth> {
       cause,
     });
   }
-  return { address: `${network}.1`, far: ["ip", "netns", "exec", name], [Symbol.asyncDispose]: remove };
+  return {
+    address: `${network}.1`,
+    far: ["ip", "netns", "exec", name],
+    async setScatterGather(on) {
+      const offloads = ["sg", "tx", "tso", "gso"].flatMap((offload) => [offload, on ? "on" : "off"]);
+      await run(needProgram("ethtool"), ["-K", near, ...offloads]);
+    },
+    [Symbol.asyncDispose]: remove,
+  };
 }

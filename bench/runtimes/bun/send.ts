@@ -1,46 +1,46 @@
-/** Bun sends a file to a socket that Bun.listen accepted. */
+/** Bun sends a file to a socket that Bun.listen accepted. The protocol is that of bench/c/sender.c. */
+import { openSync } from "node:fs";
 import { transfer } from "sluice";
-import { announce, chosen, sample } from "../sample.ts";
+import { announce, chosen, order, requestsIn } from "../order.ts";
 
-/** Resolves at the next call of `wake`. */
-class Signal {
-  #wake: () => void = () => {};
-  readonly wake = (): void => this.#wake();
-  wait(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-    });
-  }
+interface Data {
+  drained: () => void;
 }
 
-const acknowledged = new Signal();
-const drained = new Signal();
+type Peer = Bun.Socket<Data>;
 
-async function sendByStreams(path: string, socket: Bun.Socket): Promise<void> {
-  for await (const chunk of Bun.file(path).stream())
+async function sendByStreams(peer: Peer, bytes: number): Promise<void> {
+  for await (const chunk of Bun.file(order.file).slice(0, bytes).stream())
     for (let rest = chunk; rest.length > 0;) {
-      const drain = drained.wait();
-      rest = rest.subarray(socket.write(rest));
+      const drain = new Promise<void>((resolve) => (peer.data.drained = resolve));
+      rest = rest.subarray(peer.write(rest));
       if (rest.length > 0) await drain;
     }
 }
 
-const send = chosen<(path: string, socket: Bun.Socket) => Promise<unknown>>({ transfer, streams: sendByStreams });
+const fd = openSync(order.file, "r");
 
-const listener = Bun.listen({
+const send = chosen<(peer: Peer, bytes: number) => Promise<unknown>>({
+  auto: (peer, length) => transfer(fd, peer, { length }),
+  streams: sendByStreams,
+});
+
+const listener = Bun.listen<Data>({
   hostname: "127.0.0.1",
   port: 0,
-  socket: { open: (socket) => void run(socket), data: acknowledged.wake, drain: drained.wake },
+  socket: {
+    open(peer) {
+      peer.data = { drained: () => {} };
+      peer.setNoDelay();
+    },
+    data(peer, chunk) {
+      for (const bytes of requestsIn(chunk))
+        send(peer, bytes).catch((error: unknown) => {
+          console.error(error);
+          peer.end();
+        });
+    },
+    drain: (peer) => peer.data.drained(),
+  },
 });
 announce(listener.port);
-
-async function run(socket: Bun.Socket): Promise<void> {
-  listener.stop();
-  socket.setNoDelay();
-  await sample(async (path) => {
-    const arrived = acknowledged.wait();
-    await send(path, socket);
-    await arrived;
-  });
-  socket.end();
-}

@@ -1,23 +1,15 @@
-/** Bun.serve answers with a Bun.file, which it sends by sendfile. The next request acknowledges what came before. */
-import { startMeter } from "../../support/meter.ts";
-import { announce, order, tell } from "../sample.ts";
+/** Bun.serve answers /BYTES with that much of a Bun.file, which it sends by sendfile. */
+import { announce, order } from "../order.ts";
 
-let stopMeter: ReturnType<typeof startMeter>;
+const file = Bun.file(order.file);
 
 const server = Bun.serve({
   hostname: "127.0.0.1",
   port: 0,
-  routes: {
-    "/warmup": () => new Response(Bun.file(order.warmup)),
-    "/file": () => {
-      stopMeter = startMeter();
-      return new Response(Bun.file(order.file));
-    },
-    "/done": () => {
-      tell(stopMeter());
-      void server.stop();
-      return new Response("done");
-    },
+  idleTimeout: 0,
+  fetch({ url }) {
+    const bytes = Number(new URL(url).pathname.slice(1));
+    return new Response(bytes === file.size ? file : file.slice(0, bytes));
   },
 });
 announce(server.port ?? 0);

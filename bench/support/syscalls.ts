@@ -1,0 +1,95 @@
+/**
+ * Counts the system calls of processes from outside, over all their threads: by perf(1) from the kernel's own
+ * tracepoint, else by strace(1), which slows them down but counts the same.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import type { Readable, Writable } from "node:stream";
+import { findProgram } from "./programs.ts";
+import { start } from "./helpers.ts";
+import { straceObstacle } from "./trace.ts";
+
+export interface Counter {
+  /** For the report. */
+  readonly name: string;
+  readonly count: (pids: readonly number[], work: () => Promise<unknown>) => Promise<number>;
+}
+
+const event = "raw_syscalls:sys_enter";
+
+/** "143,,raw_syscalls:sys_enter,…": the first field, which may be "<not counted>" where nothing ran. */
+export function parsePerf(text: string): number {
+  const line = text.split("\n").find((one) => one.includes(event));
+  const count = Number(line?.split(",")[0]);
+  if (line === undefined || (Number.isNaN(count) && !line.startsWith("<not counted>")))
+    throw new Error(`perf printed ${text}`);
+  return Number.isNaN(count) ? 0 : count;
+}
+
+/** "100.00    0.012345          12       987           total" */
+export function parseStrace(text: string): number {
+  const count = Number(/^100\.00\s+\S+\s+(?:\S+\s+)?(\d+)\s+(?:\d+\s+)?total$/m.exec(text)?.[1] ?? Number.NaN);
+  if (Number.isNaN(count)) throw new Error(`strace printed ${text}`);
+  return count;
+}
+
+/** It is told when to begin and when to end, and acknowledges both. */
+async function countByPerf(pids: readonly number[], work: () => Promise<unknown>): Promise<number> {
+  const options = ["stat", "-x,", "-D", "-1", "--control", "fd:3,4", "-e", event, "-p", pids.join(",")];
+  const perf = spawn("perf", options, { stdio: ["ignore", "ignore", "pipe", "pipe", "pipe"] });
+  let text = "";
+  perf.stderr?.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+  const control = perf.stdio[3] as Writable;
+  const answers = perf.stdio[4] as Readable;
+  const ended = once(perf, "close");
+  const gone = ended.then(() => Promise.reject(new Error(`perf ended: ${text.trim()}`)));
+  gone.catch(() => {});
+  const tell = async (word: string) => {
+    control.write(`${word}\n`);
+    await Promise.race([once(answers, "data"), gone]);
+  };
+  await tell("enable");
+  await work();
+  await tell("disable");
+  perf.kill("SIGINT");
+  await ended;
+  return parsePerf(text);
+}
+
+async function countByStrace(pids: readonly number[], work: () => Promise<unknown>): Promise<number> {
+  const strace = spawn("strace", ["-f", "-c", "-q", ...pids.flatMap((pid) => ["-p", String(pid)])], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let text = "";
+  strace.stderr.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+  const ended = once(strace, "close");
+  // It says nothing with -q; what it traces says so in its status.
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  await work();
+  strace.kill("SIGINT");
+  await ended;
+  return parseStrace(text);
+}
+
+let found: Promise<Counter | string> | undefined;
+
+async function perfWorks(): Promise<boolean> {
+  if (findProgram("perf") === undefined) return false;
+  const output = start("perf", ["stat", "-x,", "-e", event, "--log-fd", "1", "true"]).output;
+  return output.then(
+    (text) => text.includes(event) && !text.includes("<not supported>"),
+    () => false,
+  );
+}
+
+/** Who counts on this machine, or why nobody does. */
+export function counter(): Promise<Counter | string> {
+  found ??= perfWorks().then((works) => {
+    if (works) return { name: `perf stat -e ${event}`, count: countByPerf };
+    const obstacle = straceObstacle();
+    return obstacle === undefined
+      ? { name: "strace -c", count: countByStrace }
+      : `perf can't count here, and ${obstacle}`;
+  });
+  return found;
+}
