@@ -19,6 +19,7 @@ import { map } from "./suites/map.ts";
 import { proxy } from "./suites/proxy.ts";
 import { memory } from "./suites/memory.ts";
 import { runtimes } from "./suites/runtimes.ts";
+import { scale } from "./suites/scale.ts";
 import { smallBody } from "./suites/small-body.ts";
 import { tries } from "./suites/tries.ts";
 import type { Suite } from "./suites/suite.ts";
@@ -31,6 +32,7 @@ const suites: Readonly<Record<string, readonly Suite[]>> = {
   proxy: [proxy],
   memory: [memory],
   runtimes: [runtimes],
+  scale: [scale],
   http: [http, httpSlowClients],
   ipc: [ipc],
   tries: [tries],

@@ -16,11 +16,12 @@ export const preloaded = "the same + register";
 export const own = "proxy()";
 
 /** One thread, as Debian's configuration leaves everything else, and nothing logged. */
-function configuration(port: number, upstream: number, options: readonly string[]): string {
+function configuration(port: number, upstream: number, options: readonly string[], most: number): string {
   return `
 global
   nbthread 1
-  maxconn 4096
+  maxconn ${most}
+  maxpipes 128
 defaults
   mode tcp
 ${options.map((option) => `  option ${option}`).join("\n")}
@@ -33,12 +34,13 @@ listen bench
 `;
 }
 
-async function startHaproxy(upstream: number, ...options: readonly string[]): Promise<HttpServer> {
+/** @param most connections of clients at a time, for which it has to be allowed the descriptors */
+export async function startHaproxy(upstream: number, options: readonly string[], most = 4096): Promise<HttpServer> {
   const folder = join(await scratchFolder(tmpdir(), 0), "haproxy");
   await mkdir(folder);
   const port = await freePort();
   const file = join(folder, "haproxy.cfg");
-  await writeFile(file, configuration(port, upstream, options));
+  await writeFile(file, configuration(port, upstream, options, most));
   const child = spawn("haproxy", ["-q", "-db", "-f", file], {
     env: { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin` },
     stdio: ["ignore", "ignore", "inherit"],
@@ -60,8 +62,8 @@ const app =
     });
 
 export const starts: Readonly<Record<string, (upstream: number) => Promise<HttpServer>>> = {
-  [haproxy]: (upstream) => startHaproxy(upstream, "splice-auto"),
-  [haproxyForced]: (upstream) => startHaproxy(upstream, "splice-request", "splice-response"),
+  [haproxy]: (upstream) => startHaproxy(upstream, ["splice-auto"]),
+  [haproxyForced]: (upstream) => startHaproxy(upstream, ["splice-request", "splice-response"]),
   [pipe]: app("pipe"),
   [preloaded]: app("pipe", ["--import", "sluice/register"]),
   [own]: app("sluice"),

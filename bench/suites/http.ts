@@ -121,7 +121,7 @@ async function measure(size: Size, { field, files, rounds, progress }: Run): Pro
 
 /** One connection and one request after another: what each costs, counted from outside. */
 async function counted(field: Field, points: readonly Point[], { rounds, progress }: Setting): Promise<Section> {
-  const ours = new Set(pairs.map(({ name }) => name));
+  const ours = new Set(pairs.map(({ name }) => name)).add("sluice serve, no engine");
   const { contest: found } = await contest({
     title: "The same bodies one after another on one connection, and what they cost the server",
     contenders: [...field.servers].map(([name, server]) =>
@@ -159,7 +159,7 @@ export const http: Suite = async (setting) => {
       const rows = await rowsOrReason(size.name, () => measure(size, { field, files, rounds, progress }));
       sections.push(section(`${size.name}, resident, over HTTP with keep-alive`, rows));
     }
-    const points = chosen.map(({ bytes }): Point => ({ bytes, cache: "warm" })).reverse();
+    const points = chosen.map(({ bytes }): Point => ({ bytes, cache: "warm" })).sort((a, b) => a.bytes - b.bytes);
     sections.push(await counted(field, points, setting));
   } finally {
     await stopAll(field);

@@ -74,3 +74,21 @@ export function pidsOf(pid: number): number[] {
 export function cpuNs(pid: number): number {
   return readTree(pid).cpuNs;
 }
+
+/** What a process holds at this moment. */
+export interface Holdings {
+  /** Memory of its own that is in use, whether garbage or not. */
+  readonly residentBytes: number;
+  readonly threads: number;
+  readonly descriptors: number;
+}
+
+export function holdings(pid: number): Holdings {
+  const status = readFileSync(`/proc/${pid}/status`, "latin1");
+  const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1] ?? NaN);
+  return {
+    residentBytes: field("VmRSS") * 1024,
+    threads: field("Threads"),
+    descriptors: readdirSync(`/proc/${pid}/fd`).length,
+  };
+}

@@ -15,6 +15,7 @@ import { waitFor } from "../support/wait.ts";
 import {
   clientOf,
   closeUpstreams,
+  countWithoutPipes,
   descriptorsReturn,
   echo,
   exchange,
@@ -24,7 +25,7 @@ import {
   startProxy,
   startUpstream,
 } from "./proxying.ts";
-import { childrenOf, countDescriptors, endServices, readMetric, runtimes } from "./services.ts";
+import { childrenOf, endServices, readMetric, runtimes } from "./services.ts";
 
 const path = [process.env["PATH"], "/usr/sbin", "/sbin"].join(delimiter);
 const programs: ChildProcess[] = [];
@@ -67,10 +68,13 @@ for (const runtime of runtimes) {
     const { pid } = proxying;
     for (const client of await idle(proxying, 5)) client.destroy();
     await waitFor("the log", () => logOf(proxying).length === 5);
-    const before = { descriptors: countDescriptors(pid), threads: threadsOf(pid), resident: residentKiB(pid) };
+    const before = { descriptors: countWithoutPipes(proxying), threads: threadsOf(pid), resident: residentKiB(pid) };
     const clients = await idle(proxying, pairs);
     assert.is(await readMetric(proxying, "sluice_proxy_connections_open"), pairs);
-    assert.ok(countDescriptors(pid) <= before.descriptors + 4 * pairs + 50, `${countDescriptors(pid)} descriptors`);
+    assert.ok(
+      countWithoutPipes(proxying) <= before.descriptors + 4 * pairs + 50,
+      `${countWithoutPipes(proxying)} descriptors`,
+    );
     assert.ok(threadsOf(pid) <= before.threads + 4, `${threadsOf(pid)} threads, ${before.threads} before`);
     // Of a pair: two sockets of the runtime, its promises, and what the engine keeps.
     const each = (residentKiB(pid) - before.resident) / pairs;

@@ -16,11 +16,11 @@ import { waitFor } from "../support/wait.ts";
 import {
   clientOf,
   closeUpstreams,
+  countWithoutPipes,
   deadAddress,
   descriptorsReturn,
   echo,
   exchange,
-  heldBy,
   logOf,
   portOf,
   received,
@@ -61,7 +61,7 @@ for (const runtime of runtimes) {
     const curl = (...args: string[]) =>
       run("curl", ["--silent", "--show-error", ...args], { encoding: "buffer", maxBuffer: 2 ** 26 });
     await curl(url);
-    const before = heldBy(proxying);
+    const before = countWithoutPipes(proxying);
     for (let i = 0; i < 3; i++) assert.is(sha256((await curl(url)).stdout), sha256(large));
     // Two requests on one connection.
     await curl(url, url, "--output", "/dev/null", "--output", "/dev/null");
@@ -83,7 +83,7 @@ for (const runtime of runtimes) {
       const { address } = await startUpstream(echo("> "), upstreams[i]);
       const proxying = await startProxy(runtime, listen, [address]);
       await exchange(proxying, "warm");
-      const before = heldBy(proxying);
+      const before = countWithoutPipes(proxying);
       assert.is((await exchange(proxying, "abc")).toString(), "> abc");
       assert.is(sha256(await exchange(proxying, large)), sha256(Buffer.from("> "), large));
       assert.is((await exchange(proxying, "")).toString(), "> ");
@@ -132,7 +132,7 @@ for (const runtime of runtimes) {
     const proxying = await startProxy(runtime, "127.0.0.1:0", dead, ["--json-log", "--metrics-port", "0"]);
     await exchange(proxying, "");
     await fetch(proxying.metricsUrl).then((answer) => answer.text());
-    const before = heldBy(proxying);
+    const before = countWithoutPipes(proxying);
     const answers = await Promise.all(Array.from({ length: 100 }, () => exchange(proxying, "abc").catch(() => "")));
     for (const answer of answers) assert.is(answer.length, 0);
     assert.is(await descriptorsReturn(proxying, before + 3), undefined);

@@ -1,6 +1,6 @@
 /** Runs a service of the command line in a process of its own, on any of the runtimes. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "../support/root.ts";
 import { type Candidate, candidates, locate } from "../support/runtimes.ts";
@@ -86,18 +86,6 @@ export async function failToStart(
 /** Open descriptors of a process. */
 export function countDescriptors(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length;
-}
-
-/** What is behind the descriptors of another process: `socket:[123]`, `pipe:[4]`, paths. */
-export function linksOf(pid: number): string[] {
-  return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
-    try {
-      return [readlinkSync(`/proc/${pid}/fd/${fd}`)];
-    } catch {
-      // Closed meanwhile.
-      return [];
-    }
-  });
 }
 
 /** Processes that a process has started and that have not ended. */

@@ -1,0 +1,290 @@
+/** Ten thousand connections in one process: what each holds, and what is left for the one that is active. */
+import { readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { answering, freePort } from "../http/server.ts";
+import { haproxy, pipe, startHaproxy, starts } from "../proxy/contenders.ts";
+import { helper, type Running, start, Unavailable } from "../support/helpers.ts";
+import { writePayload } from "../support/payload.ts";
+import { type Holdings, holdings } from "../support/process-tree.ts";
+import { type Row, rowsOrReason, section } from "../support/rows.ts";
+import { scratchFolder } from "../support/scratch.ts";
+import { figure } from "../support/stats.ts";
+import type { Suite } from "./suite.ts";
+
+const connections = 10_000;
+/** What a process has open besides connections. */
+const reserve = 512;
+const commandLine = fileURLToPath(new URL("../../../dist/lib/cli/main.js", import.meta.url));
+const proxying = "sluice proxy";
+const serving = "sluice serve";
+
+/** As many as the limit on open files lets one process have, which children inherit. */
+function allowed(descriptorsEach: number): number {
+  const limit = Number(/^Max open files\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1] ?? Infinity);
+  return Math.min(connections, Math.floor((limit - reserve) / descriptorsEach));
+}
+
+/** A process under measurement. */
+interface Subject {
+  readonly port: number;
+  readonly pid: number;
+  /** Resolves when it has ended; to milliseconds, where its end is of interest. */
+  stop(): Promise<number | undefined>;
+}
+
+/** A command of the command line as it is: no collection of garbage is asked for. */
+async function startCommand(argsFor: (port: number) => readonly string[]): Promise<Subject> {
+  const port = await freePort();
+  const running = start(process.execPath, [commandLine, ...argsFor(port)]);
+  const early = running.output.then((): never => {
+    throw new Error("It ended before its time");
+  });
+  early.catch(() => {});
+  await answering(port, early);
+  const { pid } = running.process;
+  if (pid === undefined) throw new Error("It has no process");
+  return {
+    port,
+    pid,
+    async stop() {
+      const startMs = performance.now();
+      running.process.kill("SIGTERM");
+      // Rejects where its exit code is not 0.
+      await running.output;
+      return performance.now() - startMs;
+    },
+  };
+}
+
+const drainSeconds = 0.5;
+
+const proxies: Readonly<Record<string, (upstream: number, most: number) => Promise<Subject>>> = {
+  [proxying]: (upstream) =>
+    startCommand((port) => {
+      const ends = [`127.0.0.1:${port}`, `127.0.0.1:${upstream}`];
+      return ["proxy", ...ends, "--quiet", "--max-connections", String(connections), "--drain", String(drainSeconds)];
+    }),
+  [haproxy]: async (upstream, most) => {
+    const server = await startHaproxy(upstream, ["splice-auto"], most + 10);
+    return { ...server, stop: async () => server.stop().then(() => undefined) };
+  },
+  [pipe]: async (upstream) => {
+    const server = await starts[pipe]?.(upstream);
+    if (server === undefined) throw new Error(`${pipe} cannot be started`);
+    return { ...server, stop: async () => server.stop().then(() => undefined) };
+  },
+};
+
+interface Observed {
+  readonly count: number;
+  readonly before: Holdings;
+  readonly idle: Holdings;
+  /** Of the active connection: for 64 MiB there and back, and of the median round trip of a byte. */
+  readonly alone: Active;
+  readonly among: Active;
+  /** A byte there and back on every connection. */
+  readonly allMs: number;
+  readonly endMs: number | undefined;
+}
+
+interface Active {
+  readonly bulkNs: number;
+  readonly roundNs: number;
+}
+
+/** Holds connections, and lets one of them be active several times. */
+class Crowd {
+  readonly #running: Running;
+  readonly #lines: AsyncIterator<string>;
+
+  constructor(command: string, port: number, count: number) {
+    this.#running = start(command, ["hold", String(port), String(count)]);
+    const { stdout } = this.#running.process;
+    if (stdout === null) throw new Error("The crowd has no output");
+    this.#lines = createInterface({ input: stdout })[Symbol.asyncIterator]();
+  }
+
+  async #line(): Promise<string> {
+    const line = await this.#lines.next();
+    // What it complained about.
+    if (line.done === true) throw new Error(`The crowd has ended: ${await this.#running.output}`);
+    return line.value;
+  }
+
+  async idle(): Promise<void> {
+    await this.#line();
+  }
+
+  async active(rounds: number): Promise<Active> {
+    const samples: Active[] = [];
+    for (let i = 0; i < rounds; i++) {
+      this.#running.process.stdin?.write("g");
+      const [bulkNs = NaN, roundNs = NaN] = (await this.#line()).split(" ").map(Number);
+      samples.push({ bulkNs, roundNs });
+    }
+    return {
+      bulkNs: figure(samples.map(({ bulkNs }) => bulkNs)).median,
+      roundNs: figure(samples.map(({ roundNs }) => roundNs)).median,
+    };
+  }
+
+  /** Resolves to the milliseconds that a byte there and back on every connection took. */
+  async all(): Promise<number> {
+    this.#running.process.stdin?.end();
+    return Number(await this.#line()) / 1e6;
+  }
+
+  kill(): void {
+    this.#running.process.kill("SIGKILL");
+  }
+}
+
+async function observeProxy(name: string, upstream: number, rounds: number): Promise<Observed> {
+  const crowd = await helper("crowd");
+  const count = allowed(2);
+  const subject = await proxies[name]?.(upstream, count);
+  if (subject === undefined) throw new Error(`There is no ${name}`);
+  const one = new Crowd(crowd, subject.port, 1);
+  await one.idle();
+  const alone = await one.active(rounds);
+  await one.all();
+  await sleep(200);
+  const before = holdings(subject.pid);
+  const many = new Crowd(crowd, subject.port, count);
+  await many.idle();
+  await sleep(500);
+  const idle = holdings(subject.pid);
+  const among = await many.active(rounds);
+  // The crowd leaves after that; what is left of the connections ends with the process.
+  const allMs = await many.all();
+  const endMs = await subject.stop();
+  return { count, before, idle, alone, among, allMs, endMs };
+}
+
+const kibibytes = (bytes: number) => bytes / 1024;
+
+function rowsOf(name: string, { count, before, idle, alone, among, allMs, endMs }: Observed): Row[] {
+  const each = (what: keyof Holdings) => (idle[what] - before[what]) / count;
+  const rate = ({ bulkNs }: Active) => `${((2 * 64 * 2 ** 20) / bulkNs).toFixed(2)} GB/s both ways together`;
+  const micro = ({ roundNs }: Active) => `${(roundNs / 1e3).toFixed(1)} µs`;
+  return [
+    {
+      question: `${name}: memory of an idle pair`,
+      unit: "KiB",
+      figure: figure([kibibytes(each("residentBytes"))]),
+      detail: `${count} pairs, ${each("descriptors").toFixed(2)} descriptors each; ${idle.threads} threads, ${before.threads} before`,
+    },
+    {
+      question: `${name}: 64 MiB there and back among them / alone`,
+      unit: "×",
+      figure: figure([among.bulkNs / alone.bulkNs]),
+      detail: `${rate(among)}; ${rate(alone)}`,
+    },
+    {
+      question: `${name}: round trip of a byte among them / alone`,
+      unit: "×",
+      figure: figure([among.roundNs / alone.roundNs]),
+      detail: `${micro(among)}; ${micro(alone)}`,
+    },
+    {
+      question: `${name}: a byte there and back on each`,
+      unit: "ms",
+      figure: figure([allMs]),
+      detail: endMs === undefined ? "" : `and ended with code 0, ${endMs.toFixed(0)} ms after SIGTERM`,
+    },
+  ];
+}
+
+async function measureProxies(rounds: number, progress: (text: string) => void): Promise<Row[]> {
+  const upstream = start(await helper("crowd"), ["serve"]);
+  const port = Number(await upstream.firstLine);
+  const rows: Row[] = [];
+  try {
+    for (const name of Object.keys(proxies)) {
+      progress(`scale: ${name}`);
+      try {
+        rows.push(...rowsOf(name, await observeProxy(name, port, rounds)));
+      } catch (error) {
+        if (!(error instanceof Unavailable)) throw error;
+        rows.push({ question: name, unit: "KiB", skipped: error.message });
+      }
+    }
+  } finally {
+    upstream.process.stdin?.end();
+    await upstream.output;
+  }
+  return rows;
+}
+
+const small = { path: "/small.bin", bytes: 4096 } as const;
+const large = { path: "/large.bin", bytes: 64 * 2 ** 20 } as const;
+/** Of a client: slow, so that thousands of downloads are under way at once. */
+const clientBytesPerSecond = 8192;
+const servedSeconds = 8;
+
+/** Milliseconds of a download of the large file. */
+async function download(port: number): Promise<number> {
+  return Number(await start(await helper("http_reader"), [String(port), large.path]).output) / 1e6;
+}
+
+async function measureServed(): Promise<Row[]> {
+  const files = await scratchFolder(tmpdir(), small.bytes + large.bytes);
+  for (const { path, bytes } of [small, large]) await writePayload(join(files, path), bytes);
+  // The connection, the file, and what the engine holds of either.
+  const count = allowed(4);
+  const subject = await startCommand((port) => ["serve", files, "--port", String(port), "--quiet"]);
+  await download(subject.port);
+  const alone = figure([await download(subject.port), await download(subject.port), await download(subject.port)]);
+  const before = holdings(subject.pid);
+  const order = [subject.port, count, clientBytesPerSecond, small.path, large.path];
+  const load = start(await helper("slow_clients"), order.map(String));
+  await load.firstLine;
+  const idle = holdings(subject.pid);
+  load.process.stdin?.write("g");
+  await sleep((servedSeconds * 1000) / 2);
+  const among = figure([await download(subject.port), await download(subject.port), await download(subject.port)]);
+  const loaded = holdings(subject.pid);
+  await sleep((servedSeconds * 1000) / 2);
+  load.process.stdin?.end();
+  const [elapsed = 0, , least = 0] = ((await load.output).split("\n")[1] ?? "").split(" ").map(Number);
+  const endMs = await subject.stop();
+  const each = (now: Holdings) => kibibytes(now.residentBytes - before.residentBytes) / count;
+  return [
+    {
+      question: `${serving}: memory of a download under way`,
+      unit: "KiB",
+      figure: figure([each(loaded)]),
+      detail: `${count} of them, ${((loaded.descriptors - before.descriptors) / count).toFixed(2)} descriptors each; an idle connection ${each(idle).toFixed(1)} KiB, ${((idle.descriptors - before.descriptors) / count).toFixed(2)} descriptors; ${loaded.threads} threads, ${before.threads} before`,
+    },
+    {
+      question: `${serving}: 64 MiB among them / alone`,
+      unit: "×",
+      figure: figure([among.median / alone.median]),
+      detail: `${among.median.toFixed(0)} ms; ${alone.median.toFixed(0)} ms`,
+    },
+    {
+      question: `${serving}: what the worst-served client got of ${clientBytesPerSecond / 1024} KiB/s`,
+      unit: "%",
+      figure: figure([(least / (elapsed * clientBytesPerSecond)) * 100]),
+      detail: `ended with code 0, ${endMs?.toFixed(0) ?? "?"} ms after SIGTERM`,
+    },
+  ];
+}
+
+export const scale: Suite = async ({ rounds, progress }) => [
+  section(
+    `Open connections in one process, proxied: ${connections}, or as many as the limit on open files allows`,
+    await rowsOrReason("memory and round trips", () => measureProxies(rounds, progress)),
+  ),
+  section(
+    "Open connections in one process, served: slow downloads, as many as the limit on open files allows",
+    await rowsOrReason("memory and downloads", () => {
+      progress(`scale: ${serving}`);
+      return measureServed();
+    }),
+  ),
+];
