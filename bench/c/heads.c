@@ -11,7 +11,7 @@
 #include <sys/sendfile.h>
 #include <sys/uio.h>
 
-#include "sender.h"
+#include "loopback.h"
 
 #define HEAD 200
 static char head[HEAD];

@@ -13,7 +13,7 @@
 #include <poll.h>
 #include <sys/sendfile.h>
 
-#include "sender.h"
+#include "loopback.h"
 #include "uring.h"
 
 static long calls;

@@ -1,6 +1,6 @@
 /* What the contests between senders in C share: clocks, and a connection that somebody drains. Include after _GNU_SOURCE. */
-#ifndef SENDER_H
-#define SENDER_H
+#ifndef LOOPBACK_H
+#define LOOPBACK_H
 
 #include <arpa/inet.h>
 #include <linux/tcp.h>
