@@ -22,6 +22,7 @@ import { runtimes } from "./suites/runtimes.ts";
 import { scale } from "./suites/scale.ts";
 import { smallBody } from "./suites/small-body.ts";
 import { tries } from "./suites/tries.ts";
+import { wasi } from "./suites/wasi.ts";
 import type { Suite } from "./suites/suite.ts";
 
 const suites: Readonly<Record<string, readonly Suite[]>> = {
@@ -35,6 +36,7 @@ const suites: Readonly<Record<string, readonly Suite[]>> = {
   scale: [scale],
   http: [http, httpSlowClients],
   ipc: [ipc],
+  wasi: [wasi],
   tries: [tries],
   articles: [articles],
 };
