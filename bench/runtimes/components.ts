@@ -28,9 +28,10 @@ const rates: Record<Way, number[]> = { fallback: [], plugin: [], copyFile: [] };
 const names = Object.keys(ways) as Way[];
 // The first round compiles, and touches memory that nobody has touched before.
 for (let round = -1; round < Number(rounds); round++)
-  for (const way of round % 2 === 0 ? names : [...names].reverse()) {
+  for (let turn = 0; turn < names.length; turn++) {
+    const way = names[(turn + round + names.length) % names.length] ?? "copyFile";
     rmSync(join(folder, "copy"), { force: true });
-    const [, ms] = await timed(ways[way]);
+    const [, ms] = await timed<unknown>(ways[way]);
     if (round >= 0) rates[way].push(megabytes / (ms / 1000));
   }
 rmSync(join(folder, "copy"), { force: true });
