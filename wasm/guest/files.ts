@@ -6,8 +6,8 @@ import { errnoNumber } from "#core/errno.js";
 import { type Job, nothing, type Outcome } from "#core/kernel.js";
 import { attempt, errnoOf } from "./errors.ts";
 
-/** Bytes of a read: larger ones gain nothing, and a guest's memory never shrinks again. */
-const chunkBytes = 2 ** 20;
+/** Bytes of a read: each crossing copies them into new memory, whose pages cost more than the calls saved (docs/wasi.md). */
+const chunkBytes = 2 ** 17;
 
 const kinds: Readonly<Record<DescriptorType, EndpointKind>> = {
   "regular-file": "file",
