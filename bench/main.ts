@@ -22,8 +22,8 @@ import { runtimes } from "./suites/runtimes.ts";
 import { scale } from "./suites/scale.ts";
 import { smallBody } from "./suites/small-body.ts";
 import { tries } from "./suites/tries.ts";
-import type { Suite } from "./suites/suite.ts";
 import { wasi } from "./suites/wasi.ts";
+import type { Suite } from "./suites/suite.ts";
 
 const suites: Readonly<Record<string, readonly Suite[]>> = {
   "file-to-socket": [costCurve, concurrent, smallBody, endurance],
@@ -36,8 +36,8 @@ const suites: Readonly<Record<string, readonly Suite[]>> = {
   scale: [scale],
   http: [http, httpSlowClients],
   ipc: [ipc],
-  tries: [tries],
   wasi: [wasi],
+  tries: [tries],
   articles: [articles],
 };
 

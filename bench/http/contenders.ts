@@ -46,6 +46,7 @@ export const starts: Readonly<Record<string, Start>> = {
   Express: framework("express"),
   "Express + register": framework("express", preload),
   Fastify: framework("fastify"),
+  sirv: framework("sirv"),
   "Fastify + register": framework("fastify", preload),
   "sluice serve": serve(),
   "sluice serve, no engine": serve({ SLUICE_DISABLE_NATIVE: "1" }),

@@ -5,10 +5,13 @@ import { nginx, pairs, starts, startAll, stopAll, type Field, type Pair } from "
 import { download, type File, hammer, sha256Of, type Sample } from "../http/load.ts";
 import type { HttpServer } from "../http/server.ts";
 import { sha256, writePayload } from "../support/payload.ts";
-import { type Row, rowsOrReason, type Section, section } from "../support/rows.ts";
+import { contest, type Point } from "../support/contest.ts";
+import { contestSection, type Row, rowsOrReason, type Section, section } from "../support/rows.ts";
 import { scratchFolder } from "../support/scratch.ts";
 import { alternate, median, pairedRatio } from "../support/stats.ts";
-import type { Suite } from "./suite.ts";
+import { requestsFor, served } from "../support/serving.ts";
+import { countedBy } from "./cost-curve.ts";
+import type { Setting, Suite } from "./suite.ts";
 
 type Samples = Readonly<Record<string, readonly Sample[]>>;
 type Metric = keyof Sample;
@@ -26,6 +29,8 @@ interface Size {
   readonly bytes: number;
   readonly load: (server: HttpServer, file: File) => Promise<Sample>;
   readonly questions: readonly Question[];
+  /** Takes minutes by itself. */
+  readonly onlyInFull?: true;
 }
 
 const itself = ({ base }: Pair) => base;
@@ -43,13 +48,20 @@ const small = (atLeast: number): readonly Question[] => [
 ];
 
 const wrkSeconds = 1;
+const countedBytes = 64 * 2 ** 20;
 const underWrk: Size["load"] = (server, file) => hammer(server, file, wrkSeconds);
 
 const sizes: readonly Size[] = [
-  { name: "1 GiB", bytes: 2 ** 30, load: (server, file) => download(server, file, 1), questions: large },
-  { name: "64 MiB", bytes: 2 ** 26, load: (server, file) => download(server, file, 10), questions: large },
+  {
+    name: "1 GiB",
+    bytes: 2 ** 30,
+    load: (server, file) => download(server, file, 1),
+    questions: large,
+    onlyInFull: true,
+  },
+  { name: "64 MiB", bytes: 2 ** 26, load: (server, file) => download(server, file, 4), questions: large },
   { name: "1 MiB", bytes: 2 ** 20, load: underWrk, questions: small(3) },
-  { name: "64 KiB", bytes: 2 ** 16, load: underWrk, questions: small(1.5) },
+  { name: "64 KiB", bytes: 2 ** 16, load: underWrk, questions: small(1.5), onlyInFull: true },
   { name: "4 KiB", bytes: 2 ** 12, load: underWrk, questions: small(1) },
 ];
 
@@ -107,18 +119,48 @@ async function measure(size: Size, { field, files, rounds, progress }: Run): Pro
   return pairs.flatMap((pair) => size.questions.map((question) => rowOf(pair, question, samples, field)));
 }
 
-export const http: Suite = async ({ rounds, progress }) => {
+/** One connection and one request after another: what each costs, counted from outside. */
+async function counted(field: Field, points: readonly Point[], { rounds, progress }: Setting): Promise<Section> {
+  const ours = new Set(pairs.map(({ name }) => name)).add("sluice serve, no engine");
+  const { contest: found } = await contest({
+    title: "The same bodies one after another on one connection, and what they cost the server",
+    contenders: [...field.servers].map(([name, server]) =>
+      served({
+        name,
+        role: ours.has(name) ? "sluice" : "rival",
+        server,
+        path: (bytes) => `/${bytes}.bin`,
+        requests: requestsFor(countedBytes, 300),
+      }),
+    ),
+    absent: [...field.missing].map(([name, reason]) => ({ name, role: ours.has(name) ? "sluice" : "rival", reason })),
+    points,
+    rounds,
+    notes: [
+      "Loopback. There is no C loop here: what the calls themselves cost is in “A file to a socket”.",
+      await countedBy(),
+    ],
+    progress,
+  });
+  return contestSection(found);
+}
+
+export const http: Suite = async (setting) => {
+  const { rounds, full, progress } = setting;
+  const chosen = sizes.filter(({ onlyInFull }) => full === true || onlyInFull !== true);
   const files = await scratchFolder(
     tmpdir(),
-    sizes.reduce((sum, { bytes }) => sum + bytes, 0),
+    chosen.reduce((sum, { bytes }) => sum + bytes, 0),
   );
   const field = await startAll(Object.keys(starts), files);
   const sections: Section[] = [];
   try {
-    for (const size of sizes) {
+    for (const size of chosen) {
       const rows = await rowsOrReason(size.name, () => measure(size, { field, files, rounds, progress }));
       sections.push(section(`${size.name}, resident, over HTTP with keep-alive`, rows));
     }
+    const points = chosen.map(({ bytes }): Point => ({ bytes, cache: "warm" })).sort((a, b) => a.bytes - b.bytes);
+    sections.push(await counted(field, points, setting));
   } finally {
     await stopAll(field);
   }

@@ -231,46 +231,90 @@ async function download(port: number): Promise<number> {
   return Number(await start(await helper("http_reader"), [String(port), large.path]).output) / 1e6;
 }
 
-async function measureServed(): Promise<Row[]> {
-  const files = await scratchFolder(tmpdir(), small.bytes + large.bytes);
-  for (const { path, bytes } of [small, large]) await writePayload(join(files, path), bytes);
-  // The connection, the file, and what the engine holds of either.
-  const count = allowed(4);
-  const subject = await startCommand((port) => ["serve", files, "--port", String(port), "--quiet"]);
-  await download(subject.port);
-  const alone = figure([await download(subject.port), await download(subject.port), await download(subject.port)]);
-  const before = holdings(subject.pid);
-  const order = [subject.port, count, clientBytesPerSecond, small.path, large.path];
+/** Clients that have each been served once, and what the server holds for them before they leave. */
+async function observeIdle({ port, pid }: Subject, count: number) {
+  const before = holdings(pid);
+  const load = start(await helper("slow_clients"), [port, count, 1, small.path, large.path].map(String));
+  await load.firstLine;
+  const idle = holdings(pid);
+  const amongMs = await download(port);
+  load.process.stdin?.end();
+  await load.output;
+  return { before, idle, amongMs };
+}
+
+/** Downloads under way, and what the server holds for them. */
+async function observeDownloads({ port, pid }: Subject, count: number) {
+  const before = holdings(pid);
+  const order = [port, count, clientBytesPerSecond, small.path, large.path];
   const load = start(await helper("slow_clients"), order.map(String));
   await load.firstLine;
-  const idle = holdings(subject.pid);
   load.process.stdin?.write("g");
   await sleep((servedSeconds * 1000) / 2);
-  const among = figure([await download(subject.port), await download(subject.port), await download(subject.port)]);
-  const loaded = holdings(subject.pid);
+  const amongMs = figure([await download(port), await download(port), await download(port)]).median;
+  const loaded = holdings(pid);
   await sleep((servedSeconds * 1000) / 2);
   load.process.stdin?.end();
   const [elapsed = 0, , least = 0] = ((await load.output).split("\n")[1] ?? "").split(" ").map(Number);
-  const endMs = await subject.stop();
-  const each = (now: Holdings) => kibibytes(now.residentBytes - before.residentBytes) / count;
+  return { before, loaded, amongMs, worstServed: least / (elapsed * clientBytesPerSecond) };
+}
+
+async function measureServed(): Promise<Row[]> {
+  const files = await scratchFolder(tmpdir(), small.bytes + large.bytes);
+  for (const { path, bytes } of [small, large]) await writePayload(join(files, path), bytes);
+  const subject = () => startCommand((port) => ["serve", files, "--port", String(port), "--quiet"]);
+  const each = (now: Holdings, before: Holdings, count: number) => {
+    const memory = kibibytes(now.residentBytes - before.residentBytes) / count;
+    const descriptors = ((now.descriptors - before.descriptors) / count).toFixed(2);
+    return {
+      memory,
+      told: `${count}, ${descriptors} descriptors each; ${now.threads} threads, ${before.threads} before`,
+    };
+  };
+
+  const first = await subject();
+  await download(first.port);
+  const aloneMs = figure([await download(first.port), await download(first.port), await download(first.port)]).median;
+  const connected = allowed(1);
+  const { before, idle, amongMs } = await observeIdle(first, connected);
+  await first.stop();
+
+  const second = await subject();
+  await download(second.port);
+  // The connection, the file, and the engine's own of either.
+  const downloading = allowed(4);
+  const downloads = await observeDownloads(second, downloading);
+  const endMs = await second.stop();
+
+  const ofIdle = each(idle, before, connected);
+  const ofDownloads = each(downloads.loaded, downloads.before, downloading);
+  const ms = (value: number) => `${value.toFixed(0)} ms`;
+  const ratio = (question: string, among: number): Row => ({
+    question: `${serving}: 64 MiB among ${question} / alone`,
+    unit: "×",
+    figure: figure([among / aloneMs]),
+    detail: `${ms(among)}; ${ms(aloneMs)}`,
+  });
   return [
+    {
+      question: `${serving}: memory of an idle connection that has been served`,
+      unit: "KiB",
+      figure: figure([ofIdle.memory]),
+      detail: ofIdle.told,
+    },
+    ratio("them", amongMs),
     {
       question: `${serving}: memory of a download under way`,
       unit: "KiB",
-      figure: figure([each(loaded)]),
-      detail: `${count} of them, ${((loaded.descriptors - before.descriptors) / count).toFixed(2)} descriptors each; an idle connection ${each(idle).toFixed(1)} KiB, ${((idle.descriptors - before.descriptors) / count).toFixed(2)} descriptors; ${loaded.threads} threads, ${before.threads} before`,
+      figure: figure([ofDownloads.memory]),
+      detail: ofDownloads.told,
     },
-    {
-      question: `${serving}: 64 MiB among them / alone`,
-      unit: "×",
-      figure: figure([among.median / alone.median]),
-      detail: `${among.median.toFixed(0)} ms; ${alone.median.toFixed(0)} ms`,
-    },
+    ratio("those", downloads.amongMs),
     {
       question: `${serving}: what the worst-served client got of ${clientBytesPerSecond / 1024} KiB/s`,
       unit: "%",
-      figure: figure([(least / (elapsed * clientBytesPerSecond)) * 100]),
-      detail: `ended with code 0, ${endMs?.toFixed(0) ?? "?"} ms after SIGTERM`,
+      figure: figure([downloads.worstServed * 100]),
+      detail: `ended with code 0, ${ms(endMs ?? NaN)} after SIGTERM`,
     },
   ];
 }
@@ -281,7 +325,7 @@ export const scale: Suite = async ({ rounds, progress }) => [
     await rowsOrReason("memory and round trips", () => measureProxies(rounds, progress)),
   ),
   section(
-    "Open connections in one process, served: slow downloads, as many as the limit on open files allows",
+    "Open connections in one process, served",
     await rowsOrReason("memory and downloads", () => {
       progress(`scale: ${serving}`);
       return measureServed();

@@ -1,8 +1,7 @@
 /** The C helpers, compiled when they are first wanted. */
 import { execFile, type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, renameSync, statSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -13,20 +12,7 @@ const run = promisify(execFile);
 export class Unavailable extends Error {}
 
 const sourceFolder = new URL("../../../bench/c/", import.meta.url);
-const packageFolder = fileURLToPath(new URL("../../../", import.meta.url));
-
-let temporary: string | undefined;
-
-/** In a checkout they are kept from run to run; an installed package is left as it is. */
-function binaryFolder(): string {
-  if (existsSync(join(packageFolder, "bench/tsconfig.json"))) return join(packageFolder, "build/bench");
-  if (temporary === undefined) {
-    const folder = mkdtempSync(join(tmpdir(), "sluice-bench-c-"));
-    process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
-    temporary = folder;
-  }
-  return temporary;
-}
+const binaryFolder = fileURLToPath(new URL("../../../build/bench/", import.meta.url));
 
 /** Of all sources: they include each other's headers. */
 function newerThanSources(binary: string): boolean {
@@ -41,14 +27,17 @@ function newerThanSources(binary: string): boolean {
  */
 export async function helper(name: string): Promise<string> {
   const source = fileURLToPath(new URL(`${name}.c`, sourceFolder));
-  const binary = join(binaryFolder(), name);
+  const binary = join(binaryFolder, name);
   if (newerThanSources(binary)) return binary;
   const compiler = process.env["CC"] ?? "cc";
-  await mkdir(binaryFolder(), { recursive: true });
-  await run(compiler, ["-std=gnu11", "-O2", "-pthread", "-o", binary, source]).catch((cause: NodeJS.ErrnoException) => {
+  // Others may be at it too, and nobody may run half of one.
+  const draft = `${binary}.${process.pid}`;
+  await mkdir(binaryFolder, { recursive: true });
+  await run(compiler, ["-std=gnu11", "-O2", "-pthread", "-o", draft, source]).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code !== "ENOENT") throw cause;
     throw new Unavailable(`no C compiler (${compiler}) to build bench/c/${name}.c with`, { cause });
   });
+  renameSync(draft, binary);
   return binary;
 }
 

@@ -85,10 +85,9 @@ export interface Holdings {
 
 export function holdings(pid: number): Holdings {
   const status = readFileSync(`/proc/${pid}/status`, "latin1");
-  const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1] ?? NaN);
   return {
-    residentBytes: field("VmRSS") * 1024,
-    threads: field("Threads"),
+    residentBytes: field(status, "VmRSS") * 1024,
+    threads: field(status, "Threads"),
     descriptors: readdirSync(`/proc/${pid}/fd`).length,
   };
 }

@@ -105,7 +105,9 @@ int32_t sluice_attempt(int32_t source, int32_t target, void *request, void *outc
 {
     const struct sluice_request *asked = request;
     attempt *run = asked->strategy < sizeof attempts / sizeof *attempts ? attempts[asked->strategy] : NULL;
-    if (!run || asked->flags != 0 || asked->offset < 0 || asked->length < 0 || asked->length > SLUICE_INLINE_BYTES)
+    /* What gives way does so by its outcome. */
+    bool plain = (asked->flags & ~(uint32_t)SLUICE_REQUEST_GIVE_WAY) == 0;
+    if (!run || !plain || asked->offset < 0 || asked->length < 0 || asked->length > SLUICE_INLINE_BYTES)
         return -EINVAL;
     struct job job = {
         .source = {.fd = source, .kind = SLUICE_KIND_FILE},

@@ -61,6 +61,8 @@ test("transfer() of a small resident file is read and written, and says so", { n
   const { result } = await arrivals((socket) => transfer(path, socket));
   assert.is(result.strategy, "buffered");
   assert.is(result.copied, "yes");
+  // On the calling thread: a worker's time would be counted.
+  assert.is(result.cpuNs, 0);
 });
 
 test("transfer() that falls back tells both attempts and why", { needs: ["engine", "tmpfs"] }, async () => {

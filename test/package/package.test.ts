@@ -35,7 +35,7 @@ test("the tarball carries the documents, the bundled modules and their types, an
   const rest = tarball.files.filter((path) => !/^dist\/(?:lib\/.+\.js|(?:core|adapters)\/.+\.d\.ts)$/.test(path));
   const documents = ["CHANGELOG.md", "LICENSE", "README.md", "package.json"];
   assert.equal(rest.filter((path) => !/^dist\/(?:native|wasm)\//.test(path)).sort(), documents);
-  for (const path of tarball.files) assert.not.match(path, /test|bench|example/);
+  for (const path of tarball.files) assert.not.match(path, /(^|\/)(test|bench|examples?)\//m);
 });
 
 test("the tarball carries the components, with what runs them, their types and their interfaces", () => {
