@@ -636,8 +636,11 @@ export const ringStatusRecord = codec(records.ring_status);
 export const pipeEndsRecord = codec(records.pipe_ends);
 export const censusRecord = codec(records.census);
 
-/** FNV-1a over everything above that the C side must agree with; a positive 31-bit number. */
-export const abiFingerprint: number = /* @__PURE__ */ (() => {
+/**
+ * FNV-1a over everything above that the C side must agree with; a positive 31-bit number. Asked for when the library is
+ * loaded: it takes milliseconds, which an import doesn't have.
+ */
+export function abiFingerprint(): number {
   const shape = Object.entries(symbols).map(([name, { args }]) => [name, args]);
   const text = JSON.stringify([
     shape,
@@ -661,4 +664,4 @@ export const abiFingerprint: number = /* @__PURE__ */ (() => {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   return hash & 0x7fffffff;
-})();
+}

@@ -40,7 +40,7 @@ const header = `/* Made from core/abi.ts by native/header.mjs. Change it there. 
 #include <errno.h>
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT ${abi.abiFingerprint}
+#define SLUICE_ABI_FINGERPRINT ${abi.abiFingerprint()}
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))

@@ -25,8 +25,9 @@ function load(runtime: Runtime, path: string): Loaded {
   try {
     const native = runtime.bind(path);
     const found = native.sluice_abi_fingerprint();
-    if (found === abiFingerprint) return { native, path };
-    return { reason: `${path}: built for another version (ABI ${found}, expected ${abiFingerprint})` };
+    const expected = abiFingerprint();
+    if (found === expected) return { native, path };
+    return { reason: `${path}: built for another version (ABI ${found}, expected ${expected})` };
   } catch (error) {
     // For the moment only: the next call may find a descriptor free.
     if (noDescriptors.test(oneLine(error))) throw callFailed("load the engine", "open", "EMFILE", error);
