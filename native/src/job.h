@@ -155,6 +155,9 @@ uint32_t zerocopy_held(struct job *job);
 uint32_t zerocopy_copied(const struct job *job);
 /* Ends the counting; a connection that still refers to the memory is broken. */
 void zerocopy_release(struct job *job);
+/* A copy of memory that outlives its unmapping where the kernel refers to it; NULL where there is no memory. */
+char *memory_copy_of(const char *bytes, int64_t length);
+void memory_free_copy(char *copy, int64_t length);
 /* Frees what the job holds of memory. */
 void memory_release(struct job *job);
 

@@ -1,6 +1,7 @@
 /* Memory of the process as a source: written, or handed to a pipe page by page. See zerocopy.c for sockets. */
 #include <fcntl.h>
-#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/uio.h>
 
 #include "job.h"
@@ -15,10 +16,33 @@ run_turn *memory_mechanism(uint32_t opcode)
     }
 }
 
+static size_t copy_bytes(int64_t length)
+{
+    return length > 0 ? (size_t)length : 1;
+}
+
+/*
+ * Pages of their own, and not the heap's: a pipe or a connection that refers to them (vmsplice, MSG_ZEROCOPY) keeps them as
+ * they are after they are unmapped, where the heap would give them to somebody else.
+ */
+char *memory_copy_of(const char *bytes, int64_t length)
+{
+    int64_t copy = SYS(mmap, NULL, copy_bytes(length), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (copy < 0 && copy > -4096) return NULL;
+    char *place = (char *)copy;
+    memcpy(place, bytes, (size_t)length);
+    return place;
+}
+
+void memory_free_copy(char *copy, int64_t length)
+{
+    if (copy) SYS(munmap, copy, copy_bytes(length));
+}
+
 void memory_release(struct job *job)
 {
     zerocopy_release(job);
-    free(job->memory.copy);
+    memory_free_copy(job->memory.copy, job->memory.length);
     job->memory = (struct memory){0};
 }
 

@@ -1,6 +1,5 @@
 /* A job's ends: taken when it is opened, replaced, and let go. */
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "engine.h"
@@ -90,14 +89,13 @@ static int32_t job_open_memory(int32_t context, const char *bytes, const struct 
     if (!context_is_open(context)) return -EBADF;
     struct job *job = job_allocate(context);
     if (!job) return -ENOMEM;
-    char *copy = memory->copy ? malloc(memory->length > 0 ? (size_t)memory->length : 1) : NULL;
+    char *copy = memory->copy ? memory_copy_of(bytes, memory->length) : NULL;
     int failed = memory->copy && !copy ? -ENOMEM : duplicate(&job->target, target);
     if (failed < 0) {
-        free(copy);
+        memory_free_copy(copy, memory->length);
         job_free(job);
         return failed;
     }
-    if (copy) memcpy(copy, bytes, (size_t)memory->length);
     job->source = nothing;
     int32_t handle = job_opened(job);
     job->memory = (struct memory){.bytes = copy ? copy : bytes, .length = memory->length, .copy = copy};

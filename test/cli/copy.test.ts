@@ -111,7 +111,10 @@ test("copy ends at SIGINT with exit 130 and leaves the old target as it was", as
   const to = join(folder, "target");
   writeFileSync(to, "old");
   const running = startCli(["copy", "-", to], { input: data, keepInputOpen: true });
-  const arrived = () => readdirSync(folder).some((name) => statSync(join(folder, name)).size === data.length);
+  // It has no name before it is whole.
+  const files = `/proc/${running.child.pid}/fd`;
+  const sizeOf = (fd: string) => statSync(join(files, fd), { throwIfNoEntry: false })?.size;
+  const arrived = () => readdirSync(files).some((fd) => sizeOf(fd) === data.length);
   await waitFor("the bytes to arrive", arrived);
   running.child.kill("SIGINT");
   const end = await running.ended;
