@@ -95,6 +95,8 @@ export async function kcat({ address }: Broker, args: readonly string[], input?:
     timeout: 20_000,
     encoding: "latin1",
   });
+  // A consumer may be done before it has been told that nothing comes; a producer's failure is in its exit code.
+  running.child.stdin?.on("error", () => {});
   running.child.stdin?.end(input ?? "");
   return (await running).stdout;
 }
