@@ -3,6 +3,7 @@
  *
  *     npm test                        all of them
  *     npm test -- unit/select abort   files and contract tests whose names contain one of the words
+ *     npm test -- --all               on every runtime what is the same on all, and everything under TSan
  *     npm run test:matrix             the contract tests alone, on every runtime and release line
  *
  * Exit code 1 when anything failed or nothing ran.
@@ -39,8 +40,11 @@ const nativeTimeoutMs = 420_000;
 
 const { values: options, positionals: words } = parseArgs({
   allowPositionals: true,
-  options: { matrix: { type: "boolean", default: false } },
+  options: { matrix: { type: "boolean", default: false }, all: { type: "boolean", default: false } },
 });
+const everything = options.all || options.matrix || words.length > 0;
+// Files that run a command line on several runtimes ask for it, and so do the C tests.
+if (everything) process.env["SLUICE_TEST_ALL"] = "1";
 const wanted = (name: string) => words.length === 0 || words.some((word) => name.includes(word));
 // One more than there are cores: many tests wait for peers and time-outs.
 const limit = limiter(Math.min(5, Math.max(2, availableParallelism()) + 1));
@@ -65,20 +69,35 @@ function* plainTasks(): Generator<Task> {
 }
 
 /**
- * Contract tests whose subject is the kernel and the engine, which are the same under every runtime. They are long: without
- * words one runtime runs them, so that all tests together take minutes; the matrix runs them on all.
+ * Contract tests of what a runtime adds: its descriptors, sockets, Workers and memory. The others speak of core, the engine and
+ * the kernel, which are the same everywhere: without `--all` or words one runtime runs those, so that `npm test` takes minutes.
  */
-const kernelTests = new Set(
-  ["cache", "changes", "copy-file-atomic", "copy-file-blocks", "large-files", "lease", "leased", "snapshot"].map(
-    (name) => `contract/${name}`,
-  ),
+const runtimeTests = new Set(
+  [
+    "abort",
+    "closed-sockets",
+    "descriptors",
+    "fetch-serve",
+    "map",
+    "pipe-sources",
+    "proxy",
+    "receiving",
+    "reports",
+    "ring",
+    "socket-sources",
+    "sources",
+    "streams-to-socket",
+    "targets",
+    "wasi",
+    "workers",
+  ].map((name) => `contract/${name}`),
 );
 
 function* contractTasks(candidate: Candidate): Generator<Task> {
   let located: Promise<Runtime> | undefined;
-  const sparing = words.length === 0 && !options.matrix && candidate !== candidates.usual[0];
+  const sparing = !everything && candidate !== candidates.usual[0];
   for (const { name, compiled } of testsIn("contract")) {
-    if (sparing && kernelTests.has(name)) continue;
+    if (sparing && !runtimeTests.has(name)) continue;
     const label = `${name} (${candidate.name})`;
     // A word with a slash names files alone, which saves asking every file for its tests.
     if (!wanted(label) && words.every((word) => word.includes("/"))) continue;

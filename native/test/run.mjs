@@ -112,7 +112,9 @@ async function build(compiler, variant) {
 const args = process.argv.slice(2).filter((arg) => arg !== "--all");
 const filters = args.filter((arg) => !Object.hasOwn(variants, arg));
 const named = args.filter((arg) => Object.hasOwn(variants, arg));
-const chosen = named.length > 0 ? named : Object.keys(variants);
+const all = process.argv.includes("--all") || process.env.SLUICE_TEST_ALL === "1";
+const chosen =
+  named.length > 0 ? named : Object.keys(variants).filter((name) => all || name !== "threads" || filters.length > 0);
 
 if (process.platform !== "linux") {
   record("skipped", `skip native: the library is for Linux, this is ${process.platform}`);
@@ -135,7 +137,7 @@ for (const variant of chosen.filter((each) => !usable.includes(each)))
 
 const built = await Promise.all(usable.map((variant) => build(compiler, variant)));
 for (const [index, variant] of usable.entries()) {
-  const chosenTests = filters.length > 0 || process.argv.includes("--all") ? filters : (variants[variant].usual ?? []);
+  const chosenTests = filters.length > 0 || all ? filters : (variants[variant].usual ?? []);
   if (built[index]) await run(variant, chosenTests, scratch);
   else record("failed", `not ok [${variant}]: does not compile`);
 }

@@ -8,7 +8,9 @@ import { waitFor } from "../support/wait.ts";
 
 const main = join(root, "dist/lib/cli/main.js");
 
-export const runtimes: readonly Candidate[] = candidates.usual;
+/** All of them for `npm test -- --all` or with words; else the first. */
+export const runtimes: readonly Candidate[] =
+  process.env["SLUICE_TEST_ALL"] === "1" ? candidates.usual : candidates.usual.slice(0, 1);
 
 export interface ServiceEnd {
   readonly code: number | undefined;
