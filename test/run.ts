@@ -46,8 +46,8 @@ const everything = options.all || options.matrix || words.length > 0;
 // Files that run a command line on several runtimes ask for it, and so do the C tests.
 if (everything) process.env["SLUICE_TEST_ALL"] = "1";
 const wanted = (name: string) => words.length === 0 || words.some((word) => name.includes(word));
-// One more than there are cores: many tests wait for peers and time-outs.
-const limit = limiter(Math.min(5, Math.max(2, availableParallelism()) + 1));
+// Two more than there are cores: many tests wait for peers and time-outs.
+const limit = limiter(Math.min(6, Math.max(2, availableParallelism()) + 2));
 
 /** The tests of a folder by their sources, so that a file left over from an earlier build is not run. */
 function testsIn(folder: string): { name: string; compiled: string }[] {
@@ -73,31 +73,20 @@ function* plainTasks(): Generator<Task> {
  * the kernel, which are the same everywhere: without `--all` or words one runtime runs those, so that `npm test` takes minutes.
  */
 const runtimeTests = new Set(
-  [
-    "abort",
-    "closed-sockets",
-    "descriptors",
-    "fetch-serve",
-    "map",
-    "pipe-sources",
-    "proxy",
-    "receiving",
-    "reports",
-    "ring",
-    "socket-sources",
-    "sources",
-    "streams-to-socket",
-    "targets",
-    "wasi",
-    "workers",
-  ].map((name) => `contract/${name}`),
+  ["abort", "descriptors", "map", "proxy", "ring", "socket-sources", "streams-to-socket", "wasi", "workers"].map(
+    (name) => `contract/${name}`,
+  ),
 );
+
+/** Long, and about filesystems alone: with `--all` or words. */
+const longTests = new Set(["cache", "copy-file-blocks", "large-files"].map((name) => `contract/${name}`));
 
 function* contractTasks(candidate: Candidate): Generator<Task> {
   let located: Promise<Runtime> | undefined;
   const sparing = !everything && candidate !== candidates.usual[0];
   for (const { name, compiled } of testsIn("contract")) {
     if (sparing && !runtimeTests.has(name)) continue;
+    if (!everything && longTests.has(name)) continue;
     const label = `${name} (${candidate.name})`;
     // A word with a slash names files alone, which saves asking every file for its tests.
     if (!wanted(label) && words.every((word) => word.includes("/"))) continue;
