@@ -91,11 +91,16 @@ class Runner implements LeasedRun {
     const outcome = this.#link.run(job);
     if (!("then" in outcome)) return outcome;
     return outcome.then((end) => {
-      if (end.end === "eof" && this.#source.hearEnd !== undefined)
-        return this.#source.hearEnd().then(() => this.#explain(end));
+      if (end.end === "eof" && this.#source.hearEnd !== undefined) return this.#heard(this.#source.hearEnd(), end);
       const told = end.end === "cancelled" ? this.#explain(end) : end;
       return this.#hold?.confirm(job, told, this.#cancellation) ?? told;
     });
+  }
+
+  /** The end of a stream, unless the runtime knows better. That it closes a socket which has ended is no failure. */
+  async #heard(told: Promise<void>, end: Outcome): Promise<Outcome> {
+    await told;
+    return this.#cancellation.outcome()?.cause === undefined ? end : this.#explain(end);
   }
 
   /** The engine knows that an attempt was cancelled, but not why, and nothing of what the runtime has heard. */
