@@ -239,7 +239,7 @@ export const symbols = {
   sluice_lease_release: define({
     args: ["i32"],
     names: ["lease"],
-    doc: "Releases a lease and frees the handle: 1 where it was held until now, 0 where time had run out for it.",
+    doc: "Releases a lease, frees the handle and answers how it was (SLUICE_LEASE_GONE, _HELD, _WANTED). A break that was not told yet never will be.",
   }),
   sluice_lease_reap: define({
     args: ["i32", "buffer", "u32"],
@@ -394,6 +394,9 @@ export const sides = { none: 0, source: 1, target: 2 } as const;
 
 /** Types of lease, and what somebody else wants to do to a file that breaks one. */
 export const leaseTypes = { read: 1, write: 2 } as const;
+
+/** How a lease was when it was released: gone, for its time was up; held; held, though somebody wanted the file. */
+export const leaseStates = { gone: 0, held: 1, wanted: 2 } as const;
 
 /** What `sluice_lock` makes of a range. */
 export const lockTypes = { none: 0, shared: 1, exclusive: 2 } as const;
@@ -651,6 +654,7 @@ export function abiFingerprint(): number {
     fdFlags,
     nicFlags,
     leaseTypes,
+    leaseStates,
     lockTypes,
     requestFlags,
     openFlags,

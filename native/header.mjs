@@ -57,6 +57,7 @@ ${enumeration("FD_", abi.fdFlags)}
 ${enumeration("NIC_", abi.nicFlags)}
 ${enumeration("ADVICE_", abi.advices)}
 ${enumeration("LEASE_", abi.leaseTypes)}
+${enumeration("LEASE_", abi.leaseStates)}
 ${enumeration("LOCK_", abi.lockTypes)}
 ${enumeration("REQUEST_", abi.requestFlags)}
 ${enumeration("OPEN_", abi.openFlags)}

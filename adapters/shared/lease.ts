@@ -1,6 +1,6 @@
 /** File leases: being told before somebody else changes a file. */
 import { closeSync } from "node:fs";
-import { leaseTypes } from "../../core/abi.ts";
+import { leaseStates, leaseTypes } from "../../core/abi.ts";
 import { errnoName, errnoText } from "../../core/errno.ts";
 import { argumentError, shown, TransferError } from "../../core/error.ts";
 import type { LeaseType } from "../../core/lease.ts";
@@ -56,6 +56,7 @@ export class Lease implements Disposable, AsyncDisposable {
   #settle: (how: LeaseBreak | undefined) => void = () => {};
   #isHeld = true;
   #isReferenced = false;
+  #wasWanted = false;
 
   private constructor(engine: Engine, handle: number, type: LeaseType) {
     this.#engine = engine;
@@ -82,7 +83,14 @@ export class Lease implements Disposable, AsyncDisposable {
     this.#isHeld = false;
     this.unref();
     this.#settle(undefined);
-    return this.#engine.releaseLease(this.#handle);
+    const state = this.#engine.releaseLease(this.#handle);
+    this.#wasWanted = state === leaseStates.wanted;
+    return state !== leaseStates.gone;
+  }
+
+  /** Whether somebody was waiting for the file when the lease was released, told by {@link broken} or not. */
+  get wasWanted(): boolean {
+    return this.#wasWanted;
   }
 
   /** Keeps the process alive while the lease is held. */

@@ -68,8 +68,9 @@ export class LeasedTransfer {
     return new LeasedTransfer(machine, source, request, cancellation, lease);
   }
 
+  /** After {@link conclude}: a break may be so late that only the release shows it. */
   get broken(): boolean {
-    return this.#broken;
+    return this.#broken || this.#lease.wasWanted;
   }
 
   /** Heeds breaks from now on. */

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 680784206
+#define SLUICE_ABI_FINGERPRINT 281111144
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
@@ -80,6 +80,12 @@ enum {
 enum {
     SLUICE_LEASE_READ = 1,
     SLUICE_LEASE_WRITE = 2,
+};
+
+enum {
+    SLUICE_LEASE_GONE = 0,
+    SLUICE_LEASE_HELD = 1,
+    SLUICE_LEASE_WANTED = 2,
 };
 
 enum {
@@ -528,7 +534,7 @@ SLUICE_EXPORT int32_t sluice_interface(void *name, void *features);
 /* Takes a lease on a regular file (F_SETLEASE, fcntl(2)) and answers its handle. -EAGAIN: it is open in the way; -EACCES: not the owner, and no CAP_LEASE; -EINVAL: the filesystem has none. A lease that somebody wants broken is released after hold_ms, and in any case before the kernel takes it. */
 SLUICE_EXPORT int32_t sluice_lease_open(int32_t context, int32_t fd, uint32_t type, uint32_t hold_ms);
 
-/* Releases a lease and frees the handle: 1 where it was held until now, 0 where time had run out for it. */
+/* Releases a lease, frees the handle and answers how it was (SLUICE_LEASE_GONE, _HELD, _WANTED). A break that was not told yet never will be. */
 SLUICE_EXPORT int32_t sluice_lease_release(int32_t lease);
 
 /* Takes up to `capacity` breaks of the context's leases and returns how many. Each lease has one. */

@@ -285,11 +285,19 @@ int32_t sluice_lease_open(int32_t context, int32_t fd, uint32_t type, uint32_t h
     return handle;
 }
 
+/* Asks the kernel too: the signal of a break may still be on its way. */
+static int32_t state_of(struct lease *lease)
+{
+    look_at(lease);
+    if (lease->fd < 0) return SLUICE_LEASE_GONE;
+    return lease->wanted ? SLUICE_LEASE_WANTED : SLUICE_LEASE_HELD;
+}
+
 int32_t sluice_lease_release(int32_t handle)
 {
     lock();
     struct lease *lease = lease_find(handle);
-    int32_t result = !lease ? -EBADF : lease->fd >= 0;
+    int32_t result = lease ? state_of(lease) : -EBADF;
     if (lease) lease_free(lease);
     unlock();
     return result;

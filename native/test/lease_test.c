@@ -150,7 +150,7 @@ static void broken_lease(const void *argument)
     int code;
     CHECK(!has_ended(other, &code));
     check_unbroken(&context);
-    CHECK_EQ(sluice_lease_release(lease), 1);
+    CHECK_EQ(sluice_lease_release(lease), SLUICE_LEASE_WANTED);
     CHECK_EQ(await_end(other), 0);
     CHECK_EQ(sluice_lease_release(lease), -EBADF);
     named_remove(&file);
@@ -185,7 +185,7 @@ static void unbroken_lease(const void *argument)
     int32_t lease = lease_open(&context, file.fd, SLUICE_LEASE_READ, 0);
     CHECK_EQ(await_end(other_process(row->deed, file.path)), 0);
     check_unbroken(&context);
-    CHECK_EQ(sluice_lease_release(lease), 1);
+    CHECK_EQ(sluice_lease_release(lease), SLUICE_LEASE_HELD);
     named_remove(&file);
     context_close(&context);
 }
@@ -208,7 +208,7 @@ TEST("a lease that nobody releases is released when its time is up")
     struct sluice_lease_break broken = next_break(&context);
     CHECK_LE(broken.remaining_ns, 200000000);
     CHECK_EQ(await_end(other), 0);
-    CHECK_EQ(sluice_lease_release(lease), 0);
+    CHECK_EQ(sluice_lease_release(lease), SLUICE_LEASE_GONE);
     named_remove(&file);
     context_close(&context);
 }
@@ -221,7 +221,7 @@ TEST("a lease is released in time though the only other thread is the one held u
     test_note("opening for writing in the process that has the lease");
     own(open(file.path, O_WRONLY | O_CLOEXEC));
     CHECK_EQ(next_break(&context).remaining_ns, 0);
-    CHECK_EQ(sluice_lease_release(lease), 0);
+    CHECK_EQ(sluice_lease_release(lease), SLUICE_LEASE_GONE);
     named_remove(&file);
     context_close(&context);
 }
@@ -233,7 +233,23 @@ TEST("a writer that does not wait breaks a lease all the same")
     int32_t lease = lease_open(&context, file.fd, SLUICE_LEASE_READ, 0);
     CHECK_EQ(await_end(other_process(open_for_writing_now, file.path)), EAGAIN);
     CHECK_EQ(next_break(&context).lease, lease);
-    CHECK_EQ(sluice_lease_release(lease), 1);
+    CHECK_EQ(sluice_lease_release(lease), SLUICE_LEASE_WANTED);
+    named_remove(&file);
+    context_close(&context);
+}
+
+/* Released at once, mostly before the thread that hears of breaks has run. */
+TEST("a break is seen at the release, told or not")
+{
+    struct context context = context_open();
+    struct named file = named_file();
+    for (int round = 0; round < 50; round++) {
+        int32_t lease = lease_open(&context, file.fd, SLUICE_LEASE_READ, 0);
+        int writer = open(file.path, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
+        CHECK_EQ(writer, -1);
+        CHECK_EQ(errno, EAGAIN);
+        CHECK_EQ(sluice_lease_release(lease), SLUICE_LEASE_WANTED);
+    }
     named_remove(&file);
     context_close(&context);
 }
@@ -244,10 +260,10 @@ TEST("two read leases on one descriptor are two")
     struct named file = named_file();
     int32_t first = lease_open(&context, file.fd, SLUICE_LEASE_READ, 0);
     int32_t second = lease_open(&context, file.fd, SLUICE_LEASE_READ, 0);
-    CHECK_EQ(sluice_lease_release(first), 1);
+    CHECK_EQ(sluice_lease_release(first), SLUICE_LEASE_HELD);
     pid_t other = other_process(open_for_writing, file.path);
     CHECK_EQ(next_break(&context).lease, second);
-    CHECK_EQ(sluice_lease_release(second), 1);
+    CHECK_EQ(sluice_lease_release(second), SLUICE_LEASE_WANTED);
     CHECK_EQ(await_end(other), 0);
     named_remove(&file);
     context_close(&context);
@@ -297,7 +313,7 @@ TEST("no signal of a break reaches a thread that would take any")
     MUST(sigprocmask(SIG_SETMASK, &none, NULL));
     pid_t other = other_process(open_for_writing, file.path);
     next_break(&context);
-    CHECK_EQ(sluice_lease_release(lease), 1);
+    CHECK_EQ(sluice_lease_release(lease), SLUICE_LEASE_WANTED);
     CHECK_EQ(await_end(other), 0);
     named_remove(&file);
     context_close(&context);
@@ -308,7 +324,7 @@ TEST("sluice_lease_open() says why there is no lease")
     struct context context = context_open();
     struct named file = named_file();
     int32_t possible = lease_open(&context, file.fd, SLUICE_LEASE_READ, 0);
-    CHECK_EQ(sluice_lease_release(possible), 1);
+    CHECK_EQ(sluice_lease_release(possible), SLUICE_LEASE_HELD);
     CHECK_EQ(sluice_lease_open(context.handle, file.fd, 3, 0), -EINVAL);
     CHECK_EQ(sluice_lease_open(context.handle, -1, SLUICE_LEASE_READ, 0), -EBADF);
     CHECK_EQ(sluice_lease_open(context.handle, unix_pair().engine, SLUICE_LEASE_READ, 0), -EINVAL);

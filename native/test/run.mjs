@@ -1,5 +1,6 @@
-// Builds the C tests with the engine's sources, plain and under the sanitizers, and runs them.
+// Builds the C tests with the engine's sources, and runs them: under ASan and UBSan, or plainly where the compiler has none.
 // node native/test/run.mjs [plain | memory | threads ...] [--all] [part of a test's name ...]
+// Words ask for every variant, and --all for every test of them.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -113,8 +114,7 @@ const args = process.argv.slice(2).filter((arg) => arg !== "--all");
 const filters = args.filter((arg) => !Object.hasOwn(variants, arg));
 const named = args.filter((arg) => Object.hasOwn(variants, arg));
 const all = process.argv.includes("--all") || process.env.SLUICE_TEST_ALL === "1";
-const chosen =
-  named.length > 0 ? named : Object.keys(variants).filter((name) => all || name !== "threads" || filters.length > 0);
+const everything = named.length === 0 && (all || filters.length > 0);
 
 if (process.platform !== "linux") {
   record("skipped", `skip native: the library is for Linux, this is ${process.platform}`);
@@ -131,9 +131,11 @@ mkdirSync(join(root, folder), { recursive: true });
 const scratch = mkdtempSync(join(root, folder, "scratch-"));
 process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
 
-const usable = chosen.filter((variant) => works(compiler, variants[variant].flags, scratch));
-for (const variant of chosen.filter((each) => !usable.includes(each)))
+const wanted = named.length > 0 ? named : everything ? Object.keys(variants) : ["memory"];
+const usable = wanted.filter((variant) => works(compiler, variants[variant].flags, scratch));
+for (const variant of wanted.filter((each) => !usable.includes(each)))
   record("skipped", `skip [${variant}]: this compiler has no ${variants[variant].flags.at(2)}`);
+if (usable.length === 0 && named.length === 0) usable.push("plain");
 
 const built = await Promise.all(usable.map((variant) => build(compiler, variant)));
 for (const [index, variant] of usable.entries()) {

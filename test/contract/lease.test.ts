@@ -86,6 +86,15 @@ test("lease.broken is undefined when it was released before anybody asked", { ne
   const held = await lease(tempFile("content"), "read");
   held.release();
   assert.is(await held.broken, undefined);
+  assert.not(held.wasWanted);
+});
+
+test("lease.wasWanted tells of a break that was too late to be told", { needs: ["engine"] }, async () => {
+  const path = tempFile("content");
+  const held = await lease(path, "read");
+  assert.throws(() => fs.openSync(path, fs.constants.O_WRONLY | O_NONBLOCK), /EAGAIN/);
+  assert.is(held.release(), true);
+  assert.ok(held.wasWanted);
 });
 
 for (const deed of ["rename", "unlink", "replace"] as const satisfies readonly Deed[])

@@ -231,10 +231,10 @@ export class Engine {
     this.#leases.set(handle, onBreak);
   }
 
-  /** Whether it was held until now. */
-  releaseLease(handle: number): boolean {
+  /** Answers how it was: one of `leaseStates`. */
+  releaseLease(handle: number): number {
     this.#leases.delete(handle);
-    return this.native.sluice_lease_release(handle) === 1;
+    return this.native.sluice_lease_release(handle);
   }
 
   /** Opens a job between two descriptors, which are duplicated: a handle, or a negative errno. */
