@@ -65,7 +65,7 @@ function testsIn(folder: string): { name: string; compiled: string }[] {
 function* plainTasks(): Generator<Task> {
   for (const [folder, timeoutMs] of Object.entries(plainFolders))
     for (const { name, compiled } of testsIn(folder))
-      if (wanted(name)) yield { name, run: () => limit(() => runPlain(compiled, timeoutMs)) };
+      if (wanted(name) && (everything || !longTests.has(name))) yield { name, run: () => limit(() => runPlain(compiled, timeoutMs)) };
 }
 
 /**
@@ -78,8 +78,8 @@ const runtimeTests = new Set(
   ),
 );
 
-/** Long, and about filesystems alone: with `--all` or words. */
-const longTests = new Set(["cache", "copy-file-blocks", "large-files"].map((name) => `contract/${name}`));
+/** Long, and about filesystems or this very program: with `--all` or words. */
+const longTests = new Set(["contract/cache", "contract/copy-file-blocks", "contract/large-files", "unit/runner"]);
 
 function* contractTasks(candidate: Candidate): Generator<Task> {
   let located: Promise<Runtime> | undefined;

@@ -11,7 +11,7 @@ import { assertBytes, data, dataFile, KiB, MiB } from "./support/files.ts";
 import { failure } from "./support/outcome.ts";
 
 /** More than the kernel buffers for one connection (tcp_wmem and tcp_rmem, 4 and 32 MiB), so it can't be over early. */
-const size = 96 * MiB;
+const size = 40 * MiB;
 
 const mechanisms: readonly (readonly [Strategy, readonly "engine"[]])[] = [
   ["sendfile", ["engine"]],

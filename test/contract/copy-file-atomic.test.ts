@@ -22,25 +22,25 @@ test(
   async () => {
     const folder = tempFolder();
     const sources = tempFolder();
-    const contents = [1, 2].map((seed) => dataFile(sources, 96 * MiB + seed, seed));
+    const contents = [1, 2].map((seed) => dataFile(sources, 48 * MiB + seed, seed));
     const whole = new Map(contents.map(({ content }) => [sha256(content), true]));
     const target = join(folder, "target");
     fs.writeFileSync(target, contents[0]?.content ?? "");
     let interrupted = 0;
-    for (let round = 0; round < 12; round++) {
+    for (let round = 0; round < 8; round++) {
       const child = spawn(program, [...args, script, target, ...contents.map(({ path }) => path)], {
         stdio: ["ignore", "pipe", "inherit"],
       });
       const exit = once(child, "exit");
       await once(child.stdout, "data");
-      await new Promise((resolve) => setTimeout(resolve, round * 17));
+      await new Promise((resolve) => setTimeout(resolve, round * 13));
       child.kill("SIGKILL");
       const [, signal] = await exit;
       assert.is(signal, "SIGKILL");
       interrupted++;
       assert.ok(whole.has(sha256(fs.readFileSync(target))), `round ${round}: neither the old nor the new file`);
     }
-    assert.is(interrupted, 12);
+    assert.is(interrupted, 8);
     // Unnamed temporaries go with the process. Only a copy that is complete has a name, between link and rename.
     for (const name of fs.readdirSync(folder))
       assert.ok(whole.has(sha256(fs.readFileSync(join(folder, name)))), `${name} is half a file`);

@@ -57,7 +57,7 @@ test("transfer() goes behind writes that the socket holds corked (55)", {}, asyn
 });
 
 test("transfer() keeps writes made while it is under way behind it (56)", {}, async () => {
-  const { path, content } = dataFile(tempFolder(), 96 * MiB);
+  const { path, content } = dataFile(tempFolder(), 40 * MiB);
   using link = await connect();
   const sending = transfer(path, link.socket);
   const first = await readExactly(link.peer, 1000);
@@ -120,7 +120,7 @@ test(
   {},
   async () => {
     const folder = tempFolder();
-    const long = dataFile(folder, 96 * MiB, 1);
+    const long = dataFile(folder, 40 * MiB, 1);
     const other = dataFile(folder, MiB, 2);
     using link = await connect();
     const abort = new AbortController();

@@ -106,7 +106,7 @@ test(
 );
 
 test("onProgress tells growing numbers and at the end the whole", {}, async () => {
-  const { path } = dataFile(tempFolder(), 96 * MiB);
+  const { path } = dataFile(tempFolder(), 40 * MiB);
   using link = await connect();
   const seen: number[] = [];
   const sending = transfer(path, link.socket, { onProgress: (bytes) => seen.push(bytes) });

@@ -9,7 +9,7 @@ import { RawClient } from "./support/raw.ts";
 import { visit } from "./support/visit.ts";
 
 const content = makeContent();
-const whole = content.bytes["32m"];
+const whole = content.bytes["16m"];
 const pair = await startPair({ script: "plain", args: [content.folder] });
 const test = suite("clients that go away");
 
@@ -34,7 +34,7 @@ const farewells: Readonly<Record<string, (client: RawClient) => unknown>> = {
 };
 
 const warm = async (app: typeof pair.on) => {
-  for (const route of ["pipe", "chunked", "pipeline"]) await visit(app, "warm-up", { path: `/${route}/32m.bin` });
+  for (const route of ["pipe", "chunked", "pipeline"]) await visit(app, "warm-up", { path: `/${route}/16m.bin` });
 };
 await both(pair, warm);
 
@@ -43,7 +43,7 @@ async function assertNothingLeft(route: string, stage: string, farewell: string)
   const before = await app.descriptors();
   const id = `${route}-${stage}-${farewell}`;
   const client = await RawClient.connect(app);
-  client.request(`/${route}/32m.bin?case=${encodeURIComponent(id)}`);
+  client.request(`/${route}/16m.bin?case=${encodeURIComponent(id)}`);
   await stages[stage]?.(client);
   farewells[farewell]?.(client);
   const entries = await app.finished(id);
@@ -70,7 +70,7 @@ test("pipeline() tells of a client that goes away mid-body what it tells without
   const id = "compared";
   const logs = await both(pair, async (app) => {
     const client = await RawClient.connect(app);
-    client.request(`/hold-pipeline/32m.bin?case=${id}`);
+    client.request(`/hold-pipeline/16m.bin?case=${id}`);
     await client.head();
     await client.read(MiB);
     client.socket.resetAndDestroy();
@@ -84,7 +84,7 @@ test("a client that goes away while the app has yet to answer leaves nothing beh
   const app = pair.on;
   const before = await app.descriptors();
   const client = await RawClient.connect(app);
-  client.request(`/hold-before-headers/32m.bin?case=${id}`);
+  client.request(`/hold-before-headers/16m.bin?case=${id}`);
   while ((await app.log(id)).open.sources === 0) await new Promise((resolve) => setTimeout(resolve, 5));
   client.socket.resetAndDestroy();
   while ((await app.log(id)).open.responses > 0) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -98,7 +98,7 @@ test("server.closeAllConnections() breaks all bodies off and closes their files"
   const app = pair.on;
   const before = await app.descriptors();
   const clients = await Promise.all(Array.from({ length: 20 }, () => RawClient.connect(app)));
-  for (const client of clients) client.request("/hold/32m.bin?case=all");
+  for (const client of clients) client.request("/hold/16m.bin?case=all");
   for (const client of clients) await client.read(MiB);
   await app.ask("closeAll");
   for (const client of clients) assert.ok((await client.rest()).length < whole.length - MiB);
@@ -113,7 +113,7 @@ test("response.destroy() by the app closes the file", async () => {
   const before = await app.descriptors();
   const client = await RawClient.connect(app);
   using _ = client;
-  client.request("/hold/32m.bin?case=destroyed");
+  client.request("/hold/16m.bin?case=destroyed");
   await client.head();
   await client.read(MiB);
   await app.ask("meddle", "destroyed", "destroy-response");
@@ -127,7 +127,7 @@ test("a client that ends its half gets as much of the body as it does without th
   const { on, off } = await both(pair, async (app) => {
     const client = await RawClient.connect(app);
     using _ = client;
-    client.request(`/closing/32m.bin?case=half`);
+    client.request(`/closing/16m.bin?case=half`);
     client.socket.end();
     const received = await client.rest();
     return received.length > whole.length;

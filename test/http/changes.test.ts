@@ -12,12 +12,12 @@ import { RawClient } from "./support/raw.ts";
 import { visit } from "./support/visit.ts";
 
 const content = makeContent();
-const whole = content.bytes["32m"];
+const whole = content.bytes["16m"];
 const pair = await startPair({ script: "plain", args: [content.folder] });
 const test = suite("files that change");
 
 /** More than what the kernel can hold for a client that stands still. */
-const cut = 24 * MiB;
+const cut = 13 * MiB;
 const growth = data(MiB, 9);
 
 /** Asks for a copy of the large file and stands still after its first MiB. */
@@ -27,7 +27,7 @@ async function begin(
   route: string,
 ): Promise<{ path: string; client: RawClient; first: Buffer }> {
   const path = join(content.folder, name);
-  copyFileSync(content.path("32m"), path);
+  copyFileSync(content.path("16m"), path);
   const client = await RawClient.connect(app);
   client.request(`/${route}/${name}?case=${name}`);
   const { headers } = await client.head();
@@ -51,7 +51,7 @@ for (const route of ["pipe", "pipeline"])
 
 test("a file that is cut off in a chunked response comes to where it ends now, or is broken off", async () => {
   const path = join(content.folder, "cut-chunked");
-  copyFileSync(content.path("32m"), path);
+  copyFileSync(content.path("16m"), path);
   const midway = () => truncateSync(path, cut);
   const { answer } = await visit(pair.on, "cut-chunked", { path: "/chunked/cut-chunked", midway });
   assert.ok(answer.bytes <= cut);
@@ -79,7 +79,7 @@ test("a file that grows comes with what has grown in a chunked response, as with
   const answers = await both(pair, async (app) => {
     const name = app === pair.on ? "grown-on" : "grown-off";
     const path = join(content.folder, name);
-    copyFileSync(content.path("32m"), path);
+    copyFileSync(content.path("16m"), path);
     const { answer } = await visit(app, name, { path: `/chunked/${name}`, midway: () => appendFileSync(path, growth) });
     return answer;
   });

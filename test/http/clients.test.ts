@@ -17,7 +17,7 @@ import { withProgram } from "./support/programs.ts";
 import { comparable, visit } from "./support/visit.ts";
 
 const content = makeContent();
-const whole = content.bytes["32m"];
+const whole = content.bytes["16m"];
 const scratch = tempFolder();
 const express = await startPair({ script: "express", args: [content.folder, "express"] });
 const plain = await startPair({ script: "plain", args: [content.folder] });
@@ -48,12 +48,12 @@ interface CurlCase {
   readonly taken: Taken;
 }
 
-const large = "/static/32m.bin";
+const large = "/static/16m.bin";
 
 const curlCases: Readonly<Record<string, CurlCase>> = {
   "the whole file": { path: large, taken: true },
   "a range": { path: large, args: ["--range", "1000-20000999"], taken: true },
-  "a suffix range": { path: large, args: ["--range", "-20000000"], taken: true },
+  "a suffix range": { path: large, args: ["--range", "-9000000"], taken: true },
   "several ranges": { path: large, args: ["--range", "0-99,1000-1099,-7"], taken: true },
   "HTTP/1.0": { path: large, args: ["--http1.0"], taken: true },
   "HTTP/1.0 keep-alive": { path: large, args: ["--http1.0", "--header", "connection: keep-alive"], taken: true },
@@ -93,7 +93,7 @@ for (const route of ["pipe", "chunked", "pipeline", "write-before"])
     async () => {
       await plain.on.published();
       const id = `curl-old-${route}`;
-      const got = await both(plain, (app) => curl(app, `/${route}/32m.bin?case=${id}`, ["--http1.0"]));
+      const got = await both(plain, (app) => curl(app, `/${route}/16m.bin?case=${id}`, ["--http1.0"]));
       assert.equal(got.on, got.off);
       await plain.on.finished(id);
       await assertTaken(plain.on, true);
@@ -104,7 +104,7 @@ await withProgram(test, "curl", "curl that expects 100-continue gets the file fo
   const body = join(scratch, "upload");
   writeFileSync(body, content.bytes["1m"]);
   const args = ["--header", "expect: 100-continue", "--data-binary", `@${body}`];
-  const got = await both(plain, (app) => curl(app, "/pipe/32m.bin?case=expect", args));
+  const got = await both(plain, (app) => curl(app, "/pipe/16m.bin?case=expect", args));
   assert.equal(got.on, got.off);
   assert.match((got.on as { headers: string }).headers, /^HTTP\/1.1 100 Continue/);
 });
@@ -124,7 +124,7 @@ await withProgram(test, "curl", "curl that gives up in the middle leaves nothing
 await withProgram(test, "wget", "wget resumes a download that was broken off", async () => {
   await both(express, async (app) => {
     const folder = mkdtempSync(join(scratch, "wget-"));
-    const path = join(folder, "32m.bin");
+    const path = join(folder, "16m.bin");
     writeFileSync(path, whole);
     truncateSync(path, 10_000_001);
     const url = `http://127.0.0.1:${app.port}${large}`;
@@ -140,7 +140,7 @@ test("undici gets file after file on one connection", async () => {
     let connections = 0;
     dispatcher.on("connect", () => connections++);
     const seen: unknown[] = [];
-    for (const size of ["32m", "1k", "300k", "empty", "64k", "1m"]) {
+    for (const size of ["16m", "1k", "300k", "empty", "64k", "1m"]) {
       const url = `http://127.0.0.1:${app.port}/static/${size}.bin`;
       const { statusCode, headers, body } = await request(url, { dispatcher });
       const raw = Object.entries(headers).flatMap(([name, value]) => [name, String(value)]);
@@ -179,7 +179,7 @@ const page = `<!doctype html><title>waiting</title><script type="module">
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
     return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
   };
-  const hashes = [await hash("32m.bin?case=first"), await hash("32m.bin?case=second")];
+  const hashes = [await hash("16m.bin?case=first"), await hash("16m.bin?case=second")];
   document.title = hashes.join(" ");
 </script>`;
 

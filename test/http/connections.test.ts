@@ -16,7 +16,7 @@ import { RawClient } from "./support/raw.ts";
 import { visit } from "./support/visit.ts";
 
 const content = makeContent();
-const whole = content.bytes["32m"];
+const whole = content.bytes["16m"];
 const pair = await startPair({ script: "plain", args: [content.folder] });
 const test = suite("connections");
 
@@ -101,7 +101,7 @@ test("server.timeout fires for a reader that stands still", () =>
   withTimeout(400, async (app) => {
     const client = await RawClient.connect(app);
     using _ = client;
-    client.request("/pipe/32m.bin?case=stalled");
+    client.request("/pipe/16m.bin?case=stalled");
     await client.head();
     await client.read(1000);
     while ((await app.log("stalled")).open.responses > 0) await sleep(20);
@@ -115,7 +115,7 @@ test("server.timeout does not fire for a slow reader that makes progress", () =>
   withTimeout(1_500, async (app) => {
     const client = await RawClient.connect(app);
     using _ = client;
-    client.request("/pipe/32m.bin?case=slow");
+    client.request("/pipe/16m.bin?case=slow");
     await client.head();
     const chunks: Buffer[] = [];
     // Each step lets more through, and together they outlast the time-out.

@@ -17,7 +17,7 @@ import { withProgram } from "./support/programs.ts";
 import { visit } from "./support/visit.ts";
 
 const content = makeContent();
-const whole = content.bytes["32m"];
+const whole = content.bytes["16m"];
 const args = [content.folder];
 const test = suite("an app with the preload");
 
@@ -31,7 +31,7 @@ function withPair(name: string, script: string, body: (pair: Pair) => Promise<vo
 
 withPair("has no other globals", "plain", async (pair) => {
   const globals = await both(pair, async (app) => {
-    await visit(app, "any", { path: "/pipe/32m.bin" });
+    await visit(app, "any", { path: "/pipe/16m.bin" });
     return await app.ask("globals");
   });
   assert.equal(globals.on, globals.off);
@@ -39,8 +39,8 @@ withPair("has no other globals", "plain", async (pair) => {
 
 withPair("keeps nothing active when it is idle", "plain", async (pair) => {
   const resources = await both(pair, async (app) => {
-    await visit(app, "any", { path: "/pipe/32m.bin" });
-    await visit(app, "another", { path: "/chunked/32m.bin" });
+    await visit(app, "any", { path: "/pipe/16m.bin" });
+    await visit(app, "another", { path: "/chunked/16m.bin" });
     await new Promise((resolve) => setTimeout(resolve, 300));
     return await app.ask("resources");
   });
@@ -50,7 +50,7 @@ withPair("keeps nothing active when it is idle", "plain", async (pair) => {
 withPair("keeps no descriptor of what it has sent", "plain", async ({ on }) => {
   const round = async () => {
     for (const route of ["pipe", "chunked", "pipeline", "write-before", "range"])
-      for (const size of ["1k", "300k", "32m"]) await visit(on, `${route} ${size}`, { path: `/${route}/${size}.bin` });
+      for (const size of ["1k", "300k", "16m"]) await visit(on, `${route} ${size}`, { path: `/${route}/${size}.bin` });
   };
   await round();
   const before = await on.descriptors();
@@ -62,7 +62,7 @@ withPair(
   "may be no module: --require does what --import does",
   "commonjs",
   async (pair) => {
-    const answer = await assertSame(pair, "commonjs", { path: "/static/32m.bin" }, true);
+    const answer = await assertSame(pair, "commonjs", { path: "/static/16m.bin" }, true);
     assert.is(answer.sha256, sha256(whole));
   },
   ["--require", "sluice/register"],
@@ -70,7 +70,7 @@ withPair(
 
 withPair("is served by worker threads as well", "worker", async (pair) => {
   for (const route of ["pipe", "chunked", "pipeline"]) {
-    const answer = await assertSame(pair, route, { path: `/${route}/32m.bin` }, true);
+    const answer = await assertSame(pair, route, { path: `/${route}/16m.bin` }, true);
     assert.is(answer.sha256, sha256(whole));
   }
 });
@@ -81,7 +81,7 @@ withPair("sends files to bare sockets, and sockets to sockets", "tcp", async (pa
       const ports = (await app.ask("ports")) as Record<string, number>;
       const socket = connect({ port: ports[kind] ?? 0, host: "127.0.0.1" });
       await once(socket, "connect");
-      socket.write("32m.bin\n");
+      socket.write("16m.bin\n");
       return sha256(await collect(socket));
     });
     assert.is(on, sha256(whole));
@@ -94,7 +94,7 @@ withPair("sends files to bare sockets, and sockets to sockets", "tcp", async (pa
 
 test("loaded with SLUICE_DISABLE=1 takes nothing over", async () => {
   await using app = await App.start({ script: "plain", args, execArgv: preload, env: { SLUICE_DISABLE: "1" } });
-  const { answer } = await visit(app, "disabled", { path: "/pipe/32m.bin" });
+  const { answer } = await visit(app, "disabled", { path: "/pipe/16m.bin" });
   assert.is(answer.sha256, sha256(whole));
   await assertTaken(app, false);
 });
@@ -110,14 +110,14 @@ test("loaded with SLUICE_DEBUG=1 prints a line for each stream on stderr", async
 
 test("loaded twice takes a stream over once", async () => {
   await using app = await App.start({ script: "plain", args, execArgv: [...preload, ...preload] });
-  const { answer } = await visit(app, "twice", { path: "/pipe/32m.bin" });
+  const { answer } = await visit(app, "twice", { path: "/pipe/16m.bin" });
   assert.is(answer.sha256, sha256(whole));
   await assertTaken(app, true);
 });
 
 /** Downloads over TLS from an app whose certificate nobody has signed. */
 async function download(app: App, id: string): Promise<string> {
-  const options = { host: "127.0.0.1", port: app.port, path: `/32m.bin?case=${id}`, rejectUnauthorized: false };
+  const options = { host: "127.0.0.1", port: app.port, path: `/16m.bin?case=${id}`, rejectUnauthorized: false };
   const [response] = await once(https.get({ ...options, agent: false }), "response");
   const hash = createHash("sha256");
   for await (const chunk of response) hash.update(chunk);
@@ -140,7 +140,7 @@ test("with HTTP/2 is left alone", async () => {
   await using pair = await startPair({ script: "http2", args });
   const hashes = await both(pair, async (app) => {
     const session = http2.connect(`http://127.0.0.1:${app.port}`);
-    const stream = session.request({ ":path": "/32m.bin?case=http2" });
+    const stream = session.request({ ":path": "/16m.bin?case=http2" });
     const hash = sha256(await collect(stream));
     session.close();
     return hash;

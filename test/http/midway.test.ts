@@ -9,14 +9,14 @@ import { makeContent } from "./support/content.ts";
 import { RawClient } from "./support/raw.ts";
 
 const content = makeContent();
-const whole = content.bytes["32m"];
+const whole = content.bytes["16m"];
 const pair = await startPair({ script: "plain", args: [content.folder] });
 const test = suite("meddling with a stream that is under way");
 
 /** Asks for the large file by a route and reads its first MiB. */
 async function begin(app: App, id: string, route = "hold"): Promise<{ client: RawClient; first: Buffer }> {
   const client = await RawClient.connect(app);
-  client.request(`/${route}/32m.bin?case=${id}`);
+  client.request(`/${route}/16m.bin?case=${id}`);
   assert.is((await client.head()).status, 200);
   return { client, first: await client.read(MiB) };
 }

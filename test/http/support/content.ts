@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { dataFile, KiB, MiB } from "../../contract/support/files.ts";
 import { tempFolder } from "../../support/temp.ts";
 
+/** The largest is more than a connection's two buffers hold (tcp_wmem, tcp_rmem: 4 and 6 MiB). */
 export const sizes = {
   empty: 0,
   "1k": KiB,
@@ -11,7 +12,7 @@ export const sizes = {
   "64k": 64 * KiB,
   "300k": 300 * KiB,
   "1m": MiB,
-  "32m": 32 * MiB,
+  "16m": 16 * MiB,
 } as const;
 
 export type Size = keyof typeof sizes;
