@@ -52,7 +52,7 @@ const large = "/static/16m.bin";
 
 const curlCases: Readonly<Record<string, CurlCase>> = {
   "the whole file": { path: large, taken: true },
-  "a range": { path: large, args: ["--range", "1000-20000999"], taken: true },
+  "a range": { path: large, args: ["--range", "1000-9000999"], taken: true },
   "a suffix range": { path: large, args: ["--range", "-9000000"], taken: true },
   "several ranges": { path: large, args: ["--range", "0-99,1000-1099,-7"], taken: true },
   "HTTP/1.0": { path: large, args: ["--http1.0"], taken: true },
