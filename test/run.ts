@@ -65,7 +65,8 @@ function testsIn(folder: string): { name: string; compiled: string }[] {
 function* plainTasks(): Generator<Task> {
   for (const [folder, timeoutMs] of Object.entries(plainFolders))
     for (const { name, compiled } of testsIn(folder))
-      if (wanted(name) && (everything || !longTests.has(name))) yield { name, run: () => limit(() => runPlain(compiled, timeoutMs)) };
+      if (wanted(name) && (everything || !longTests.has(name)))
+        yield { name, run: () => limit(() => runPlain(compiled, timeoutMs)) };
 }
 
 /**
