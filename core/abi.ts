@@ -420,6 +420,8 @@ export const requestFlags = {
   wait_data: 8,
   /** … when there is room for `length` bytes. */
   wait_room: 16,
+  /** The job closes itself when the attempt is done, off the calling thread; with any other end it stays open. */
+  last: 32,
 } as const;
 
 /** `outcome.copied`: what the kernel itself says; `untold` where it says nothing. */

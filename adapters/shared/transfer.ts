@@ -62,8 +62,11 @@ class Runner implements LeasedRun {
     return this.#link?.outstanding ?? 0;
   }
 
-  /** Links the ends to the engine, and holds duplicates of them from now on where the first attempt is not at once. */
-  prepare(machine: Machine, plan: Plan, later: boolean): void {
+  /**
+   * Links the ends to the engine, and holds duplicates of them from now on where the first attempt is not at once, and
+   * until `close()` where they are asked about at the end.
+   */
+  prepare(machine: Machine, plan: Plan, { later, stays }: { later: boolean; stays: boolean }): void {
     const names = plan.candidates.map(({ strategy }) => strategy);
     const startsPortable = names[0] === "portable";
     // `buffered` serves every pair, so what stands behind it is never reached.
@@ -73,7 +76,7 @@ class Runner implements LeasedRun {
     const { fd: to } = this.#target;
     if (engine === undefined || from === undefined || to === undefined) return;
     if (!startsPortable) this.#source.stop();
-    this.#link = new Link(engine, from, to, () => {
+    this.#link = new Link(engine, from, to, stays, () => {
       this.#source.letGo?.();
       this.#target.letGo?.();
     });
@@ -238,7 +241,8 @@ export async function transferFrom(
     const { plan, emptying } = choose(machine, source, target, request);
     const running = new Runner(source, target, cancellation);
     runner = running;
-    running.prepare(machine, plan, emptying || leased !== undefined);
+    const stays = leased !== undefined;
+    running.prepare(machine, plan, { later: emptying || stays, stays });
     leased?.watch(plan, running);
     source.watch((error) => cancellation.closed("source", error));
     target.watch((error) => cancellation.closed("target", error));

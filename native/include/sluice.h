@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 281111144
+#define SLUICE_ABI_FINGERPRINT 437826557
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
@@ -100,6 +100,7 @@ enum {
     SLUICE_REQUEST_SETTLE = 4,
     SLUICE_REQUEST_WAIT_DATA = 8,
     SLUICE_REQUEST_WAIT_ROOM = 16,
+    SLUICE_REQUEST_LAST = 32,
 };
 
 enum {

@@ -217,6 +217,7 @@ static uint32_t reap(struct context *context, struct sluice_outcome *outcomes, u
         }
         job->state = JOB_IDLE;
         report(job, &outcomes[count++]);
+        if (job->is_last && job->end == SLUICE_END_DONE) job_release(job);
     }
     return count;
 }

@@ -89,12 +89,15 @@ static int32_t job_start_wait(struct job *job, const struct sluice_request *requ
     return 0;
 }
 
-static int32_t job_start(int32_t handle, const struct sluice_request *request)
+/* `queued` becomes true where lanes_call() is due. */
+static int32_t job_start(int32_t handle, const struct sluice_request *request, bool *queued)
 {
     struct job *job = job_find(handle);
     if (!job) return -EBADF;
     run_turn *run = turn_for(job, request);
-    if (!run || is_outside(job, request)) return -EINVAL;
+    /* Memory may be held by the kernel beyond the end. */
+    bool is_held = job->memory.bytes && request->flags & SLUICE_REQUEST_LAST;
+    if (!run || is_held || is_outside(job, request)) return -EINVAL;
     if (job->state != JOB_IDLE) return -EBUSY;
     int failed = enter_rings(job);
     if (failed < 0) return failed;
@@ -104,7 +107,7 @@ static int32_t job_start(int32_t handle, const struct sluice_request *request)
     if (is_complete(job) && !tee_has_head(job))
         job_end(job, SLUICE_END_DONE);
     else
-        lanes_start_job(job);
+        *queued = lanes_start_job(job);
     return 0;
 }
 
@@ -139,9 +142,11 @@ int32_t sluice_tee_blocked(int32_t handle)
 
 int32_t sluice_job_start(int32_t handle, void *request)
 {
+    bool queued = false;
     lock();
-    int32_t result = job_start(handle, request);
+    int32_t result = job_start(handle, request, &queued);
     unlock();
+    if (queued) lanes_call();
     return result;
 }
 

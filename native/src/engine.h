@@ -74,8 +74,12 @@ uint32_t rings_open(void);
 
 /* Starts what all jobs share. With the lock held. 0 or -errno. */
 int lanes_start(void);
-/* Hands a freshly prepared job to the threads, and sees to it that there are some. With the lock held. */
-void lanes_start_job(struct job *job);
+/*
+ * Hands a freshly prepared job to the threads, and sees to it that there are some. With the lock held; true where
+ * lanes_call() has to be called when it has been given back: whom that wakes would run into the lock.
+ */
+bool lanes_start_job(struct job *job);
+void lanes_call(void);
 /* Sees to it that somebody looks out for lost contexts. With the lock held. False where no thread can be had. */
 bool lanes_attend(void);
 /* Hands a job to whichever lane can run its next turn. With the lock held. */
@@ -92,6 +96,8 @@ void lanes_count(uint32_t *prompt, uint32_t *blocking);
 /* --- open.c: a job's ends. With the lock held. --- */
 
 void job_let_go(struct job *job);
+/* The same, and takes them out of the epoll set. By whoever runs the job, without the lock. */
+void job_leave_ends(struct job *job);
 
 /* --- engine.c --- */
 

@@ -43,6 +43,7 @@ void job_prepare(struct job *job, const struct sluice_request *request, run_turn
     job->residue_at = 0;
     job->pending = 0;
     job->gives_way = request->flags & SLUICE_REQUEST_GIVE_WAY;
+    job->is_last = request->flags & SLUICE_REQUEST_LAST;
     job->refusal = 0;
     job->error = 0;
     job->failed = SLUICE_SIDE_NONE;

@@ -11,7 +11,7 @@ enum job_state {
     JOB_FREE,
     JOB_IDLE,    /* open, no attempt */
     JOB_WAITING, /* armed in epoll */
-    JOB_QUEUED,  /* in the blocking lane's queue */
+    JOB_QUEUED,  /* in the queue of a lane */
     JOB_RUNNING, /* one worker owns everything but `cancel`, `closing` and `moved` */
     JOB_ENDED,   /* in its context's list, waiting to be reaped */
 };
@@ -72,6 +72,7 @@ struct memory {
 
 struct tee;
 struct job;
+struct queue;
 
 /* Room that a worker lends to the turn it runs. */
 struct lane {
@@ -91,6 +92,7 @@ struct job {
     bool closing;
     struct job *next;
     struct job *previous;
+    struct queue *queue; /* in state JOB_QUEUED */
 
     _Atomic bool cancel;
     _Atomic int64_t moved; /* bytes delivered by this attempt */
@@ -115,6 +117,7 @@ struct job {
     size_t residue_at;
     size_t pending;              /* bytes in the pipe or the residue */
     bool gives_way;              /* another mechanism follows */
+    bool is_last;                /* the job is over when this is done */
     int refusal;                 /* errno to report once the residue is out */
     struct direct *direct;       /* what direct_turn holds; else NULL */
     struct dontcache *dontcache; /* what dontcache_turn holds; else NULL */

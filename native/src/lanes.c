@@ -3,10 +3,11 @@
  *
  * The prompt lane serves sockets and pipes: its workers share one epoll instance, take one event
  * each, run a bounded turn and arm the descriptor again, so that a thousand slow peers and a fast
- * one all make progress. Nothing there may wait for a disk.
+ * one all make progress. Nothing there may wait for a disk. What can begin at once waits in a queue,
+ * and is armed when its target is full: most bodies never are.
  *
  * The blocking lane runs what may: copies between files, and turns on files whose next pages are
- * not in memory. It has threads of its own, bounded, and a first-in-first-out queue.
+ * not in memory. It has threads of its own, bounded, and a queue.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -28,24 +29,40 @@ static void serve_blocking(struct pool *pool, struct lane *lane);
 static struct pool prompt = {.name = "sluice", .serve = serve_prompt};
 static struct pool blocking = {.name = "sluice-disk", .serve = serve_blocking, .may_block = true, .most = MAX_BLOCKING};
 static int epoll_fd = -1;
-static int queue_fd = -1; /* eventfd that counts the queue's jobs */
-static struct job *queue_head;
-static struct job *queue_tail;
-static uint32_t queued;
 static uint32_t lingering;
+
+/* Jobs that wait for a thread, first in first out. */
+struct queue {
+    struct job *head;
+    struct job *tail;
+    uint32_t length;
+    int event_fd;
+};
+
+static struct queue prompt_queue = {.event_fd = -1};   /* edge-triggered in the epoll set */
+static struct queue blocking_queue = {.event_fd = -1}; /* counts the queue's jobs */
+
+/* The tag of the prompt queue's event: no context and no job has such a generation and index. */
+#define QUEUE_TAG UINT64_MAX
 
 int lanes_start(void)
 {
     if (epoll_fd >= 0) return 0;
-    int64_t poller = SYS(epoll_create1, EPOLL_CLOEXEC);
-    if (poller < 0) return (int)poller;
-    int64_t counter = SYS(eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE);
-    if (counter < 0) {
-        SYS(close, poller);
-        return (int)counter;
+    int poller = (int)SYS(epoll_create1, EPOLL_CLOEXEC);
+    int bell = (int)SYS(eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int counter = (int)SYS(eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE);
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u64 = QUEUE_TAG};
+    int failed = poller < 0 ? poller : bell < 0 ? bell : counter < 0 ? counter : 0;
+    if (failed == 0) failed = (int)SYS(epoll_ctl, poller, EPOLL_CTL_ADD, bell, &event);
+    if (failed < 0) {
+        close_fd(&poller);
+        close_fd(&bell);
+        close_fd(&counter);
+        return failed;
     }
-    epoll_fd = (int)poller;
-    queue_fd = (int)counter;
+    epoll_fd = poller;
+    prompt_queue.event_fd = bell;
+    blocking_queue.event_fd = counter;
     uint32_t cpus = usable_cpus();
     prompt.most = cpus < MAX_PROMPT ? cpus : MAX_PROMPT;
     return 0;
@@ -102,37 +119,50 @@ void lanes_forget(struct job *job)
     if (job->tee) tee_each(job->tee, unwatch);
 }
 
-/* --- the blocking lane's queue --- */
+/* --- the queues --- */
+
+static void append(struct queue *queue, struct job *job)
+{
+    job->state = JOB_QUEUED;
+    job->queue = queue;
+    job->previous = queue->tail;
+    job->next = NULL;
+    *(queue->tail ? &queue->tail->next : &queue->head) = job;
+    queue->tail = job;
+    queue->length++;
+}
 
 static void unlink_queued(struct job *job)
 {
-    *(job->previous ? &job->previous->next : &queue_head) = job->next;
-    *(job->next ? &job->next->previous : &queue_tail) = job->previous;
+    struct queue *queue = job->queue;
+    *(job->previous ? &job->previous->next : &queue->head) = job->next;
+    *(job->next ? &job->next->previous : &queue->tail) = job->previous;
     job->next = job->previous = NULL;
-    queued--;
+    job->queue = NULL;
+    queue->length--;
+}
+
+static struct job *dequeue(struct queue *queue)
+{
+    struct job *job = queue->head;
+    if (job) unlink_queued(job);
+    return job;
+}
+
+static void ring_bell(const struct queue *queue)
+{
+    uint64_t one = 1;
+    SYS(write, queue->event_fd, &one, sizeof one);
 }
 
 static void enqueue(struct job *job)
 {
-    uint64_t one = 1;
-    job->state = JOB_QUEUED;
-    job->previous = queue_tail;
-    job->next = NULL;
-    *(queue_tail ? &queue_tail->next : &queue_head) = job;
-    queue_tail = job;
-    queued++;
-    SYS(write, queue_fd, &one, sizeof one);
-    if (!pool_staff(&blocking, queued)) {
+    append(&blocking_queue, job);
+    ring_bell(&blocking_queue);
+    if (!pool_staff(&blocking, blocking_queue.length)) {
         unlink_queued(job);
         fail_dispatch(job, EAGAIN);
     }
-}
-
-static struct job *dequeue(void)
-{
-    struct job *job = queue_head;
-    if (job) unlink_queued(job);
-    return job;
 }
 
 /* --- dispatch --- */
@@ -185,12 +215,30 @@ bool lanes_attend(void)
     return prompt.threads > 0 || pool_staff(&prompt, 1);
 }
 
-void lanes_start_job(struct job *job)
+/* Whether its first turn neither waits for a source nor, where the target turns out to be full, for that. */
+static bool begins_at_once(const struct job *job)
 {
-    if (pool_staff(&prompt, 1))
+    bool has_source = !job->source.pollable && !job->source.ring && job->source.kind != SLUICE_KIND_CHAR_DEVICE;
+    return has_source && job->residency != RESIDENCY_NEVER && !job->tee && job->target.pollable && job->target.nonblocking;
+}
+
+bool lanes_start_job(struct job *job)
+{
+    bool staffed = pool_staff(&prompt, 1), at_once = staffed && begins_at_once(job);
+    if (at_once) {
+        job->syscalls++; /* that of lanes_call() */
+        append(&prompt_queue, job);
+    } else if (staffed) {
         lanes_dispatch(job, TURN_AGAIN);
-    else
+    } else {
         fail_dispatch(job, EAGAIN);
+    }
+    return at_once;
+}
+
+void lanes_call(void)
+{
+    ring_bell(&prompt_queue);
 }
 
 bool lanes_withdraw(struct job *job)
@@ -231,7 +279,7 @@ static bool await_briefly(struct job *job, const struct end *end, short events)
 static bool may_linger(void)
 {
     lock();
-    bool may = queued == 0 && lingering < MOST_LINGERING;
+    bool may = blocking_queue.length == 0 && lingering < MOST_LINGERING;
     lingering += may;
     unlock();
     return may;
@@ -291,6 +339,8 @@ static void run(struct job *job, struct lane *lane)
     job->state = JOB_RUNNING;
     unlock();
     enum turn turn = take_turn(job, lane);
+    /* While it runs nobody else touches its ends. */
+    if (turn == TURN_DONE && job->is_last) job_leave_ends(job);
     lock();
     if (turn >= TURN_DONE) {
         job_end(job, ends[turn]);
@@ -304,9 +354,21 @@ static void run(struct job *job, struct lane *lane)
         lanes_dispatch(job, cancelled ? TURN_COLD : turn);
 }
 
+static void take_queued(struct lane *lane)
+{
+    struct job *job = dequeue(&prompt_queue);
+    /* One event may stand for several jobs. */
+    if (prompt_queue.length > 0) ring_bell(&prompt_queue);
+    if (job) run(job, lane);
+}
+
 static void take_event(const struct epoll_event *event, struct lane *lane)
 {
     int32_t context;
+    if (event->data.u64 == QUEUE_TAG) {
+        take_queued(lane);
+        return;
+    }
     if (context_tagged(event->data.u64, &context)) {
         context_kill(context);
         return;
@@ -336,14 +398,14 @@ static void serve_blocking(struct pool *pool, struct lane *lane)
     for (;;) {
         pool->idle++;
         unlock();
-        struct pollfd entry = {.fd = queue_fd, .events = POLLIN};
+        struct pollfd entry = {.fd = blocking_queue.event_fd, .events = POLLIN};
         struct timespec timeout = {.tv_sec = IDLE_MS / 1000};
         uint64_t count;
         int64_t ready = SYS(ppoll, &entry, 1, &timeout, NULL, 0);
-        if (ready > 0) SYS(read, queue_fd, &count, sizeof count);
+        if (ready > 0) SYS(read, blocking_queue.event_fd, &count, sizeof count);
         lock();
         pool->idle--;
-        struct job *job = dequeue();
+        struct job *job = dequeue(&blocking_queue);
         if (job) run(job, lane);
         if (!job && ready == 0) return;
     }

@@ -129,6 +129,13 @@ void job_let_go(struct job *job)
     let_go(&job->target);
 }
 
+void job_leave_ends(struct job *job)
+{
+    lanes_forget(job);
+    close_fd(&job->source.fd);
+    close_fd(&job->target.fd);
+}
+
 static int32_t job_replace_source(int32_t handle, int fd)
 {
     struct job *job = job_find(handle);

@@ -195,7 +195,7 @@ static const struct strategy {
     {"direct", SLUICE_DIRECT, true, true},      {"copyFileRange", SLUICE_COPY_FILE_RANGE, true, false},
 };
 
-enum { SIZE = 40 * MIB + 4099 };
+enum { SIZE = 20 * MIB + 4099 };
 
 static void check_copy(const void *argument)
 {
@@ -215,7 +215,7 @@ static void check_range(const void *argument)
     const struct strategy *strategy = argument;
     struct context context = context_open();
     int source = cold_file_of(SIZE), target = file_of(0);
-    int64_t offset = 9 * MIB + 17, length = 20 * MIB + 1;
+    int64_t offset = 5 * MIB + 17, length = 11 * MIB + 1;
     check_outcome(run(&context, source, target, dontcache(strategy->opcode, offset, length, -1)), SLUICE_END_DONE,
                   length);
     CHECK_EQ(pages_in_memory(source, 0, SIZE), 0);
@@ -232,7 +232,7 @@ static void check_kept(const void *argument)
     int source = cold_file_of(SIZE), target = file_of(0);
     char bytes[64 * KIB];
     /* Somebody else's pages: three runs, one across two windows. */
-    static const int64_t runs[] = {0, 8 * MIB - 32 * KIB, 21 * MIB};
+    static const int64_t runs[] = {0, 8 * MIB - 32 * KIB, 17 * MIB};
     MUST(posix_fadvise(source, 0, 0, POSIX_FADV_RANDOM));
     for (int i = 0; i < 3; i++)
         CHECK_EQ(pread(source, bytes, sizeof bytes, runs[i]), sizeof bytes);

@@ -295,8 +295,9 @@ export class Engine {
     return this.native.sluice_send(socket, bytes, bytes.byteLength, 0);
   }
 
-  start(handle: number, job: Job): Promise<Outcome> | Outcome {
-    encode(this.#request, job);
+  /** Starts an attempt. A job whose `last` attempt is done is closed when its outcome comes. */
+  start(handle: number, job: Job, last = false): Promise<Outcome> | Outcome {
+    encode(this.#request, job, last ? requestFlags.last : 0);
     return this.#start(handle);
   }
 

@@ -12,6 +12,8 @@ export class Link {
   #source: number | Uint8Array;
   readonly #target: number;
   readonly #onHeld: () => void;
+  /** Whether nothing is asked of the job once it is done. */
+  readonly #closesItself: boolean;
   #handle = 0;
   #running = false;
   #cancelled = false;
@@ -20,12 +22,16 @@ export class Link {
   /** Bytes of earlier attempts and of the part that ran on the calling thread. */
   #before = 0;
 
-  /** `onHeld` is called when the engine has duplicates of its own, and the given descriptors are needed no more. */
-  constructor(engine: Engine, source: number | Uint8Array, target: number, onHeld: () => void) {
+  /**
+   * `onHeld` is called when the engine has duplicates of its own, and the given descriptors are needed no more. `stays`:
+   * the target, or the source, is asked about when the transfer is done.
+   */
+  constructor(engine: Engine, source: number | Uint8Array, target: number, stays: boolean, onHeld: () => void) {
     this.#engine = engine;
     this.#source = source;
     this.#target = target;
     this.#onHeld = onHeld;
+    this.#closesItself = !stays && typeof source === "number";
   }
 
   /** Runs an attempt. The first call must come in the same turn of the event loop as the inspection. */
@@ -54,12 +60,13 @@ export class Link {
   #start(job: Job): Outcome | Promise<Outcome> {
     const opened = this.hold();
     if (opened < 0) return failed(-opened);
-    const outcome = this.#engine.start(this.#handle, job);
+    const outcome = this.#engine.start(this.#handle, job, this.#closesItself);
     if (!("then" in outcome)) return outcome;
     this.#running = true;
     return outcome.then((end) => {
       this.#running = false;
       this.#before += end.bytes;
+      if (this.#closesItself && end.end === "done") this.#handle = 0;
       return this.#replaced === undefined ? end : this.#goOn(job, end);
     });
   }

@@ -15,12 +15,13 @@ export function failed(errno: number): Outcome {
   return { ...nothing, end: "error", errno };
 }
 
-export function encode({ view }: RecordMemory, job: Job): void {
+/** `flags` are those of `requestFlags` that no job of core has. */
+export function encode({ view }: RecordMemory, job: Job, flags = 0): void {
   const { strategy } = job;
   if (strategy === "portable") throw new TypeError("The engine has no portable strategy");
   requestRecord.set(view, "strategy", opcodes[strategy]);
   const dontcache = job.cache === "dontcache" ? requestFlags.dontcache : 0;
-  requestRecord.set(view, "flags", dontcache | (job.givesWay ? requestFlags.give_way : 0));
+  requestRecord.set(view, "flags", flags | dontcache | (job.givesWay ? requestFlags.give_way : 0));
   requestRecord.set(view, "offset", job.offset ?? -1);
   requestRecord.set(view, "length", job.length ?? -1);
   requestRecord.set(view, "target_offset", job.targetOffset ?? -1);

@@ -96,7 +96,7 @@ export class Mover {
     if (this.#sink.room <= 0) return this.#ended();
     const { fd } = this.#sink;
     if (fd === undefined) return back("the target has no descriptor");
-    const link = new Link(this.#engine, this.#feed.fd, fd, () => this.#letGo());
+    const link = new Link(this.#engine, this.#feed.fd, fd, true, () => this.#letGo());
     this.#link = link;
     this.#sink.begin(link);
     this.#feed.begin(link);
