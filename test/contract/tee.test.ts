@@ -41,13 +41,15 @@ for (const kind of ["pipe", "tcp", "file"] as const)
           [quick.socket, slow.socket, out.writer, join(folder, "log"), join(folder, "whole")],
           { strategy, atomic: true },
         );
-        await origin.feed();
+        // Meanwhile: what the slow one's peer has not read may be more than its connection holds.
+        const feeding = origin.feed();
         const slowly: Buffer[] = [];
         for await (const chunk of slow.peer) {
           slowly.push(chunk as Buffer);
           if (slowly.length % 8 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
           if (slowly.reduce((sum, { length }) => sum + length, 0) === content.length) break;
         }
+        await feeding;
         const report = await teeing;
         quick.socket.end();
         fs.closeSync(out.writer);
