@@ -47,6 +47,52 @@ TEST("a target's number may be closed and used again while it is full")
     context_close(&context);
 }
 
+static struct sluice_request last(uint32_t strategy, int64_t length)
+{
+    struct sluice_request work = request(strategy, 0, length, -1);
+    work.flags = SLUICE_REQUEST_LAST;
+    return work;
+}
+
+TEST("a job closes itself when its last attempt is done, waited or not")
+{
+    static const uint32_t strategies[] = {SLUICE_SENDFILE, SLUICE_SPLICE, SLUICE_MAPPED, SLUICE_BUFFERED};
+    struct context context = context_open();
+    for (int i = 0; i < 4; i++)
+        for (int64_t size = 5000; size <= SIZE; size += SIZE - 5000) {
+            struct pair pair = tcp_pair();
+            int32_t job = job_open(&context, file_of(size), pair.engine);
+            struct flow sink;
+            sink_start(&sink, pair.peer);
+            job_start(job, last(strategies[i], size));
+            check_outcome(next_outcome(&context), SLUICE_END_DONE, size);
+            CHECK_EQ(sluice_job_close(job), -EBADF);
+            await_census(1, 0);
+            /* The duplicates went before the outcome came: this is the connection's last descriptor. */
+            drop(pair.engine);
+            flow_join(&sink);
+            check_contents(sink.contents, size, 0);
+        }
+    context_close(&context);
+}
+
+TEST("a last attempt that is not done leaves its job open")
+{
+    struct context context = context_open();
+    struct pair pair = tcp_pair();
+    int32_t job = job_open(&context, file_of(5000), pair.engine);
+    job_start(job, last(SLUICE_SENDFILE, 6000));
+    check_outcome(next_outcome(&context), SLUICE_END_EOF, 5000);
+    CHECK_EQ(sluice_job_close(job), 0);
+    job = job_open(&context, file_of(64 * MIB), pair.engine);
+    job_start(job, last(SLUICE_SENDFILE, 64 * MIB));
+    await_full(job, pair.engine);
+    CHECK_EQ(sluice_job_cancel(job), 0);
+    CHECK_EQ(next_outcome(&context).end, SLUICE_END_CANCELLED);
+    CHECK_EQ(sluice_job_close(job), 0);
+    context_close(&context);
+}
+
 TEST("a source's number may be closed and used again while it is sent")
 {
     struct context context = context_open();
