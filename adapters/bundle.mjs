@@ -22,11 +22,7 @@ rmSync(new URL(folder, root), { recursive: true, force: true });
  */
 const groups = [
   // By more than the three runtimes' entries of one name: what only WASI or the command line needs is left to them.
-  {
-    name: "sluice",
-    test: /\/(core\/(?!explain|drawing)|adapters\/shared\/(?!fetch|streams|wasi|explain|channel|copy\/(copy-file|sparse)))/,
-    minShareCount: 4,
-  },
+  { name: "sluice", test: /\/(core|adapters\/shared)\/(?!fetch|streams|wasi)/, minShareCount: 4 },
   { name: "node", test: /\/adapters\/node(\/(ffi|sockets))?\.js$/ },
   { name: "streams", test: /\/adapters\/shared\/streams\// },
 ];

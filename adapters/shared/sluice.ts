@@ -23,8 +23,11 @@ import type {
   Target,
 } from "./api.ts";
 import type { FileChannel } from "./channel/file-channel.ts";
+import { openFile } from "./channel/open-file.ts";
+import { copyFile } from "./copy/copy-file.ts";
 import { RecordMemory } from "./engine/record-memory.ts";
 import { type Lease, lease } from "./lease.ts";
+import { explain } from "./explain.ts";
 import { callFailed } from "./system-error.ts";
 import { type Machine, machineOf } from "./machine.ts";
 import { map, type Mappable } from "./map/map.ts";
@@ -62,24 +65,16 @@ function interfaceFeatures({ native }: Machine, name: string): InterfaceFeatures
   return { scatterGather: has("scatterGather"), tso: has("tso"), txChecksum: has("txChecksum") };
 }
 
-/**
- * Rooms that no connection is in, entered at their first call: who only sends files doesn't wait for them at the start
- * (docs/performance.md). What takes over sockets is here from the start, for their bytes and errors come when they like.
- */
-const copying = () => import("./copy/copy-file.ts");
-const channels = () => import("./channel/open-file.ts");
-const explaining = () => import("./explain.ts");
-
 export function createSluice(runtime: Runtime): Sluice {
   const known = () => machineOf(runtime);
   return {
     // Asynchronous as a whole: an engine that can't start (EMFILE) rejects, and is tried again at the next call.
     transfer: async (source, target, options) => transfer(known(), source, target, options),
     tee: async (source, targets, options) => tee(known(), source, targets, options),
-    copyFile: async (from, to, options) => (await copying()).copyFile(known(), from, to, options),
-    openFile: async (path, flags, mode) => (await channels()).openFile(known(), path, flags, mode),
+    copyFile: async (from, to, options) => copyFile(known(), from, to, options),
+    openFile: async (path, flags, mode) => openFile(known(), path, flags, mode),
     lease: async (source, type, options) => lease(known(), source, type, options),
-    explain: async (source, target, options) => (await explaining()).explain(known(), source, target, options),
+    explain: async (source, target, options) => explain(known(), source, target, options),
     map: (file, options) => map(known(), file, options),
     proxy: async (a, b, options) => proxy(known(), a, b, options),
     createRing: async (options) => createRing(known(), options),

@@ -63,10 +63,10 @@ class Runner implements LeasedRun {
   }
 
   /**
-   * Links the ends to the engine, and holds duplicates of them from now on where the first attempt is not at once, and
-   * until `close()` where they are asked about at the end.
+   * Links the ends to the engine. Duplicates of them are held from now on where the first attempt is not at once, and until
+   * `close()` where the peer's acknowledgement is awaited.
    */
-  prepare(machine: Machine, plan: Plan, { later, stays }: { later: boolean; stays: boolean }): void {
+  prepare(machine: Machine, plan: Plan, { emptying, leased }: { emptying: boolean; leased: boolean }): void {
     const names = plan.candidates.map(({ strategy }) => strategy);
     const startsPortable = names[0] === "portable";
     // `buffered` serves every pair, so what stands behind it is never reached.
@@ -76,12 +76,12 @@ class Runner implements LeasedRun {
     const { fd: to } = this.#target;
     if (engine === undefined || from === undefined || to === undefined) return;
     if (!startsPortable) this.#source.stop();
-    this.#link = new Link(engine, from, to, stays, () => {
+    this.#link = new Link(engine, from, to, leased, () => {
       this.#source.letGo?.();
       this.#target.letGo?.();
     });
     if (typeof from !== "number") this.#hold = new MemoryHold(this.#link, from);
-    if (!later && !startsPortable && plan.source.buffered === 0) return;
+    if (!emptying && !leased && !startsPortable && plan.source.buffered === 0) return;
     const held = this.#link.hold();
     if (held < 0) throw callFailed(`send ${plan.source.name}`, "fcntl", errnoName(-held));
   }
@@ -241,8 +241,7 @@ export async function transferFrom(
     const { plan, emptying } = choose(machine, source, target, request);
     const running = new Runner(source, target, cancellation);
     runner = running;
-    const stays = leased !== undefined;
-    running.prepare(machine, plan, { later: emptying || stays, stays });
+    running.prepare(machine, plan, { emptying, leased: leased !== undefined });
     leased?.watch(plan, running);
     source.watch((error) => cancellation.closed("source", error));
     target.watch((error) => cancellation.closed("target", error));

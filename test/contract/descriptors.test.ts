@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { copyFile, explain, transfer } from "sluice";
+import { copyFile, explain, openFile, transfer } from "sluice";
 import { assert, test } from "../support/contract.ts";
 import { collect } from "../support/data.ts";
 import { takeFdCensus } from "../support/fds.ts";
@@ -139,6 +139,28 @@ test(
     await transfer(path, link.socket);
     link.socket.end();
     assertBytes(await received, Buffer.concat(Array.from({ length: succeeded + 1 }, () => content)));
+  },
+);
+
+test(
+  "a first call with no descriptor left is EMFILE, and the next works when there are some",
+  { alone: true, needs: ["proc"] },
+  async () => {
+    const folder = tempFolder();
+    const { path, content } = dataFile(folder, 300_000);
+    const copy = join(folder, "copy");
+    execFileSync("prlimit", [`--pid=${process.pid}`, `--nofile=${Math.max(...openFds().keys()) + 20}`]);
+    const fillers = [...fillDescriptors(), fs.openSync("/dev/null", "r")];
+    const calls = [() => copyFile(path, copy), () => openFile(path), () => explain(path, copy)];
+    const errors = [];
+    for (const call of calls) errors.push(await failure(call));
+    for (const fd of fillers) fs.closeSync(fd);
+    for (const error of errors) assert.is(error.code, "EMFILE");
+    await copyFile(path, copy);
+    assertBytes(fs.readFileSync(copy), content);
+    await using channel = await openFile(path);
+    assert.is(await channel.size(), content.length);
+    assert.ok((await explain(path, copy)).candidates.length > 0);
   },
 );
 

@@ -12,7 +12,6 @@ export class Link {
   #source: number | Uint8Array;
   readonly #target: number;
   readonly #onHeld: () => void;
-  /** Whether nothing is asked of the job once it is done. */
   readonly #closesItself: boolean;
   #handle = 0;
   #running = false;
@@ -23,8 +22,8 @@ export class Link {
   #before = 0;
 
   /**
-   * `onHeld` is called when the engine has duplicates of its own, and the given descriptors are needed no more. `stays`:
-   * the target, or the source, is asked about when the transfer is done.
+   * `onHeld` is called when the engine has duplicates of its own, and the given descriptors are needed no more. Where
+   * `stays`, the job is used again, or asked about, when an attempt is done; else it closes itself then.
    */
   constructor(engine: Engine, source: number | Uint8Array, target: number, stays: boolean, onHeld: () => void) {
     this.#engine = engine;
