@@ -96,7 +96,7 @@ void lanes_count(uint32_t *prompt, uint32_t *blocking);
 /* --- open.c: a job's ends. With the lock held. --- */
 
 void job_let_go(struct job *job);
-/* The same, and takes them out of the epoll set. By whoever runs the job, without the lock. */
+/* Closes the descriptors alone, out of the epoll set; rings stay. By whoever runs the job, without the lock. */
 void job_leave_ends(struct job *job);
 
 /* --- engine.c --- */

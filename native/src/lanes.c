@@ -42,7 +42,7 @@ struct queue {
 static struct queue prompt_queue = {.event_fd = -1};   /* edge-triggered in the epoll set */
 static struct queue blocking_queue = {.event_fd = -1}; /* counts the queue's jobs */
 
-/* The tag of the prompt queue's event: no context and no job has such a generation and index. */
+/* The tag of the prompt queue's event: no job has such an index, and no context more than one bit there. */
 #define QUEUE_TAG UINT64_MAX
 
 int lanes_start(void)

@@ -4,7 +4,10 @@ import { join } from "node:path";
 import { dataFile, KiB, MiB } from "../../contract/support/files.ts";
 import { tempFolder } from "../../support/temp.ts";
 
-/** The largest is more than a connection's two buffers hold (tcp_wmem, tcp_rmem: 4 and 6 MiB). */
+/**
+ * The largest is more than a connection takes whose peer stops reading after a MiB: 4 MiB lie with the sender (tcp_wmem),
+ * and the receiver's buffer grows with what has been read (tcp_rmem, tcp(7)).
+ */
 export const sizes = {
   empty: 0,
   "1k": KiB,
