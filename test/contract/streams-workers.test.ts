@@ -20,6 +20,8 @@ async function begin(path: string): Promise<{ worker: Worker; peer: net.Socket }
   const accepted = once(server, "connection") as unknown as Promise<[net.Socket]>;
   const worker = new Worker(script, { workerData: { path, port } });
   const [[peer]] = await Promise.all([accepted, once(worker, "message")]);
+  // Bytes are under way: koffi, which a terminated Worker must not be loading (docs/runtimes.md), is there.
+  await once(peer, "readable");
   server.close();
   return { worker, peer };
 }

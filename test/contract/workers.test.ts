@@ -24,6 +24,8 @@ async function startSender(source: string | number): Promise<Sender> {
   const connection = once(server, "connection") as unknown as Promise<[net.Socket]>;
   const worker = new Worker(script, { workerData: { source, port } });
   const [[peer]] = await Promise.all([connection, once(worker, "message")]);
+  // Bytes are under way: koffi, which a terminated Worker must not be loading (docs/runtimes.md), is there.
+  await once(peer, "readable");
   server.close();
   return { worker, peer, [Symbol.dispose]: () => void peer.destroy() };
 }

@@ -58,6 +58,7 @@ export function pipe(folder: string, { nonblocking = false } = {}): Pipe {
 /** A FIFO that nobody has opened. */
 export function fifo(folder: string): string {
   const path = join(folder, `fifo-${pipes++}`);
-  execFileSync("mkfifo", [path]);
+  // Bun closes the sockets of a child's streams some time after the child has ended.
+  execFileSync("mkfifo", [path], { stdio: "ignore" });
   return path;
 }

@@ -11,8 +11,8 @@ import { tempFolder } from "../../support/temp.ts";
 export function mountTmpfs(size: string): string {
   const point = join(tempFolder(), "mount");
   mkdirSync(point);
-  execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "sluice", point]);
+  execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "sluice", point], { stdio: "ignore" });
   const held = openSync(point, "r");
-  execFileSync("umount", ["--lazy", point]);
+  execFileSync("umount", ["--lazy", point], { stdio: "ignore" });
   return `/proc/self/fd/${held}`;
 }
