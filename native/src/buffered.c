@@ -40,11 +40,12 @@ static int keep_residue(struct job *job, const char *bytes, size_t length)
 }
 
 /* Writes what was read; TURN_DONE when all of it left. */
-static enum turn write_all(struct job *job, const char *bytes, size_t length)
+static enum turn write_all(struct job *job, const struct lane *lane, const char *bytes, size_t length)
 {
     for (size_t at = 0; at < length;) {
         int64_t n = write_target(job, bytes + at, length - at);
         if (n == -EINTR) continue;
+        if (n == -EAGAIN && linger(job, lane, TURN_WAIT_TARGET)) continue;
         if (n < 0) {
             int kept = keep_residue(job, bytes + at, length - at);
             if (kept < 0) return job_fail(job, kept, SLUICE_SIDE_NONE);
@@ -69,7 +70,7 @@ enum turn buffered_turn(struct job *job, struct lane *lane)
         if (n < 0) return job_fail(job, n, SLUICE_SIDE_SOURCE);
         if (n == 0) return source_ended(job);
         budget -= n;
-        enum turn written = write_all(job, lane->buffer, (size_t)n);
+        enum turn written = write_all(job, lane, lane->buffer, (size_t)n);
         if (written != TURN_DONE) return written;
     }
     return is_complete(job) ? TURN_DONE : TURN_AGAIN;

@@ -276,10 +276,16 @@ static bool await_briefly(struct job *job, const struct end *end, short events)
     return SYS(ppoll, &entry, 1, &timeout, NULL, 0) > 0;
 }
 
-static bool may_linger(void)
+/* Whether nothing else waits for this lane's thread, or another is there for it. With the lock held. */
+static bool is_free(const struct lane *lane)
+{
+    return lane->may_block ? blocking_queue.length == 0 : prompt.idle > 0 || jobs_open() + pairs_open() == 1;
+}
+
+static bool may_linger(const struct lane *lane)
 {
     lock();
-    bool may = blocking_queue.length == 0 && lingering < MOST_LINGERING;
+    bool may = lingering < MOST_LINGERING && is_free(lane);
     lingering += may;
     unlock();
     return may;
@@ -292,15 +298,20 @@ static void linger_no_more(void)
     unlock();
 }
 
+/* Whom it may be worth waiting for. The prompt lane has better to do than to wait for the peers of sockets. */
+static bool is_quick(const struct end *end, const struct lane *lane)
+{
+    return end->ring || end->kind == SLUICE_KIND_PIPE || (lane->may_block && end->pollable);
+}
+
 /*
- * A file that another process feeds, or empties, by a pipe or a ring waits every hundred microseconds, and the way by the
- * other lane is two wake-ups. So whoever runs in the blocking lane may wait a moment itself, as long as nobody else wants
- * the thread. True when the end is ready.
+ * A file that another process feeds, or empties, by a pipe or a ring waits every hundred microseconds, and the way by epoll,
+ * or the other lane, is a wake-up or two. So a worker may wait a moment itself, as long as nobody else wants the thread.
  */
-static bool linger(struct job *job, struct lane *lane, enum turn turn)
+bool linger(struct job *job, const struct lane *lane, enum turn turn)
 {
     struct end *end = end_awaited(job, turn);
-    if (!end || !lane->may_block || !(end->ring || end->pollable) || !may_linger()) return false;
+    if (!end || !is_quick(end, lane) || !may_linger(lane)) return false;
     bool ready = await_briefly(job, end, turn == TURN_WAIT_SOURCE ? POLLIN : POLLOUT);
     linger_no_more();
     job->syscalls++;
@@ -318,16 +329,21 @@ static enum turn take_turn(struct job *job, struct lane *lane)
         if (may_block(&job->target)) return TURN_COLD;
         if (job->pending == 0 && !is_resident(job, (int64_t)wanted(job, SLUICE_TURN_BYTES))) return TURN_COLD;
     }
+    return job->run(job, lane);
+}
+
+static enum turn take_turns(struct job *job, struct lane *lane)
+{
     int64_t started = clock_ns(CLOCK_THREAD_CPUTIME_ID);
     enum turn turn;
     do
-        turn = job->run(job, lane);
+        turn = take_turn(job, lane);
     while (linger(job, lane, turn));
     job->cpu_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - started;
     return turn;
 }
 
-/* Runs one turn of a job that this worker has claimed, then hands it on. With the lock held at entry and exit. */
+/* Runs turns of a job that this worker has claimed, then hands it on. With the lock held at entry and exit. */
 static void run(struct job *job, struct lane *lane)
 {
     static const uint32_t ends[] = {
@@ -338,7 +354,7 @@ static void run(struct job *job, struct lane *lane)
     };
     job->state = JOB_RUNNING;
     unlock();
-    enum turn turn = take_turn(job, lane);
+    enum turn turn = take_turns(job, lane);
     /* While it runs nobody else touches its ends. */
     if (turn == TURN_DONE && job->is_last) job_leave_ends(job);
     lock();

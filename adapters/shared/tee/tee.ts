@@ -218,14 +218,13 @@ class Teeing {
   #watchLaggards(distribution: Distribution): void {
     const { slowest, lag } = this.#request;
     if (slowest !== "drop") return;
-    let heldUpBy: number | undefined;
+    let before: readonly (number | undefined)[] = [];
     this.#timer = setInterval(() => {
       const taken = this.#branches.map((branch) => branch.taken);
-      // Once may be chance: a pipe of somebody quick is full now and then, too.
-      const before = heldUpBy;
-      heldUpBy = holdsUp(taken, distribution.heldUp);
-      const late = heldUpBy !== undefined && heldUpBy === before ? [heldUpBy] : [];
-      for (const index of [...laggards(taken, lag), ...late]) this.#branches[index]?.drop(lag);
+      const behind = [...laggards(taken, lag), holdsUp(taken, distribution.heldUp)];
+      // Once may be chance: a quick one, too, is behind by a whole pipe where its thread has not had its turn.
+      for (const index of behind) if (index !== undefined && before.includes(index)) this.#branches[index]?.drop(lag);
+      before = behind;
     }, lookMs);
   }
 
