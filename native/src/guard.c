@@ -15,8 +15,8 @@
 
 enum { INDEX_BITS = 16, MAPPINGS = 1 << INDEX_BITS, GENERATIONS = 0x7fff };
 
-/* As many as vm.max_map_count lets be by default. Pages of the table that were never used take no memory. */
-static struct mapping mappings[MAPPINGS];
+/* As many as vm.max_map_count lets be by default. Mapped with the first; pages that were never used take no memory. */
+static struct mapping *mappings;
 static _Atomic uint32_t ever_used;
 
 /* Guards what the handler never reads: the free list, generations, and the installation. */
@@ -121,10 +121,22 @@ static void on_bus_error(int number, siginfo_t *info, void *context)
     errno = before;
 }
 
+static int64_t make_table(void)
+{
+    if (mappings) return 0;
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    int64_t address = SYS(mmap, NULL, MAPPINGS * sizeof *mappings, PROT_READ | PROT_WRITE, flags, -1, 0);
+    if (address < 0) return address;
+    mappings = (struct mapping *)address;
+    return 0;
+}
+
 /* As without us, as far as can be: with the former handler's mask, and interrupting no more calls than it did. */
 static int64_t install(void)
 {
     if (page_size) return 0;
+    int64_t failed = make_table();
+    if (failed < 0) return failed;
     if (sigaction(SIGBUS, NULL, &previous) == -1) return -errno;
     guard = (struct sigaction){
         .sa_sigaction = on_bus_error,
@@ -159,8 +171,9 @@ static int32_t handle_of(const struct mapping *mapping)
 
 static struct mapping *find(int32_t handle)
 {
+    if (!mappings || handle <= 0) return NULL;
     struct mapping *mapping = &mappings[(uint32_t)handle % MAPPINGS];
-    return handle > 0 && mapping->open && handle_of(mapping) == handle ? mapping : NULL;
+    return mapping->open && handle_of(mapping) == handle ? mapping : NULL;
 }
 
 int32_t guard_add(char *address, size_t length, int64_t offset, int fd)
