@@ -89,6 +89,8 @@ function rowOf(pair: Pair, { metric, against, ...bounds }: Question, samples: Sa
   };
 }
 
+const fileOf = (bytes: number): File => ({ path: `/${bytes}.bin`, bytes });
+
 /** A server that sends something else would be fast in vain. */
 async function verify(name: string, server: HttpServer, { path, bytes }: File, files: string): Promise<void> {
   if ((await sha256Of(server, path)) !== (await sha256(join(files, path), bytes)))
@@ -103,8 +105,7 @@ interface Run {
 }
 
 async function measure(size: Size, { field, files, rounds, progress }: Run): Promise<Row[]> {
-  const file = { path: `/${size.bytes}.bin`, bytes: size.bytes };
-  await writePayload(join(files, file.path), file.bytes);
+  const file = fileOf(size.bytes);
   for (const [name, server] of field.servers) {
     progress(`${size.name}: ${name}, to compare what arrives`);
     await verify(name, server, file, files);
@@ -129,7 +130,7 @@ async function counted(field: Field, points: readonly Point[], { rounds, progres
         name,
         role: ours.has(name) ? "sluice" : "rival",
         server,
-        path: (bytes) => `/${bytes}.bin`,
+        path: (bytes) => fileOf(bytes).path,
         requests: requestsFor(countedBytes, 300),
       }),
     ),
@@ -152,6 +153,8 @@ export const http: Suite = async (setting) => {
     tmpdir(),
     chosen.reduce((sum, { bytes }) => sum + bytes, 0),
   );
+  // Before the servers start: sirv reads the folder once.
+  for (const { bytes } of chosen) await writePayload(join(files, fileOf(bytes).path), bytes);
   const field = await startAll(Object.keys(starts), files);
   const sections: Section[] = [];
   try {
