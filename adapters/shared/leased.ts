@@ -1,11 +1,11 @@
 /** The lease of one transfer: held while its bytes are under way, and let go in time when somebody wants the file. */
-import { setTimeout as delay } from "node:timers/promises";
 import { TransferError } from "../../core/error.ts";
 import type { Job, Outcome } from "../../core/kernel.ts";
 import { type Decision, decide, handsOver, stopAfterMs } from "../../core/lease.ts";
 import type { Request } from "../../core/request.ts";
 import type { Plan } from "../../core/select.ts";
 import type { Account } from "../../core/transfer.ts";
+import { delay } from "./delay.ts";
 import type { Cancellation } from "./cancellation.ts";
 import { readSnapshot, snapshot } from "./copy/snapshot.ts";
 import type { Temporary } from "./copy/temporary.ts";

@@ -3,9 +3,9 @@
  * then: aborted, failed, or forgotten by its caller. Otherwise the collector could give its pages to something else,
  * and that would go to the peer.
  */
-import { setTimeout as delay } from "node:timers/promises";
 import { errnoNumber } from "../../core/errno.ts";
 import type { Job, Outcome } from "../../core/kernel.ts";
+import { delay } from "./delay.ts";
 import type { Cancellation } from "./cancellation.ts";
 import type { TargetEnd } from "./ends/target.ts";
 import type { Link } from "./engine/link.ts";
@@ -71,6 +71,6 @@ export class MemoryHold {
   async #letGo(): Promise<void> {
     if (this.#sends > 0) await this.#link.settle();
     for (let wait = firstLookMs; this.#unread > 0; wait = Math.min(2 * wait, lastLookMs))
-      await delay(wait, undefined, { ref: false });
+      await delay(wait, { ref: false });
   }
 }

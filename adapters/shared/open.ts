@@ -1,11 +1,11 @@
 /** Opens paths so that nothing can block: not a FIFO without a peer, not a thread of the runtime's pool. */
 import { close, constants, ftruncate, open, type PathLike, unlink } from "node:fs";
-import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Native } from "../../core/abi.ts";
 import { errnoName } from "../../core/errno.ts";
 import type { AbortSignalLike } from "../../core/request.ts";
+import { delay } from "./delay.ts";
 import { fsCall, callFailed, codeOf, explained } from "./system-error.ts";
 
 const openAsync = promisify(open);

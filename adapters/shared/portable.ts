@@ -1,7 +1,7 @@
 /** The last mechanism: the runtime's own reads and writes, one chunk at a time. */
-import { setTimeout as delay } from "node:timers/promises";
 import { errnoNumber } from "../../core/errno.ts";
 import { type Job, nothing, type Outcome } from "../../core/kernel.ts";
+import { delay } from "./delay.ts";
 import type { Cancellation } from "./cancellation.ts";
 import type { SourceEnd } from "./ends/source.ts";
 import type { TargetEnd } from "./ends/target.ts";

@@ -1,5 +1,6 @@
 /** The public functions, bound to one runtime. The machine is looked at when the first of them is called. */
-import { interfaceRecord, nicFlags } from "../../core/abi.ts";
+import { nicFlags } from "../../core/abi.ts";
+import { interfaceRecord } from "../../core/records.ts";
 import { errnoName } from "../../core/errno.ts";
 import { TransferError } from "../../core/error.ts";
 import type { Explanation } from "../../core/explain.ts";

@@ -11,12 +11,11 @@ import type { CostMethod } from "../tasks/cost.ts";
 import type { Suite } from "./suite.ts";
 
 const run = promisify(execFile);
-const packageFolder = fileURLToPath(new URL("../../../", import.meta.url));
+const importer = fileURLToPath(new URL("../import.js", import.meta.url));
 
 /** Milliseconds that a fresh process takes to import a module. */
 async function importMs(name: string): Promise<number> {
-  const script = `const start = performance.now(); await import("${name}"); console.log(performance.now() - start);`;
-  const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", script], { cwd: packageFolder });
+  const { stdout } = await run(process.execPath, [importer, name]);
   return Number(stdout);
 }
 

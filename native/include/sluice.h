@@ -1,11 +1,11 @@
-/* Made from core/abi.ts by native/header.mjs. Change it there. */
+/* Made from core/abi.ts and core/records.ts by native/header.mjs. Change them there. */
 #ifndef SLUICE_H
 #define SLUICE_H
 
 #include <errno.h>
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 437826557
+#define SLUICE_ABI_FINGERPRINT 1845554377
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
@@ -226,7 +226,7 @@ struct sluice_inspection {
     int64_t known_device;
     int64_t known_filesystem;
     uint32_t mode;
-    int32_t socket_domain;
+    uint32_t reserved;
     int64_t modified_ns;
     int64_t changed_ns;
 };

@@ -1,5 +1,7 @@
 /* What a descriptor is. */
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -13,11 +15,19 @@ static int socket_option(int fd, int option)
     return SYS(getsockopt, fd, SOL_SOCKET, option, &value, &length) < 0 ? -1 : value;
 }
 
-static void inspect_socket(int fd, struct sluice_inspection *answer)
+static uint32_t stream_flags(bool listening)
 {
-    answer->socket_domain = socket_option(fd, SO_DOMAIN);
-    if (socket_option(fd, SO_TYPE) == SOCK_STREAM) answer->flags |= SLUICE_FD_STREAM;
-    if (socket_option(fd, SO_ACCEPTCONN) > 0) answer->flags |= SLUICE_FD_LISTENING;
+    return SLUICE_FD_STREAM | (listening ? SLUICE_FD_LISTENING : 0);
+}
+
+/* The first byte of TCP_INFO is the state: one call for TCP, which is what most sockets are, instead of two. */
+static uint32_t socket_flags(int fd)
+{
+    uint8_t state = 0;
+    socklen_t length = sizeof state;
+    if (SYS(getsockopt, fd, IPPROTO_TCP, TCP_INFO, &state, &length) == 0) return stream_flags(state == TCP_LISTEN);
+    if (socket_option(fd, SO_TYPE) != SOCK_STREAM) return 0;
+    return stream_flags(socket_option(fd, SO_ACCEPTCONN) > 0);
 }
 
 static uint32_t access_flags(int64_t flags)
@@ -84,7 +94,7 @@ int32_t sluice_inspect(int32_t fd, void *inspection)
         .modified_ns = in_ns(&status.st_mtim),
         .changed_ns = in_ns(&status.st_ctim),
     };
-    if (kind == SLUICE_KIND_SOCKET) inspect_socket(fd, answer);
+    if (kind == SLUICE_KIND_SOCKET) answer->flags |= socket_flags(fd);
     if (has_blocks) inspect_filesystem(fd, &status, answer);
     return 0;
 }

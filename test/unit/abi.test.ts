@@ -7,6 +7,7 @@ import * as fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as abi from "#core/abi.js";
+import * as records from "#core/records.js";
 import { check } from "../support/property.ts";
 import { root } from "../support/root.ts";
 import { tempFolder } from "../support/temp.ts";
@@ -24,26 +25,26 @@ const values = {
 } as const;
 
 const codecs: Readonly<
-  Record<keyof typeof abi.records, abi.RecordCodec<Readonly<Record<string, keyof typeof sizes>>>>
+  Record<keyof typeof records.records, records.RecordCodec<Readonly<Record<string, keyof typeof sizes>>>>
 > = {
-  request: abi.requestRecord,
-  outcome: abi.outcomeRecord,
-  pair_request: abi.pairRequestRecord,
-  pair_outcome: abi.pairOutcomeRecord,
-  pair_progress: abi.pairProgressRecord,
-  inspection: abi.inspectionRecord,
-  memory: abi.memoryRecord,
-  outlet: abi.outletRecord,
-  extent: abi.extentRecord,
-  times: abi.timesRecord,
-  interface: abi.interfaceRecord,
-  lease_break: abi.leaseBreakRecord,
-  mapping: abi.mappingRecord,
-  loss: abi.lossRecord,
-  residency: abi.residencyRecord,
-  ring_status: abi.ringStatusRecord,
-  pipe_ends: abi.pipeEndsRecord,
-  census: abi.censusRecord,
+  request: records.requestRecord,
+  outcome: records.outcomeRecord,
+  pair_request: records.pairRequestRecord,
+  pair_outcome: records.pairOutcomeRecord,
+  pair_progress: records.pairProgressRecord,
+  inspection: records.inspectionRecord,
+  memory: records.memoryRecord,
+  outlet: records.outletRecord,
+  extent: records.extentRecord,
+  times: records.timesRecord,
+  interface: records.interfaceRecord,
+  lease_break: records.leaseBreakRecord,
+  mapping: records.mappingRecord,
+  loss: records.lossRecord,
+  residency: records.residencyRecord,
+  ring_status: records.ringStatusRecord,
+  pipe_ends: records.pipeEndsRecord,
+  census: records.censusRecord,
 };
 
 /** What the platform itself reads at a field's place. */
@@ -53,8 +54,8 @@ const platformReads = {
   i64: (view: DataView, at: number) => view.getBigInt64(at, true),
 } as const;
 
-for (const [name, layout] of Object.entries(abi.records)) {
-  const codec = codecs[name as keyof typeof abi.records];
+for (const [name, layout] of Object.entries(records.records)) {
+  const codec = codecs[name as keyof typeof records.records];
   const fields = Object.entries(layout);
 
   test(`the ${name} record is naturally aligned, as C lays it out without padding`, () => {
@@ -91,9 +92,9 @@ for (const [name, layout] of Object.entries(abi.records)) {
 }
 
 test("getWide() reads device and inode numbers beyond 2^53", () => {
-  const view = new DataView(new ArrayBuffer(abi.inspectionRecord.size));
+  const view = new DataView(new ArrayBuffer(records.inspectionRecord.size));
   view.setBigUint64(24, 2n ** 64n - 3n, true);
-  assert.is(abi.inspectionRecord.getWide(view, "inode"), 2n ** 64n - 3n);
+  assert.is(records.inspectionRecord.getWide(view, "inode"), 2n ** 64n - 3n);
 });
 
 test("a codec refuses a field that its record does not have", () => {
@@ -126,7 +127,10 @@ test("native/include/sluice.h is what native/header.mjs makes of the tables", ()
   mkdirSync(join(copy, "native/include"), { recursive: true });
   mkdirSync(join(copy, "dist/core"), { recursive: true });
   writeFileSync(join(copy, "package.json"), '{ "type": "module" }');
-  for (const path of ["native/header.mjs", ...["abi", "ring", "error", "errno"].map((name) => `dist/core/${name}.js`)])
+  for (const path of [
+    "native/header.mjs",
+    ...["abi", "records", "ring", "error", "errno"].map((name) => `dist/core/${name}.js`),
+  ])
     copyFileSync(join(root, path), join(copy, path));
   execFileSync(process.execPath, [join(copy, "native/header.mjs")], { stdio: "pipe" });
   const [kept, made] = [root, copy].map((folder) => readFileSync(join(folder, "native/include/sluice.h"), "utf8"));

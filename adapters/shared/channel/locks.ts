@@ -1,9 +1,10 @@
 /** The locks of one file channel. */
-import { setTimeout as delay } from "node:timers/promises";
-import { extentRecord, lockTypes } from "../../../core/abi.ts";
+import { lockTypes } from "../../../core/abi.ts";
+import { extentRecord } from "../../../core/records.ts";
 import { type LockRange, overlap } from "../../../core/channel.ts";
 import { errnoName } from "../../../core/errno.ts";
 import { TransferError } from "../../../core/error.ts";
+import { delay } from "../delay.ts";
 import { RecordMemory } from "../engine/record-memory.ts";
 import type { Machine } from "../machine.ts";
 import { callFailed } from "../system-error.ts";
@@ -114,9 +115,7 @@ export class Locks {
       for (let waitMs = firstRetryMs; !closed.aborted; waitMs = Math.min(2 * waitMs, lastRetryMs)) {
         locked = this.#set(range, shared ? "shared" : "exclusive");
         if (locked) return this.#locked(range, shared);
-        await delay(waitMs, undefined, { signal: closed }).catch((error: unknown) => {
-          if (!closed.aborted) throw error;
-        });
+        await delay(waitMs, { signal: closed });
       }
       return undefined;
     } finally {

@@ -8,7 +8,7 @@
 import { type BigIntStats, constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { dirname } from "node:path";
-import { timesRecord } from "../../../core/abi.ts";
+import { timesRecord } from "../../../core/records.ts";
 import { type Endpoint, isSameFile } from "../../../core/endpoint.ts";
 import { errnoName } from "../../../core/errno.ts";
 import { argumentError, shown, TransferError } from "../../../core/error.ts";

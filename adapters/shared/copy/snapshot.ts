@@ -3,7 +3,7 @@ import { fstatSync } from "node:fs";
 import { type FileHandle, readlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { inspectionRecord } from "../../../core/abi.ts";
+import { inspectionRecord } from "../../../core/records.ts";
 import { errnoName } from "../../../core/errno.ts";
 import { TransferError } from "../../../core/error.ts";
 import type { Strategy } from "../../../core/kernel.ts";

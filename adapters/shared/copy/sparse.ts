@@ -1,5 +1,5 @@
 /** Holes: where the data of a file is. */
-import { extentRecord } from "../../../core/abi.ts";
+import { extentRecord } from "../../../core/records.ts";
 import type { Endpoint } from "../../../core/endpoint.ts";
 import { errnoName } from "../../../core/errno.ts";
 import type { CopyOptions } from "../api.ts";

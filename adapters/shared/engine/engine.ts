@@ -1,21 +1,16 @@
 /** The native engine as seen from one isolate: jobs go in, outcomes come back on the event loop. */
+import { ends, limits, type Native, opcodes, pairFlags, requestFlags } from "../../../core/abi.ts";
 import {
-  ends,
   extentRecord,
   leaseBreakRecord,
-  limits,
   memoryRecord,
-  type Native,
-  opcodes,
   outcomeRecord,
-  pairFlags,
   pairOutcomeRecord,
   pairProgressRecord,
   pairRequestRecord,
   outletRecord,
-  requestFlags,
   requestRecord,
-} from "../../../core/abi.ts";
+} from "../../../core/records.ts";
 import { errnoName } from "../../../core/errno.ts";
 import type { Job, Outcome } from "../../../core/kernel.ts";
 import type { Runtime, Waker } from "../runtime.ts";

@@ -1,5 +1,6 @@
 /** Jobs and outcomes of core as records of the ABI, and what is left of one when part of it is done. */
-import { copyNotices, opcodes, outcomeRecord, requestFlags, requestRecord } from "../../../core/abi.ts";
+import { copyNotices, opcodes, requestFlags } from "../../../core/abi.ts";
+import { outcomeRecord, requestRecord } from "../../../core/records.ts";
 import { type Job, nothing, type Outcome } from "../../../core/kernel.ts";
 import type { Copied } from "../../../core/report.ts";
 import type { RecordMemory } from "./record-memory.ts";

@@ -1,5 +1,6 @@
 /** A mapping by mmap(2), under the engine's SIGBUS guard. */
-import { advices, extentRecord, lossRecord, mappingRecord, type Native, residencyRecord } from "../../../core/abi.ts";
+import { advices, type Native } from "../../../core/abi.ts";
+import { extentRecord, lossRecord, mappingRecord, residencyRecord } from "../../../core/records.ts";
 import { errnoName } from "../../../core/errno.ts";
 import { lostIn, type MapMode, type MapRange, type Placement } from "../../../core/mapping.ts";
 import { RecordMemory } from "../engine/record-memory.ts";

@@ -1,5 +1,6 @@
 /** One side of a shared ring as the engine holds it: calls that never wait, and a wait that holds no thread. */
-import { extentRecord, type Native, pipeEndsRecord, ringStatusRecord } from "../../../core/abi.ts";
+import { type Native } from "../../../core/abi.ts";
+import { extentRecord, pipeEndsRecord, ringStatusRecord } from "../../../core/records.ts";
 import { errnoName, errnoNumber, errnoText } from "../../../core/errno.ts";
 import { TransferError } from "../../../core/error.ts";
 import type { Outcome } from "../../../core/kernel.ts";
