@@ -81,6 +81,11 @@ static enum turn drain(struct job *job)
     return TURN_DONE;
 }
 
+static int64_t fill_bytes(const struct job *job)
+{
+    return job->target.kind == SLUICE_KIND_FILE ? min_i64(job->pipe.size, FILE_WRITE_BYTES) : job->pipe.size;
+}
+
 enum turn splice_fill(struct job *job)
 {
     if (!is_positioned(job) && !source_is_ready(job)) return TURN_WAIT_SOURCE;
@@ -92,7 +97,7 @@ enum turn splice_fill(struct job *job)
     int64_t n;
     do
         n = splice_once(job, job->source.fd, from < 0 ? NULL : &from, job->pipe.write_fd, NULL,
-                        wanted(job, job->pipe.size), 0);
+                        wanted(job, fill_bytes(job)), 0);
     while (n == -EINTR);
     if (n > 0) {
         job->pending = (size_t)n;
