@@ -36,7 +36,8 @@ const plainFolders = {
   bench: 240_000,
   package: 300_000,
 } as const;
-const nativeTimeoutMs = 420_000;
+/** One sanitizer, and all three with every test. */
+const nativeTimeoutMs = { usual: 420_000, everything: 1_800_000 } as const;
 
 const { values: options, positionals: words } = parseArgs({
   allowPositionals: true,
@@ -102,7 +103,10 @@ function* contractTasks(candidate: Candidate): Generator<Task> {
 function* nativeTasks(): Generator<Task> {
   const native = join(root, "native/test/run.mjs");
   if (existsSync(native) && wanted("native"))
-    yield { name: "native", run: () => limit(() => runNative(native, nativeTimeoutMs)) };
+    yield {
+      name: "native",
+      run: () => limit(() => runNative(native, nativeTimeoutMs[everything ? "everything" : "usual"])),
+    };
 }
 
 const tasks = options.matrix
