@@ -10,7 +10,7 @@ import { takeFdCensus, takeFdCensusWithoutPipes } from "../support/fds.ts";
 import { tempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
 import { connect, readExactly } from "./support/connection.ts";
-import { mountTmpfs } from "./support/filesystem.ts";
+import { mountTmpfs } from "./support/limits.ts";
 import { assertBytes, data, MiB } from "./support/files.ts";
 import {
   assertAlike,

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { assert, test } from "../support/contract.ts";
 import { tempFolder } from "../support/temp.ts";
-import { mountTmpfs } from "./support/filesystem.ts";
+import { mountTmpfs } from "./support/limits.ts";
 import { assertBytes, data, dataFile, MiB } from "./support/files.ts";
 import {
   assertAlike,
