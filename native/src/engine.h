@@ -92,6 +92,8 @@ void lanes_unwatch(int fd);
 /* Takes a job's descriptors out of the epoll set. With the lock held. */
 void lanes_forget(struct job *job);
 void lanes_count(uint32_t *prompt, uint32_t *blocking);
+/* Whether nothing else waits for the lane's thread, or another is there for it. With the lock held. */
+bool lane_is_free(const struct lane *lane);
 
 /* --- open.c: a job's ends. With the lock held. --- */
 

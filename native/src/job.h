@@ -250,7 +250,7 @@ enum turn flush_residue(struct job *job);
 /* One write to the target that never waits for a peer: bytes, or -errno. */
 int64_t write_target(struct job *job, const char *bytes, size_t length);
 
-/* Waits a moment for the end that a turn would wait for, where that may be worth it (lanes.c). True when it is ready. */
+/* Waits a moment for the end that a turn would wait for, where that may be worth it (linger.c). True when it is ready. */
 bool linger(struct job *job, const struct lane *lane, enum turn turn);
 
 /* Whether pages for the source's next `length` bytes are in memory, as far as can be counted. */

@@ -20,8 +20,6 @@
 #define MAX_PROMPT 4
 #define MAX_BLOCKING 16
 #define IDLE_MS 10000
-#define MOST_LINGERING 2
-#define LINGER_MS 1
 
 static void serve_prompt(struct pool *pool, struct lane *lane);
 static void serve_blocking(struct pool *pool, struct lane *lane);
@@ -29,7 +27,6 @@ static void serve_blocking(struct pool *pool, struct lane *lane);
 static struct pool prompt = {.name = "sluice", .serve = serve_prompt};
 static struct pool blocking = {.name = "sluice-disk", .serve = serve_blocking, .may_block = true, .most = MAX_BLOCKING};
 static int epoll_fd = -1;
-static uint32_t lingering;
 
 /* Jobs that wait for a thread, first in first out. */
 struct queue {
@@ -262,61 +259,9 @@ void lanes_count(uint32_t *prompt_threads, uint32_t *blocking_threads)
 
 /* --- running --- */
 
-/* The end that a turn waits for. */
-static struct end *end_awaited(struct job *job, enum turn turn)
-{
-    return turn == TURN_WAIT_SOURCE ? &job->source : turn == TURN_WAIT_TARGET ? &job->target : NULL;
-}
-
-static bool await_briefly(struct job *job, const struct end *end, short events)
-{
-    if (end->ring) return ring_await(end->ring, job->wants, LINGER_MS);
-    struct pollfd entry = {.fd = end->fd, .events = events};
-    struct timespec timeout = {.tv_nsec = LINGER_MS * 1000000};
-    return SYS(ppoll, &entry, 1, &timeout, NULL, 0) > 0;
-}
-
-/* Whether nothing else waits for this lane's thread, or another is there for it. With the lock held. */
-static bool is_free(const struct lane *lane)
+bool lane_is_free(const struct lane *lane)
 {
     return lane->may_block ? blocking_queue.length == 0 : prompt.idle > 0 || jobs_open() + pairs_open() == 1;
-}
-
-static bool may_linger(const struct lane *lane)
-{
-    lock();
-    bool may = lingering < MOST_LINGERING && is_free(lane);
-    lingering += may;
-    unlock();
-    return may;
-}
-
-static void linger_no_more(void)
-{
-    lock();
-    lingering--;
-    unlock();
-}
-
-/* Whom it may be worth waiting for. The prompt lane has better to do than to wait for the peers of sockets. */
-static bool is_quick(const struct end *end, const struct lane *lane)
-{
-    return end->ring || end->kind == SLUICE_KIND_PIPE || (lane->may_block && end->pollable);
-}
-
-/*
- * A file that another process feeds, or empties, by a pipe or a ring waits every hundred microseconds, and the way by epoll,
- * or the other lane, is a wake-up or two. So a worker may wait a moment itself, as long as nobody else wants the thread.
- */
-bool linger(struct job *job, const struct lane *lane, enum turn turn)
-{
-    struct end *end = end_awaited(job, turn);
-    if (!end || !is_quick(end, lane) || !may_linger(lane)) return false;
-    bool ready = await_briefly(job, end, turn == TURN_WAIT_SOURCE ? POLLIN : POLLOUT);
-    linger_no_more();
-    job->syscalls++;
-    job->waits += ready;
-    return ready;
 }
 
 static enum turn take_turn(struct job *job, struct lane *lane)
