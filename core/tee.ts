@@ -143,3 +143,11 @@ export function holdsUp(
   const fastest = Math.max(...taken.filter((bytes) => bytes !== undefined));
   return fastest >= full.given && own < fastest ? full.index : undefined;
 }
+
+/**
+ * PURE: who is to be dropped: who is behind at this look and was at the one before. Once may be chance, for a quick one,
+ * too, is behind by a whole pipe where its thread has not had its turn.
+ */
+export function stillBehind(before: readonly number[], now: readonly number[]): readonly number[] {
+  return now.filter((index) => before.includes(index));
+}

@@ -8,6 +8,7 @@ import {
   checkTeeOptions,
   holdsUp,
   laggards,
+  stillBehind,
   TeeError,
   type TeeOptions,
   type TeeReport,
@@ -218,12 +219,13 @@ class Teeing {
   #watchLaggards(distribution: Distribution): void {
     const { slowest, lag } = this.#request;
     if (slowest !== "drop") return;
-    let before: readonly (number | undefined)[] = [];
+    let before: readonly number[] = [];
     this.#timer = setInterval(() => {
       const taken = this.#branches.map((branch) => branch.taken);
-      const behind = [...laggards(taken, lag), holdsUp(taken, distribution.heldUp)];
-      // Once may be chance: a quick one, too, is behind by a whole pipe where its thread has not had its turn.
-      for (const index of behind) if (index !== undefined && before.includes(index)) this.#branches[index]?.drop(lag);
+      const behind = [...laggards(taken, lag), holdsUp(taken, distribution.heldUp)].filter(
+        (index) => index !== undefined,
+      );
+      for (const index of stillBehind(before, behind)) this.#branches[index]?.drop(lag);
       before = behind;
     }, lookMs);
   }
