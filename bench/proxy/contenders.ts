@@ -4,9 +4,10 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { answering, freePort, type HttpServer, serverOf, startNode, watch } from "../http/server.ts";
+import { answering, freePort, type HttpServer, serverOf, startNode } from "../http/server.ts";
 import { helper, type Running, start, Unavailable } from "../support/helpers.ts";
 import { scratchFolder } from "../support/scratch.ts";
+import { watch } from "../support/subject.ts";
 
 export const haproxy = "HAProxy";
 /** splice-auto is a heuristic that hardly ever splices a fast stream on loopback; this leaves it no choice. */

@@ -63,6 +63,11 @@ export function readTree(pid: number): Reading {
     .reduce(add, nothing);
 }
 
+/** Of several that have no descendants in common. */
+export function readTrees(pids: readonly number[]): Reading {
+  return pids.map(readTree).reduce(add, nothing);
+}
+
 /** A process and all that descend from it. */
 export function pidsOf(pid: number): number[] {
   const tasks = `/proc/${pid}/task`;

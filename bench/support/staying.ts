@@ -1,0 +1,99 @@
+/** Processes that stay for all rounds, as a contender: /proc tells from outside what a piece of work has cost them. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Contender, Point } from "./contest.ts";
+import type { Counts, Sample } from "./metrics.ts";
+import { pidsOf, readTrees } from "./process-tree.ts";
+import type { Subject } from "./subject.ts";
+import { counter } from "./syscalls.ts";
+
+/** How long a piece of work took, as seen by whoever asked for it. */
+export type Times = Pick<Sample, "wallNs" | "latencyNs">;
+
+/** How much a piece of work is. */
+export type Amount = Pick<Sample, "bytes" | "requests">;
+
+/** What belongs before and after a piece of work, and is nobody's cost. */
+export interface Around {
+  /** Makes a point what it says: throws the file out of the page cache, say. */
+  readonly prepare?: (point: Point) => Promise<void>;
+  /** Looks at what has come of it, and clears it away. */
+  readonly finish?: (point: Point) => Promise<void>;
+}
+
+export interface Staying extends Pick<Contender, "name" | "role" | "serves">, Around {
+  readonly subjects: readonly Subject[];
+  readonly amount: (point: Point) => Amount;
+  readonly work: (point: Point) => Promise<Times>;
+}
+
+/** "TOTAL_NS MEDIAN_NS…": what clients in C print. */
+export function timesOf(line: string): Times {
+  const [wallNs, latencyNs] = line.split(" ").map(Number);
+  if (wallNs === undefined || latencyNs === undefined) throw new Error(`There are no times in “${line}”`);
+  return { wallNs, latencyNs };
+}
+
+export async function surrounded<T>({ prepare, finish }: Around, point: Point, work: () => Promise<T>): Promise<T> {
+  await prepare?.(point);
+  const result = await work();
+  await finish?.(point);
+  return result;
+}
+
+/** Long enough for a process to close its files and count its bytes after the last byte has gone. */
+const settleMs = 15;
+
+async function observed(subjects: readonly Subject[], work: () => Promise<Times>): Promise<Omit<Sample, keyof Amount>> {
+  const pids = subjects.map(({ pid }) => pid);
+  const before = readTrees(pids);
+  const times = await work();
+  await sleep(settleMs);
+  const after = readTrees(pids);
+  return {
+    ...times,
+    cpuNs: after.cpuNs - before.cpuNs,
+    mainThreadNs: after.mainThreadNs - before.mainThreadNs,
+    voluntary: after.voluntary - before.voluntary,
+    involuntary: after.involuntary - before.involuntary,
+    rssBytes: after.rssBytes,
+  };
+}
+
+/** Of the event loop that waited the longest; undefined where there is none to be asked. */
+async function delayOf(subjects: readonly Subject[], work: () => Promise<unknown>): Promise<number | undefined> {
+  const probed = subjects.filter((one) => one.probed);
+  if (probed.length === 0) return undefined;
+  await Promise.all(probed.map((one) => one.ask("watch")));
+  await work();
+  const delays = await Promise.all(probed.map((one) => one.ask("delay")));
+  return Math.max(...delays.map(({ p99Ms }) => p99Ms));
+}
+
+async function counted(
+  subjects: readonly Subject[],
+  work: () => Promise<unknown>,
+): Promise<Omit<Counts, keyof Amount>> {
+  const by = await counter();
+  const pids = subjects.flatMap(({ pid }) => pidsOf(pid));
+  return {
+    syscalls: typeof by === "string" ? undefined : await by.count(pids, work),
+    delayP99Ms: await delayOf(subjects, work),
+  };
+}
+
+export function staying({ name, role, serves, subjects, amount, work, ...around }: Staying): Contender {
+  return {
+    name,
+    role,
+    ...(serves && { serves }),
+    run: async (point) => ({
+      ...amount(point),
+      ...(await surrounded(around, point, () => observed(subjects, () => work(point)))),
+    }),
+    count: async (point) => ({
+      ...amount(point),
+      // It is done twice.
+      ...(await counted(subjects, () => surrounded(around, point, () => work(point)))),
+    }),
+  };
+}
