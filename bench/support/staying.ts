@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Contender, Point } from "./contest.ts";
 import type { Counts, Sample } from "./metrics.ts";
-import { pidsOf, readTrees } from "./process-tree.ts";
+import { pidsOf, startTreeMeter } from "./process-tree.ts";
 import type { Subject } from "./subject.ts";
 import { counter } from "./syscalls.ts";
 
@@ -44,19 +44,10 @@ export async function surrounded<T>({ prepare, finish }: Around, point: Point, w
 const settleMs = 15;
 
 async function observed(subjects: readonly Subject[], work: () => Promise<Times>): Promise<Omit<Sample, keyof Amount>> {
-  const pids = subjects.map(({ pid }) => pid);
-  const before = readTrees(pids);
+  const stop = startTreeMeter(subjects.map(({ pid }) => pid));
   const times = await work();
   await sleep(settleMs);
-  const after = readTrees(pids);
-  return {
-    ...times,
-    cpuNs: after.cpuNs - before.cpuNs,
-    mainThreadNs: after.mainThreadNs - before.mainThreadNs,
-    voluntary: after.voluntary - before.voluntary,
-    involuntary: after.involuntary - before.involuntary,
-    rssBytes: after.rssBytes,
-  };
+  return { ...times, ...stop() };
 }
 
 /** Of the event loop that waited the longest; undefined where there is none to be asked. */
