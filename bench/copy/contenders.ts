@@ -85,8 +85,7 @@ export const copiers: readonly Copier[] = [
   inNode(ownWithoutReflink, "sluice", "no-reflink"),
   byProgram(cp, "rival", async () => {
     const [program, nothing] = [needProgram("cp"), [needProgram("cp"), "--version"] as const];
-    // It takes a compiler, as the loops do.
-    return { command: [program, "--reflink=never"], nothing, cost: await seenWithoutStart(nothing) };
+    return { command: [program, "--reflink=never"], nothing, cost: seenWithoutStart(nothing) };
   }),
   inNode(node, "rival", "fs.copyFile"),
   inC("copy_file_range", "C copy_file_range"),

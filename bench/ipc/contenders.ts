@@ -100,7 +100,7 @@ const carriers: readonly Carrier[] = [
     return {
       command: (from, to) => shell('cat "$0" | cat >"$1"', from, to),
       nothing,
-      cost: await seenWithoutStart(nothing),
+      cost: seenWithoutStart(nothing),
     };
   }),
 ];

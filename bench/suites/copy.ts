@@ -68,7 +68,7 @@ async function copies(parent: string, { rounds, full = false, progress }: Settin
       points,
       rounds,
       notes: [
-        "To a new file each time, which is compared with the source and removed. What starting cp takes (cp --version) is deducted; the loops in C measure themselves.",
+        "To a new file each time, which is compared with the source and removed. What starting cp takes (cp --version, the median of five before each copy) is deducted; the loops in C measure themselves.",
         "Figures of Node are of a process that stays, from /proc; those of cp and of C of a process for each copy, by wait4(2) and getrusage(2).",
         await countedBy(),
       ],

@@ -27,23 +27,26 @@ export async function seenFromOutside(command: Command): Promise<Cost> {
   return costOf(await start(await helper("measure"), command).output);
 }
 
-const startsMeasured = 20;
+/** Before each run: how long a start takes changes with what else the machine does. */
+const startsMeasured = 5;
 
 /** What is in it of a program's start, and not of its work. */
 const ofStarts = ["wallNs", "latencyNs", "cpuNs", "mainThreadNs", "voluntary", "involuntary"] as const;
 
 /** From outside, without what the program takes with nothing to do. */
-export async function seenWithoutStart(nothing: Command): Promise<(command: Command) => Promise<Cost>> {
-  const starts: Cost[] = [];
-  for (let i = 0; i < startsMeasured; i++) starts.push(await seenFromOutside(nothing));
-  const deducted = ofStarts.map((name) => [name, median(starts.map((one) => one[name] ?? Number.NaN))] as const);
+export function seenWithoutStart(nothing: Command): (command: Command) => Promise<Cost> {
   return async (command) => {
+    const starts: Cost[] = [];
+    for (let i = 0; i < startsMeasured; i++) starts.push(await seenFromOutside(nothing));
     const cost = await seenFromOutside(command);
     // Never less than nothing: a start may have been switched away from, and this one not.
-    const without = deducted.map(([name, value]) => [name, Math.max(0, (cost[name] ?? Number.NaN) - value)]);
+    const without = ofStarts.map((name) => [name, Math.max(0, (cost[name] ?? Number.NaN) - startOf(starts, name))]);
     return { ...cost, ...Object.fromEntries(without) };
   };
 }
+
+const startOf = (starts: readonly Cost[], name: (typeof ofStarts)[number]) =>
+  median(starts.map((one) => one[name] ?? Number.NaN));
 
 export interface Ending extends Pick<Contender, "name" | "role" | "serves">, Around {
   readonly amount: (point: Point) => Amount;

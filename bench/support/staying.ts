@@ -1,7 +1,7 @@
 /** Processes that stay for all rounds, as a contender: /proc tells from outside what a piece of work has cost them. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Contender, Point } from "./contest.ts";
-import type { Counts, Sample } from "./metrics.ts";
+import type { Sample } from "./metrics.ts";
 import { pidsOf, startTreeMeter } from "./process-tree.ts";
 import type { Subject } from "./subject.ts";
 import { counter } from "./syscalls.ts";
@@ -43,48 +43,40 @@ export async function surrounded<T>({ prepare, finish }: Around, point: Point, w
 /** Long enough for a process to close its files and count its bytes after the last byte has gone. */
 const settleMs = 15;
 
-async function observed(subjects: readonly Subject[], work: () => Promise<Times>): Promise<Omit<Sample, keyof Amount>> {
+type Work = () => Promise<Times>;
+
+async function observed(subjects: readonly Subject[], work: Work): Promise<Omit<Sample, keyof Amount>> {
   const stop = startTreeMeter(subjects.map(({ pid }) => pid));
   const times = await work();
   await sleep(settleMs);
   return { ...times, ...stop() };
 }
 
-/** Of the event loop that waited the longest; undefined where there is none to be asked. */
-async function delayOf(subjects: readonly Subject[], work: () => Promise<unknown>): Promise<number | undefined> {
-  const probed = subjects.filter((one) => one.probed);
-  if (probed.length === 0) return undefined;
+/** Of the event loop that waited the longest. */
+async function delayOf(probed: readonly Subject[], work: Work): Promise<number> {
   await Promise.all(probed.map((one) => one.ask("watch")));
   await work();
   const delays = await Promise.all(probed.map((one) => one.ask("delay")));
   return Math.max(...delays.map(({ p99Ms }) => p99Ms));
 }
 
-async function counted(
-  subjects: readonly Subject[],
-  work: () => Promise<unknown>,
-): Promise<Omit<Counts, keyof Amount>> {
-  const by = await counter();
-  const pids = subjects.flatMap(({ pid }) => pidsOf(pid));
-  return {
-    syscalls: typeof by === "string" ? undefined : await by.count(pids, work),
-    delayP99Ms: await delayOf(subjects, work),
-  };
-}
-
 export function staying({ name, role, serves, subjects, amount, work, ...around }: Staying): Contender {
+  const done = <T>(point: Point, look: (work: Work) => Promise<T>) =>
+    surrounded(around, point, () => look(() => work(point)));
   return {
     name,
     role,
     ...(serves && { serves }),
-    run: async (point) => ({
-      ...amount(point),
-      ...(await surrounded(around, point, () => observed(subjects, () => work(point)))),
-    }),
-    count: async (point) => ({
-      ...amount(point),
-      // It is done twice.
-      ...(await counted(subjects, () => surrounded(around, point, () => work(point)))),
-    }),
+    run: async (point) => ({ ...amount(point), ...(await done(point, (it) => observed(subjects, it))) }),
+    async count(point) {
+      const by = await counter();
+      const pids = subjects.flatMap(({ pid }) => pidsOf(pid));
+      const probed = subjects.filter((one) => one.probed);
+      return {
+        ...amount(point),
+        syscalls: typeof by === "string" ? undefined : await done(point, (it) => by.count(pids, it)),
+        delayP99Ms: probed.length === 0 ? undefined : await done(point, (it) => delayOf(probed, it)),
+      };
+    },
   };
 }
