@@ -1,10 +1,11 @@
 /** Who copies a file: Node by itself and with Sluice, each in a process that stays; cp and loops in C, a process for each copy. */
+import { rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { Contender, Point, Role } from "../support/contest.ts";
 import { type Cost, type Command, ending, seenWithoutStart, toldByItself } from "../support/ending.ts";
-import { helper } from "../support/helpers.ts";
+import { helper, start } from "../support/helpers.ts";
 import { needProgram } from "../support/programs.ts";
-import { type Around, staying } from "../support/staying.ts";
+import { type Around, staying, type Times } from "../support/staying.ts";
 import { startWorker } from "../support/subject.ts";
 import type { Order, Outcome } from "./copier.ts";
 
@@ -25,25 +26,41 @@ export interface Copier {
   readonly setUp: (place: Place) => Promise<{ readonly contender: Contender; readonly stop: () => Promise<void> }>;
 }
 
+/**
+ * The same copy is made once before, unmeasured, for its pages to be those that the next one gets. A virtual machine's
+ * memory is slow at its first touch, which would fall on whoever takes pages of another size than those before it.
+ */
+function touched({ from, to, prepare, finish }: Place, copy: (from: string, to: string) => Promise<unknown>): Around {
+  return {
+    async prepare(point) {
+      await copy(from(point), to);
+      await rm(to);
+      await prepare?.(point);
+    },
+    ...(finish && { finish }),
+  };
+}
+
 const amount = ({ bytes }: Point) => ({ bytes, requests: 1 });
 const script = fileURLToPath(new URL("copier.js", import.meta.url));
 
 const inNode = (name: string, role: Role, way: string): Copier => ({
   name,
   role,
-  async setUp({ from, to, ...around }) {
+  async setUp(place) {
     const worker = startWorker<Order, Outcome>(script, [way]);
+    async function copy(from: string, to: string): Promise<Times> {
+      const outcome = await worker.tell({ from, to });
+      if ("failure" in outcome) throw new Error(`${name}: ${outcome.failure}`);
+      return { wallNs: outcome.ns, latencyNs: outcome.ns };
+    }
     const contender = staying({
       name,
       role,
       amount,
-      ...around,
+      ...touched(place, copy),
       subjects: [worker],
-      async work(point) {
-        const outcome = await worker.tell({ from: from(point), to });
-        if ("failure" in outcome) throw new Error(`${name}: ${outcome.failure}`);
-        return { wallNs: outcome.ns, latencyNs: outcome.ns };
-      },
+      work: (point) => copy(place.from(point), place.to),
     });
     return { contender, stop: () => worker.stop() };
   },
@@ -59,16 +76,17 @@ interface Program {
 const byProgram = (name: string, role: Role, find: () => Promise<Program>): Copier => ({
   name,
   role,
-  async setUp({ from, to, ...around }) {
+  async setUp(place) {
     const { command, nothing, cost } = await find();
+    const [program, ...options] = command;
     const contender = ending({
       name,
       role,
       amount,
       nothing,
       cost,
-      ...around,
-      command: (point) => [...command, from(point), to],
+      ...touched(place, (from, to) => start(program, [...options, from, to]).output),
+      command: (point) => [...command, place.from(point), place.to],
     });
     return { contender, stop: async () => {} };
   },
