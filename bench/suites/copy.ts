@@ -11,6 +11,7 @@ import { onEachFilesystem } from "../support/filesystems.ts";
 import { Unavailable } from "../support/helpers.ts";
 import { writePayload } from "../support/payload.ts";
 import { type Row, rowsOrReason, section } from "../support/rows.ts";
+import { isSame } from "../support/same.ts";
 import { roomIn, scratchFolder } from "../support/scratch.ts";
 import { figure, median, pairedRatio } from "../support/stats.ts";
 import { countedBy } from "../support/syscalls.ts";
@@ -49,7 +50,7 @@ async function copies(parent: string, { rounds, full = false, progress }: Settin
     prepare: async () => void (await run("sync", ["--file-system", folder])),
     /** Each copy goes to a new file, is compared with the source, and is gone before the next begins. */
     async finish(point) {
-      await run("cmp", ["--silent", from(point), to]);
+      if (!isSame(from(point), to)) throw new Error(`${to} is no copy of ${from(point)}`);
       await rm(to);
     },
   };

@@ -14,6 +14,7 @@ import { Experiment } from "../support/experiment.ts";
 import { onEachFilesystem } from "../support/filesystems.ts";
 import { writePayload } from "../support/payload.ts";
 import { type Row, section } from "../support/rows.ts";
+import { isSame } from "../support/same.ts";
 import { scratchFolder } from "../support/scratch.ts";
 import { figure, median, pairedRatio } from "../support/stats.ts";
 import { countedBy } from "../support/syscalls.ts";
@@ -28,15 +29,6 @@ function sizeOf({ full }: Setting): number {
   if (!Number.isInteger(bytes) || bytes < 1) throw new Error(`SLUICE_BENCH_IPC_BYTES=${told} is no number of bytes`);
   return bytes;
 }
-
-const isSame = (from: string, to: string) =>
-  run("cmp", ["--silent", from, to]).then(
-    () => true,
-    (error: { code?: unknown }) => {
-      if (error.code === 1) return false;
-      throw error;
-    },
-  );
 
 /** Of each contender's runs: whether what arrived is what was sent. */
 type Arrivals = ReadonlyMap<string, readonly boolean[]>;
@@ -58,7 +50,7 @@ async function measure(parent: string, point: Point, { rounds, progress }: Setti
       await run("sync", ["--file-system", from]);
     },
     async finish() {
-      arrivals.set(name, [...(arrivals.get(name) ?? []), await isSame(from, to)]);
+      arrivals.set(name, [...(arrivals.get(name) ?? []), isSame(from, to)]);
     },
   });
   using experiment = new Experiment(program);
