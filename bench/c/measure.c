@@ -7,27 +7,13 @@
  * "WALL_NS CPU_NS VOLUNTARY INVOLUNTARY MAXRSS_BYTES", the context switches and the time of it and its children.
  */
 #define _GNU_SOURCE
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/resource.h>
+#include "cost.h"
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
-
-static int64_t now_ns(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return time.tv_sec * 1000000000LL + time.tv_nsec;
-}
-
-static int64_t in_ns(struct timeval time) {
-  return time.tv_sec * 1000000000LL + time.tv_usec * 1000LL;
-}
 
 int main(int argc, char **argv) {
   if (argc < 2) return fputs("usage: measure PROGRAM ARGUMENT...\n", stderr), 2;
-  int64_t start = now_ns();
+  int64_t start = wall_ns();
   pid_t child = fork();
   if (child < 0) return perror("fork"), 1;
   if (child == 0) {
@@ -39,9 +25,8 @@ int main(int argc, char **argv) {
   int status;
   struct rusage usage;
   if (wait4(child, &status, 0, &usage) < 0) return perror("wait4"), 1;
-  int64_t wall = now_ns() - start;
+  int64_t wall = wall_ns() - start;
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return fprintf(stderr, "%s failed\n", argv[1]), 1;
-  printf("%lld %lld %ld %ld %lld\n", (long long)wall, (long long)(in_ns(usage.ru_utime) + in_ns(usage.ru_stime)), usage.ru_nvcsw,
-         usage.ru_nivcsw, (long long)usage.ru_maxrss * 1024);
+  print_cost(wall, &usage, usage.ru_maxrss * 1024LL);
   return 0;
 }

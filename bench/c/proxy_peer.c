@@ -2,8 +2,10 @@
  * Both peers of a proxy under measurement.
  *
  *   proxy_peer serve                          listens, prints its port, and serves until stdin ends
- *   proxy_peer bulk PORT CONNECTIONS BYTES    downloads BYTES on each of CONNECTIONS, prints the nanoseconds
- *   proxy_peer ping PORT SIZE ROUNDS          sends SIZE bytes and awaits them back, prints "MEDIAN_NS P99_NS"
+ *   proxy_peer bulk PORT CONNECTIONS BYTES    downloads BYTES on each of CONNECTIONS
+ *   proxy_peer ping PORT SIZE ROUNDS          sends SIZE bytes and awaits them back
+ *
+ * The last two print "TOTAL_NS MEDIAN_NS", the median of the downloads or of the rounds.
  *
  * A connection begins with 8 bytes (u64): how many to send, or 0 to echo whatever comes. Downloads are discarded inside
  * the kernel (MSG_TRUNC), so that the peers are never the bottleneck and the same for all proxies.
@@ -105,7 +107,7 @@ static int bulk(int port, int connections, long long bytes) {
   static long long missing[MAX_CONNECTIONS];
   if (connections < 1 || connections > MAX_CONNECTIONS) return fputs("too many connections\n", stderr), 2;
   for (int i = 0; i < connections; i++) fds[i] = (struct pollfd){.fd = connect_to(port), .events = POLLIN};
-  int64_t start = now_ns();
+  int64_t start = now_ns(), median = 0;
   for (int i = 0; i < connections; i++) begin(fds[i].fd, (uint64_t)(missing[i] = bytes));
   for (int left = connections; left > 0;) {
     if (poll(fds, (nfds_t)connections, -1) < 0) fail("poll");
@@ -116,10 +118,10 @@ static int bulk(int port, int connections, long long bytes) {
       if (n <= 0) fail("recv");
       if ((missing[i] -= n) > 0) continue;
       fds[i].fd = ~fds[i].fd;
-      left--;
+      if (--left == connections / 2) median = now_ns() - start;
     }
   }
-  printf("%lld\n", (long long)(now_ns() - start));
+  printf("%lld %lld\n", (long long)(now_ns() - start), (long long)median);
   return 0;
 }
 
@@ -134,14 +136,16 @@ static int ping(int port, size_t size, int rounds) {
   int fd = connect_to(port);
   begin(fd, 0);
   if (!times || size > sizeof bytes) return 2;
-  for (int i = -rounds / 10; i < rounds; i++) {
+  int64_t total = now_ns();
+  for (int i = 0; i < rounds; i++) {
     int64_t start = now_ns();
     if (send(fd, bytes, size, MSG_NOSIGNAL) != (ssize_t)size) fail("send");
     if (recv(fd, bytes, size, MSG_WAITALL) != (ssize_t)size) fail("recv");
-    if (i >= 0) times[i] = now_ns() - start;
+    times[i] = now_ns() - start;
   }
+  total = now_ns() - total;
   qsort(times, (size_t)rounds, sizeof *times, ascending);
-  printf("%lld %lld\n", (long long)times[rounds / 2], (long long)times[rounds - rounds / 100 - 1]);
+  printf("%lld %lld\n", (long long)total, (long long)times[rounds / 2]);
   return 0;
 }
 

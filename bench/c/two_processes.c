@@ -8,19 +8,17 @@
  * nobody waiting for anybody. locked: the same through a ring of 1 MiB with two semaphores, so that what is
  * copied out has been copied in. ring: such a ring, but read(2) into it and write(2) out of it. PIECE is what moves at
  * once (64 KiB through a pipe, 256 KiB through a ring), ROOM what the pipe or the ring holds.
- * Prints "WALL_NS CPU_NS VOLUNTARY INVOLUNTARY", of both.
+ * Prints "WALL_NS CPU_NS VOLUNTARY INVOLUNTARY MAXRSS_BYTES", of both. Without arguments it does nothing, so that its
+ * start can be told from its work.
  */
 #define _GNU_SOURCE
+#include "cost.h"
 #include <fcntl.h>
 #include <semaphore.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { KIB = 1 << 10, MIB = 1 << 20 };
@@ -160,14 +158,12 @@ static const struct method *find(const char *name) {
   return fprintf(stderr, "two_processes: what is %s?\n", name), exit(2), NULL;
 }
 
-static int64_t now_ns(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return time.tv_sec * 1000000000LL + time.tv_nsec;
-}
-
-static int64_t cpu_ns(const struct rusage *usage) {
-  return (usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000000000LL + (usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) * 1000LL;
+static struct rusage sum(struct rusage a, const struct rusage *b) {
+  timeradd(&a.ru_utime, &b->ru_utime, &a.ru_utime);
+  timeradd(&a.ru_stime, &b->ru_stime, &a.ru_stime);
+  a.ru_nvcsw += b->ru_nvcsw;
+  a.ru_nivcsw += b->ru_nivcsw;
+  return a;
 }
 
 static void connect_processes(enum link link) {
@@ -180,6 +176,7 @@ static void connect_processes(enum link link) {
 }
 
 int main(int argc, char **argv) {
+  if (argc == 1) return 0;
   if (argc < 5 || argc > 7) return fputs("usage: two_processes METHOD FROM TO BYTES [PIECE [ROOM]]\n", stderr), 2;
   const struct method *method = find(argv[1]);
   from = open(argv[2], O_RDONLY | O_CLOEXEC);
@@ -189,7 +186,7 @@ int main(int argc, char **argv) {
   room = argc > 6 ? strtoull(argv[6], NULL, 10) : method->room;
   if (from < 0 || to < 0 || pipe(relay) < 0) fail("open");
   connect_processes(method->link);
-  int64_t start = now_ns();
+  int64_t start = wall_ns();
   pid_t child = fork();
   if (child < 0) fail("fork");
   if (child == 0) {
@@ -202,11 +199,11 @@ int main(int argc, char **argv) {
   close(relay[1]);
   int status;
   if (waitpid(child, &status, 0) < 0 || status != 0) return fputs("two_processes: the writer failed\n", stderr), 1;
-  int64_t wall = now_ns() - start;
+  int64_t wall = wall_ns() - start;
   struct rusage own, other;
   getrusage(RUSAGE_SELF, &own);
   getrusage(RUSAGE_CHILDREN, &other);
-  printf("%lld %lld %ld %ld\n", (long long)wall, (long long)(cpu_ns(&own) + cpu_ns(&other)), own.ru_nvcsw + other.ru_nvcsw,
-         own.ru_nivcsw + other.ru_nivcsw);
+  struct rusage both = sum(own, &other);
+  print_cost(wall, &both, peak_rss() + other.ru_maxrss * 1024LL);
   return 0;
 }

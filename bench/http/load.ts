@@ -5,7 +5,7 @@ import { pipeline } from "node:stream/promises";
 import type { ReadableStream } from "node:stream/web";
 import { setTimeout as sleep } from "node:timers/promises";
 import { helper, start, Unavailable } from "../support/helpers.ts";
-import { cpuNs } from "../support/process-tree.ts";
+import { startTreeMeter } from "../support/process-tree.ts";
 import type { HttpServer } from "./server.ts";
 
 export interface Sample {
@@ -25,14 +25,14 @@ interface Outcome {
 const settleMs = 25;
 
 async function metered(server: HttpServer, bytes: number, work: () => Promise<Outcome>): Promise<Sample> {
-  const before = cpuNs(server.pid);
+  const stop = startTreeMeter([server.pid]);
   const { requests, seconds } = await work();
   await sleep(settleMs);
-  const spentNs = cpuNs(server.pid) - before;
+  const { cpuNs } = stop();
   return {
     requestsPerSecond: requests / seconds,
     bytesPerSecond: (requests * bytes) / seconds,
-    cpuSecondsPerGB: spentNs / (requests * bytes),
+    cpuSecondsPerGB: cpuNs / (requests * bytes),
   };
 }
 

@@ -8,62 +8,16 @@ import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Unavailable } from "../support/helpers.ts";
-import type { Answers, Question } from "./probe.ts";
+import { probe, type Subject, subjectOf, watch } from "../support/subject.ts";
 
-export interface HttpServer {
+export interface HttpServer extends Subject {
   readonly port: number;
-  readonly pid: number;
-  /** Asks the probe, where there is one: in Node. */
-  readonly probed: boolean;
-  readonly ask: <Q extends Question>(question: Q) => Promise<Answers[Q]>;
-  readonly stop: () => Promise<void>;
 }
-
-const running = new Set<ChildProcess>();
-// SIGTERM, for a master of nginx that is killed leaves its worker behind.
-process.once("exit", () => running.forEach((child) => child.kill("SIGTERM")));
 
 export function serverOf(child: ChildProcess, port: number): HttpServer {
-  const { pid } = child;
-  if (pid === undefined) throw new Error("The server has no process");
-  return {
-    port,
-    pid,
-    probed: child.connected,
-    async ask<Q extends Question>(question: Q) {
-      child.send(question);
-      const [answer] = (await once(child, "message")) as [Answers[Q]];
-      return answer;
-    },
-    async stop() {
-      const gone = once(child, "exit");
-      // The probe ends its process with the channel, whatever connections clients keep; SIGTERM may wait for those.
-      if (child.connected) child.disconnect();
-      else child.kill("SIGTERM");
-      await gone;
-    },
-  };
+  return { ...subjectOf(child), port };
 }
 
-/** Counts a process among those to stop at the end; the promise rejects when it ends before its time. */
-export function watch(child: ChildProcess, name: string): Promise<never> {
-  running.add(child);
-  const ended = new Promise<never>((_, reject) => {
-    child.once("error", (error) => {
-      running.delete(child);
-      reject(error);
-    });
-    child.once("exit", (code, signal) => {
-      running.delete(child);
-      reject(new Error(`${name} ended with ${signal ?? code}`));
-    });
-  });
-  // It also ends when it is told to, and then nobody awaits this any longer.
-  ended.catch(() => {});
-  return ended;
-}
-
-const probe = new URL("probe.js", import.meta.url).href;
 const packageFolder = fileURLToPath(new URL("../../../", import.meta.url));
 
 /** The port of the first address that a server prints. Whatever it prints after that is thrown away. */

@@ -4,9 +4,11 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { answering, freePort, type HttpServer, serverOf, startNode, watch } from "../http/server.ts";
-import { helper, type Running, start, Unavailable } from "../support/helpers.ts";
+import { answering, freePort, type HttpServer, serverOf, startNode, startProgram } from "../http/server.ts";
+import type { Role } from "../support/contest.ts";
+import { helper, Unavailable } from "../support/helpers.ts";
 import { scratchFolder } from "../support/scratch.ts";
+import { watch } from "../support/subject.ts";
 
 export const haproxy = "HAProxy";
 /** splice-auto is a heuristic that hardly ever splices a fast stream on loopback; this leaves it no choice. */
@@ -61,43 +63,27 @@ const app =
       nodeOptions,
     });
 
-export const starts: Readonly<Record<string, (upstream: number) => Promise<HttpServer>>> = {
-  [haproxy]: (upstream) => startHaproxy(upstream, ["splice-auto"]),
-  [haproxyForced]: (upstream) => startHaproxy(upstream, ["splice-request", "splice-response"]),
-  [pipe]: app("pipe"),
-  [preloaded]: app("pipe", ["--import", "sluice/register"]),
-  [own]: app("sluice"),
-};
+export const startPipe = app("pipe");
 
-export interface ProxyField {
-  readonly servers: ReadonlyMap<string, HttpServer>;
-  /** Why a contender is not among them. */
-  readonly missing: ReadonlyMap<string, string>;
-  readonly upstream: Running;
+export interface Proxy {
+  readonly name: string;
+  readonly role: Role;
+  readonly start: (upstream: number) => Promise<HttpServer>;
 }
 
-export async function startProxies(): Promise<ProxyField> {
-  const upstream = start(await helper("proxy_peer"), ["serve"]);
-  const port = Number(await upstream.firstLine);
-  const servers = new Map<string, HttpServer>();
-  const missing = new Map<string, string>();
-  const field = { servers, missing, upstream };
-  for (const [name, begin] of Object.entries(starts))
-    await begin(port).then(
-      (server) => servers.set(name, server),
-      async (error: unknown) => {
-        if (!(error instanceof Unavailable)) {
-          await stopProxies(field);
-          throw error;
-        }
-        missing.set(name, error.message);
-      },
-    );
-  return field;
-}
-
-export async function stopProxies({ servers, upstream }: ProxyField): Promise<void> {
-  await Promise.all([...servers.values()].map((server) => server.stop()));
-  upstream.process.stdin?.end();
-  await upstream.output;
-}
+export const proxies: readonly Proxy[] = [
+  { name: haproxy, role: "rival", start: (upstream) => startHaproxy(upstream, ["splice-auto"]) },
+  {
+    name: haproxyForced,
+    role: "rival",
+    start: (upstream) => startHaproxy(upstream, ["splice-request", "splice-response"]),
+  },
+  { name: pipe, role: "rival", start: startPipe },
+  { name: preloaded, role: "sluice", start: app("pipe", ["--import", "sluice/register"]) },
+  { name: own, role: "sluice", start: app("sluice") },
+  {
+    name: "C splice, poll(2)",
+    role: "limit",
+    start: async (upstream) => startProgram({ command: [await helper("relay"), String(upstream)] }),
+  },
+];

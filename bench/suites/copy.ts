@@ -1,79 +1,100 @@
-/** One large file to another: wall-clock time of copyFile() beside cp, and of a reflink beside a small one. */
+/** One large file to another: copyFile() beside cp, Node and loops in C; and a reflink beside a small one. */
 import { execFile } from "node:child_process";
-import { mkdir, copyFile as nodeCopyFile, rm, truncate, writeFile } from "node:fs/promises";
+import { mkdir, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { copyFile } from "sluice";
+import { copiers, cp, moreInFull, node, own, ownWithoutReflink, type Place } from "../copy/contenders.ts";
+import { assemble, contest, type Contested, type Point } from "../support/contest.ts";
 import { filesystemOf } from "../support/environment.ts";
+import { onEachFilesystem } from "../support/filesystems.ts";
 import { Unavailable } from "../support/helpers.ts";
 import { writePayload } from "../support/payload.ts";
 import { type Row, rowsOrReason, section } from "../support/rows.ts";
-import { scratchFolder } from "../support/scratch.ts";
-import { alternate, figure, median, pairedRatio } from "../support/stats.ts";
+import { isSame } from "../support/same.ts";
+import { roomIn, scratchFolder } from "../support/scratch.ts";
+import { figure, median, pairedRatio } from "../support/stats.ts";
+import { countedBy } from "../support/syscalls.ts";
 import { runTask } from "../support/task.ts";
-import type { Suite } from "./suite.ts";
+import type { Setting, Suite } from "./suite.ts";
 
 const run = promisify(execFile);
-const bytes = 2 ** 30;
 const mebibyte = 2 ** 20;
-const cp = "cp --reflink=never";
+const gibibyte = 2 ** 30;
 
-async function timed(work: () => Promise<unknown>): Promise<number> {
-  const start = process.hrtime.bigint();
-  await work();
-  return Number(process.hrtime.bigint() - start) / 1e6;
+const sizes = [64 * mebibyte, gibibyte];
+const sizesInFull = [...sizes, 4 * gibibyte];
+/** The size that the questions are about. */
+const asked: Point = { bytes: gibibyte, cache: "warm" };
+
+/** Files of all sizes, and the largest once more. */
+const roomFor = (bytes: readonly number[]) =>
+  bytes.reduce((sum, one) => sum + one, 0) + Math.max(...bytes) + 64 * mebibyte;
+
+/** All but the largest, where that doesn't find room. */
+async function sizesFor(parent: string, full: boolean): Promise<readonly number[]> {
+  return full && (await roomIn(parent)) >= roomFor(sizesInFull) ? sizesInFull : sizes;
 }
 
-/** What starting cp takes by itself, so that it isn't held against it. */
-async function startOfCp(): Promise<number> {
-  const times: number[] = [];
-  for (let i = 0; i < 20; i++) times.push(await timed(() => run("cp", ["--version"])));
-  return median(times);
-}
-
-async function againstCp(parent: string, rounds: number, progress: (text: string) => void): Promise<Row[]> {
-  const folder = await scratchFolder(parent, 2 * bytes + 64 * mebibyte);
-  const [from, to] = [join(folder, "from"), join(folder, "to")];
+async function copies(parent: string, { rounds, full = false, progress }: Setting): Promise<Contested> {
+  const chosen = await sizesFor(parent, full);
+  const folder = await scratchFolder(parent, roomFor(chosen));
   const filesystem = await filesystemOf(folder);
-  await writePayload(from, bytes);
-  const cpStartMs = await startOfCp();
-  /** Each copy goes to a new file, is compared with the source, and is gone before the next begins. */
-  const contender =
-    (copy: () => Promise<unknown>, deductMs = 0) =>
-    async () => {
-      await run("sync", ["--file-system", from]);
-      const timeMs = (await timed(copy)) - deductMs;
-      await run("cmp", ["--silent", from, to]);
+  const from = ({ bytes }: Point) => join(folder, String(bytes));
+  const to = join(folder, "to");
+  const points = chosen.map((bytes): Point => ({ bytes, cache: "warm" }));
+  for (const point of points) await writePayload(from(point), point.bytes);
+  const place: Place = {
+    from,
+    to,
+    prepare: async () => void (await run("sync", ["--file-system", folder])),
+    /** Each copy goes to a new file, is compared with the source, and is gone before the next begins. */
+    async finish(point) {
+      if (!isSame(from(point), to)) throw new Error(`${to} is no copy of ${from(point)}`);
       await rm(to);
-      return timeMs;
-    };
-  const contenders = {
-    "copyFile()": contender(() => copyFile(from, to)),
-    'copyFile({ reflink: "never" })': contender(() => copyFile(from, to, { reflink: "never" })),
-    [cp]: contender(() => run("cp", ["--reflink=never", from, to]), cpStartMs),
-    "fs.copyFile()": contender(() => nodeCopyFile(from, to)),
+    },
   };
-  // A virtual machine's memory may be slow at its first touch: nobody's fault, so nobody's figure.
-  await alternate(contenders, 1, (name) => progress(`1 GiB on ${filesystem}: ${name}, to warm up`));
-  const times = await alternate(contenders, rounds, (name, round) =>
-    progress(`1 GiB on ${filesystem}: ${name}, round ${round + 1}`),
+  const { present, absent } = await assemble(
+    [...copiers, ...(full ? moreInFull : [])].map(({ name, role, setUp }) => ({
+      name,
+      role,
+      setUp: () => setUp(place),
+    })),
   );
-  await rm(folder, { recursive: true });
-  type Name = keyof typeof times;
-  const told = (name: Name) => `${median(times[name]).toFixed(0)} ms`;
-  const against = (name: Name, base: Name, target?: number): Row => ({
-    question: `${filesystem}: ${name} / ${base}`,
-    unit: "×",
-    figure: pairedRatio(times[name], times[base]),
-    ...(target !== undefined && { target }),
-    detail: `${told(name)}; ${told(base)}${base === cp ? `, without the ${cpStartMs.toFixed(1)} ms of its start` : ""}`,
-  });
-  return [
-    against("copyFile()", cp, 1.05),
-    against('copyFile({ reflink: "never" })', cp, 1.05),
-    against("copyFile()", "fs.copyFile()"),
-  ];
+  try {
+    return await contest({
+      title: `File to file, resident, on ${filesystem}`,
+      contenders: present.map(({ made }) => made.contender),
+      absent,
+      points,
+      rounds,
+      notes: [
+        "To a new file each time, which is compared with the source and removed. What starting cp takes (cp --version, the median of five before each copy) is deducted; the loops in C measure themselves.",
+        "Figures of Node are of a process that stays, from /proc; those of cp and of C of a process for each copy, by wait4(2) and getrusage(2).",
+        await countedBy(),
+      ],
+      progress,
+    });
+  } finally {
+    await Promise.all(present.map(({ made }) => made.stop()));
+    await rm(folder, { recursive: true });
+  }
+}
+
+function answers(filesystem: string, { contest: { absent }, samples }: Contested): Row[] {
+  const times = (name: string) => samples(name, asked).map(({ wallNs }) => wallNs);
+  const told = (name: string) => `${(median(times(name)) / 1e6).toFixed(0)} ms`;
+  const against = (name: string, base: string, target?: number): Row => {
+    const row = { question: `${filesystem}: ${name} / ${base}`, unit: "×", ...(target !== undefined && { target }) };
+    const skipped = absent.find((one) => one.name === base)?.reason;
+    if (skipped !== undefined) return { ...row, skipped };
+    return {
+      ...row,
+      figure: pairedRatio(times(name), times(base)),
+      detail: `${told(name)}; ${told(base)}${base === cp ? ", without its start" : ""}`,
+    };
+  };
+  return [against(own, cp, 1.05), against(ownWithoutReflink, cp, 1.05), against(own, node)];
 }
 
 const formatters = [
@@ -85,7 +106,7 @@ const formatters = [
 async function reflinkImage(image: string): Promise<string> {
   if (process.getuid?.() !== 0) throw new Unavailable("mounting an image takes root");
   await writeFile(image, "");
-  await truncate(image, 3 * bytes);
+  await truncate(image, 3 * gibibyte);
   for (const [command, ...args] of formatters) {
     const made = await run(command, [...args, image]).then(
       () => true,
@@ -100,7 +121,7 @@ async function reflinkImage(image: string): Promise<string> {
 }
 
 async function reflinks(rounds: number, progress: (text: string) => void): Promise<Row[]> {
-  const folder = await scratchFolder(tmpdir(), 2 * bytes);
+  const folder = await scratchFolder(tmpdir(), 2 * gibibyte);
   const image = join(folder, "image");
   const filesystem = await reflinkImage(image);
   progress(`reflinks on ${filesystem}`);
@@ -110,7 +131,7 @@ async function reflinks(rounds: number, progress: (text: string) => void): Promi
   await run("unshare", ["--mount", "mount", "-o", "loop", image, mountPoint]).catch((cause: Error) => {
     throw new Unavailable(`mounting an image is not possible: ${cause.message.trim().split("\n").at(-1)}`, { cause });
   });
-  const input = { image, mountPoint, sizes: [mebibyte, bytes], rounds };
+  const input = { image, mountPoint, sizes: [mebibyte, gibibyte], rounds };
   const [small = [], large = []] = await runTask("reflink", input, {
     launcher: { command: "unshare", args: ["--mount", process.execPath] },
   });
@@ -126,10 +147,11 @@ async function reflinks(rounds: number, progress: (text: string) => void): Promi
   ];
 }
 
-export const copy: Suite = async ({ rounds, progress }) => {
-  const rows: Row[] = [];
-  for (const parent of [tmpdir(), "/dev/shm"])
-    rows.push(...(await rowsOrReason(`copyFile() / cp in ${parent}`, () => againstCp(parent, rounds, progress))));
-  rows.push(...(await rowsOrReason("reflink of 1 GiB / of 1 MiB", () => reflinks(rounds, progress))));
-  return [section("1 GiB, resident, file to file", rows)];
+export const copy: Suite = async (setting) => {
+  const { contests, rows } = await onEachFilesystem("copyFile() / cp", async (parent) => {
+    const contested = await copies(parent, setting);
+    return { contest: contested.contest, rows: answers(await filesystemOf(parent), contested) };
+  });
+  const shared = await rowsOrReason("reflink of 1 GiB / of 1 MiB", () => reflinks(setting.rounds, setting.progress));
+  return [...contests, section("… and what follows from it, for 1 GiB", [...rows, ...shared])];
 };

@@ -13,10 +13,11 @@ import {
 import { sampled } from "../support/metrics.ts";
 import { contestSection, type Row, section, type Section, sectionOrReason } from "../support/rows.ts";
 import { scratchFile } from "../support/scratch.ts";
-import { cSender, nodeSender, type Sender, socat } from "../support/senders.ts";
+import { cSender, nodeSender, type Sender, socatSender } from "../support/senders.ts";
 import { requestsFor, served, type Served } from "../support/serving.ts";
+import { socat } from "../support/socat.ts";
 import { figure, median, pairedRatio } from "../support/stats.ts";
-import { counter } from "../support/syscalls.ts";
+import { countedBy } from "../support/syscalls.ts";
 import type { Setting, Suite } from "./suite.ts";
 
 const mebibyte = 2 ** 20;
@@ -71,13 +72,6 @@ export async function field(
   );
   const contenders = present.map(({ made: { sender, server } }) => served({ ...how, ...sender, server }));
   return { contenders, absent, servers: present.map(({ made }) => made.server) };
-}
-
-export async function countedBy(): Promise<string> {
-  const by = await counter();
-  return typeof by === "string"
-    ? `System calls are not counted: ${by}.`
-    : `System calls: ${by.name}, in a pass of its own.`;
 }
 
 /** Runs a contest of senders of one file and stops them. */
@@ -137,7 +131,7 @@ async function warmCurve(setting: Setting): Promise<Section[]> {
         "Loopback; one connection; the client discards what it takes inside the kernel, so that sending is all that costs.",
         "The file is open before it is asked for. Each figure is of the serving process, from /proc.",
       ],
-      also: [{ name: "socat -b 1 MiB", role: "rival", setUp: async () => socat(file) }],
+      also: [{ name: socat, role: "rival", setUp: async () => socatSender(file) }],
     },
     setting,
   );

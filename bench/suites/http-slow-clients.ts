@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pairs, startAll, stopAll } from "../http/contenders.ts";
-import type { Answers } from "../http/probe.ts";
+import type { Answers } from "../support/probe.ts";
 import type { HttpServer } from "../http/server.ts";
 import { helper, start } from "../support/helpers.ts";
 import { writePayload } from "../support/payload.ts";

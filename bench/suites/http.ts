@@ -10,7 +10,7 @@ import { contestSection, type Row, rowsOrReason, type Section, section } from ".
 import { scratchFolder } from "../support/scratch.ts";
 import { alternate, median, pairedRatio } from "../support/stats.ts";
 import { requestsFor, served } from "../support/serving.ts";
-import { countedBy } from "./cost-curve.ts";
+import { countedBy } from "../support/syscalls.ts";
 import type { Setting, Suite } from "./suite.ts";
 
 type Samples = Readonly<Record<string, readonly Sample[]>>;

@@ -4,23 +4,24 @@
  */
 import { execFile } from "node:child_process";
 import { rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { promisify } from "node:util";
+import { carriersAt, outOfStep, type Place, program } from "../ipc/contenders.ts";
+import { contest, type Contested, type Point } from "../support/contest.ts";
 import { filesystemOf } from "../support/environment.ts";
 import { Experiment } from "../support/experiment.ts";
-import { helper } from "../support/helpers.ts";
+import { onEachFilesystem } from "../support/filesystems.ts";
 import { writePayload } from "../support/payload.ts";
-import { type Row, rowsOrReason, section } from "../support/rows.ts";
+import { type Row, section } from "../support/rows.ts";
+import { isSame } from "../support/same.ts";
 import { scratchFolder } from "../support/scratch.ts";
-import { alternate, figure, median, pairedRatio } from "../support/stats.ts";
+import { figure, median, pairedRatio } from "../support/stats.ts";
+import { countedBy } from "../support/syscalls.ts";
 import type { Setting, Suite } from "./suite.ts";
 
 const run = promisify(execFile);
-const KiB = 1024;
-const MiB = 1024 * KiB;
-const [shortBytes, articleBytes] = [256 * MiB, 1.4e9];
+const [shortBytes, articleBytes] = [256 * 2 ** 20, 1.4e9];
 
 function sizeOf({ full }: Setting): number {
   const told = process.env["SLUICE_BENCH_IPC_BYTES"];
@@ -29,129 +30,98 @@ function sizeOf({ full }: Setting): number {
   return bytes;
 }
 
-/** What one way of the file took, in nanoseconds. */
-interface Sample {
-  readonly wall: number;
-  /** Of both processes. */
-  readonly cpu: number;
-  /** Context switches; unknown for ours. */
-  readonly switches?: number;
-  /** Whether what arrived is what was sent. */
-  readonly same: boolean;
+/** Of each contender's runs: whether what arrived is what was sent. */
+type Arrivals = ReadonlyMap<string, readonly boolean[]>;
+
+interface Measured extends Contested {
+  readonly filesystem: string;
+  readonly arrivals: Arrivals;
 }
 
-/** In C: the method, what moves at once, what the pipe or the ring holds. The engine's own sizes where they are to be compared. */
-const twins = {
-  "C: pipe, sizes of the article": ["pipe", 64 * KiB, 0],
-  "C: pipe": ["pipe", 256 * KiB, MiB],
-  "C: splice": ["splice", MiB, MiB],
-  "C: ring": ["ring", 256 * KiB, 4 * MiB],
-  "C: mmap, out of step as in the article": ["shared", 0, 0],
-  "C: mmap, in step each 256 KiB": ["locked", 256 * KiB, 4 * MiB],
-  "C: mmap, in step each 4 KiB": ["locked", 4 * KiB, 4 * MiB],
-} as const satisfies Record<string, readonly [string, number, number]>;
-
-const ours = { pipe: "pipe", ring: "ring", splice: "splice" } as const;
-
-type Name = keyof typeof twins | keyof typeof ours;
-
-const isSame = (from: string, to: string) =>
-  run("cmp", ["--silent", from, to]).then(
-    () => true,
-    (error: { code?: unknown }) => {
-      if (error.code === 1) return false;
-      throw error;
-    },
-  );
-
-async function inC(program: string, twin: keyof typeof twins, from: string, to: string, bytes: number) {
-  const [method, piece, room] = twins[twin];
-  const { stdout } = await run(program, [method, from, to, ...[bytes, piece, room].map(String)]);
-  const [wall = NaN, cpu = NaN, voluntary = NaN, involuntary = NaN] = stdout.split(" ").map(Number);
-  return { wall, cpu, switches: voluntary + involuntary };
-}
-
-async function measure(parent: string, bytes: number, { rounds, progress }: Setting) {
-  const program = await helper("two_processes");
-  const folder = await scratchFolder(parent, 2.2 * bytes);
+async function measure(parent: string, point: Point, { rounds, progress }: Setting): Promise<Measured> {
+  const folder = await scratchFolder(parent, 2.2 * point.bytes);
+  const filesystem = await filesystemOf(folder);
   const [from, to] = [join(folder, "from"), join(folder, "to")];
-  await writePayload(from, bytes);
-  using experiment = new Experiment();
-  const contender = (move: () => Promise<Omit<Sample, "same">>) => async (): Promise<Sample> => {
-    await rm(to, { force: true });
-    await run("sync", ["--file-system", from]);
-    return { ...(await move()), same: await isSame(from, to) };
-  };
-  const contenders = Object.fromEntries([
-    ...Object.values(ours).map((method) => [
-      method,
-      contender(async () => {
-        const { ns, sender, receiver } = await experiment.run(method, from, to);
-        return { wall: ns, cpu: sender.cpuNs + receiver.cpuNs };
-      }),
-    ]),
-    ...(Object.keys(twins) as (keyof typeof twins)[]).map((name) => [
-      name,
-      contender(() => inC(program, name, from, to, bytes)),
-    ]),
-  ]) as Record<Name, () => Promise<Sample>>;
-  const where = await filesystemOf(folder);
-  await alternate(contenders, 1, (name) => progress(`ipc on ${where}: ${name}, to warm up`));
-  const samples = await alternate(contenders, rounds, (name, round) =>
-    progress(`ipc on ${where}: ${name}, round ${round + 1}`),
-  );
+  await writePayload(from, point.bytes);
+  const arrivals = new Map<string, boolean[]>();
+  const around: Place["around"] = (name) => ({
+    async prepare() {
+      await rm(to, { force: true });
+      await run("sync", ["--file-system", from]);
+    },
+    async finish() {
+      arrivals.set(name, [...(arrivals.get(name) ?? []), isSame(from, to)]);
+    },
+  });
+  using experiment = new Experiment(program);
+  const { present, absent } = await carriersAt({ from, to, around, experiment });
+  const contested = await contest({
+    title: `From process to process, file to file, resident, on ${filesystem}`,
+    contenders: present.map(({ made }) => made),
+    absent,
+    points: [point],
+    rounds,
+    notes: [
+      "Both processes together. Figures of Sluice are of two that stay, from /proc; those of C and cat of two for each way of the file, by getrusage(2) and wait4(2), without their start.",
+      await countedBy(),
+    ],
+    progress,
+  });
   await rm(folder, { recursive: true });
-  return { where, samples };
+  return { ...contested, filesystem, arrivals };
 }
 
-async function against(parent: string, bytes: number, setting: Setting): Promise<Row[]> {
-  const { where, samples } = await measure(parent, bytes, setting);
-  const walls = (name: Name) => samples[name].map(({ wall }) => wall);
-  const told = (name: Name) => {
-    const cpu = median(samples[name].map((sample) => sample.cpu)) / bytes;
+/** Contenders in pairs, by their names in ../ipc/contenders.ts, with the most that the ratio should be. */
+const questions: readonly (readonly [of: string, against: string, target?: number])[] = [
+  ["splice", "pipe", 0.65],
+  ["ring", "pipe"],
+  ["splice", "ring"],
+  ["pipe", "C: pipe", 1.1],
+  ["ring", "C: ring", 1.1],
+  ["splice", "C: splice", 1.1],
+  ["splice", "C: pipe, sizes of the article", 0.65],
+  ["C: splice", "C: pipe, sizes of the article"],
+  ["C: mmap, in step each 256 KiB", outOfStep],
+  ["C: mmap, in step each 4 KiB", outOfStep],
+  ["C: mmap, in step each 4 KiB", "C: mmap, in step each 256 KiB"],
+  ["ring", "C: mmap, in step each 256 KiB"],
+];
+
+function answers({ contest: { absent }, samples, filesystem, arrivals }: Measured, point: Point): Row[] {
+  const walls = (name: string) => samples(name, point).map(({ wallNs }) => wallNs);
+  const told = (name: string) => {
+    const cpu = median(samples(name, point).map(({ cpuNs }) => cpuNs)) / point.bytes;
     return `${(median(walls(name)) / 1e6).toFixed(0)} ms, ${cpu.toFixed(2)} CPU-s/GB`;
   };
-  const ratio = (name: Name, base: Name, target?: number): Row => ({
-    question: `${where}: ${name} / ${base}`,
-    unit: "×",
-    figure: pairedRatio(walls(name), walls(base)),
-    ...(target !== undefined && { target }),
-    detail: `${told(name)}; ${told(base)}`,
+  const ratios = questions.map(([of, against, target]): Row => {
+    const row = {
+      question: `${filesystem}: ${of} / ${against}`,
+      unit: "×",
+      ...(target !== undefined && { target }),
+    };
+    const skipped = absent.find(({ name }) => name === of || name === against)?.reason;
+    if (skipped !== undefined) return { ...row, skipped };
+    return { ...row, figure: pairedRatio(walls(of), walls(against)), detail: `${told(of)}; ${told(against)}` };
   });
-  const arrivals = (Object.keys(samples) as Name[]).map((name): Row => {
-    const wrongs = samples[name].filter(({ same }) => !same).length;
-    const switches = median(samples[name].map((sample) => sample.switches ?? NaN));
+  const wrongs = [...arrivals].map(([name, same]): Row => {
+    const switches = samples(name, point).map(({ voluntary = NaN, involuntary = NaN }) => voluntary + involuntary);
     return {
-      question: `${where}: ${name}: runs in which something else arrived`,
+      question: `${filesystem}: ${name}: runs in which something else arrived`,
       unit: "%",
-      figure: figure([(100 * wrongs) / samples[name].length]),
+      figure: figure([(100 * same.filter((one) => !one).length) / same.length]),
       // The article's own waits for nobody: to get something else is in its nature.
-      ...(name !== "C: mmap, out of step as in the article" && { target: 0 }),
-      detail: `${told(name)}${Number.isNaN(switches) ? "" : `, ${switches} context switches`}`,
+      ...(name !== outOfStep && { target: 0 }),
+      detail: `${told(name)}, ${median(switches)} context switches`,
     };
   });
-  const article = "C: mmap, out of step as in the article";
-  return [
-    ratio("splice", "pipe", 0.65),
-    ratio("ring", "pipe"),
-    ratio("splice", "ring"),
-    ratio("pipe", "C: pipe", 1.1),
-    ratio("ring", "C: ring", 1.1),
-    ratio("splice", "C: splice", 1.1),
-    ratio("splice", "C: pipe, sizes of the article", 0.65),
-    ratio("C: splice", "C: pipe, sizes of the article"),
-    ratio("C: mmap, in step each 256 KiB", article),
-    ratio("C: mmap, in step each 4 KiB", article),
-    ratio("C: mmap, in step each 4 KiB", "C: mmap, in step each 256 KiB"),
-    ratio("ring", "C: mmap, in step each 256 KiB"),
-    ...arrivals,
-  ];
+  return [...ratios, ...wrongs];
 }
 
 export const ipc: Suite = async (setting) => {
-  const bytes = sizeOf(setting);
-  const rows: Row[] = [];
-  for (const parent of [tmpdir(), "/dev/shm"])
-    rows.push(...(await rowsOrReason(`process to process in ${parent}`, () => against(parent, bytes, setting))));
-  return [section(`${(bytes / 1e9).toFixed(2)} GB, resident, from process to process, file to file`, rows)];
+  const point: Point = { bytes: sizeOf(setting), cache: "warm" };
+  const { contests, rows } = await onEachFilesystem("process to process", async (parent) => {
+    const measured = await measure(parent, point, setting);
+    return { contest: measured.contest, rows: answers(measured, point) };
+  });
+  return [...contests, section("… and what follows from it", rows)];
 };

@@ -1,151 +1,236 @@
-/** A TCP proxy: CPU time of its process, throughput and latency, beside HAProxy and beside two pipes in Node. */
-import {
-  haproxy,
-  haproxyForced,
-  own,
-  pipe,
-  preloaded,
-  type ProxyField,
-  startProxies,
-  stopProxies,
-} from "../proxy/contenders.ts";
-import type { HttpServer } from "../http/server.ts";
+/** A TCP proxy: what each byte and each round trip costs its process, beside HAProxy, socat, two pipes in Node and a loop in C. */
+import { haproxy, haproxyForced, own, pipe, preloaded, proxies, type Proxy } from "../proxy/contenders.ts";
+import { assemble, contest, type Contender, type Contested, type Point } from "../support/contest.ts";
 import { helper, start } from "../support/helpers.ts";
-import { cpuNs } from "../support/process-tree.ts";
-import { type Row, rowsOrReason, section } from "../support/rows.ts";
-import { alternate, median, pairedRatio } from "../support/stats.ts";
-import type { Suite } from "./suite.ts";
+import type { Sample } from "../support/metrics.ts";
+import { needProgram } from "../support/programs.ts";
+import { contestSection, type Row, rowsOrReason, section, type Section } from "../support/rows.ts";
+import { socat, socatContender } from "../support/socat.ts";
+import { type Amount, staying, type Times, timesOf } from "../support/staying.ts";
+import { median, pairedRatio } from "../support/stats.ts";
+import { countedBy } from "../support/syscalls.ts";
+import type { Setting, Suite } from "./suite.ts";
 
-interface Sample {
-  readonly cpuSecondsPerGB: number;
-  readonly bytesPerSecond: number;
-  /** Of a round trip. */
-  readonly medianNs: number;
-  readonly cpuNsPerRound: number;
-}
-
-type Metric = keyof Sample;
+type Measure = keyof typeof measures;
 
 interface Question {
-  readonly metric: Metric;
+  readonly measure: Measure;
   readonly of: string;
   readonly against: string;
   readonly target?: number;
   readonly atLeast?: number;
 }
 
+/** The command of bench/c/proxy_peer.c. */
+type Order = (port: number) => readonly (string | number)[];
+
+/** What clients do with a proxy, and what is asked of that. */
 interface Load {
   readonly title: string;
-  readonly run: (server: HttpServer) => Promise<Sample>;
+  readonly point: Point;
+  readonly connections: number;
+  readonly amount: Amount;
+  readonly order: Order;
+  /** Before each run, and not measured. */
+  readonly before?: Order;
   readonly questions: readonly Question[];
 }
 
-const none: Sample = { cpuSecondsPerGB: 0, bytesPerSecond: 0, medianNs: 0, cpuNsPerRound: 0 };
+type Samples = readonly Sample[];
 
-/** Runs a load of the peer's and tells what it printed, and what the proxy's process cost meanwhile. */
-async function peer(server: HttpServer, args: readonly string[]) {
-  const before = cpuNs(server.pid);
-  const output = await start(await helper("proxy_peer"), args).output;
-  return { numbers: output.trim().split(" ").map(Number), cpu: cpuNs(server.pid) - before };
-}
+const middle = (samples: Samples, of: (sample: Sample) => number) => median(samples.map(of));
 
-function bulk(connections: number, bytes: number): Load["run"] {
-  return async (server) => {
-    const { numbers, cpu } = await peer(server, ["bulk", String(server.port), String(connections), String(bytes)]);
-    const moved = connections * bytes;
-    return { ...none, cpuSecondsPerGB: cpu / moved, bytesPerSecond: (moved / (numbers[0] ?? NaN)) * 1e9 };
-  };
-}
+const rate = ({ bytes, wallNs }: Sample) => bytes / wallNs;
+const cpuPerByte = ({ cpuNs, bytes }: Sample) => cpuNs / bytes;
+const cpuPerRound = ({ cpuNs, requests }: Sample) => cpuNs / requests;
+const roundTrip = ({ latencyNs = Number.NaN }: Sample) => latencyNs;
 
-function ping(size: number, rounds: number): Load["run"] {
-  return async (server) => {
-    const { numbers, cpu } = await peer(server, ["ping", String(server.port), String(size), String(rounds)]);
-    return { ...none, medianNs: numbers[0] ?? NaN, cpuNsPerRound: cpu / rounds };
-  };
-}
+const tellRate = (samples: Samples) => `${middle(samples, rate).toFixed(2)} GB/s`;
+
+const measures = {
+  cpuPerByte: {
+    name: "CPU per byte",
+    of: cpuPerByte,
+    tell: (samples: Samples) => `${middle(samples, cpuPerByte).toFixed(3)} s/GB at ${tellRate(samples)}`,
+  },
+  throughput: { name: "throughput", of: rate, tell: tellRate },
+  roundTrip: {
+    name: "median round trip",
+    of: roundTrip,
+    tell: (samples: Samples) => `${(middle(samples, roundTrip) / 1e3).toFixed(1)} µs`,
+  },
+  cpuPerRound: {
+    name: "CPU per round trip",
+    of: cpuPerRound,
+    tell: (samples: Samples) => `${(middle(samples, cpuPerRound) / 1e3).toFixed(1)} µs of CPU`,
+  },
+} as const;
 
 const large: readonly Question[] = [
-  { metric: "cpuSecondsPerGB", of: own, against: haproxy, target: 0.9 },
-  { metric: "bytesPerSecond", of: own, against: haproxy, atLeast: 1 },
-  { metric: "cpuSecondsPerGB", of: own, against: haproxyForced, target: 0.9 },
-  { metric: "bytesPerSecond", of: own, against: haproxyForced, atLeast: 1 },
-  { metric: "cpuSecondsPerGB", of: own, against: pipe, target: 0.25 },
-  { metric: "bytesPerSecond", of: own, against: pipe },
-  { metric: "cpuSecondsPerGB", of: preloaded, against: pipe },
+  { measure: "cpuPerByte", of: own, against: haproxy, target: 0.9 },
+  { measure: "throughput", of: own, against: haproxy, atLeast: 1 },
+  { measure: "cpuPerByte", of: own, against: haproxyForced, target: 0.9 },
+  { measure: "throughput", of: own, against: haproxyForced, atLeast: 1 },
+  { measure: "cpuPerByte", of: own, against: pipe, target: 0.25 },
+  { measure: "throughput", of: own, against: pipe },
+  { measure: "cpuPerByte", of: preloaded, against: pipe },
 ];
 
 const small: readonly Question[] = [
-  { metric: "medianNs", of: own, against: pipe, target: 1.2 },
-  { metric: "medianNs", of: own, against: haproxy },
-  { metric: "cpuNsPerRound", of: own, against: haproxy },
-  { metric: "cpuNsPerRound", of: own, against: pipe },
-  { metric: "medianNs", of: preloaded, against: pipe, target: 1.2 },
+  { measure: "roundTrip", of: own, against: pipe, target: 1.2 },
+  { measure: "roundTrip", of: own, against: haproxy },
+  { measure: "cpuPerRound", of: own, against: haproxy },
+  { measure: "cpuPerRound", of: own, against: pipe },
+  { measure: "roundTrip", of: preloaded, against: pipe, target: 1.2 },
 ];
 
-const GiB = 2 ** 30;
-
-const loads: readonly Load[] = [
-  { title: "1 connection, 512 MiB down", run: bulk(1, GiB / 2), questions: large },
-  { title: "16 connections, 32 MiB down each", run: bulk(16, GiB / 32), questions: large },
-  { title: "64 bytes there and back, 10,000 times", run: ping(64, 10_000), questions: small },
-];
-
-const tell: Readonly<Record<Metric, (sample: (metric: Metric) => number) => string>> = {
-  cpuSecondsPerGB: (of) =>
-    `${of("cpuSecondsPerGB").toFixed(3)} s/GB at ${(of("bytesPerSecond") / 1e9).toFixed(2)} GB/s`,
-  bytesPerSecond: (of) => `${(of("bytesPerSecond") / 1e9).toFixed(2)} GB/s`,
-  medianNs: (of) => `${(of("medianNs") / 1e3).toFixed(1)} µs`,
-  cpuNsPerRound: (of) => `${(of("cpuNsPerRound") / 1e3).toFixed(1)} µs of CPU`,
-};
-
-const names: Readonly<Record<Metric, string>> = {
-  cpuSecondsPerGB: "CPU per byte",
-  bytesPerSecond: "throughput",
-  medianNs: "median round trip",
-  cpuNsPerRound: "CPU per round trip",
-};
-
-function rowOf(
-  { metric, of, against, ...bounds }: Question,
-  samples: Readonly<Record<string, readonly Sample[]>>,
-  { missing }: ProxyField,
-): Row {
-  const row = { question: `${names[metric]} of ${of} / ${against}`, unit: "×" as const, ...bounds };
-  const skipped = missing.get(of) ?? missing.get(against);
-  if (skipped !== undefined) return { ...row, skipped };
-  const each = (contender: string, which: Metric) => (samples[contender] ?? []).map((sample) => sample[which]);
-  const told = (contender: string) => tell[metric]((which) => median(each(contender, which)));
+function bulk(title: string, connections: number, bytes: number): Load {
   return {
-    ...row,
-    figure: pairedRatio(each(of, metric), each(against, metric)),
-    detail: `${told(of)}; ${told(against)}`,
+    title,
+    point: { bytes, cache: "warm" },
+    connections,
+    amount: { bytes: connections * bytes, requests: connections },
+    order: (port) => ["bulk", port, connections, bytes],
+    // A virtual machine's memory is slow at its first touch, and who has the most under way would pay for that.
+    before: (port) => ["bulk", port, connections, bytes / 4],
+    questions: large,
   };
 }
 
-export const proxy: Suite = async ({ rounds, progress }) => {
+function ping(title: string, size: number, rounds: number): Load {
+  return {
+    title,
+    point: { bytes: size, cache: "warm" },
+    connections: 1,
+    // There and back.
+    amount: { bytes: 2 * size * rounds, requests: rounds },
+    order: (port) => ["ping", port, size, rounds],
+    questions: small,
+  };
+}
+
+const MiB = 2 ** 20;
+
+const loads: readonly Load[] = [
+  bulk("1 connection, 512 MiB down", 1, 512 * MiB),
+  bulk("16 connections, 32 MiB down each", 16, 32 * MiB),
+  ping("64 bytes there and back, 10,000 times", 64, 10_000),
+];
+
+const drive = async (order: Order, port: number): Promise<Times> =>
+  timesOf(await start(await helper("proxy_peer"), order(port).map(String)).output);
+
+/** Takes part in every load. */
+interface Entrant {
+  readonly contenderOf: (load: Load) => Contender;
+  readonly stop: () => Promise<void>;
+}
+
+const entrantOf = async ({ name, role, start: begin }: Proxy, upstream: number): Promise<Entrant> => {
+  const server = await begin(upstream);
+  return {
+    contenderOf: ({ amount, order, before }) =>
+      staying({
+        name,
+        role,
+        subjects: [server],
+        amount: () => amount,
+        ...(before && { prepare: async () => void (await drive(before, server.port)) }),
+        work: () => drive(order, server.port),
+      }),
+    stop: () => server.stop(),
+  };
+};
+
+/** @throws Unavailable where it is not installed */
+async function socatEntrant(upstream: number): Promise<Entrant> {
+  needProgram("socat");
+  return {
+    contenderOf: (load) =>
+      socatContender({
+        other: () => `TCP:127.0.0.1:${upstream},nodelay`,
+        serves: () => load.connections === 1,
+        amount: () => load.amount,
+        work: (_, port) => drive(load.order, port),
+      }),
+    stop: async () => {},
+  };
+}
+
+const assembleField = (upstream: number) =>
+  assemble<Entrant>([
+    ...proxies.map((one) => ({ ...one, setUp: () => entrantOf(one, upstream) })),
+    { name: socat, role: "rival", setUp: () => socatEntrant(upstream) },
+  ]);
+
+function rowOf(
+  { measure, of, against, ...bounds }: Question,
+  { contest: { absent }, samples }: Contested,
+  point: Point,
+): Row {
+  const { name, of: value, tell } = measures[measure];
+  const row = { question: `${name} of ${of} / ${against}`, unit: "×", ...bounds };
+  const skipped = absent.find((one) => one.name === of || one.name === against)?.reason;
+  if (skipped !== undefined) return { ...row, skipped };
+  const [ours, theirs] = [samples(of, point), samples(against, point)];
+  return {
+    ...row,
+    figure: pairedRatio(ours.map(value), theirs.map(value)),
+    detail: `${tell(ours)}; ${tell(theirs)}`,
+  };
+}
+
+async function measured(
+  load: Load,
+  { present, absent }: Awaited<ReturnType<typeof assembleField>>,
+  { rounds, progress }: Setting,
+): Promise<Section[]> {
+  const contested = await contest({
+    title: `A TCP proxy, ${load.title}`,
+    contenders: present.map(({ made }) => made.contenderOf(load)),
+    absent,
+    points: [load.point],
+    rounds,
+    notes: [
+      "Loopback; the same two peers for all, of whose cost nothing is in it. Figures are of the proxy's process, from /proc; socat's by wait4(2), its start included.",
+      await countedBy(),
+    ],
+    progress,
+  });
+  return [
+    contestSection(contested.contest),
+    section(
+      `… and what follows from it: ${load.title}`,
+      load.questions.map((question) => rowOf(question, contested, load.point)),
+    ),
+  ];
+}
+
+async function allLoads(upstream: number, setting: Setting): Promise<Section[]> {
+  const field = await assembleField(upstream);
+  try {
+    const sections: Section[] = [];
+    for (const load of loads) sections.push(...(await measured(load, field, setting)));
+    return sections;
+  } finally {
+    await Promise.all(field.present.map(({ made }) => made.stop()));
+  }
+}
+
+async function sectionsOf(setting: Setting): Promise<Section[]> {
+  const upstream = start(await helper("proxy_peer"), ["serve"]);
+  try {
+    return await allLoads(Number(await upstream.firstLine), setting);
+  } finally {
+    upstream.process.stdin?.end();
+    await upstream.output;
+  }
+}
+
+export const proxy: Suite = async (setting) => {
   const reason = await rowsOrReason("proxy", async () => {
     await helper("proxy_peer");
     return [];
   });
-  if (reason.length > 0) return [section("A TCP proxy", reason)];
-  const field = await startProxies();
-  try {
-    const sections = [];
-    for (const { title, run, questions } of loads) {
-      const contenders = Object.fromEntries([...field.servers].map(([name, server]) => [name, () => run(server)]));
-      await alternate(contenders, 1, (name) => progress(`${title}: ${name}, to warm up`));
-      const samples = await alternate(contenders, rounds, (name, round) =>
-        progress(`${title}: ${name}, round ${round + 1}`),
-      );
-      sections.push(
-        section(
-          `A TCP proxy, ${title}`,
-          questions.map((question) => rowOf(question, samples, field)),
-        ),
-      );
-    }
-    return sections;
-  } finally {
-    await stopProxies(field);
-  }
+  return reason.length > 0 ? [section("A TCP proxy", reason)] : sectionsOf(setting);
 };

@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { answering, freePort } from "../http/server.ts";
-import { haproxy, pipe, startHaproxy, starts } from "../proxy/contenders.ts";
+import { haproxy, pipe, startHaproxy, startPipe } from "../proxy/contenders.ts";
 import { helper, type Running, start, Unavailable } from "../support/helpers.ts";
 import { writePayload } from "../support/payload.ts";
 import { type Holdings, holdings } from "../support/process-tree.ts";
@@ -73,8 +73,7 @@ const proxies: Readonly<Record<string, (upstream: number, most: number) => Promi
     return { ...server, stop: async () => server.stop().then(() => undefined) };
   },
   [pipe]: async (upstream) => {
-    const server = await starts[pipe]?.(upstream);
-    if (server === undefined) throw new Error(`${pipe} cannot be started`);
+    const server = await startPipe(upstream);
     return { ...server, stop: async () => server.stop().then(() => undefined) };
   },
 };

@@ -1,8 +1,8 @@
-/** What other processes have cost so far, from /proc: the same look from outside for every contender. */
+/** What other processes take, from /proc: the same look from outside for every contender. */
 import { readdirSync, readFileSync } from "node:fs";
 
-/** Of a process, its threads and its children. Threads and children that have ended are not in it. */
-export interface Reading {
+/** What processes have taken between two looks, all their threads and children together. */
+export interface Spent {
   /** Nanoseconds run in user and in system mode; /proc/PID/stat would count in hundredths of a second. */
   readonly cpuNs: number;
   /** … by the first thread of each process: where an event loop runs. */
@@ -10,24 +10,37 @@ export interface Reading {
   /** Context switches because it waited, and because somebody else was to run. */
   readonly voluntary: number;
   readonly involuntary: number;
-  /** Resident now. Pages that are shared count once for each process. */
+  /** Resident at the second look. Pages that are shared count once for each process. */
   readonly rssBytes: number;
 }
 
-const nothing: Reading = { cpuNs: 0, mainThreadNs: 0, voluntary: 0, involuntary: 0, rssBytes: 0 };
+/** A thread at one look, since it began. */
+type Thread = Spent;
+
+const nothing: Spent = { cpuNs: 0, mainThreadNs: 0, voluntary: 0, involuntary: 0, rssBytes: 0 };
 
 const numbers = (text: string) => text.split(/\s+/).filter(Boolean).map(Number);
 
 /** A field of /proc/PID/status; 0 where there is none, as for a process that has just ended. */
 const field = (status: string, name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1] ?? 0);
 
-function add(a: Reading, b: Reading): Reading {
+function add(a: Spent, b: Spent): Spent {
   return {
     cpuNs: a.cpuNs + b.cpuNs,
     mainThreadNs: a.mainThreadNs + b.mainThreadNs,
     voluntary: a.voluntary + b.voluntary,
     involuntary: a.involuntary + b.involuntary,
     rssBytes: a.rssBytes + b.rssBytes,
+  };
+}
+
+function since(before: Thread, now: Thread): Spent {
+  return {
+    cpuNs: now.cpuNs - before.cpuNs,
+    mainThreadNs: now.mainThreadNs - before.mainThreadNs,
+    voluntary: now.voluntary - before.voluntary,
+    involuntary: now.involuntary - before.involuntary,
+    rssBytes: now.rssBytes,
   };
 }
 
@@ -42,25 +55,20 @@ function look(path: string): string {
 }
 
 /** @throws Error (ENOENT) when there is no such process */
-export function readTree(pid: number): Reading {
-  const tasks = `/proc/${pid}/task`;
-  return readdirSync(tasks)
-    .map((task): Reading => {
-      const status = look(`${tasks}/${task}/status`);
-      const [ran = 0] = numbers(look(`${tasks}/${task}/schedstat`));
-      const main = Number(task) === pid;
-      const own: Reading = {
-        cpuNs: ran,
-        mainThreadNs: main ? ran : 0,
-        voluntary: field(status, "voluntary_ctxt_switches"),
-        involuntary: field(status, "nonvoluntary_ctxt_switches"),
-        rssBytes: main ? field(status, "VmRSS") * 1024 : 0,
-      };
-      return numbers(look(`${tasks}/${task}/children`))
-        .map(readTree)
-        .reduce(add, own);
-    })
-    .reduce(add, nothing);
+function threadsOf(pid: number): [number, Thread][] {
+  return readdirSync(`/proc/${pid}/task`).map((task): [number, Thread] => {
+    const status = look(`/proc/${pid}/task/${task}/status`);
+    const [ran = 0] = numbers(look(`/proc/${pid}/task/${task}/schedstat`));
+    const main = Number(task) === pid;
+    const thread: Thread = {
+      cpuNs: ran,
+      mainThreadNs: main ? ran : 0,
+      voluntary: field(status, "voluntary_ctxt_switches"),
+      involuntary: field(status, "nonvoluntary_ctxt_switches"),
+      rssBytes: main ? field(status, "VmRSS") * 1024 : 0,
+    };
+    return [Number(task), thread];
+  });
 }
 
 /** A process and all that descend from it. */
@@ -70,9 +78,17 @@ export function pidsOf(pid: number): number[] {
   return [pid, ...children.flatMap(pidsOf)];
 }
 
-/** Nanoseconds that a process, its threads and its children have run, in user and in system mode. */
-export function cpuNs(pid: number): number {
-  return readTree(pid).cpuNs;
+/**
+ * Looks at processes and those that descend from them; the function that comes back looks again. A thread that ends
+ * in between is not in it: what it had taken before must not be deducted from what the others take.
+ */
+export function startTreeMeter(pids: readonly number[]): () => Spent {
+  const threads = () => pids.flatMap(pidsOf).flatMap(threadsOf);
+  const before = new Map(threads());
+  return () =>
+    threads()
+      .map(([id, now]) => since(before.get(id) ?? nothing, now))
+      .reduce(add, nothing);
 }
 
 /** What a process holds at this moment. */

@@ -120,9 +120,11 @@ const columns: readonly (readonly [MetricName, string])[] = [
   ["rss", "RSS MiB"],
 ];
 
-/** A figure for people; empty where nobody told. */
+/** A figure for people; empty where nobody told. What is too small for its digits is told by two that count. */
 export function tellMetric(name: MetricName, figure: Figure | undefined): string {
-  return figure === undefined ? "" : figure.median.toFixed(metricOf(name).digits);
+  if (figure === undefined) return "";
+  const text = figure.median.toFixed(metricOf(name).digits);
+  return Number(text) === 0 && figure.median > 0 ? String(Number(figure.median.toPrecision(2))) : text;
 }
 
 /** "0.95× C sendfile loop": CPU beside the best of a role. */

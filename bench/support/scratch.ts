@@ -17,16 +17,21 @@ const signalNumbers = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
 for (const [signal, number] of Object.entries(signalNumbers)) process.once(signal, () => process.exit(128 + number));
 process.once("exit", removeAll);
 
+/** @throws Unavailable when there is no such place */
+export async function roomIn(parent: string): Promise<number> {
+  const { bavail, bsize } = await statfs(parent).catch((cause: Error) => {
+    throw new Unavailable(`no ${parent} here`, { cause });
+  });
+  return bavail * bsize;
+}
+
 /**
  * A new folder with room for `bytes`.
  *
  * @throws Unavailable when there is no such place or not enough room
  */
 export async function scratchFolder(parent: string, bytes: number): Promise<string> {
-  const { bavail, bsize } = await statfs(parent).catch((cause: Error) => {
-    throw new Unavailable(`no ${parent} here`, { cause });
-  });
-  if (bavail * bsize < bytes) throw new Unavailable(`${parent} has no room for ${bytes} bytes`);
+  if ((await roomIn(parent)) < bytes) throw new Unavailable(`${parent} has no room for ${bytes} bytes`);
   const folder = await mkdtemp(join(parent, "sluice-bench-"));
   folders.push(folder);
   return folder;

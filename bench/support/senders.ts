@@ -1,9 +1,11 @@
 /** Who can send a file to a socket, each a server of its own that is asked for bodies of a length. */
 import { fileURLToPath } from "node:url";
-import { freePort, type HttpServer, startNode, startProgram } from "../http/server.ts";
+import { type HttpServer, startNode, startProgram } from "../http/server.ts";
 import type { Contender, Point, Role } from "./contest.ts";
 import { helper, start } from "./helpers.ts";
-import { findRuntime, needProgram } from "./programs.ts";
+import { findRuntime } from "./programs.ts";
+import { socatContender } from "./socat.ts";
+import { timesOf } from "./staying.ts";
 
 export interface Sender {
   readonly name: string;
@@ -45,42 +47,13 @@ export const otherSender = (
   ...(program === "serve.js" && { path: (bytes: number) => `/${bytes}` }),
 });
 
-/** Where socat's start is no longer what is measured. */
-const leastForSocat = 2 ** 20;
-
-/**
- * socat takes one connection and ends, so that each body is a process of its own, measured to its end. Its blocks are
- * 8 KiB unless it is told otherwise; 1 MiB is the best it does.
- */
-export function socat(file: string): Contender {
-  needProgram("socat");
-  return {
-    name: "socat -b 1 MiB",
-    role: "rival",
-    serves: ({ bytes, cache }) => cache === "warm" && bytes >= leastForSocat,
-    async run({ bytes }) {
-      const port = await freePort();
-      const ends = [`OPEN:${file},rdonly,readbytes=${bytes}`, `TCP-LISTEN:${port},bind=127.0.0.1,nodelay`];
-      const sending = start(await helper("measure"), ["socat", "-u", "-b", String(2 ** 20), ...ends]);
-      const totalNs = await fetchOnce(port, bytes, sending.output);
-      const [, cpuNs = Number.NaN, voluntary, involuntary, rssBytes] = (await sending.output).split(" ").map(Number);
-      return { bytes, requests: 1, wallNs: totalNs, cpuNs, mainThreadNs: cpuNs, voluntary, involuntary, rssBytes };
-    },
-  };
-}
-
-/** It doesn't say when it listens. */
-async function fetchOnce(port: number, bytes: number, sending: Promise<string>): Promise<number> {
-  const fetcher = await helper("fetcher");
-  for (;;) {
-    const [totalNs] = await start(fetcher, [port, 1, bytes, "="].map(String)).output.then(
-      (text) => text.split(" ").map(Number),
-      (error: unknown) => {
-        if (error instanceof Error && error.message.includes("Connection refused")) return [];
-        throw error;
-      },
-    );
-    if (totalNs !== undefined) return totalNs;
-    await Promise.race([new Promise((resolve) => setTimeout(resolve, 5)), sending]);
-  }
+/** Each body by a process of its own, which takes one connection and ends. */
+export function socatSender(file: string): Contender {
+  return socatContender({
+    other: ({ bytes }) => `OPEN:${file},rdonly,readbytes=${bytes}`,
+    options: ["-u"],
+    amount: ({ bytes }) => ({ bytes, requests: 1 }),
+    work: async ({ bytes }, port) =>
+      timesOf(await start(await helper("fetcher"), [port, 1, bytes, "="].map(String)).output),
+  });
 }

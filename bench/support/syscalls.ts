@@ -2,17 +2,22 @@
  * Counts the system calls of processes from outside, over all their threads: by perf(1) from the kernel's own
  * tracepoint, else by strace(1), which slows them down but counts the same.
  */
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
+import { promisify } from "node:util";
 import { findProgram } from "./programs.ts";
 import { start } from "./helpers.ts";
 import { straceObstacle } from "./trace.ts";
+
+const run = promisify(execFile);
 
 export interface Counter {
   /** For the report. */
   readonly name: string;
   readonly count: (pids: readonly number[], work: () => Promise<unknown>) => Promise<number>;
+  /** Of a program and its children, from its start to its end. */
+  readonly countProgram: (command: readonly string[]) => Promise<number>;
 }
 
 const event = "raw_syscalls:sys_enter";
@@ -71,6 +76,12 @@ async function countByStrace(pids: readonly number[], work: () => Promise<unknow
   return parseStrace(text);
 }
 
+const countProgramByPerf = async (command: readonly string[]) =>
+  parsePerf((await run("perf", ["stat", "-x,", "-e", event, "--", ...command])).stderr);
+
+const countProgramByStrace = async (command: readonly string[]) =>
+  parseStrace((await run("strace", ["-f", "-c", "-q", "--", ...command])).stderr);
+
 let found: Promise<Counter | string> | undefined;
 
 async function perfWorks(): Promise<boolean> {
@@ -85,11 +96,19 @@ async function perfWorks(): Promise<boolean> {
 /** Who counts on this machine, or why nobody does. */
 export function counter(): Promise<Counter | string> {
   found ??= perfWorks().then((works) => {
-    if (works) return { name: `perf stat -e ${event}`, count: countByPerf };
+    if (works) return { name: `perf stat -e ${event}`, count: countByPerf, countProgram: countProgramByPerf };
     const obstacle = straceObstacle();
     return obstacle === undefined
-      ? { name: "strace -c", count: countByStrace }
+      ? { name: "strace -c", count: countByStrace, countProgram: countProgramByStrace }
       : `perf can't count here, and ${obstacle}`;
   });
   return found;
+}
+
+/** The same as a note of a contest. */
+export async function countedBy(): Promise<string> {
+  const by = await counter();
+  return typeof by === "string"
+    ? `System calls are not counted: ${by}.`
+    : `System calls: ${by.name}, in a pass of its own.`;
 }

@@ -1,18 +1,30 @@
 /** What measures, at work: a small contest of real servers, and the articles' experiments on this kernel. */
-import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, connect, createServer } from "node:net";
+import { join } from "node:path";
 import process from "node:process";
+import { buffer } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { kernelClaims } from "#bench/articles/kernel.js";
 import { offloadClaims } from "#bench/articles/offloads.js";
 import { truncationClaims } from "#bench/articles/truncation.js";
+import { copiers, cp } from "#bench/copy/contenders.js";
+import { startProgram } from "#bench/http/server.js";
 import { contestOf } from "#bench/suites/cost-curve.js";
+import { assemble, contest as contend, type Point } from "#bench/support/contest.js";
+import { helper } from "#bench/support/helpers.js";
+import { startTreeMeter } from "#bench/support/process-tree.js";
 import type { Claim } from "#bench/support/rows.js";
 import { scratchFile } from "#bench/support/scratch.js";
 import { cSender, nodeSender } from "#bench/support/senders.js";
 import { counter } from "#bench/support/syscalls.js";
 import { withProgram } from "../http/support/programs.ts";
+import { tempFolder } from "../support/temp.ts";
 
 const bytes = 256 * 1024;
 const requests = 40;
@@ -46,6 +58,80 @@ await withProgram(test, "cc", "a contest counts every sender's bytes, calls, swi
     );
   }
   assert.is(createHash("sha256").update(readFileSync(file)).digest("hex"), before);
+});
+
+await withProgram(test, "cc", "copies are measured in Node, of cp and in C alike", async () => {
+  const folder = tempFolder();
+  const [from, to] = [join(folder, "from"), join(folder, "to")];
+  const point: Point = { bytes: 2 ** 24, cache: "warm" };
+  const content = randomBytes(point.bytes);
+  writeFileSync(from, content);
+  let copies = 0;
+  const place = {
+    from: () => from,
+    to,
+    async finish() {
+      assert.ok(readFileSync(to).equals(content));
+      rmSync(to);
+      copies++;
+    },
+  };
+  const { present } = await assemble(copiers.map((one) => ({ ...one, setUp: () => one.setUp(place) })));
+  try {
+    const contenders = present.map(({ made }) => made.contender);
+    const { contest: found } = await contend({ title: "Copies", contenders, points: [point], ...setting });
+    const counts = typeof (await counter()) !== "string";
+    for (const { contender, metrics, role } of found.entries) {
+      // Of cp the start is deducted, which may take longer than this copy.
+      const least = contender === cp ? 0 : Number.MIN_VALUE;
+      for (const metric of ["cpu", "mainCpu", "latency"] as const)
+        assert.ok((metrics[metric]?.median ?? -1) >= least, `${contender}: ${metric}`);
+      for (const metric of ["voluntary", "involuntary", "rss"] as const)
+        assert.ok((metrics[metric]?.median ?? -1) >= 0, `${contender}: ${metric}`);
+      // Both files are opened.
+      if (counts) assert.ok((metrics.syscallsPerRequest?.median ?? 0) >= 2, contender);
+      if (role === "limit") assert.is(metrics.delay, undefined);
+    }
+    assert.ok(copies >= found.entries.length * (1 + setting.rounds), `${copies} copies`);
+  } finally {
+    await Promise.all(present.map(({ made }) => made.stop()));
+  }
+});
+
+await withProgram(test, "cc", "the proxy in C passes on every byte and each end by itself", async () => {
+  const upstream = createServer({ allowHalfOpen: true }, (socket) => socket.pipe(socket));
+  await once(upstream.listen(0, "127.0.0.1"), "listening");
+  const relay = await startProgram({
+    command: [await helper("relay"), String((upstream.address() as AddressInfo).port)],
+  });
+  try {
+    const sent = [randomBytes(3_000_001), randomBytes(1), Buffer.alloc(0)];
+    const received = await Promise.all(
+      sent.map((content) => {
+        const client = connect({ port: relay.port, host: "127.0.0.1", allowHalfOpen: true });
+        client.end(content);
+        return buffer(client);
+      }),
+    );
+    assert.equal(
+      received.map((content, i) => content.equals(sent[i] ?? Buffer.alloc(0))),
+      [true, true, true],
+    );
+  } finally {
+    await relay.stop();
+    upstream.close();
+  }
+});
+
+test("what a thread had taken that ends meanwhile is not deducted from what the others take", async () => {
+  const busy = "const end = Date.now() + 300; while (Date.now() < end); setTimeout(() => {}, 100)";
+  const worker = new Worker(busy, { eval: true });
+  await sleep(350);
+  const stop = startTreeMeter([process.pid]);
+  await once(worker, "exit");
+  const { cpuNs, mainThreadNs, rssBytes } = stop();
+  assert.ok(cpuNs >= mainThreadNs && mainThreadNs > 0, `${cpuNs}, ${mainThreadNs}`);
+  assert.ok(rssBytes > 0);
 });
 
 const verdictOf = (claims: readonly Claim[], part: string): string =>

@@ -9,24 +9,24 @@ import { TransferError } from "../../../core/error.ts";
 import type { Answer, Order, Share } from "./child.ts";
 import type { Method, Sizes } from "./methods.ts";
 
-const program = fileURLToPath(new URL("child.js", import.meta.url));
+const ownProgram = fileURLToPath(new URL("child.js", import.meta.url));
 
 /** One process of the two. */
 class Party {
-  readonly #child: ChildProcess;
+  readonly child: ChildProcess;
   readonly #role: string;
 
-  constructor(role: string) {
+  constructor(role: string, program: string) {
     this.#role = role;
     // Ctrl-C is for the experiment, which ends them.
-    this.#child = fork(program, [], { stdio: ["ignore", "ignore", "inherit", "ipc"], detached: true });
+    this.child = fork(program, [], { stdio: ["ignore", "ignore", "inherit", "ipc"], detached: true });
   }
 
   /** Gives an order and answers what came of it. */
   ask<K extends Answer["kind"]>(order: Order, expected: K): Promise<Extract<Answer, { kind: K }>> {
     return new Promise((resolve, reject) => {
       const settle = (how: () => void) => {
-        this.#child.off("message", heard).off("exit", ended).off("error", reject);
+        this.child.off("message", heard).off("exit", ended).off("error", reject);
         how();
       };
       const heard = (answer: Answer) =>
@@ -36,8 +36,8 @@ class Party {
         });
       const ended = (code: number | null, signal: string | null) =>
         settle(() => reject(this.#error(`ended with ${signal ?? code}`, undefined)));
-      this.#child.on("message", heard).on("exit", ended).on("error", reject);
-      this.#child.send(order);
+      this.child.on("message", heard).on("exit", ended).on("error", reject);
+      this.child.send(order);
     });
   }
 
@@ -51,7 +51,7 @@ class Party {
   }
 
   kill(): void {
-    this.#child.kill("SIGKILL");
+    this.child.kill("SIGKILL");
   }
 }
 
@@ -65,8 +65,19 @@ export interface Run {
 
 /** Two processes that stay for all rounds: their start is nobody's time. */
 export class Experiment implements Disposable {
-  readonly #sender = new Party("sender");
-  readonly #receiver = new Party("receiver");
+  readonly #sender: Party;
+  readonly #receiver: Party;
+
+  /** @param program what the two run, if not child.js alone: something that loads it */
+  constructor(program = ownProgram) {
+    this.#sender = new Party("sender", program);
+    this.#receiver = new Party("receiver", program);
+  }
+
+  /** For whoever looks at them from outside. */
+  get processes(): readonly ChildProcess[] {
+    return [this.#sender.child, this.#receiver.child];
+  }
 
   /** Sends a file from one process to the other, which writes it to a new file. */
   async run(method: Method, file: string, target: string, sizes: Sizes = {}): Promise<Run> {

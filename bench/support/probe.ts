@@ -1,9 +1,9 @@
 /**
- * Preloaded into a Node server that is measured: answers its parent's questions about memory and the event loop.
+ * Loaded into a Node process that is measured: answers its parent's questions about memory and the event loop.
  * Nothing runs until it is asked.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Delay, watchEventLoop } from "../support/event-loop.ts";
+import { type Delay, watchEventLoop } from "./event-loop.ts";
 
 export interface Answers {
   /** Bytes after garbage collection. */
@@ -39,7 +39,9 @@ const answers: { readonly [Q in Question]: () => Promise<Answers[Q]> } = {
   },
 };
 
-process.on("message", (question: Question) => {
+process.on("message", (question: Question | object) => {
+  // The program may be told other things over the same channel.
+  if (typeof question !== "string") return;
   void answers[question]().then((answer) => process.send?.(answer));
 });
 process.on("disconnect", () => process.exit());
