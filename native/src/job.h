@@ -245,7 +245,7 @@ enum turn flush_residue(struct job *job);
  * Most bytes of one write to a file. Its new pages come in runs as long as the write, and the longest runs are memory
  * that a virtual machine may have given back to its host: then they cost ten times as much (docs/measurements.md).
  */
-#define FILE_WRITE_BYTES (128 << 10)
+#define FILE_WRITE_BYTES (256 << 10)
 
 /* One write to the target that never waits for a peer: bytes, or -errno. */
 int64_t write_target(struct job *job, const char *bytes, size_t length);
