@@ -5,12 +5,13 @@ import type { AbortSignalLike } from "../../core/request.ts";
 export interface DelayOptions {
   /** Whether it keeps the process alive. Default true. */
   readonly ref?: boolean;
-  /** Ends the wait when it is aborted. */
+  /** Ends the wait when it is aborted, or has been. */
   readonly signal?: AbortSignalLike;
 }
 
 /** Resolves after so many milliseconds, or as soon as `signal` is aborted. */
 export function delay(ms: number, { ref = true, signal }: DelayOptions = {}): Promise<void> {
+  if (signal?.aborted) return Promise.resolve();
   return new Promise((resolve) => {
     const end = () => {
       clearTimeout(timer);

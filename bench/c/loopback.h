@@ -1,30 +1,16 @@
-/* What the contests between senders in C share: clocks, and a connection that somebody drains. Include after _GNU_SOURCE. */
+/* What the contests between senders in C share: a connection that somebody drains. Include after _GNU_SOURCE. */
 #ifndef LOOPBACK_H
 #define LOOPBACK_H
 
+#include "cost.h"
 #include <arpa/inet.h>
 #include <linux/tcp.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define KiB 1024
 #define MiB (1024 * KiB)
-
-static int64_t wall_ns(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return time.tv_sec * 1000000000LL + time.tv_nsec;
-}
-
-static int64_t in_ns(struct timeval time) {
-  return time.tv_sec * 1000000000LL + time.tv_usec * 1000LL;
-}
 
 static int64_t cpu_ns(void) {
   struct rusage usage;

@@ -20,12 +20,19 @@ static uint32_t stream_flags(bool listening)
     return SLUICE_FD_STREAM | (listening ? SLUICE_FD_LISTENING : 0);
 }
 
-/* The first byte of TCP_INFO is the state: one call for TCP, which is what most sockets are, instead of two. */
-static uint32_t socket_flags(int fd)
+int tcp_state(int fd)
 {
     uint8_t state = 0;
     socklen_t length = sizeof state;
-    if (SYS(getsockopt, fd, IPPROTO_TCP, TCP_INFO, &state, &length) == 0) return stream_flags(state == TCP_LISTEN);
+    int64_t failed = SYS(getsockopt, fd, IPPROTO_TCP, TCP_INFO, &state, &length);
+    return failed < 0 ? (int)failed : state;
+}
+
+/* One call for TCP, which is what most sockets are, instead of two. */
+static uint32_t socket_flags(int fd)
+{
+    int state = tcp_state(fd);
+    if (state >= 0) return stream_flags(state == TCP_LISTEN);
     if (socket_option(fd, SO_TYPE) != SOCK_STREAM) return 0;
     return stream_flags(socket_option(fd, SO_ACCEPTCONN) > 0);
 }

@@ -151,7 +151,7 @@ int64_t write_target(struct job *job, const char *bytes, size_t length)
 {
     const struct end *target = &job->target;
     job->syscalls++;
-    if (target->kind == SLUICE_KIND_FILE && length > FILE_WRITE_BYTES) length = FILE_WRITE_BYTES;
+    length = (size_t)at_once(job, (int64_t)length);
     if (target->kind == SLUICE_KIND_SOCKET)
         return SYS(sendto, target->fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
     if (job->uncached_write && target->kind == SLUICE_KIND_FILE) return write_uncached(job, bytes, length);

@@ -232,6 +232,9 @@ enum turn source_ended(struct job *job);
 /* Whether poll(2) finds the descriptor ready now. */
 bool is_ready(struct job *job, int fd, short events);
 
+/* TCP_ESTABLISHED and its like, or -errno where it is no socket of TCP (inspect.c). */
+int tcp_state(int fd);
+
 /* Whether reading the source now can't wait: asked of descriptors in blocking mode only. */
 bool source_is_ready(struct job *job);
 
@@ -246,6 +249,12 @@ enum turn flush_residue(struct job *job);
  * that a virtual machine may have given back to its host: then they cost ten times as much (docs/measurements.md).
  */
 #define FILE_WRITE_BYTES (256 << 10)
+
+/* What one call may give the target of `most` bytes. */
+static inline int64_t at_once(const struct job *job, int64_t most)
+{
+    return job->target.kind == SLUICE_KIND_FILE ? min_i64(most, FILE_WRITE_BYTES) : most;
+}
 
 /* One write to the target that never waits for a peer: bytes, or -errno. */
 int64_t write_target(struct job *job, const char *bytes, size_t length);

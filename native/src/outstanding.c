@@ -18,9 +18,7 @@ static const struct {
 /* A connection that is gone acknowledges nothing any more; a Unix socket then holds nothing either. */
 static bool is_gone(int fd)
 {
-    uint8_t state = 0;
-    socklen_t length = sizeof state;
-    return SYS(getsockopt, fd, IPPROTO_TCP, TCP_INFO, &state, &length) == 0 && state == TCP_CLOSE;
+    return tcp_state(fd) == TCP_CLOSE;
 }
 
 /* A pipe keeps what nobody can read any more until its last writer goes. */

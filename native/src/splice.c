@@ -16,12 +16,6 @@ static int64_t splice_once(struct job *job, int from, int64_t *from_offset, int 
     return SYS(splice, from, from_offset, to, to_offset, length, SPLICE_F_NONBLOCK | SPLICE_F_MOVE | flags);
 }
 
-/* What a call may move of `most` bytes. */
-static size_t at_once(const struct job *job, int64_t most)
-{
-    return wanted(job, job->target.kind == SLUICE_KIND_FILE ? min_i64(most, FILE_WRITE_BYTES) : most);
-}
-
 /* EAGAIN with a pipe at either end may be the source's or the target's. */
 static enum turn wait_for_either(struct job *job)
 {
@@ -37,7 +31,7 @@ static enum turn splice_direct(struct job *job)
         if (!is_positioned(job) && !source_is_ready(job)) return TURN_WAIT_SOURCE;
         int64_t from = job->offset, to = job->target_offset;
         int64_t n = splice_once(job, job->source.fd, from < 0 ? NULL : &from, job->target.fd, to < 0 ? NULL : &to,
-                                at_once(job, budget), 0);
+                                wanted(job, at_once(job, budget)), 0);
         if (n == -EINTR) continue;
         if (n == -EAGAIN) return wait_for_either(job);
         if (n < 0) return job_fail(job, n, SLUICE_SIDE_NONE);
@@ -98,7 +92,7 @@ enum turn splice_fill(struct job *job)
     int64_t n;
     do
         n = splice_once(job, job->source.fd, from < 0 ? NULL : &from, job->pipe.write_fd, NULL,
-                        at_once(job, job->pipe.size), 0);
+                        wanted(job, at_once(job, job->pipe.size)), 0);
     while (n == -EINTR);
     if (n > 0) {
         job->pending = (size_t)n;

@@ -39,7 +39,7 @@ export const benchCommand = (version: string, packageFolder: URL): Command =>
   new Command("bench")
     .description("measure this machine: Sluice beside the best that is installed here, and a tight C loop")
     .argument("[suites...]", "which ones (default: all; see --list)")
-    .option("--full", "all sizes and contenders: half an hour instead of ten minutes")
+    .option("--full", "all sizes and contenders, which takes several times as long")
     .option("--rounds <number>", "how often each contender runs (default: 3, with --full 7)", parseRounds)
     .option("--output <file>", "write the report as JSON")
     .option("--html <file>", "write the report as a page; needs @observablehq/plot and linkedom")
