@@ -7,12 +7,6 @@
 
 #include "support.h"
 
-static bool is_readable(int fd)
-{
-    struct pollfd entry = {.fd = fd, .events = POLLIN};
-    return MUST(poll(&entry, 1, 0)) == 1 && entry.revents & POLLIN;
-}
-
 static void await_readable(int fd)
 {
     struct pollfd entry = {.fd = fd, .events = POLLIN};

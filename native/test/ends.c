@@ -112,6 +112,12 @@ void set_blocking(int fd, bool blocking)
     MUST(fcntl(fd, F_SETFL, blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK));
 }
 
+bool is_readable(int fd)
+{
+    struct pollfd entry = {.fd = fd, .events = POLLIN};
+    return MUST(poll(&entry, 1, 0)) == 1 && entry.revents & POLLIN;
+}
+
 bool is_writable(int fd)
 {
     struct pollfd entry = {.fd = fd, .events = POLLOUT};

@@ -30,6 +30,7 @@ typedef struct pair open_pair(void);
 
 void set_blocking(int fd, bool blocking);
 bool is_writable(int fd);
+bool is_readable(int fd);
 
 /* Closes the sending side: the peer sees the end. Drops pipes and files. */
 void end_writing(int fd);
