@@ -153,7 +153,7 @@ for (const cache of ["direct", "dontcache"] as const) {
         using first = await connect();
         await transfer(path, first.socket, { cache, length: 1 });
       }
-      const census = takeFdCensus();
+      const census = await takeFdCensus();
       await transfer(path, target, { cache });
       {
         using link = await connect();

@@ -320,7 +320,7 @@ test(
     const { path, content } = dataFile(tempFolder(), 8 * MiB);
     const target = file();
     await (await openFile(path)).close();
-    const census = takeFdCensus();
+    const census = await takeFdCensus();
     const channel = await openFile(path);
     const moving = channel.transferTo(0, Infinity, target);
     await channel.close();

@@ -101,7 +101,7 @@ test(
     fs.renameSync(path, large(folder));
     // A runtime opens sockets of its own somewhere in its first connections, with or without Sluice.
     await run(1000, folder);
-    const census = takeFdCensus();
+    const census = await takeFdCensus();
     await run(1000, folder);
     await census.assertUnchanged();
   },

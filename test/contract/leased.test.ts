@@ -201,7 +201,7 @@ test(
     const { path, content } = dataFile(tempFolder(), size);
     const target = join(tempFolder(), "target");
     await transfer(path, target, { consistency: "leased" });
-    const census = takeFdCensus();
+    const census = await takeFdCensus();
     const fd = fs.openSync(path, "r");
     const range = { offset: 1000, length: 5000, consistency: "leased" } as const;
     assert.is((await transfer(fd, target, range)).bytes, 5000);

@@ -126,7 +126,7 @@ test(
       using warm = await connect();
       await transfer(path, warm.socket, { length: 1 });
     }
-    const census = takeFdCensus();
+    const census = await takeFdCensus();
     {
       using link = await connect();
       const closed = closings(link.socket);

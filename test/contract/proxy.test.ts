@@ -67,7 +67,7 @@ test(
   { needs: ["engine"], alone: true },
   async () => {
     await exchange("TCP", {});
-    const census = takeFdCensusWithoutPipes();
+    const census = await takeFdCensusWithoutPipes();
     const spliced = await exchange("TCP", {});
     for (const flow of [spliced.aToB, spliced.bToA]) {
       assert.is(flow.strategy, "splice");
@@ -134,7 +134,7 @@ test("proxy() forwards a FIN, then the whole answer, then the FIN back (76)", {}
 
 test("proxy() resets one side when the other is reset with bytes on their way (77)", { alone: true }, async () => {
   await exchange("TCP", {});
-  const census = takeFdCensusWithoutPipes();
+  const census = await takeFdCensusWithoutPipes();
   {
     using pair = await joined();
     const failing = failure(() => proxy(pair.a, pair.b));
@@ -172,7 +172,7 @@ test("proxy() to a backend that refuses closes the client and says why (78)", { 
     assert.ok(left.socket.destroyed);
   };
   await refused();
-  const census = takeFdCensus();
+  const census = await takeFdCensus();
   await refused();
   await census.assertUnchanged();
 });
@@ -321,7 +321,7 @@ test("proxy() stops a direction that has more than it may, and not one that has 
 
 test("proxy() aborts before, while it connects and midway, and says how far it came", { alone: true }, async () => {
   await exchange("TCP", {});
-  const census = takeFdCensusWithoutPipes();
+  const census = await takeFdCensusWithoutPipes();
   const reason = new Error("enough");
   for (const when of ["before", "connecting", "midway", "onProgress"] as const) {
     using pair = await joined();
@@ -420,7 +420,7 @@ test(
   async () => {
     await exchange("TCP", { adopt: true });
     using pair = await joined();
-    const census = takeFdCensus();
+    const census = await takeFdCensus();
     const reporting = proxy(pair.a, pair.b, { adopt: true });
     const content = data(3 * MiB);
     pair.client.write("x");
@@ -520,7 +520,7 @@ test(
   async () => {
     // Two relays have two epoll sets.
     await Promise.all([1, 2, 3, 4].map(() => exchange("TCP", {})));
-    const census = takeFdCensusWithoutPipes();
+    const census = await takeFdCensusWithoutPipes();
     const random = randomFrom(20_261_126);
     const endings = new Map<string, number>();
     for (let round = 0; round < 4; round++) {

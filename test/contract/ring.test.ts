@@ -321,7 +321,7 @@ test("ring: nothing stays open, however it ended", { alone: true, needs }, async
     assert.is((await failure(() => transfer("/proc/version", pipe.writer))).code, "EPIPE");
   };
   await round();
-  const census = takeFdCensus();
+  const census = await takeFdCensus();
   for (let i = 0; i < 20; i++) await round();
   await census.assertUnchanged();
 });

@@ -70,7 +70,7 @@ test(
     const { path, content } = dataFile(tempFolder(), size);
     const target = join(tempFolder(), "target");
     await transfer(path, target, { consistency: "snapshot" });
-    const census = takeFdCensus();
+    const census = await takeFdCensus();
     const fd = fs.openSync(path, "r");
     const sending = transfer(fd, target, { consistency: "snapshot", offset: 70_001, length: 100_000 });
     fs.closeSync(fd);

@@ -326,9 +326,7 @@ test("uploads and proxies leave no descriptor behind", { alone: true, needs: ["e
       return (await received).bytes;
     });
   await run();
-  // The peers of the first round are closing still.
-  await sleep(200);
-  const census = takeFdCensus();
+  const census = await takeFdCensus();
   await run();
   await census.assertUnchanged();
 });
@@ -347,9 +345,7 @@ test(
         return both.right.socket.destroyed;
       });
     await run();
-    // The peers of the first are closing still.
-    await sleep(200);
-    const census = takeFdCensusWithoutPipes();
+    const census = await takeFdCensusWithoutPipes();
     await run();
     await census.assertUnchanged();
   },

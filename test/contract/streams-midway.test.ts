@@ -229,7 +229,7 @@ test(
         }
       });
     await run();
-    const census = takeFdCensus();
+    const census = await takeFdCensus();
     await run();
     assert.not.ok([...openFds().values()].includes(path), "the file is open");
     // Deno closes a socket that is destroyed with a write under way when it is collected, with its own streams too.

@@ -61,7 +61,7 @@ test("a descriptor with autoClose is closed once", { alone: true, needs: ["engin
       return { length: bytes.length, state: stateOfSource(source) };
     });
   await run();
-  const census = takeFdCensus();
+  const census = await takeFdCensus();
   await run();
   await census.assertUnchanged();
 });

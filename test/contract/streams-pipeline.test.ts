@@ -161,7 +161,7 @@ test("pipeline() that is aborted leaves no descriptor behind", { alone: true, ne
       await closed(source);
     });
   await run();
-  const census = takeFdCensus();
+  const census = await takeFdCensus();
   await run();
   await census.assertUnchanged();
 });

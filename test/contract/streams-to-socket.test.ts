@@ -164,7 +164,7 @@ test("pipe() to sockets leaves no descriptor behind", { alone: true, needs: ["en
       }),
     );
   await send();
-  const census = takeFdCensus();
+  const census = await takeFdCensus();
   await send();
   await census.assertUnchanged();
 });

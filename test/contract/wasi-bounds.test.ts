@@ -59,7 +59,7 @@ for (const name of names)
     const { folder } = sourceFolder(3 * MiB);
     const roots = { "/data": { path: folder, write: true } };
     (await makers[name]({ roots })).close();
-    const census = takeFdCensus();
+    const census = await takeFdCensus();
     const few = await makers[name]({ roots, limits: { bytes: 2 * MiB } });
     assert.is(failureOf(() => few.transfer("/data/a", "/data/b")).code, limitCodes[name].bytes);
     few.close();
@@ -185,7 +185,7 @@ test("wasi: without the engine paths are walked, and lead nowhere else", { alone
   for (let step = 1; step <= 41; step++) fs.symlinkSync(`link${step - 1}`, join(folder, `link${step}`));
   const roots = { "/data": { path: folder, write: true } };
   (await instantiateFallback({ roots })).close();
-  const census = takeFdCensus();
+  const census = await takeFdCensus();
   const guest = await instantiateFallback({ roots });
   for (const path of ["a", "inner", "twice", "sub/back", "sub/../a", "./sub/.././a", "link39"]) {
     assert.is(guest.transfer(`/data/${path}`, "/data/b").bytes, content.length, path);

@@ -121,7 +121,7 @@ test("wasi: a hostile guest gets answers, and its files are closed with it", { a
   const { folder, content } = scene();
   // The first instance opens what the library keeps.
   (await make("plugin", folder)).close();
-  const census = takeFdCensus();
+  const census = await takeFdCensus();
   const instance = await instantiatePlugin<Readonly<Record<string, Native>>>({
     roots: { "/data": { path: folder, write: true }, "/ro": { path: folder } },
     limits: { openHandles: 4, bytes: 3 * MiB, fileBytes: 4 * MiB },

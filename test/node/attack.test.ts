@@ -163,7 +163,7 @@ test("transfer() many times in a row and at once leaves nothing open", async () 
   const everywhere = () =>
     Promise.all(links.flatMap(({ socket }) => [path, small].map((each) => transfer(each, socket))));
   await everywhere();
-  const census = takeFdCensus();
+  const census = await takeFdCensus();
   const [first] = links;
   if (first === undefined) throw new Error("There is no connection");
   for (let i = 0; i < 2000; i++) assert.is((await transfer(small, first.socket, { length: 1000 })).bytes, 1000);

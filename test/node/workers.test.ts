@@ -41,7 +41,7 @@ test("Worker.terminate() in the middle of transfers leaks nothing and harms no o
   await round();
   const { received } = await arrivals((socket) => transfer(path, socket));
   assertBytes(received, content);
-  const census = takeFdCensus();
+  const census = await takeFdCensus();
   for (let i = 0; i < 5; i++) await round();
   await census.assertUnchanged();
   const again = await arrivals((socket) => transfer(path, socket));

@@ -3,7 +3,7 @@ import { readdirSync, readlinkSync } from "node:fs";
 import process from "node:process";
 import * as assert from "uvu/assert";
 import { assertAlone } from "./company.ts";
-import { settles } from "./wait.ts";
+import { atRest, settles } from "./wait.ts";
 
 // Deno opens its sockets for signals some 350 ms after it has started, in the middle of a test: let it do so now.
 const heed = () => {};
@@ -15,24 +15,26 @@ export interface FdCensus {
 }
 
 /**
- * Notes what this process has open. Take it after a first transfer of the same sort: the library opens its own
- * epoll instance, wake-up and pooled pipes once and keeps them.
+ * Notes what this process has open, once what is closing has closed. Take it after a first transfer of the same sort:
+ * the library opens its own epoll instance, wake-up and pooled pipes once and keeps them.
  */
-export function takeFdCensus(): FdCensus {
+export function takeFdCensus(): Promise<FdCensus> {
   return censusOf(openDescriptors);
 }
 
 /** The same without pipes: the pool has one the less for every transfer that ended with bytes in its pipe. */
-export function takeFdCensusWithoutPipes(): FdCensus {
+export function takeFdCensusWithoutPipes(): Promise<FdCensus> {
   return censusOf(() => openDescriptors().filter((link) => link !== "pipe"));
 }
 
-function censusOf(open: () => string[]): FdCensus {
+async function censusOf(open: () => string[]): Promise<FdCensus> {
   assertAlone("Counting descriptors");
+  const list = () => open().join("\n");
+  await atRest(list, 10_000);
   const before = open();
   return {
     async assertUnchanged() {
-      await settles(() => open().join("\n") === before.join("\n"), 3_000);
+      await settles(() => list() === before.join("\n"), 3_000);
       assert.equal(open(), before, "descriptors are open that were not, or the reverse");
     },
   };

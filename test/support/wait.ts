@@ -13,6 +13,18 @@ export async function settles(condition: Condition, timeoutMs: number): Promise<
   return true;
 }
 
+/** Waits until twenty looks, 5 ms apart, have found the same value, or for `timeoutMs`. */
+export async function atRest(look: () => string, timeoutMs: number): Promise<void> {
+  let seen = look();
+  let same = 0;
+  await settles(() => {
+    const now = look();
+    same = now === seen ? same + 1 : 0;
+    seen = now;
+    return same === 20;
+  }, timeoutMs);
+}
+
 /** Waits until the condition holds. Rejects when it never does, naming what it waited for. */
 export async function waitFor(what: string, condition: Condition, timeoutMs = 10_000): Promise<void> {
   if (!(await settles(condition, timeoutMs))) throw new Error(`Waited ${timeoutMs} ms in vain for ${what}`);

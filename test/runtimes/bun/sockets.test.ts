@@ -101,7 +101,7 @@ test(
       assert.ok(bytesTransferred > 0 && bytesTransferred < 32 * MiB);
     };
     await stall();
-    const census = takeFdCensus();
+    const census = await takeFdCensus();
     for (let i = 0; i < 5; i++) await stall();
     await census.assertUnchanged();
   },
