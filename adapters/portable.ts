@@ -11,7 +11,7 @@ import type { Report } from "../core/report.ts";
 import { checkOptions, type TransferOptions } from "../core/request.ts";
 import { type Plan, select } from "../core/select.ts";
 import { strategyNames } from "../core/strategies.ts";
-import { driveAsync, transferLoop } from "../core/transfer.ts";
+import { drive, transferLoop } from "../core/transfer.ts";
 import type { CapabilityReport } from "./shared/api.ts";
 
 export { TransferError } from "../core/error.ts";
@@ -119,7 +119,7 @@ export async function transfer(source: Source, target: Target, options: Transfer
       code: "ABORT_ERR",
       cause: options.signal.reason,
     });
-  const account = await driveAsync(transferLoop(plan, capabilitiesHere), (job) => run(job, opened, target, options));
+  const account = await drive(transferLoop(plan, capabilitiesHere), (job) => run(job, opened, target, options));
   return { ...account, leaseBroken: false, durationNs: Math.round((performance.now() - started) * 1e6) };
 }
 

@@ -112,6 +112,13 @@ export function optionalCount(name: string, value: unknown): number | undefined 
   return value === undefined ? undefined : byteCount(name, value);
 }
 
+function checkFlag(name: string, value: unknown, otherwise: boolean): boolean {
+  if (value === undefined) return otherwise;
+  if (typeof value !== "boolean")
+    throw argumentError("ERR_INVALID_ARG_TYPE", `${name} must be a boolean, got ${typeof value}`);
+  return value;
+}
+
 function checkStrategy(value: unknown): "auto" | readonly Strategy[] {
   if (value === undefined || value === "auto") return "auto";
   const list: readonly unknown[] = Array.isArray(value) ? value : [value];
@@ -126,11 +133,8 @@ function checkStrategy(value: unknown): "auto" | readonly Strategy[] {
 
 export const cacheModes: readonly CacheMode[] = ["normal", "direct", "dontcache"];
 
-/** Modes that this version has: asking for another is an error, never ignored. */
-const modes = { consistency: consistencies, onLeaseBreak: onLeaseBreaks, cache: cacheModes } as const;
-
-function checkMode<Name extends keyof typeof modes>(name: Name, value: unknown): (typeof modes)[Name][number] {
-  const known: readonly (typeof modes)[Name][number][] = modes[name];
+/** One of the modes that this version has, by default the first: asking for another is an error, never ignored. */
+function checkMode<Mode extends string>(name: string, known: readonly Mode[], value: unknown): Mode {
   const found = value === undefined ? known[0] : known.find((mode) => mode === value);
   if (found !== undefined) return found;
   const list = known.map((mode) => `"${mode}"`).join(", ");
@@ -141,7 +145,7 @@ function checkMode<Name extends keyof typeof modes>(name: Name, value: unknown):
 
 /** "direct" is a mechanism of its own, so that no other one can be asked for at the same time. */
 function checkCache(value: unknown, strategy: "auto" | readonly Strategy[]): CacheMode {
-  const cache = checkMode("cache", value);
+  const cache = checkMode("cache", cacheModes, value);
   if (cache === "direct" && strategy !== "auto" && strategy.some((name) => name !== "direct"))
     throw argumentError("ERR_INVALID_ARG_VALUE", `cache "direct" excludes the strategy ${strategy.join(", ")}`);
   return cache;
@@ -158,12 +162,10 @@ export function checkOptions(options: TransferOptions = {}): Request {
   checkSignal(options.signal);
   if (options.onProgress !== undefined && typeof options.onProgress !== "function")
     throw argumentError("ERR_INVALID_ARG_TYPE", `onProgress must be a function, got ${typeof options.onProgress}`);
-  for (const name of ["fallback", "atomic", "durable"] as const) {
-    const value: unknown = options[name];
-    if (value !== undefined && typeof value !== "boolean")
-      throw argumentError("ERR_INVALID_ARG_TYPE", `${name} must be a boolean, got ${typeof value}`);
-  }
-  if (options.atomic === true && options.targetOffset !== undefined)
+  const fallback = checkFlag("fallback", options.fallback, true);
+  const atomic = checkFlag("atomic", options.atomic, false);
+  const durable = checkFlag("durable", options.durable, false);
+  if (atomic && options.targetOffset !== undefined)
     throw argumentError("ERR_INVALID_ARG_VALUE", "atomic makes a new file, so targetOffset can't be given");
   const strategy = checkStrategy(options.strategy);
   return {
@@ -171,13 +173,13 @@ export function checkOptions(options: TransferOptions = {}): Request {
     length: options.length === Infinity ? undefined : optionalCount("length", options.length),
     targetOffset: optionalCount("targetOffset", options.targetOffset),
     strategy,
-    fallback: options.fallback ?? true,
+    fallback,
     cache: checkCache(options.cache, strategy),
-    consistency: checkMode("consistency", options.consistency),
-    onLeaseBreak: checkMode("onLeaseBreak", options.onLeaseBreak),
+    consistency: checkMode("consistency", consistencies, options.consistency),
+    onLeaseBreak: checkMode("onLeaseBreak", onLeaseBreaks, options.onLeaseBreak),
     leaseHoldMs: checkHoldMs("leaseHoldMs", options.leaseHoldMs),
-    atomic: options.atomic ?? false,
-    durable: options.durable ?? false,
+    atomic,
+    durable,
   };
 }
 

@@ -48,8 +48,9 @@ export function* transferLoop(plan: Plan, capabilities: Capabilities): Generator
   if (plan.length === 0) return close(plan, ledger);
   const carried = yield* carry(plan, ledger);
   if (carried && ledger.bytes === plan.length) return close(plan, ledger);
-  for (const [index, candidate] of plan.candidates.entries()) {
-    const more = index + 1 < plan.candidates.length;
+  let left = plan.candidates.length;
+  for (const candidate of plan.candidates) {
+    const more = --left > 0;
     const outcome = yield jobFor(plan, candidate, ledger.bytes, more);
     const verdict = judge(plan, candidate, outcome, ledger.bytes, more);
     enter(ledger, candidate, outcome, verdict);
@@ -160,12 +161,13 @@ function enter(ledger: Ledger, { strategy, reason }: Candidate, outcome: Outcome
   ledger.waits += outcome.waits;
   ledger.cpuNs += outcome.cpuNs;
   ledger.told.push(outcome.copied);
-  ledger.attempts.push({
-    strategy,
-    bytes: outcome.bytes,
-    ...(outcome.end === "error" && { code: codeOf(outcome) }),
-    reason: verdict.kind === "next" ? `${reason}; gave way: ${verdict.why}` : reason,
-  });
+  const { bytes } = outcome;
+  const why = verdict.kind === "next" ? `${reason}; gave way: ${verdict.why}` : reason;
+  ledger.attempts.push(
+    outcome.end === "error"
+      ? { strategy, bytes, code: codeOf(outcome), reason: why }
+      : { strategy, bytes, reason: why },
+  );
 }
 
 function close({ source, target, cache }: Plan, { bytes, syscalls, waits, cpuNs, attempts, told }: Ledger): Account {
@@ -197,12 +199,13 @@ function failure(plan: Plan, { strategy }: Candidate, ledger: Ledger, outcome: O
   });
 }
 
-/** Drives a loop with a runner that may have to wait. What it answers at once costs no turn of the event loop. */
-export async function driveAsync<T>(loop: Generator<Job, T, Outcome>, run: Run): Promise<T> {
-  let step = loop.next();
+/** Drives a loop with a runner that may have to wait: a promise from there on, and none where it never has to. */
+export function drive<T>(loop: Generator<Job, T, Outcome>, run: Run, first = loop.next()): T | Promise<T> {
+  let step = first;
   while (!step.done) {
     const outcome = run(step.value);
-    step = loop.next("then" in outcome ? await outcome : outcome);
+    if ("then" in outcome) return outcome.then((answer) => drive(loop, run, loop.next(answer)));
+    step = loop.next(outcome);
   }
   return step.value;
 }

@@ -6,7 +6,7 @@ import type { Job, Outcome, Run } from "../../core/kernel.ts";
 import type { Report } from "../../core/report.ts";
 import { type AbortSignalLike, checkOptions, type Request, type TransferOptions } from "../../core/request.ts";
 import { type Plan, select } from "../../core/select.ts";
-import { type Account, driveAsync, transferLoop } from "../../core/transfer.ts";
+import { type Account, drive, transferLoop } from "../../core/transfer.ts";
 import type { Source, Target } from "./api.ts";
 import { Cancellation } from "./cancellation.ts";
 import { Link } from "./engine/link.ts";
@@ -194,14 +194,9 @@ function brokenEnds(error: unknown): { source: boolean; target: boolean } {
 
 /**
  * Moves bytes from source to target; see the entry of each runtime for the contract.
- * Runs without a single turn of the event loop where nothing has to wait.
+ * Runs without a single turn of the event loop where nothing has to wait. Throws where `from` is no source.
  */
-export async function transfer(
-  machine: Machine,
-  from: Source,
-  to: Target,
-  options: TransferOptions = {},
-): Promise<Report> {
+export function transfer(machine: Machine, from: Source, to: Target, options: TransferOptions = {}): Promise<Report> {
   return transferFrom(machine, sourceOf(from, machine.runtime), to, options);
 }
 
@@ -249,11 +244,12 @@ export async function transferFrom(
     hooks.onStart?.(() => running.progress);
     if (emptying) await target.empty();
     const run = leased === undefined ? (job: Job) => running.run(job) : confirmed(leased, plan, running);
-    const account = await driveAsync(transferLoop(plan, machine.capabilities), run);
+    const moving = drive(transferLoop(plan, machine.capabilities), run);
+    const account = "then" in moving ? await moving : moving;
     leased?.conclude(account, plan.source.name);
     source.verify?.();
     if (hooks.beforeCommit !== undefined) await hooks.beforeCommit();
-    await target.commit?.();
+    if (target.commit !== undefined) await target.commit();
     progress.finish(account.bytes);
     const durationNs = Math.round((performance.now() - started) * 1e6);
     result = { report: reportOf(account, leased?.broken ?? false, durationNs) };
@@ -263,11 +259,11 @@ export async function transferFrom(
   progress?.stop();
   cancellation.dispose();
   runner?.close();
-  await leased?.end();
+  if (leased !== undefined) await leased.end();
   const broken = brokenEnds("failure" in result ? result.failure : undefined);
-  const ending = Promise.allSettled([source.end(broken.source), target.end(broken.target, runner === undefined)]);
+  const endings = [source.end(broken.source), target.end(broken.target, runner === undefined)];
   runner?.linger();
-  const ended = await ending;
+  const ended = endings.some((ending) => ending !== undefined) ? await Promise.allSettled(endings) : [];
   if ("failure" in result) throw asTransferError(result.failure);
   // A close that fails is a write that was lost (NFS, quota).
   for (const each of ended) if (each.status === "rejected") throw explained(each.reason, "transfer", "close");

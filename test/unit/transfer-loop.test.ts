@@ -8,7 +8,7 @@ import { TransferError } from "#core/error.js";
 import type { Outcome, Strategy } from "#core/kernel.js";
 import { type Plan, select } from "#core/select.js";
 import { strategies, strategyNames } from "#core/strategies.js";
-import { type Account, driveAsync, driveSync, transferLoop } from "#core/transfer.js";
+import { type Account, drive, driveSync, transferLoop } from "#core/transfer.js";
 import { randomBytes } from "../support/data.ts";
 import { end, request, unknowing } from "../support/ends.ts";
 import { type Fault, FakeKernel } from "../support/fake-kernel.ts";
@@ -31,7 +31,7 @@ function settle(error: unknown): TransferError {
   throw error;
 }
 
-function drive({ plan, content, faults }: Schedule): { kernel: FakeKernel; ending: Ending } {
+function played({ plan, content, faults }: Schedule): { kernel: FakeKernel; ending: Ending } {
   const kernel = new FakeKernel(content, faults);
   try {
     return { kernel, ending: driveSync(transferLoop(plan, new Capabilities()), kernel.run) };
@@ -46,7 +46,7 @@ test("each byte arrives once, in order, at its place", () => {
   check(
     fc.property(schedule, (given) => {
       const { plan, content } = given;
-      const { kernel } = drive(given);
+      const { kernel } = played(given);
       const from = plan.offset ?? 0;
       const arrived = kernel.written(plan.targetOffset ?? 0);
       assert.equal(arrived, content.slice(from, from + arrived.length));
@@ -60,7 +60,7 @@ test("the account and the error tell what the target holds", () => {
   check(
     fc.property(schedule, (given) => {
       const { plan } = given;
-      const { kernel, ending } = drive(given);
+      const { kernel, ending } = played(given);
       const moved = kernel.target.size;
       assert.is(ending instanceof TransferError ? ending.bytesTransferred : ending.bytes, moved);
       assert.equal(
@@ -90,7 +90,7 @@ test("it succeeds when all that was owed has moved, and never else", () => {
   check(
     fc.property(schedule, (given) => {
       const { plan } = given;
-      const { kernel, ending } = drive(given);
+      const { kernel, ending } = played(given);
       if (ending instanceof TransferError) return;
       const moved = kernel.target.size;
       if (plan.owed) assert.is(moved, plan.length);
@@ -107,7 +107,7 @@ test("it succeeds when all that was owed has moved, and never else", () => {
 test("it fails with the code of what ended it", () => {
   check(
     fc.property(schedule, (given) => {
-      const { kernel, ending } = drive(given);
+      const { kernel, ending } = played(given);
       if (!(ending instanceof TransferError)) return;
       const last = kernel.outcomes.at(-1);
       const codes = { cancelled: "ABORT_ERR", eof: "ERR_SLUICE_TRUNCATED", done: "", error: "" };
@@ -131,7 +131,7 @@ test("it goes on with the next mechanism where the last one may give way, and no
   check(
     fc.property(schedule, (given) => {
       const { plan } = given;
-      const { kernel, ending } = drive(given);
+      const { kernel, ending } = played(given);
       const order = plan.candidates.map(({ strategy }) => strategy);
       assert.equal(
         kernel.jobs.map(({ strategy }) => strategy),
@@ -154,7 +154,7 @@ test("it asks each attempt for exactly what is left", () => {
   check(
     fc.property(schedule, (given) => {
       const { plan } = given;
-      const { kernel } = drive(given);
+      const { kernel } = played(given);
       for (const [index, job] of kernel.jobs.entries()) {
         const moved = sum(kernel.outcomes.slice(0, index).map(({ bytes }) => bytes));
         const shifted = (start: number | undefined) => (start === undefined ? undefined : start + moved);
@@ -167,14 +167,16 @@ test("it asks each attempt for exactly what is left", () => {
   );
 });
 
-test("driveAsync() comes to the same end as driveSync(), whether the runner waits or not", async () => {
+test("drive() comes to the same end as driveSync(), whether the runner waits or not", async () => {
   await checkAsync(
     fc.asyncProperty(schedule, fc.infiniteStream(fc.boolean()), async (given, waits) => {
-      const expected = drive(given).ending;
+      const expected = played(given).ending;
       const kernel = new FakeKernel(given.content, given.faults);
       const run = (job: Parameters<typeof kernel.run>[0]) =>
         waits.next().value ? kernel.runLater(job) : kernel.run(job);
-      const ending: Ending = await driveAsync(transferLoop(given.plan, new Capabilities()), run).catch(settle);
+      const ending: Ending = await (async () => drive(transferLoop(given.plan, new Capabilities()), run))().catch(
+        settle,
+      );
       assert.equal({ ...ending }, { ...expected });
       assert.is(ending instanceof TransferError, expected instanceof TransferError);
     }),
@@ -193,7 +195,7 @@ test("each errno at each byte of each mechanism is a refusal or a failure, as it
         // Whichever ends it is for: what its answers mean does not depend on them.
         const plan = { ...portable, candidates: [{ strategy, reason: "asked for" }, ...portable.candidates] };
         const faults: Fault[] = [{ kind: "error", after: at, code, stranded: 0 }];
-        const { kernel, ending } = drive({ plan, content, faults });
+        const { kernel, ending } = played({ plan, content, faults });
         const refused = givesWay[strategy].includes(code);
         const what = `${strategy} ${code} at ${at}`;
         assert.is(ending instanceof TransferError, !refused, what);

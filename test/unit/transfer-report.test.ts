@@ -7,7 +7,7 @@ import { TransferError } from "#core/error.js";
 import type { Outcome, Strategy } from "#core/kernel.js";
 import type { TransferOptions } from "#core/request.js";
 import { select } from "#core/select.js";
-import { type Account, driveAsync, driveSync, transferLoop } from "#core/transfer.js";
+import { type Account, drive, driveSync, transferLoop } from "#core/transfer.js";
 import { end, file, request, unknowing } from "../support/ends.ts";
 
 const quiet: Outcome = { bytes: 0, stranded: 0, end: "done", errno: 0, syscalls: 0, waits: 0, cpuNs: 0 };
@@ -200,11 +200,11 @@ test("transferLoop() learns nothing good of a mechanism that moved nothing", () 
   assert.is(knowledge.of("sendfile").ability, "unknown");
 });
 
-test("driveAsync() rejects with what its runner rejects with", async () => {
+test("drive() rejects with what its runner rejects with", async () => {
   const plan = select(toSocket.source, toSocket.target, request(), unknowing);
   const broken = new Error("the runner broke");
   try {
-    await driveAsync(transferLoop(plan, new Capabilities()), () => Promise.reject(broken));
+    await drive(transferLoop(plan, new Capabilities()), () => Promise.reject(broken));
   } catch (error) {
     return assert.is(error, broken);
   }

@@ -82,7 +82,12 @@ export class FdSource implements SourceEnd {
     // A bare descriptor can't tell that it was closed; the engine works on a duplicate.
   }
 
-  async end(): Promise<void> {
+  end(): Promise<void> | undefined {
+    const isOurs = this.#opening !== undefined || this.#duplicate !== undefined || this.#reopened !== undefined;
+    return isOurs ? this.#close() : undefined;
+  }
+
+  async #close(): Promise<void> {
     // An abort may have overtaken the opening; what comes of it is closed all the same.
     if (this.#opening !== undefined) await Promise.allSettled([this.#opening]);
     this.#duplicate?.close();

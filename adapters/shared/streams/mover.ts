@@ -2,10 +2,10 @@
 import type { Native } from "../../../core/abi.ts";
 import { type Endpoint, isSameFile } from "../../../core/endpoint.ts";
 import { TransferError } from "../../../core/error.ts";
-import type { Outcome } from "../../../core/kernel.ts";
+import type { Job } from "../../../core/kernel.ts";
 import { checkOptions } from "../../../core/request.ts";
 import { type Plan, select } from "../../../core/select.ts";
-import { type Account, transferLoop } from "../../../core/transfer.ts";
+import { type Account, drive, transferLoop } from "../../../core/transfer.ts";
 import type { Engine } from "../engine/engine.ts";
 import { Link } from "../engine/link.ts";
 import type { Turn } from "../gate.ts";
@@ -191,25 +191,21 @@ export class Mover {
   }
 
   #drive(link: Link, plan: Plan): Account | Promise<Account> {
-    const loop = transferLoop(plan, this.#machine.capabilities);
-    const step = (outcome?: Outcome): Account | Promise<Account> => {
-      try {
-        let next = outcome === undefined ? loop.next() : loop.next(outcome);
-        while (!next.done) {
-          const result = link.run(next.value);
-          if ("then" in result) {
-            this.#control.waiting();
-            return result.then(step);
-          }
-          next = loop.next(result);
-        }
-        return next.value;
-      } catch (error) {
-        this.#salvage(error);
-        throw error;
-      }
+    const run = (job: Job) => {
+      const outcome = link.run(job);
+      if ("then" in outcome) this.#control.waiting();
+      return outcome;
     };
-    return step();
+    const salvage = (error: unknown): never => {
+      this.#salvage(error);
+      throw error;
+    };
+    try {
+      const account = drive(transferLoop(plan, this.#machine.capabilities), run);
+      return "then" in account ? account.catch(salvage) : account;
+    } catch (error) {
+      return salvage(error);
+    }
   }
 
   #enter(account: Account): void {
