@@ -22,9 +22,9 @@ import type { Setting, Suite } from "./suite.ts";
 
 const mebibyte = 2 ** 20;
 
-/** Powers of four from 4 KiB to 4 GiB; the quick ones lie on both sides of each threshold. */
+/** Powers of four from 4 KiB to 4 GiB; the quick ones lie on both sides of each threshold, and end where the targets are set. */
 const allSizes = Array.from({ length: 11 }, (_, power) => 4096 * 4 ** power);
-const quickSizes = [4096, 65_536, 262_144, mebibyte, 16 * mebibyte, 256 * mebibyte];
+const quickSizes = [4096, 65_536, 262_144, mebibyte, 16 * mebibyte, 1024 * mebibyte];
 
 /** The names that questions are asked about. */
 const transfer = "transfer()";
