@@ -36,6 +36,8 @@ export class HandOver {
   #mover: Mover | undefined;
   #watch: Watch | undefined;
   #turn: Turn | undefined;
+  /** The stream's asynchronous context, where the turn comes in somebody else's. */
+  #context: AsyncResource | undefined;
   #settled = false;
   /** Whether nobody is left to take the bytes. */
   #gone = false;
@@ -103,18 +105,20 @@ export class HandOver {
     if (objection !== undefined) return this.#settle({ kind: "back", reason: objection });
     const mover = new Mover(this.#machine, this.#engine, this.#feed, this.#sink, this.#tally, begun, this);
     this.#mover = mover;
+    const granted = (turn: Turn) => {
+      if (this.#settled) return turn.release();
+      this.#queued = false;
+      this.#turn = turn;
+      void this.#run(turn, mover);
+    };
     enterGate(
       this.#sink.queue,
-      // The turn may be granted in the course of somebody else's write, but what follows is the stream's.
-      AsyncResource.bind((turn: Turn) => {
-        if (this.#settled) return turn.release();
-        this.#queued = false;
-        this.#turn = turn;
-        void this.#run(turn, mover);
-      }),
+      (turn) => (this.#context === undefined ? granted(turn) : this.#context.runInAsyncScope(granted, null, turn)),
       (error) => this.#settle(this.#judge(error)),
     );
     if (this.#turn !== undefined || this.#settled) return;
+    // The turn will be granted in the course of somebody else's write, but what follows is the stream's.
+    this.#context = new AsyncResource("SluiceTurn");
     this.#queued = true;
     this.waiting();
   }
