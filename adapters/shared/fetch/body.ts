@@ -17,6 +17,8 @@ class FileSource {
   readonly file: OpenFile;
   readonly pieces: readonly Piece[];
   isTouched = false;
+  /** Lets the request go, which would close the file at its end. */
+  forget: (() => void) | undefined;
   #next = 0;
   /** Bytes of the piece at hand that have been given. */
   #given = 0;
@@ -82,7 +84,8 @@ export function fileBody(request: Request, file: OpenFile, pieces: readonly Piec
   const drop = () => {
     if (!body.locked) file.close();
   };
-  if (atRequestEnd(request, drop)) return body;
+  source.forget = atRequestEnd(request, drop);
+  if (source.forget !== undefined) return body;
   request.signal.addEventListener("abort", () => file.close(), { once: true });
   abandoned.register(body, file);
   return body;
@@ -101,5 +104,7 @@ export function takeFile(body: Body): FilePart | undefined {
   if (body.locked || source.isTouched || source.file.isClosed) return undefined;
   // Locked for good: it has nothing to give any more.
   body.getReader();
+  // A download may take hours; the stream and its Response need not wait for it.
+  source.forget?.();
   return { fd: source.file.release(), start: piece.start, length: piece.length };
 }

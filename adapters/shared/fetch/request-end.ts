@@ -12,9 +12,9 @@ export function beginRequest(request: Request): () => void {
   };
 }
 
-/** Calls back at the end of a request that a server of ours has begun; false where it is somebody else's. */
-export function atRequestEnd(request: Request, act: () => void): boolean {
+/** Calls back at the end of a request that a server of ours has begun: what takes that back. Undefined where it is somebody else's. */
+export function atRequestEnd(request: Request, act: () => void): (() => void) | undefined {
   const acts = ours.get(request);
   acts?.add(act);
-  return acts !== undefined;
+  return acts && (() => void acts.delete(act));
 }
