@@ -6,12 +6,11 @@
  * Prints one "name value" a line: the bytes moved, or the error's name.
  */
 #define _GNU_SOURCE
+#include "fail.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
@@ -22,11 +21,6 @@
 enum { PAGE = 4096, BYTES = 64 << 10, MAPPED = 64 << 20, TOUCHED = 100 };
 
 static char path[2][4096];
-
-static void fail(const char *what) {
-  perror(what);
-  exit(1);
-}
 
 static void tell(const char *name, ssize_t moved) {
   if (moved < 0) printf("%s %s\n", name, strerrorname_np(errno));

@@ -9,6 +9,7 @@
  */
 #define _GNU_SOURCE
 #include "cost.h"
+#include "fail.h"
 #include <fcntl.h>
 #include <string.h>
 #include <sys/sendfile.h>
@@ -16,11 +17,6 @@
 #include <unistd.h>
 
 enum { BUFFER_BYTES = 128 << 10, MOST = 1 << 30 };
-
-static void fail(const char *what) {
-  perror(what);
-  exit(1);
-}
 
 static ssize_t by_copy_file_range(int from, int to) {
   return copy_file_range(from, NULL, to, NULL, MOST, 0);
@@ -81,9 +77,9 @@ int main(int argc, char **argv) {
   if (argc != 4) return fputs("usage: copy_loop MECHANISM FROM TO\n", stderr), 2;
   const struct mechanism *mechanism = find(argv[1]);
   struct rusage before = usage_until_now();
-  int64_t start = wall_ns();
+  int64_t start = now_ns();
   copy(mechanism, argv[2], argv[3]);
-  int64_t wall = wall_ns() - start;
+  int64_t wall = now_ns() - start;
   struct rusage work = less(usage_until_now(), &before);
   print_cost(wall, &work, peak_rss());
   return 0;

@@ -2,17 +2,9 @@
 #ifndef COST_H
 #define COST_H
 
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "fail.h"
+#include "times.h"
 #include <sys/resource.h>
-#include <time.h>
-
-static inline int64_t wall_ns(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return time.tv_sec * 1000000000LL + time.tv_nsec;
-}
 
 static inline int64_t in_ns(struct timeval time) {
   return time.tv_sec * 1000000000LL + time.tv_usec * 1000LL;
@@ -25,7 +17,7 @@ static inline int64_t peak_rss(void) {
   FILE *status = fopen("/proc/self/status", "r");
   while (status && fgets(line, sizeof line, status))
     if (sscanf(line, "VmHWM: %ld", &kib) == 1) break;
-  if (kib < 0) exit((perror("VmHWM of /proc/self/status"), 1));
+  if (kib < 0) fail("VmHWM of /proc/self/status");
   fclose(status);
   return kib * 1024LL;
 }

@@ -10,39 +10,18 @@
  * The limit on open files is whoever starts it has.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
+#include "tcp.h"
+#include "times.h"
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <poll.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { CHUNK = 1 << 17, EVENTS = 256, ROUNDS = 2000, BATCH = 256 };
 
 static const int64_t BYTES = 64 << 20;
 static char chunk[CHUNK];
-
-static int64_t now_ns(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return time.tv_sec * 1000000000LL + time.tv_nsec;
-}
-
-static int fail(const char *what) {
-  perror(what);
-  exit(1);
-}
-
-static void set_no_delay(int fd) {
-  int on = 1;
-  if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0) fail("crowd: setsockopt");
-}
 
 /* Blocking sends: who sends that much reads at the same time. */
 static void send_all(int fd, const char *bytes, size_t length) {
@@ -65,13 +44,7 @@ static void echo(int fd) {
 }
 
 static int serve(void) {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  socklen_t length = sizeof address;
-  int listener = socket(AF_INET, SOCK_STREAM, 0), poller = epoll_create1(0);
-  if (bind(listener, (struct sockaddr *)&address, sizeof address) < 0 || listen(listener, 4096) < 0) fail("crowd: listen");
-  getsockname(listener, (struct sockaddr *)&address, &length);
-  printf("%d\n", ntohs(address.sin_port));
-  fflush(stdout);
+  int listener = listen_and_tell(LOOPBACK, 4096), poller = epoll_create1(0);
   add(poller, listener);
   add(poller, STDIN_FILENO);
   for (;;) {
@@ -90,15 +63,6 @@ static int serve(void) {
       add(poller, accepted);
     }
   }
-}
-
-static int dial(int port) {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((unsigned short)port)};
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0) fail("crowd: connect");
-  set_no_delay(fd);
-  return fd;
 }
 
 /* A byte there and back on each of some. */
@@ -133,18 +97,13 @@ static int64_t send_and_read(int fd) {
   return now_ns() - start;
 }
 
-static int ascending(const void *a, const void *b) {
-  int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
-  return (left > right) - (left < right);
-}
-
 static int hold(int port, int count) {
   int *fds = calloc((size_t)count, sizeof *fds);
   static int64_t rounds[ROUNDS];
   if (!fds) fail("crowd: calloc");
   for (int done = 0; done < count; done += BATCH) {
     int some = count - done < BATCH ? count - done : BATCH;
-    for (int i = 0; i < some; i++) fds[done + i] = dial(port);
+    for (int i = 0; i < some; i++) fds[done + i] = connect_to(LOOPBACK, port);
     say(fds + done, some);
   }
   puts("idle");
@@ -158,7 +117,7 @@ static int hold(int port, int count) {
       say(&fd, 1);
       rounds[i] = now_ns() - start;
     }
-    qsort(rounds, ROUNDS, sizeof *rounds, ascending);
+    sort_times(rounds, ROUNDS);
     printf("%lld %lld\n", (long long)bytes_ns, (long long)rounds[ROUNDS / 2]);
     fflush(stdout);
   }

@@ -10,19 +10,7 @@
  */
 #define _GNU_SOURCE
 #include "http.h"
-#include <stdint.h>
-#include <time.h>
-
-static int64_t now_ns(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return time.tv_sec * 1000000000LL + time.tv_nsec;
-}
-
-static int ascending(const void *a, const void *b) {
-  int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-  return (x > y) - (x < y);
-}
+#include "times.h"
 
 static int fetch(int fd, const char *path, uint64_t bytes) {
   if (path && strcmp(path, "=") == 0) return http_drain(fd, (long long)bytes);
@@ -37,8 +25,7 @@ int main(int argc, char **argv) {
   int requests = atoi(argv[2]);
   uint64_t bytes = strtoull(argv[3], NULL, 10);
   const char *path = argc > 4 && strcmp(argv[4], "-") != 0 ? argv[4] : NULL;
-  int fd = http_connect_to(argc > 5 ? argv[5] : "127.0.0.1", atoi(argv[1]), 0);
-  if (fd < 0) return perror("fetcher: connect"), 1;
+  int fd = connect_to(argc > 5 ? argv[5] : LOOPBACK, atoi(argv[1]));
   int64_t *times = malloc((size_t)requests * sizeof *times), total = 0;
   if (!times || requests < 1) return fputs("fetcher: no requests\n", stderr), 1;
   for (int i = 0; i < requests; i++) {
@@ -46,7 +33,7 @@ int main(int argc, char **argv) {
     if (fetch(fd, path, bytes) < 0) return fprintf(stderr, "fetcher: request %d of %llu bytes broke off\n", i, (unsigned long long)bytes), 1;
     total += times[i] = now_ns() - start;
   }
-  qsort(times, (size_t)requests, sizeof *times, ascending);
+  sort_times(times, (size_t)requests);
   printf("%lld %lld %lld\n", (long long)total, (long long)times[requests / 2], (long long)times[requests - 1 - requests / 100]);
   return 0;
 }

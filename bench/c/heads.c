@@ -71,13 +71,13 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
       pid_t child;
       int peer = connect_to_drain(&child, HEAD + (size_t)atol(argv[2]));
-      int64_t wall = wall_ns(), cpu = cpu_ns();
+      int64_t wall = now_ns(), cpu = cpu_ns();
       for (int n = 0; n < atoi(argv[3]); n++) {
         char acknowledged;
         ways[i].answer(file, peer, (size_t)atol(argv[2]));
         if (recv(peer, &acknowledged, 1, 0) != 1) fail("recv");
       }
-      wall = wall_ns() - wall;
+      wall = now_ns() - wall;
       cpu = cpu_ns() - cpu;
       printf("%s %lld %lld %ld\n", ways[i].name, (long long)wall, (long long)cpu, segments(peer));
       fflush(stdout);

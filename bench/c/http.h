@@ -1,30 +1,11 @@
-/* What the HTTP clients have in common: a connection, a request, and the head of its answer. */
+/* What the HTTP clients have in common: a request, and the head of its answer. */
 #ifndef SLUICE_BENCH_HTTP_H
 #define SLUICE_BENCH_HTTP_H
 
-#include <arpa/inet.h>
-#include <netinet/tcp.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "tcp.h"
 #include <string.h>
-#include <sys/socket.h>
 
 enum { DISCARD_BYTES = 8 << 20, HEAD_BYTES = 16384 };
-
-/* `receive_buffer` in bytes, 0 for the system's own choice; a size only counts when it is set before connect(2). */
-static int http_connect_to(const char *host, int port, int receive_buffer) {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((unsigned short)port)};
-  if (inet_pton(AF_INET, host, &address.sin_addr) != 1) return -1;
-  int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return -1;
-  if (receive_buffer > 0 && setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer) < 0) return -1;
-  if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) return -1;
-  return setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0 ? -1 : fd;
-}
-
-static inline int http_connect(int port, int receive_buffer) {
-  return http_connect_to("127.0.0.1", port, receive_buffer);
-}
 
 /* 0, or -1 when the request could not be sent in one go. */
 static int http_ask(int fd, const char *path) {

@@ -8,19 +8,11 @@
  */
 #define _GNU_SOURCE
 #include "http.h"
-#include <stdint.h>
-#include <time.h>
-
-static int64_t now_ns(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return time.tv_sec * 1000000000LL + time.tv_nsec;
-}
+#include "times.h"
 
 int main(int argc, char **argv) {
   if (argc < 3) return fputs("usage: http_reader PORT PATH...\n", stderr), 2;
-  int fd = http_connect(atoi(argv[1]), 0);
-  if (fd < 0) return perror("http_reader: connect"), 1;
+  int fd = connect_to(LOOPBACK, atoi(argv[1]));
   int64_t start = now_ns();
   for (int i = 2; i < argc; i++) {
     if (http_ask(fd, argv[i]) < 0) return fprintf(stderr, "http_reader: cannot ask for %s\n", argv[i]), 1;

@@ -9,24 +9,15 @@
  * receive buffer: a small one keeps the bytes in the sender's socket, a large one lets them through the device at once.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
+#include "tcp.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/tcp.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 enum { BYTES = 64 << 10 };
-
-static void fail(const char *what) {
-  perror(what);
-  exit(1);
-}
 
 static void overwrite(int fd, char with) {
   char content[BYTES];
@@ -54,17 +45,12 @@ static ssize_t send_by(const char *method, int peer, int file) {
 }
 
 static int do_send(const char *path, const char *method, const char *host) {
-  struct sockaddr_in address = {.sin_family = AF_INET};
-  socklen_t size = sizeof address;
-  int on = 1, listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), file = open(path, O_RDWR | O_CLOEXEC);
-  if (inet_pton(AF_INET, host, &address.sin_addr) != 1 || file < 0) fail(path);
+  int file = open(path, O_RDWR | O_CLOEXEC);
+  if (file < 0) fail(path);
   overwrite(file, 'A');
-  if (bind(listener, (struct sockaddr *)&address, size) < 0 || listen(listener, 1) < 0) fail("listen");
-  if (getsockname(listener, (struct sockaddr *)&address, &size) < 0) fail("getsockname");
-  printf("%d\n", ntohs(address.sin_port));
-  fflush(stdout);
-  int peer = accept(listener, NULL, NULL);
-  if (peer < 0 || setsockopt(peer, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0) fail("accept");
+  int peer = accept(listen_and_tell(host, 1), NULL, NULL);
+  if (peer < 0) fail("accept");
+  set_no_delay(peer);
   usleep(50 * 1000);
   if (send_by(method, peer, file) < 0) fail(method);
   usleep(20 * 1000); /* What the window lets through has gone through the device by now. */
@@ -75,11 +61,7 @@ static int do_send(const char *path, const char *method, const char *host) {
 }
 
 static int do_receive(const char *host, int port, int window) {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((unsigned short)port)};
-  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (inet_pton(AF_INET, host, &address.sin_addr) != 1) fail(host);
-  if (setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &window, sizeof window) < 0) fail("SO_RCVBUF");
-  if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) fail("connect");
+  int fd = connect_with(host, port, window);
   usleep(300 * 1000);
   char content[4096];
   long received = 0, edited = 0;

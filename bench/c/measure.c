@@ -13,7 +13,7 @@
 
 int main(int argc, char **argv) {
   if (argc < 2) return fputs("usage: measure PROGRAM ARGUMENT...\n", stderr), 2;
-  int64_t start = wall_ns();
+  int64_t start = now_ns();
   pid_t child = fork();
   if (child < 0) return perror("fork"), 1;
   if (child == 0) {
@@ -25,7 +25,7 @@ int main(int argc, char **argv) {
   int status;
   struct rusage usage;
   if (wait4(child, &status, 0, &usage) < 0) return perror("wait4"), 1;
-  int64_t wall = wall_ns() - start;
+  int64_t wall = now_ns() - start;
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return fprintf(stderr, "%s failed\n", argv[1]), 1;
   print_cost(wall, &usage, usage.ru_maxrss * 1024LL);
   return 0;

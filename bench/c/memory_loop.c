@@ -11,18 +11,14 @@
  * `drain` is the other end of a pipe: reads, or splices to /dev/null, and answers on its standard output.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
+#include "tcp.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/errqueue.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -35,21 +31,10 @@ static int64_t clock_ns(clockid_t clock) {
   return time.tv_sec * 1000000000LL + time.tv_nsec;
 }
 
-static int fail(const char *what) {
-  perror(what);
-  exit(1);
-}
-
 static int listen_and_accept(void) {
-  struct sockaddr_in address = {.sin_family = AF_INET};
-  socklen_t size = sizeof address;
-  int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
-  if (listener < 0 || bind(listener, (struct sockaddr *)&address, size) < 0 || listen(listener, 1) < 0) fail("listen");
-  if (getsockname(listener, (struct sockaddr *)&address, &size) < 0) fail("getsockname");
-  printf("%d\n", ntohs(address.sin_port));
-  fflush(stdout);
-  int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-  if (fd < 0 || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0) fail("accept");
+  int listener = listen_and_tell(ANY_ADDRESS, 1), fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+  if (fd < 0) fail("accept");
+  set_no_delay(fd);
   close(listener);
   return fd;
 }

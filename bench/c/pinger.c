@@ -7,36 +7,11 @@
  * For each size, ROUNDS times, each method in turn is asked for REQUESTS bodies. One line comes out for
  * each of those blocks, "SIZE ROUND METHOD MEDIAN_NS P99_NS"; the first round warms up and is not printed.
  */
-#include <arpa/inet.h>
-#include <netinet/tcp.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/socket.h>
-#include <time.h>
+#include "tcp.h"
+#include "times.h"
 #include <unistd.h>
 
 static char body[1 << 20];
-
-static int64_t now_ns(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return time.tv_sec * 1000000000LL + time.tv_nsec;
-}
-
-static int fail(const char *what) {
-  perror(what);
-  exit(1);
-}
-
-static int connect_to(int port) {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((unsigned short)port)};
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0) fail("pinger: connect");
-  if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0) fail("pinger: setsockopt");
-  return fd;
-}
 
 static int64_t ask(int fd, uint32_t method, uint32_t size) {
   uint32_t request[2] = {method, size};
@@ -50,14 +25,9 @@ static int64_t ask(int fd, uint32_t method, uint32_t size) {
   return now_ns() - start;
 }
 
-static int ascending(const void *a, const void *b) {
-  int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-  return (x > y) - (x < y);
-}
-
 int main(int argc, char **argv) {
   if (argc < 6) return fputs("usage: pinger PORT ROUNDS REQUESTS METHODS SIZE...\n", stderr), 2;
-  int fd = connect_to(atoi(argv[1])), rounds = atoi(argv[2]), requests = atoi(argv[3]);
+  int fd = connect_to(LOOPBACK, atoi(argv[1])), rounds = atoi(argv[2]), requests = atoi(argv[3]);
   uint32_t methods = (uint32_t)atoi(argv[4]);
   int64_t *times = malloc((size_t)requests * sizeof *times);
   if (times == NULL) fail("pinger: malloc");
@@ -66,7 +36,7 @@ int main(int argc, char **argv) {
     for (int round = 0; round <= rounds; round++) {
       for (uint32_t method = 0; method < methods; method++) {
         for (int i = 0; i < requests; i++) times[i] = ask(fd, method, size);
-        qsort(times, (size_t)requests, sizeof *times, ascending);
+        sort_times(times, (size_t)requests);
         if (round > 0)
           printf("%u %d %u %lld %lld\n", size, round, method, (long long)times[requests / 2],
                  (long long)times[requests - 1 - requests / 100]);

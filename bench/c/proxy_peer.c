@@ -10,45 +10,24 @@
  * A connection begins with 8 bytes (u64): how many to send, or 0 to echo whatever comes. Downloads are discarded inside
  * the kernel (MSG_TRUNC), so that the peers are never the bottleneck and the same for all proxies.
  */
-#include <arpa/inet.h>
+#include "tcp.h"
+#include "times.h"
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { CHUNK = 1 << 18, MAX_CONNECTIONS = 1024, DISCARD_BYTES = 8 << 20 };
 
 static char zeros[CHUNK];
 
-static int64_t now_ns(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return time.tv_sec * 1000000000LL + time.tv_nsec;
-}
-
-static int fail(const char *what) {
-  perror(what);
-  exit(1);
-}
-
-static void no_delay(int fd) {
-  int on = 1;
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-}
-
 static void *serve_one(void *argument) {
   int fd = (int)(intptr_t)argument;
   static __thread char bytes[65536];
   uint64_t wanted;
-  no_delay(fd);
+  set_no_delay(fd);
   while (recv(fd, &wanted, sizeof wanted, MSG_WAITALL) == sizeof wanted) {
     if (wanted == 0)
       for (ssize_t n; (n = recv(fd, bytes, sizeof bytes, 0)) > 0;)
@@ -70,16 +49,9 @@ static void *end_with_stdin(void *argument) {
   exit(0);
 }
 
-static int serve(void) {
-  struct sockaddr_in address = {.sin_family = AF_INET};
-  socklen_t length = sizeof address;
+_Noreturn static void serve(void) {
   pthread_t thread;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  int listener = socket(AF_INET, SOCK_STREAM, 0);
-  if (bind(listener, (struct sockaddr *)&address, sizeof address) < 0 || listen(listener, 4096) < 0) fail("listen");
-  getsockname(listener, (struct sockaddr *)&address, &length);
-  printf("%d\n", ntohs(address.sin_port));
-  fflush(stdout);
+  int listener = listen_and_tell(LOOPBACK, 4096);
   pthread_create(&thread, NULL, end_with_stdin, NULL);
   for (;;) {
     int fd = accept(listener, NULL, NULL);
@@ -87,15 +59,6 @@ static int serve(void) {
     pthread_create(&thread, NULL, serve_one, (void *)(intptr_t)fd);
     pthread_detach(thread);
   }
-}
-
-static int connect_to(int port) {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((unsigned short)port)};
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  int fd = socket(AF_INET, SOCK_STREAM, 0);
-  if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0) fail("connect");
-  no_delay(fd);
-  return fd;
 }
 
 static void begin(int fd, uint64_t wanted) {
@@ -106,7 +69,7 @@ static int bulk(int port, int connections, long long bytes) {
   static struct pollfd fds[MAX_CONNECTIONS];
   static long long missing[MAX_CONNECTIONS];
   if (connections < 1 || connections > MAX_CONNECTIONS) return fputs("too many connections\n", stderr), 2;
-  for (int i = 0; i < connections; i++) fds[i] = (struct pollfd){.fd = connect_to(port), .events = POLLIN};
+  for (int i = 0; i < connections; i++) fds[i] = (struct pollfd){.fd = connect_to(LOOPBACK, port), .events = POLLIN};
   int64_t start = now_ns(), median = 0;
   for (int i = 0; i < connections; i++) begin(fds[i].fd, (uint64_t)(missing[i] = bytes));
   for (int left = connections; left > 0;) {
@@ -125,15 +88,10 @@ static int bulk(int port, int connections, long long bytes) {
   return 0;
 }
 
-static int ascending(const void *a, const void *b) {
-  int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-  return (x > y) - (x < y);
-}
-
 static int ping(int port, size_t size, int rounds) {
   static char bytes[65536];
   int64_t *times = calloc((size_t)rounds, sizeof *times);
-  int fd = connect_to(port);
+  int fd = connect_to(LOOPBACK, port);
   begin(fd, 0);
   if (!times || size > sizeof bytes) return 2;
   int64_t total = now_ns();
@@ -144,14 +102,14 @@ static int ping(int port, size_t size, int rounds) {
     times[i] = now_ns() - start;
   }
   total = now_ns() - total;
-  qsort(times, (size_t)rounds, sizeof *times, ascending);
+  sort_times(times, (size_t)rounds);
   printf("%lld %lld\n", (long long)total, (long long)times[rounds / 2]);
   return 0;
 }
 
 int main(int argc, char **argv) {
   signal(SIGPIPE, SIG_IGN);
-  if (argc == 2 && strcmp(argv[1], "serve") == 0) return serve();
+  if (argc == 2 && strcmp(argv[1], "serve") == 0) serve();
   if (argc == 5 && strcmp(argv[1], "bulk") == 0) return bulk(atoi(argv[2]), atoi(argv[3]), atoll(argv[4]));
   if (argc == 5 && strcmp(argv[1], "ping") == 0) return ping(atoi(argv[2]), (size_t)atol(argv[3]), atoi(argv[4]));
   return fputs("usage: proxy_peer serve | bulk PORT CONNECTIONS BYTES | ping PORT SIZE ROUNDS\n", stderr), 2;

@@ -6,14 +6,10 @@
  * On each connection it awaits BYTES[0] bytes, answers one byte, awaits BYTES[1] bytes, and so on.
  * It discards inside the kernel (MSG_TRUNC), so that it is never the bottleneck and the same for all senders.
  */
-#include <arpa/inet.h>
+#include "tcp.h"
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 enum { MAX_CONNECTIONS = 1024, DISCARD_BYTES = 8 << 20 };
@@ -23,22 +19,11 @@ struct peer {
   int stage;
 };
 
-static int fail(const char *what) {
-  perror(what);
-  return 1;
-}
-
-static int connect_to(const char *place) {
-  char host[16] = "127.0.0.1";
+static int connect_to_place(const char *place) {
+  char host[16] = LOOPBACK;
   const char *port = strchr(place, ':');
   if (port) snprintf(host, sizeof host, "%.*s", (int)(port - place), place);
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(port ? port + 1 : place))};
-  if (inet_pton(AF_INET, host, &address.sin_addr) != 1) return errno = EINVAL, -1;
-  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0) return -1;
-  int on = 1;
-  if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0) return -1;
-  return fd;
+  return connect_to(host, atoi(port ? port + 1 : place));
 }
 
 int main(int argc, char **argv) {
@@ -48,18 +33,17 @@ int main(int argc, char **argv) {
   static struct pollfd fds[MAX_CONNECTIONS];
   static struct peer peers[MAX_CONNECTIONS];
   for (int i = 0; i < connections; i++) {
-    fds[i] = (struct pollfd){.fd = connect_to(argv[1]), .events = POLLIN};
-    if (fds[i].fd < 0) return fail("reader: connect");
+    fds[i] = (struct pollfd){.fd = connect_to_place(argv[1]), .events = POLLIN};
     peers[i] = (struct peer){.missing = atoll(argv[3])};
   }
   while (open > 0) {
-    if (poll(fds, (nfds_t)connections, -1) < 0 && errno != EINTR) return fail("reader: poll");
+    if (poll(fds, (nfds_t)connections, -1) < 0 && errno != EINTR) fail("reader: poll");
     for (int i = 0; i < connections; i++) {
       if (fds[i].fd < 0 || !fds[i].revents) continue;
       struct peer *peer = &peers[i];
       ssize_t got = recv(fds[i].fd, NULL, DISCARD_BYTES, MSG_TRUNC | MSG_DONTWAIT);
       if (got < 0 && (errno == EAGAIN || errno == EINTR)) continue;
-      if (got < 0) return fail("reader: recv");
+      if (got < 0) fail("reader: recv");
       if (got == 0) {
         if (peer->stage < stages) return fputs("reader: the sender closed too early\n", stderr), 1;
         close(fds[i].fd);
@@ -72,7 +56,7 @@ int main(int argc, char **argv) {
       if (peer->missing == 0) {
         peer->stage++;
         if (peer->stage < stages) peer->missing = atoll(argv[3 + peer->stage]);
-        if (send(fds[i].fd, "k", 1, MSG_NOSIGNAL) != 1) return fail("reader: send");
+        if (send(fds[i].fd, "k", 1, MSG_NOSIGNAL) != 1) fail("reader: send");
       }
     }
   }

@@ -7,16 +7,12 @@
  * one direction is forwarded; after the second both connections are closed.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
+#include "tcp.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 enum { PIPE_BYTES = 1 << 20, MOST_PAIRS = 64, FLAGS = SPLICE_F_MOVE | SPLICE_F_NONBLOCK };
@@ -37,38 +33,11 @@ struct pair {
 static struct pair pairs[MOST_PAIRS];
 static size_t count;
 
-static void fail(const char *what) {
-  perror(what);
-  exit(1);
-}
-
-static struct sockaddr_in loopback(int port) {
-  return (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((unsigned short)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-}
-
-static int listen_and_tell(void) {
-  struct sockaddr_in address = loopback(0);
-  socklen_t size = sizeof address;
-  int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (bind(listener, (struct sockaddr *)&address, size) < 0 || listen(listener, MOST_PAIRS) < 0) fail("listen");
-  getsockname(listener, (struct sockaddr *)&address, &size);
-  printf("http://127.0.0.1:%d\n", ntohs(address.sin_port));
-  fflush(stdout);
-  return listener;
-}
-
-static int connect_to(int port) {
-  struct sockaddr_in address = loopback(port);
-  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) fail("connect");
-  return fd;
-}
-
 static struct flow flow_between(int from, int to) {
   struct flow flow = {.from = from, .to = to};
-  int on = 1;
   if (pipe2(flow.pipe, O_CLOEXEC) < 0 || fcntl(flow.pipe[1], F_SETPIPE_SZ, PIPE_BYTES) < 0) fail("pipe");
-  if (setsockopt(to, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0 || fcntl(to, F_SETFL, O_NONBLOCK) < 0) fail("socket");
+  if (fcntl(to, F_SETFL, O_NONBLOCK) < 0) fail("socket");
+  set_no_delay(to);
   return flow;
 }
 
@@ -112,7 +81,9 @@ int main(int argc, char **argv) {
   static struct pollfd fds[1 + 2 * MOST_PAIRS];
   if (argc != 2) return fputs("usage: relay UPSTREAM_PORT\n", stderr), 2;
   signal(SIGPIPE, SIG_IGN);
-  int listener = listen_and_tell();
+  int port, listener = listen_on(LOOPBACK, MOST_PAIRS, &port);
+  printf("http://%s:%d\n", LOOPBACK, port);
+  fflush(stdout);
   for (;;) {
     fds[0] = (struct pollfd){.fd = listener, .events = POLLIN};
     for (size_t i = 0; i < count; i++)
@@ -127,6 +98,6 @@ int main(int argc, char **argv) {
       for (int way = 0; way < 2; way++) pump(&pairs[i].flows[way]);
       if (pairs[i].flows[0].ended && pairs[i].flows[1].ended) leave(i);
     }
-    if (fds[0].revents) join(accept4(listener, NULL, NULL, SOCK_CLOEXEC), connect_to(atoi(argv[1])));
+    if (fds[0].revents) join(accept4(listener, NULL, NULL, SOCK_CLOEXEC), connect_to(LOOPBACK, atoi(argv[1])));
   }
 }

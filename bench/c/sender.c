@@ -13,19 +13,15 @@
  * "copied N of M", what the kernel says of its notifications).
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
+#include "tcp.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/errqueue.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 enum { CHUNK = 2 << 20, PIPE_BYTES = 1 << 20, BUFFER_BYTES = 128 << 10, PINNED_BYTES = 256 << 10 };
@@ -34,11 +30,6 @@ static int file;
 static int relay[2];
 static char *buffer;
 static uint64_t notices, notices_copied;
-
-static void fail(const char *what) {
-  perror(what);
-  exit(1);
-}
 
 static size_t least(uint64_t a, uint64_t b) {
   return (size_t)(a < b ? a : b);
@@ -156,21 +147,9 @@ static const struct mechanism *find(const char *name) {
   exit(2);
 }
 
-static int listen_on(const char *host) {
-  struct sockaddr_in address = {.sin_family = AF_INET};
-  if (inet_pton(AF_INET, host, &address.sin_addr) != 1) return fprintf(stderr, "sender: what is %s?\n", host), exit(2), -1;
-  socklen_t size = sizeof address;
-  int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (listener < 0 || bind(listener, (struct sockaddr *)&address, size) < 0 || listen(listener, 16) < 0) fail("listen");
-  if (getsockname(listener, (struct sockaddr *)&address, &size) < 0) fail("getsockname");
-  printf("http://%s:%d\n", host, ntohs(address.sin_port));
-  fflush(stdout);
-  return listener;
-}
-
 static void serve(int peer, const struct mechanism *mechanism) {
   int on = 1;
-  if (setsockopt(peer, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0) fail("setsockopt");
+  set_no_delay(peer);
   if (mechanism->send == by_zerocopy && setsockopt(peer, SOL_SOCKET, SO_ZEROCOPY, &on, sizeof on) < 0) fail("SO_ZEROCOPY");
   if (mechanism->send == by_sendfile_poll && fcntl(peer, F_SETFL, O_RDWR | O_NONBLOCK) < 0) fail("fcntl");
   for (;;) {
@@ -192,7 +171,10 @@ int main(int argc, char **argv) {
   buffer = malloc(BUFFER_BYTES);
   if (file < 0 || !buffer || pipe2(relay, O_CLOEXEC) < 0) fail(argv[1]);
   if (fcntl(relay[1], F_SETPIPE_SZ, PIPE_BYTES) < 0) fail("F_SETPIPE_SZ");
-  int listener = listen_on(argc > 3 ? argv[3] : "127.0.0.1");
+  const char *host = argc > 3 ? argv[3] : LOOPBACK;
+  int port, listener = listen_on(host, 16, &port);
+  printf("http://%s:%d\n", host, port);
+  fflush(stdout);
   for (;;) {
     int peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     if (peer < 0) fail("accept");

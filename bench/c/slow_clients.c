@@ -31,11 +31,6 @@ static double now_s(void) {
   return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-static int fail(const char *what) {
-  perror(what);
-  exit(1);
-}
-
 static int ask_small(const char *path, int fd) {
   if (http_ask(fd, path) < 0) return -1;
   long long missing = http_head(fd);
@@ -70,8 +65,7 @@ int main(int argc, char **argv) {
   struct client *clients = calloc((size_t)count, sizeof *clients);
   if (!clients) fail("slow_clients: calloc");
   for (int i = 0; i < count; i++) {
-    clients[i].fd = http_connect(port, RECEIVE_BUFFER);
-    if (clients[i].fd < 0) fail("slow_clients: connect");
+    clients[i].fd = connect_with(LOOPBACK, port, RECEIVE_BUFFER);
     if (ask_small(argv[4], clients[i].fd) < 0) return fprintf(stderr, "slow_clients: no proper answer to %s\n", argv[4]), 1;
   }
   puts("idle");

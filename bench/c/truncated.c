@@ -6,11 +6,10 @@
  * Makes files in FOLDER and prints what it saw, one "name value" a line.
  */
 #define _GNU_SOURCE
+#include "fail.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
@@ -22,11 +21,6 @@ enum { PAGES = 16, PAGE = 4096, BYTES = PAGES * PAGE, KEPT = PAGE + 100, LARGE =
 
 static char path[4096];
 static volatile sig_atomic_t bus_errors, lease_signals;
-
-static void fail(const char *what) {
-  perror(what);
-  exit(1);
-}
 
 /* A file of its own each time: what is left of an earlier one must not count as a writer. */
 static int make_file(int bytes, int flags) {

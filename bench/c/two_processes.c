@@ -13,6 +13,7 @@
  */
 #define _GNU_SOURCE
 #include "cost.h"
+#include "fail.h"
 #include <fcntl.h>
 #include <semaphore.h>
 #include <string.h>
@@ -32,11 +33,6 @@ static int from, to, relay[2];
 static size_t bytes, piece, room;
 static char *shared;
 static struct ring *ring;
-
-static void fail(const char *what) {
-  perror(what);
-  exit(1);
-}
 
 static size_t least(size_t a, size_t b) {
   return a < b ? a : b;
@@ -186,7 +182,7 @@ int main(int argc, char **argv) {
   room = argc > 6 ? strtoull(argv[6], NULL, 10) : method->room;
   if (from < 0 || to < 0 || pipe(relay) < 0) fail("open");
   connect_processes(method->link);
-  int64_t start = wall_ns();
+  int64_t start = now_ns();
   pid_t child = fork();
   if (child < 0) fail("fork");
   if (child == 0) {
@@ -199,7 +195,7 @@ int main(int argc, char **argv) {
   close(relay[1]);
   int status;
   if (waitpid(child, &status, 0) < 0 || status != 0) return fputs("two_processes: the writer failed\n", stderr), 1;
-  int64_t wall = wall_ns() - start;
+  int64_t wall = now_ns() - start;
   struct rusage own, other;
   getrusage(RUSAGE_SELF, &own);
   getrusage(RUSAGE_CHILDREN, &other);

@@ -211,12 +211,12 @@ static void measure(const struct way *way, int file, int64_t bytes) {
   int peer = connect_to_drain(&child, 0);
   fcntl(peer, F_SETFL, O_NONBLOCK);
   calls = 0;
-  int64_t wall = wall_ns(), cpu = cpu_ns();
+  int64_t wall = now_ns(), cpu = cpu_ns();
   int failed = way->send(file, peer, bytes, way->size);
   int error = errno;
   shutdown(peer, SHUT_WR);
   waitpid(child, NULL, 0);
-  wall = wall_ns() - wall;
+  wall = now_ns() - wall;
   cpu = cpu_ns() - cpu;
   close(peer);
   if (failed) printf("%s - %s\n", way->name, strerror(error));
