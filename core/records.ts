@@ -150,6 +150,9 @@ function codec<L extends Layout>(layout: L): RecordCodec<L> {
   };
 }
 
+/** Bytes of a record, for the header of the native library. */
+export const recordSize = (name: keyof typeof records): number => placesOf(records[name]).size;
+
 export const requestRecord = codec(records.request);
 export const outcomeRecord = codec(records.outcome);
 export const pairRequestRecord = codec(records.pair_request);

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import * as abi from "../dist/core/abi.js";
 import { errnoNames, errnoNumber } from "../dist/core/errno.js";
-import { records } from "../dist/core/records.js";
+import { recordSize, records } from "../dist/core/records.js";
 import * as ring from "../dist/core/ring.js";
 
 const target = new URL("include/sluice.h", import.meta.url);
@@ -22,11 +22,10 @@ const enumeration = (prefix, values) =>
     .join("\n")}\n};\n`;
 
 const structure = ([name, fields]) => {
-  const size = Object.values(fields).reduce((sum, type) => sum + (type === "i64" ? 8 : 4), 0);
   const body = Object.entries(fields)
     .map(([field, type]) => `    ${cType[type]} ${field};`)
     .join("\n");
-  return `struct sluice_${name} {\n${body}\n};\n_Static_assert(sizeof(struct sluice_${name}) == ${size}, "sluice_${name}");\n`;
+  return `struct sluice_${name} {\n${body}\n};\n_Static_assert(sizeof(struct sluice_${name}) == ${recordSize(name)}, "sluice_${name}");\n`;
 };
 
 const errnoAssertion = (name) => `_Static_assert(${name} == ${errnoNumber(name)}, "${name}");\n`;
