@@ -103,7 +103,11 @@ test("the bundled modules are ASCII, without the comments of the C header: an im
   for (const name of modules) {
     const code = readFileSync(join(installed, name), "utf8");
     assert.not.match(code, /[^\0-\x7f]/, name);
-    assert.is(comment.find((text) => code.includes(text)), undefined, name);
+    assert.is(
+      comment.find((text) => code.includes(text)),
+      undefined,
+      name,
+    );
   }
 });
 
