@@ -73,7 +73,7 @@ test("kill -9 again and again, under load: all that was acknowledged by acks=all
   const seed = Number(process.env["SEED"] ?? Date.now() % 2 ** 31);
   console.log(`SEED=${seed}`);
   const folder = tempFolder();
-  const options = ["--partitions", "2", "--segment-bytes", "20000"];
+  const options = ["--partitions", "2", "--segment-bytes", "5000"];
   const acknowledged: Acknowledged[] = [];
   const loads: readonly Load[] = [rawLoad, kafkajsLoad, rawLoad];
   for (let round = 0; round <= loads.length; round++) {
