@@ -34,8 +34,6 @@ const gates = slot<Gate>();
 class Gate {
   readonly #stream: Omit<Writable, keyof Implementation> & Implementation;
   readonly #grants = new Map<unknown, Grant>();
-  /** What stands for a turn where no other is waited for. */
-  readonly #token = Buffer.alloc(0);
   readonly #write: Write;
   readonly #writev: Writev | null;
 
@@ -98,7 +96,7 @@ class Gate {
   }
 
   enter(grant: Grant, refuse: (error: Error) => void): void {
-    const chunk = this.#grants.size === 0 ? this.#token : Buffer.alloc(0);
+    const chunk = Buffer.alloc(0);
     this.#grants.set(chunk, grant);
     // Chunks are to come one by one while turns are waited for: a batch would hide the empty one.
     this.#stream._writev = null;

@@ -11,10 +11,10 @@
  */
 #define _GNU_SOURCE
 #include "http.h"
+#include "times.h"
 #include <errno.h>
 #include <poll.h>
 #include <stdint.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Each client has its turn once in a lap; the clients are spread over the lap evenly. */
@@ -24,12 +24,6 @@ struct client {
   int fd;
   long long received;
 };
-
-static double now_s(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
 
 static int ask_small(const char *path, int fd) {
   if (http_ask(fd, path) < 0) return -1;

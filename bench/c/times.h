@@ -12,6 +12,10 @@ static inline int64_t now_ns(void) {
   return time.tv_sec * 1000000000LL + time.tv_nsec;
 }
 
+static inline double now_s(void) {
+  return (double)now_ns() / 1e9;
+}
+
 static inline int ascending(const void *a, const void *b) {
   int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
   return (left > right) - (left < right);

@@ -7,6 +7,7 @@
  */
 #define _GNU_SOURCE
 #include "fail.h"
+#include "times.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -14,7 +15,6 @@
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { PAGES = 16, PAGE = 4096, BYTES = PAGES * PAGE, KEPT = PAGE + 100, LARGE = 1 << 20 };
@@ -91,12 +91,6 @@ static void sendfile_from_file(void) {
   ssize_t first = sendfile(relay[1], fd, NULL, BYTES), second = sendfile(relay[1], fd, NULL, BYTES);
   printf("sendfile_first %zd\nsendfile_second %zd\n", first, second);
   close(fd);
-}
-
-static double now_s(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
 static pid_t cut_later(int after_ms) {
