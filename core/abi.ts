@@ -192,6 +192,16 @@ export const symbols = {
     names: ["fd"],
     doc: "Closes a descriptor that sluice_duplicate, sluice_open_beneath or sluice_context_lifeline gave.",
   }),
+  sluice_socket_pair: define({
+    args: ["buffer"],
+    names: ["ends"],
+    doc: "Writes the descriptors (two i32) of the ends of a new connection: over TCP's loopback, or a pair of Unix sockets where there is none. Non-blocking, and the caller's.",
+  }),
+  sluice_memory_file: define({
+    args: ["buffer", "u32"],
+    names: ["bytes", "length"],
+    doc: "The descriptor of a new file in memory that has these bytes (memfd_create(2), Linux 3.17). It is the caller's.",
+  }),
   sluice_shutdown: define({
     args: ["i32", "u32"],
     names: ["socket", "how"],

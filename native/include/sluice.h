@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 1845554377
+#define SLUICE_ABI_FINGERPRINT 816770891
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
@@ -507,6 +507,12 @@ SLUICE_EXPORT int32_t sluice_duplicate(int32_t fd);
 
 /* Closes a descriptor that sluice_duplicate, sluice_open_beneath or sluice_context_lifeline gave. */
 SLUICE_EXPORT int32_t sluice_close(int32_t fd);
+
+/* Writes the descriptors (two i32) of the ends of a new connection: over TCP's loopback, or a pair of Unix sockets where there is none. Non-blocking, and the caller's. */
+SLUICE_EXPORT int32_t sluice_socket_pair(void *ends);
+
+/* The descriptor of a new file in memory that has these bytes (memfd_create(2), Linux 3.17). It is the caller's. */
+SLUICE_EXPORT int32_t sluice_memory_file(void *bytes, uint32_t length);
 
 /* shutdown(2): 0 for SHUT_RD, 1 for SHUT_WR, 2 for both. */
 SLUICE_EXPORT int32_t sluice_shutdown(int32_t socket, uint32_t how);
