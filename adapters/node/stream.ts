@@ -8,6 +8,7 @@
 import { createStreams } from "../shared/streams/streams.ts";
 import { node } from "./ffi.ts";
 
+export type { StreamCheck } from "../shared/streams/checks.ts";
 export { report } from "../shared/streams/report.ts";
 export type { StreamMessage, StreamReport } from "../shared/streams/report.ts";
 
@@ -24,3 +25,12 @@ export const pipeline: typeof streams.pipeline = streams.pipeline;
 
 /** `stream.promises`. */
 export const promises: typeof streams.promises = streams.promises;
+
+/**
+ * Resolves when what hand-overs rely on in this runtime, beyond what it documents, has been tried: a hand-over of each kind on
+ * a connection to itself, once an isolate. That begins by itself when this is loaded (in a Worker with its first stream), and
+ * streams go Node's own way until it is done; so do those of a kind whose trial fails, with a warning and that reason.
+ *
+ * @returns what was found, a kind at a time; nothing where there is no engine
+ */
+export const verify: typeof streams.verify = streams.verify;

@@ -80,3 +80,12 @@ export function machineOf(runtime: Runtime): Machine {
   if (machine === undefined) machines.set(runtime, (machine = new Machine(runtime)));
   return machine;
 }
+
+/** The same, or why there is none. */
+export function machineFor(runtime: Runtime): Machine | string {
+  try {
+    return machineOf(runtime);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}

@@ -12,6 +12,7 @@ export interface Range {
 }
 
 export interface Feed {
+  readonly kind: "file" | "socket";
   readonly stream: Readable;
   readonly fd: number;
   /** Why the bytes can't pass JavaScript by, or undefined where they can. */

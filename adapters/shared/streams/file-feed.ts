@@ -8,6 +8,7 @@ import { type FileReader, isPlainFile } from "./internals.ts";
 import type { FileMethods } from "./quick-close.ts";
 
 export class FileFeed implements Feed {
+  readonly kind = "file";
   readonly stream: FileReader;
   readonly #methods: FileMethods;
   #offset: number;

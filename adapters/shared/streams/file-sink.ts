@@ -7,6 +7,7 @@ import { type FileWriter, isPlainFile } from "./internals.ts";
 import type { Sink } from "./sink.ts";
 
 export class FileSink implements Sink {
+  readonly kind = "file";
   readonly queue: FileWriter;
 
   constructor(stream: WriteStream) {

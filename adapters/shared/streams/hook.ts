@@ -1,9 +1,10 @@
-/** The `_read` that hands a stream's bytes to the kernel where that can be done unnoticed, and else is Node's own. */
+/** Hands a stream's bytes to the kernel where that can be done unnoticed, and else lets Node read them. */
 import { type ReadStream, WriteStream } from "node:fs";
 import { ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import { Readable, type Writable } from "node:stream";
-import { type Machine, machineOf } from "../machine.ts";
+import type { Engine } from "../engine/engine.ts";
+import { type Machine, machineFor } from "../machine.ts";
 import type { Runtime } from "../runtime.ts";
 import { slot } from "../slot.ts";
 import type { Feed } from "./feed.ts";
@@ -11,25 +12,14 @@ import { FileFeed } from "./file-feed.ts";
 import { FileSink } from "./file-sink.ts";
 import { HandOver } from "./hand-over.ts";
 import { isPaused, pipesOf } from "./internals.ts";
+import { lastTargetOf } from "./pipes.ts";
 import { tell } from "./report.ts";
 import { type FileMethods, quickDestroy } from "./quick-close.ts";
 import { ResponseSink } from "./response-sink.ts";
 import type { Sink } from "./sink.ts";
-import { SocketFeed } from "./socket-feed.ts";
 import { SocketSink } from "./socket-sink.ts";
+import type { Surroundings } from "./surroundings.ts";
 import { Tally } from "./tally.ts";
-
-/** A readable with an `_read` of its own kind. */
-type Read<S extends Readable> = (this: S, size: number) => void;
-
-/** What the hooks need of their surroundings. */
-export interface Surroundings {
-  readonly runtime: Runtime;
-  /** SLUICE_DEBUG. */
-  readonly debug: boolean;
-  /** Why nothing is handed over at all, or undefined. */
-  readonly disabled: string | undefined;
-}
 
 const push: unknown = Reflect.get(Readable.prototype, "push");
 
@@ -41,14 +31,6 @@ function sinkOf(target: Writable, runtime: Runtime): Sink | string {
   return `the target is not a response, socket or file but ${target.constructor.name}`;
 }
 
-/** What a stream was piped to last. */
-const lastTarget = slot<NodeJS.WritableStream>();
-
-/** Remembers what a stream is piped to: a target that is closed before the file is open unpipes it, and is forgotten. */
-export function notePipe(stream: Readable, target: NodeJS.WritableStream): void {
-  lastTarget.set(stream, target);
-}
-
 /** The one target of a stream that nobody else reads, or why there is none. */
 function onlyTarget(stream: Readable): Writable | string {
   const [target, ...others] = pipesOf(stream);
@@ -58,7 +40,6 @@ function onlyTarget(stream: Readable): Writable | string {
   if (stream.listenerCount("data") > 1 || stream.listenerCount("readable") > 0) return "somebody else reads the stream";
   if (isPaused(stream)) return "the stream is paused";
   if (stream.readableEncoding !== null) return "the stream is decoded";
-  if (stream.readableLength > 0) return "the stream has been read in part";
   if (stream.push !== push) return "the stream's push has been replaced";
   return target;
 }
@@ -72,19 +53,10 @@ interface Ends {
 function look(stream: Readable, feed: Feed, { runtime, disabled }: Surroundings): Ends {
   const target = onlyTarget(stream);
   if (typeof target === "string")
-    return { target: lastTarget.get(stream) as Writable | undefined, sink: undefined, objection: target };
+    return { target: lastTargetOf(stream), sink: undefined, objection: target };
   const sink = disabled ?? sinkOf(target, runtime);
   if (typeof sink === "string") return { target, sink: undefined, objection: sink };
   return { target, sink, objection: feed.objection() ?? sink.objection() };
-}
-
-/** The machine, or why there is none. Looked at when the first stream could be handed over. */
-function machineFor(runtime: Runtime): Machine | string {
-  try {
-    return machineOf(runtime);
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
 }
 
 /** Whether the stream was on its way to a client that has gone: nobody would ever read it, nor close it. */
@@ -96,22 +68,55 @@ function isLeftBehind(stream: Readable, target: Writable | undefined): boolean {
   return gone && stream.listenerCount("data") <= pipesOf(stream).length;
 }
 
-/** Hands a stream over, or says why not. */
-function handOver(stream: Readable, feed: Feed, surroundings: Surroundings): void {
-  const { target, sink, objection } = look(stream, feed, surroundings);
+interface Possible {
+  readonly target: Writable;
+  readonly sink: Sink;
+  readonly machine: Machine;
+  readonly engine: Engine;
+}
+
+interface Impossible {
+  readonly target: Writable | undefined;
+  readonly objection: string;
+  /** Whether it is one of the first moments of a process, when nothing has been proven yet. */
+  readonly isPending?: boolean | undefined;
+}
+
+/** What a hand-over takes, or why there can be none. */
+export function decide(stream: Readable, feed: Feed, surroundings: Surroundings): Possible | Impossible {
+  const ends = look(stream, feed, surroundings);
+  const { target, sink } = ends;
+  const machine = ends.objection ?? machineFor(surroundings.runtime);
+  if (typeof machine === "string") return { target, objection: machine };
+  if (machine.engine === undefined || sink === undefined || target === undefined)
+    return { target, objection: String(machine.native) };
+  const kind = `${feed.kind} to ${sink.kind}` as const;
+  const objection = surroundings.checks?.objection(kind);
+  return objection === undefined
+    ? { target, sink, machine, engine: machine.engine }
+    : { target, objection, isPending: surroundings.checks?.isPending(kind) };
+}
+
+/** Hands a stream over, or says why not: what is found here, or what the caller knows. */
+export function handOver(stream: Readable, feed: Feed, surroundings: Surroundings, known?: string): void {
+  const decision = decide(stream, feed, surroundings);
+  const inPart = stream.readableLength > 0 ? "the stream has been read in part" : undefined;
+  const objection = "objection" in decision ? decision.objection : (known ?? inPart);
+  const { target } = decision;
   const tally = new Tally();
-  const told = (reason: string) => tell(stream, target, tally, reason, surroundings.debug);
-  const machine = objection ?? machineFor(surroundings.runtime);
-  if (typeof machine !== "string" && machine.engine !== undefined && sink !== undefined && target !== undefined)
-    return new HandOver(machine, machine.engine, feed, sink, target, tally, told).start();
-  told(typeof machine === "string" ? machine : String(machine.native));
+  const told = (reason: string) => tell(stream, target, tally, reason, surroundings);
+  if ("sink" in decision && objection === undefined)
+    return new HandOver(decision.machine, decision.engine, feed, decision.sink, decision.target, tally, told).start();
+  told(objection ?? "");
+  if (stream.destroyed) return;
   if (isLeftBehind(stream, target) && feed.closesItself) stream.destroy();
   else feed.giveBack();
 }
 
 /**
  * Makes an `_read` for files out of Node's own. The first call decides for the stream's whole life: then the file is
- * open, and the listeners of 'open' have run.
+ * open, and the listeners of 'open' have run. What is decided begins when Node's own call has returned: it may have
+ * something in hand that was put in front of the file (unshift()).
  */
 export function fileRead(original: FileMethods, surroundings: Surroundings): FileMethods["_read"] {
   const decided = slot<true>();
@@ -125,26 +130,7 @@ export function fileRead(original: FileMethods, surroundings: Surroundings): Fil
     // A class of its own that calls this one reads in its own manner.
     if (decided.get(this) || this._read !== _read) return original._read.call(this, size);
     decided.set(this, true);
-    handOver(this, new FileFeed(this, methods), surroundings);
+    process.nextTick(handOver, this, new FileFeed(this, methods), surroundings);
   }
   return _read;
-}
-
-/** Bytes of one read that are more than messages: a socket that sends less at a time is served faster where it is. */
-const bulkBytes = 16_384;
-
-/** Makes an `_read` for sockets out of Node's own. The first call after a read of bulk decides. */
-export function socketRead(original: Read<Socket>, surroundings: Surroundings): Read<Socket> {
-  const { runtime } = surroundings;
-  const before = slot<number>();
-  const decided = slot<true>();
-  return function _read(this: Socket, size: number): void {
-    const { bytesRead } = this;
-    const isBulk = bytesRead - (before.get(this) ?? bytesRead) >= bulkBytes || runtime.keepsSockets !== undefined;
-    before.set(this, bytesRead);
-    if (!isBulk || decided.get(this) || pipesOf(this).length === 0 || this.readableLength > 0)
-      return original.call(this, size);
-    decided.set(this, true);
-    handOver(this, new SocketFeed(this, runtime, original), surroundings);
-  };
 }

@@ -6,9 +6,9 @@ import { ReadStream } from "node:fs";
 import { Socket } from "node:net";
 import { Readable } from "node:stream";
 import type { Runtime } from "../runtime.ts";
-import { fileRead, notePipe, socketRead } from "./hook.ts";
+import { hooksOf, isSwitchedOff, readSocket } from "./hooks.ts";
 import { pipesOf } from "./internals.ts";
-import { fileMethods, isSwitchedOff, readSocket, surroundingsOf } from "./streams.ts";
+import { notePipe } from "./pipes.ts";
 
 type PipeOptions = Parameters<Readable["pipe"]>[1];
 
@@ -16,11 +16,11 @@ type PipeOptions = Parameters<Readable["pipe"]>[1];
  * Two sockets that are piped to each other are a proxy's: from their first read of bulk on, each direction is spliced.
  * What else an app pipes its sockets to is left alone, so that a socket that nobody proxies pays for nothing.
  */
-function registerSockets(runtime: Runtime): void {
+function registerSockets(read: Socket["_read"]): void {
   const { prototype } = Socket;
   const { pipe: original } = prototype;
-  const read = socketRead(readSocket, surroundingsOf(runtime));
   prototype.pipe = function pipe<T extends NodeJS.WritableStream>(this: Socket, target: T, options?: PipeOptions): T {
+    if (target instanceof Socket) notePipe(this, target);
     if (target instanceof Socket && pipesOf(target).includes(this))
       for (const socket of [this, target]) if (socket._read === readSocket) socket._read = read;
     return original.call(this, target, options) as T;
@@ -29,9 +29,10 @@ function registerSockets(runtime: Runtime): void {
 
 export function register(runtime: Runtime): void {
   if (isSwitchedOff(runtime)) return;
-  registerSockets(runtime);
+  const { file, socket } = hooksOf(runtime);
+  registerSockets(socket);
   const { prototype } = ReadStream;
-  prototype._read = fileRead(fileMethods, surroundingsOf(runtime));
+  prototype._read = file;
   prototype.pipe = function pipe<T extends NodeJS.WritableStream>(
     this: ReadStream,
     target: T,

@@ -4,6 +4,7 @@ import type { Readable, Writable } from "node:stream";
 import type { Strategy } from "../../../core/kernel.ts";
 import type { Copied } from "../../../core/report.ts";
 import { slot } from "../slot.ts";
+import type { Surroundings } from "./surroundings.ts";
 import type { Tally } from "./tally.ts";
 
 export interface StreamReport {
@@ -43,11 +44,13 @@ export function tell(
   target: Writable | undefined,
   tally: Tally,
   reason: string,
-  debug: boolean,
+  { debug, checks }: Surroundings,
 ): void {
   const { bytes, strategy, copied, syscalls, waits, cpuNs } = tally;
   const told: StreamReport = { native: bytes > 0, reason, bytes, strategy, copied, syscalls, waits, cpuNs };
   reports.set(source, told);
+  // A trial is nobody's stream.
+  if (checks === undefined) return;
   if (transfers.hasSubscribers) transfers.publish({ ...told, source, target } satisfies StreamMessage);
   if (!debug) return;
   const name = "path" in source && source.path !== undefined ? String(source.path) : source.constructor.name;

@@ -39,6 +39,7 @@ function isFirst(response: ServerResponse): boolean {
 }
 
 export class ResponseSink implements Sink {
+  readonly kind = "response";
   readonly #response: ServerResponse & MessageInternals;
   readonly #runtime: Runtime;
   #socket: SocketSink | undefined;

@@ -5,6 +5,7 @@ import type { Endpoint } from "../../../core/endpoint.ts";
 import type { Counter } from "./socket-account.ts";
 
 export interface Sink {
+  readonly kind: "response" | "socket" | "file";
   /** The stream in whose queue of writes the bytes take their turn. */
   readonly queue: Writable;
   /** Why bytes can't pass JavaScript by on their way here, or undefined where they can. */

@@ -12,6 +12,7 @@ import { accountOf, type Counter } from "./socket-account.ts";
 type Read = (this: Socket, size: number) => void;
 
 export class SocketFeed implements Feed {
+  readonly kind = "socket";
   readonly stream: Socket;
   readonly closesItself = false;
   readonly bounded = false;
@@ -50,7 +51,7 @@ export class SocketFeed implements Feed {
   }
 
   hold(): void {
-    this.#readAgain = this.#runtime.stopReading(this.stream);
+    this.#readAgain ??= this.#runtime.stopReading(this.stream);
   }
 
   begin(counter: Counter): void {

@@ -15,6 +15,7 @@ function isReplaced(socket: Socket): boolean {
 }
 
 export class SocketSink implements Sink {
+  readonly kind = "socket";
   readonly queue: Socket;
   readonly #held: HeldSocket;
   #counter: Counter | undefined;

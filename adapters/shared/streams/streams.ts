@@ -1,39 +1,24 @@
 /** node:stream's and node:fs' own functions, for streams whose bytes need not pass JavaScript. */
 import { createReadStream, ReadStream } from "node:fs";
 import { Socket } from "node:net";
-import stream, { type Readable, type Writable } from "node:stream";
+import stream, { Readable, Writable } from "node:stream";
 import streamPromises from "node:stream/promises";
 import { promisify } from "node:util";
 import type { Runtime } from "../runtime.ts";
-import { fileRead, notePipe, socketRead, type Surroundings } from "./hook.ts";
-import type { FileMethods } from "./quick-close.ts";
+import type { StreamCheck } from "./checks.ts";
+import { fileMethods, hooksOf, readSocket } from "./hooks.ts";
+import { notePipe } from "./pipes.ts";
 
 export interface Streams {
   createReadStream: typeof createReadStream;
   pipe<T extends Writable>(source: Readable, target: T, options?: { end?: boolean | undefined }): T;
   pipeline: typeof stream.pipeline;
   promises: typeof streamPromises;
+  verify(): Promise<readonly StreamCheck[]>;
 }
-
-export const isSwitchedOff = (runtime: Runtime): boolean => runtime.env("SLUICE_DISABLE") === "1";
-
-export function surroundingsOf(runtime: Runtime): Surroundings {
-  return {
-    runtime,
-    debug: runtime.env("SLUICE_DEBUG") === "1",
-    disabled: isSwitchedOff(runtime) ? "switched off by SLUICE_DISABLE=1" : runtime.keepsStreams,
-  };
-}
-
-/** Node's own, as they were when this was loaded. */
-const { _read, _destroy } = ReadStream.prototype;
-export const fileMethods: FileMethods = { _read, _destroy };
-export const readSocket: Socket["_read"] = Socket.prototype._read;
 
 export function createStreams(runtime: Runtime): Streams {
-  const surroundings = surroundingsOf(runtime);
-  const file = fileRead(fileMethods, surroundings);
-  const socket = socketRead(readSocket, surroundings);
+  const { file, socket, checks } = hooksOf(runtime);
 
   /** Gives a stream the hook, unless it has an `_read` of its own, or the preload's. */
   function arm(source: unknown): void {
@@ -41,11 +26,16 @@ export function createStreams(runtime: Runtime): Streams {
     else if (source instanceof Socket && source._read === readSocket) source._read = socket;
   }
 
-  const first = (streams: readonly unknown[]): unknown => (Array.isArray(streams[0]) ? streams[0][0] : streams[0]);
+  /** Of what `pipeline` is called with: its streams, or one array of them. */
+  function armFirst([first, ...others]: readonly unknown[]): void {
+    const [source, target] = Array.isArray(first) ? (first as readonly unknown[]) : [first, ...others];
+    arm(source);
+    if (source instanceof Readable && target instanceof Writable) notePipe(source, target);
+  }
 
   const armed = <F extends (...streams: never[]) => unknown>(original: F): F =>
     ((...streams: Parameters<F>) => {
-      arm(first(streams));
+      armFirst(streams);
       return original(...streams);
     }) as F;
 
@@ -65,5 +55,12 @@ export function createStreams(runtime: Runtime): Streams {
     },
     pipeline,
     promises,
+    verify: async () => {
+      // The trials alone keep no process alive, but whoever waits for them does.
+      const waiting = setInterval(() => {}, 60_000);
+      await checks.run();
+      clearInterval(waiting);
+      return checks.found;
+    },
   };
 }

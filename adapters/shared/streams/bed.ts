@@ -1,0 +1,61 @@
+/** Connections and files that a runtime's streams are tried on. All of them are gone when it is closed. */
+import type { EventEmitter } from "node:events";
+import { createReadStream, createWriteStream, type ReadStream, type WriteStream } from "node:fs";
+import { Socket } from "node:net";
+import type { Native } from "../../../core/abi.ts";
+import { errnoName } from "../../../core/errno.ts";
+
+function check(answer: number, what: string): number {
+  if (answer < 0) throw new Error(`there is no ${what} to try it on: ${errnoName(-answer)}`);
+  return answer;
+}
+
+/** What goes wrong shows in what arrives; an error that nobody hears would end the process. */
+function withoutErrors<S extends EventEmitter>(stream: S): S {
+  return stream.on("error", () => {});
+}
+
+export class Bed {
+  readonly #native: Native;
+  readonly #sockets: Socket[] = [];
+  readonly #files: number[] = [];
+
+  constructor(native: Native) {
+    this.#native = native;
+  }
+
+  /** Both ends of a new connection, which keep no process alive. */
+  connect(): readonly [Socket, Socket] {
+    const ends = new Int32Array(2);
+    check(this.#native.sluice_socket_pair(new Uint8Array(ends.buffer)), "connection");
+    const [near, far] = [...ends].map((fd) => this.#socket(fd));
+    if (near === undefined || far === undefined) throw new TypeError("A pair has two ends");
+    return [near, far];
+  }
+
+  #socket(fd: number): Socket {
+    const socket = new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
+    this.#sockets.push(withoutErrors(socket.unref()));
+    return socket;
+  }
+
+  /** The descriptor of a new file in memory. */
+  file(content: Uint8Array): number {
+    const fd = check(this.#native.sluice_memory_file(content, content.byteLength), "file in memory");
+    this.#files.push(fd);
+    return fd;
+  }
+
+  reader(fd: number): ReadStream {
+    return withoutErrors(createReadStream("", { fd, start: 0, autoClose: false }));
+  }
+
+  writer(fd: number): WriteStream {
+    return withoutErrors(createWriteStream("", { fd, start: 0, autoClose: false }));
+  }
+
+  close(): void {
+    for (const socket of this.#sockets) socket.destroy();
+    for (const fd of this.#files) this.#native.sluice_close(fd);
+  }
+}

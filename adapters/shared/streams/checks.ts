@@ -1,0 +1,104 @@
+/**
+ * Which kinds of hand-over have been proven in this isolate. The trials run in the background, once; until then, and for
+ * good where one fails, streams of that kind go the runtime's own way.
+ */
+import process from "node:process";
+import type { Native } from "../../../core/abi.ts";
+import { delay } from "../delay.ts";
+import { machineFor } from "../machine.ts";
+import type { Runtime } from "../runtime.ts";
+import { Bed } from "./bed.ts";
+import { type Hooks, type Kind, trials } from "./trials.ts";
+
+/** What is known of one kind of hand-over. */
+export interface StreamCheck {
+  /** What is handed over, and to what: "file to response", "socket to file" and the like. */
+  readonly kind: string;
+  /** Whether streams of that kind are handed over. */
+  readonly ok: boolean;
+  /** What was found where they aren't, else what was relied on. */
+  readonly reason: string;
+}
+
+/** A trial takes milliseconds; one that takes so many will never end. */
+const hangMs = 30_000;
+
+const pendingReason = `what a hand-over relies on in ${process.version} is being tried`;
+
+/** What was wrong, or undefined. */
+async function attempt(kind: Kind, native: Native, hooks: Hooks): Promise<string | undefined> {
+  const bed = new Bed(native);
+  const over = new AbortController();
+  const hangs = delay(hangMs, { ref: false, signal: over.signal }).then(() => {
+    if (!over.signal.aborted) throw new Error("it did not end");
+  });
+  try {
+    await Promise.race([trials[kind]?.run(bed, hooks), hangs]);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  } finally {
+    over.abort();
+    bed.close();
+  }
+}
+
+export class Checks {
+  readonly #runtime: Runtime;
+  readonly #hooks: Hooks;
+  readonly #isOff: boolean;
+  readonly #found = new Map<Kind, string | undefined>();
+  #running: Promise<void> | undefined;
+
+  /** `isOff`: nothing is handed over here at all. */
+  constructor(runtime: Runtime, hooks: Hooks, isOff: boolean) {
+    this.#runtime = runtime;
+    this.#hooks = hooks;
+    this.#isOff = isOff;
+  }
+
+  /** The kinds that there can be here at all. */
+  get #kinds(): readonly Kind[] {
+    const kinds = Object.keys(trials) as Kind[];
+    return this.#runtime.keepsSockets === undefined ? kinds : kinds.filter((kind) => !kind.startsWith("socket"));
+  }
+
+  /** Tries all kinds, if that hasn't been done. Never rejects. */
+  run(): Promise<void> {
+    return (this.#running ??= this.#run());
+  }
+
+  async #run(): Promise<void> {
+    if (this.#isOff) return;
+    const machine = machineFor(this.#runtime);
+    // Without an engine nothing is handed over, and that reason is told.
+    if (typeof machine === "string" || typeof machine.native === "string") return;
+    for (const kind of this.#kinds) {
+      const wrong = await attempt(kind, machine.native, this.#hooks);
+      this.#found.set(kind, wrong && `${process.version} failed the trial of ${kind}: ${wrong}`);
+    }
+    const failures = [...this.#found.values()].filter((reason) => reason !== undefined);
+    if (failures.length > 0)
+      process.emitWarning(`Such streams go the runtime's own way: ${failures.join("; ")}`, "SluiceWarning");
+  }
+
+  /** Whether the trial of a kind is still to come to its end. */
+  isPending(kind: Kind): boolean {
+    return !this.#found.has(kind);
+  }
+
+  /** Why streams of a kind are not handed over, or undefined. To be asked where there is an engine. */
+  objection(kind: Kind): string | undefined {
+    if (trials[kind] === undefined) return `nothing is handed over from ${kind}`;
+    if (!this.isPending(kind)) return this.#found.get(kind);
+    void this.run();
+    return pendingReason;
+  }
+
+  get found(): readonly StreamCheck[] {
+    return [...this.#found].map(([kind, wrong]) => {
+      const relied = trials[kind]?.relies.join("; ") ?? "";
+      return { kind, ok: wrong === undefined, reason: wrong ?? relied };
+    });
+  }
+}

@@ -1,0 +1,205 @@
+/**
+ * What a hand-over relies on in a runtime beyond what is documented, and a trial of each kind that shows it to hold: a
+ * hand-over between real streams, whose every byte is compared. A release of the runtime that breaks something then
+ * costs speed, and no bytes.
+ */
+import { once } from "node:events";
+import type { ReadStream } from "node:fs";
+import { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { Readable, Writable } from "node:stream";
+import { Bed } from "./bed.ts";
+import { notePipe } from "./pipes.ts";
+import { report } from "./report.ts";
+
+/** What is handed over, and to what. */
+export type Kind = `${"file" | "socket"} to ${"response" | "socket" | "file"}`;
+
+/** The hooks under trial. */
+export interface Hooks {
+  readonly file: ReadStream["_read"];
+  readonly socket: Socket["_read"];
+}
+
+interface Trial {
+  /** Parts of the runtime that are not documented and that it shows to do what they are taken for. */
+  readonly relies: readonly string[];
+  /** Rejects, saying what was wrong. */
+  run(bed: Bed, hooks: Hooks): Promise<void>;
+}
+
+/** More than goes out at once, so that turns are taken and waited for; and so little that none is. */
+const large = pattern(300_000);
+const small = large.subarray(0, 5000);
+const text = (words: string): Buffer => Buffer.from(words, "latin1");
+
+function pattern(length: number): Buffer {
+  const words = Uint32Array.from({ length: length / 4 }, (_, index) => Math.imul(index, 2_654_435_761));
+  return Buffer.from(words.buffer);
+}
+
+/** An event that is going to be awaited: what fails meanwhile fails the trial, and nothing else. */
+function expect(stream: Readable | Writable, event: "end" | "finish"): Promise<unknown> {
+  const came = once(stream, event);
+  came.catch(() => {});
+  return came;
+}
+
+function collect(stream: Readable): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+  const whole = expect(stream, "end").then(() => Buffer.concat(chunks));
+  whole.catch(() => {});
+  return whole;
+}
+
+function same(actual: Buffer, ...expected: readonly Uint8Array[]): void {
+  const whole = Buffer.concat(expected);
+  if (actual.equals(whole)) return;
+  const at = actual.findIndex((byte, index) => byte !== whole[index]);
+  throw new Error(
+    `${actual.length} bytes came of ${whole.length}, the first wrong one at ${at < 0 ? actual.length : at}`,
+  );
+}
+
+/** Pipes a source that has been given a hook, and resolves at its end, when bytes of it have been handed over. */
+async function pipe(source: Readable, target: Writable, end: boolean): Promise<void> {
+  const ended = expect(source, "end");
+  notePipe(source, target);
+  source.pipe(target, { end });
+  await ended;
+  const told = report(source);
+  if (told?.native !== true) throw new Error(`it was not handed over: ${told?.reason ?? "nobody asked for it"}`);
+}
+
+async function sendFile(bed: Bed, hooks: Hooks, content: Uint8Array, target: Writable, end: boolean): Promise<void> {
+  const source = bed.reader(bed.file(content));
+  source._read = hooks.file;
+  await pipe(source, target, end);
+}
+
+/** What is in a file: by a hand-over, since not every runtime reads descriptors that it has not opened. */
+async function contentOf(bed: Bed, hooks: Hooks, fd: number): Promise<Buffer> {
+  const [near, far] = bed.connect();
+  const content = collect(far);
+  const source = bed.reader(fd);
+  source._read = hooks.file;
+  await pipe(source, near, true);
+  return await content;
+}
+
+/** A response without a server, which an agent that watches servers would tell of. */
+function responseOn(socket: Socket): ServerResponse {
+  const request = new IncomingMessage(socket);
+  request.method = "GET";
+  request.httpVersionMajor = request.httpVersionMinor = 1;
+  const response = new ServerResponse(request);
+  response.assignSocket(socket);
+  response.once("finish", () => response.detachSocket(socket));
+  return response;
+}
+
+/** The body of the one response in these bytes (RFC 9112 §6). */
+function bodyOf(bytes: Buffer): Buffer {
+  const start = bytes.indexOf("\r\n\r\n") + 4;
+  const head = bytes.toString("latin1", 0, start);
+  if (!head.startsWith("HTTP/1.1 200 ")) throw new Error("a response came without its head");
+  if (!/\r\ntransfer-encoding: chunked\r\n/i.test(head)) return bytes.subarray(start);
+  const chunks: Buffer[] = [];
+  for (let at = start; ;) {
+    const line = bytes.indexOf("\r\n", at);
+    const size = Number.parseInt(bytes.toString("latin1", at, line), 16);
+    if (!(size > 0)) return Buffer.concat(chunks);
+    chunks.push(bytes.subarray(line + 2, line + 2 + size));
+    at = line + 2 + size + 2;
+  }
+}
+
+async function respond(bed: Bed, hooks: Hooks, content: Buffer, announced: boolean): Promise<void> {
+  const [near, far] = bed.connect();
+  const arrived = collect(far);
+  const response = responseOn(near);
+  if (announced) response.setHeader("content-length", content.length);
+  const finished = expect(response, "finish");
+  await sendFile(bed, hooks, content, response, true);
+  await finished;
+  near.end();
+  same(bodyOf(await arrived), content);
+}
+
+/** Sends into a socket from its far end, and pipes it on. */
+async function passOn(bed: Bed, hooks: Hooks, target: Writable): Promise<void> {
+  const [near, far] = bed.connect();
+  near._read = hooks.socket;
+  far.end(large);
+  await pipe(near, target, true);
+}
+
+const ofFiles = ["ReadStream: _read at its first read, fd, pos, start, end, bytesRead, kFs, kHandle"];
+const ofStreams = [
+  "Readable: _readableState.pipes and awaitDrainWriters; push(null) ends it; an unanswered _read is not repeated",
+  "Writable: an own _write is called with the chunk itself, one at a time and in order, while _writev is null",
+];
+const ofSockets = ["Socket: _handle.fd, _bytesDispatched, bytesWritten, _onTimeout, _unrefTimer"];
+const ofHandles = ["Socket: _read starts its handle; _handle.reading, readStart, readStop, bytesRead"];
+const ofResponses = [
+  "OutgoingMessage: _header, _headerSent, _implicitHeader, _hasBody, _contentLength, _removedContLen, chunkedEncoding, outputData",
+  "Socket: _httpMessage is the response whose turn it is",
+];
+const ofWriters = ["WriteStream: fd, pos, bytesWritten, kFs"];
+
+export const trials: Readonly<Partial<Record<Kind, Trial>>> = {
+  "file to socket": {
+    relies: [...ofFiles, ...ofStreams, ...ofSockets],
+    async run(bed, hooks) {
+      const [near, far] = bed.connect();
+      const arrived = collect(far);
+      near.write("before");
+      await sendFile(bed, hooks, large, near, false);
+      near.write("between");
+      await sendFile(bed, hooks, small, near, false);
+      near.end("after");
+      same(await arrived, text("before"), large, text("between"), small, text("after"));
+    },
+  },
+  "file to response": {
+    relies: [...ofFiles, ...ofStreams, ...ofSockets, ...ofResponses],
+    async run(bed, hooks) {
+      for (const content of [large, small])
+        for (const announced of [true, false]) await respond(bed, hooks, content, announced);
+    },
+  },
+  "file to file": {
+    relies: [...ofFiles, ...ofStreams, ...ofWriters],
+    async run(bed, hooks) {
+      const fd = bed.file(new Uint8Array(0));
+      const target = bed.writer(fd);
+      const finished = expect(target, "finish");
+      // Nothing is written by the runtime itself: Deno does not know descriptors that it has not opened.
+      await sendFile(bed, hooks, large, target, false);
+      await sendFile(bed, hooks, small, target, true);
+      await finished;
+      same(await contentOf(bed, hooks, fd), large, small);
+    },
+  },
+  "socket to socket": {
+    relies: [...ofHandles, ...ofStreams, ...ofSockets],
+    async run(bed, hooks) {
+      const [near, far] = bed.connect();
+      const arrived = collect(far);
+      await passOn(bed, hooks, near);
+      same(await arrived, large);
+    },
+  },
+  "socket to file": {
+    relies: [...ofHandles, ...ofStreams, ...ofWriters],
+    async run(bed, hooks) {
+      const fd = bed.file(new Uint8Array(0));
+      const target = bed.writer(fd);
+      const finished = expect(target, "finish");
+      await passOn(bed, hooks, target);
+      await finished;
+      same(await contentOf(bed, hooks, fd), large);
+    },
+  },
+};
