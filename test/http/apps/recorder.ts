@@ -153,6 +153,13 @@ const parent =
         leave: () => parentPort?.close(),
       };
 
+/** With the preload, what hand-overs rely on is tried first; until that is done every stream goes Node's way. */
+async function untilProven(): Promise<void> {
+  if (process.env["SLUICE_TEST_PRELOAD"] !== "1") return;
+  const { verify } = await import("sluice/stream");
+  await verify();
+}
+
 interface Question {
   readonly id: number;
   readonly command: string;
@@ -192,5 +199,7 @@ export function serveRecorded(server: http.Server | Http2Server, own: Readonly<R
       if (command !== "leave") parent.send({ id, answer });
     });
   });
-  server.listen(0, "127.0.0.1", () => parent.send({ port: (server.address() as AddressInfo).port }));
+  server.listen(0, "127.0.0.1", () => {
+    void untilProven().then(() => parent.send({ port: (server.address() as AddressInfo).port }));
+  });
 }

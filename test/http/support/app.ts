@@ -23,6 +23,8 @@ export interface AppOptions {
 /** An app that is no module has its own extension. */
 const extensionOf = (script: string) => (script === "commonjs" ? ".cjs" : ".js");
 
+const hasPreload = (execArgv: readonly string[]): boolean => execArgv.some((option) => option.includes("sluice/register"));
+
 export class App implements AsyncDisposable {
   readonly port: number;
   readonly #child: ChildProcess;
@@ -51,7 +53,7 @@ export class App implements AsyncDisposable {
       cwd: root,
       execArgv: [...execArgv],
       // Express prints errors elsewhere.
-      env: { ...process.env, NODE_ENV: "test", ...env },
+      env: { ...process.env, NODE_ENV: "test", ...(hasPreload(execArgv) && { SLUICE_TEST_PRELOAD: "1" }), ...env },
       stdio: ["ignore", "pipe", "pipe", "ipc"],
       ...(execPath === undefined ? {} : { execPath }),
     });
