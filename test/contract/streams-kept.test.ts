@@ -147,7 +147,8 @@ const cases: readonly Kept[] = [
       }) as typeof write;
       way.pipe(source, target);
       await closed(target);
-      return { received: fs.readFileSync(into), more: seen };
+      // How much it is shown is Node's choice: 26.12's pipe() writes past it where nothing is queued.
+      return { received: fs.readFileSync(into), more: seen > 0 };
     },
   },
   {

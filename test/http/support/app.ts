@@ -23,7 +23,7 @@ export interface AppOptions {
 /** An app that is no module has its own extension. */
 const extensionOf = (script: string) => (script === "commonjs" ? ".cjs" : ".js");
 
-const hasPreload = (execArgv: readonly string[]): boolean => execArgv.some((option) => option.includes("sluice/register"));
+const hasPreload = (execArgv: readonly string[]): boolean => execArgv.some((option) => /\bregister\b/.test(option));
 
 export class App implements AsyncDisposable {
   readonly port: number;

@@ -1,0 +1,131 @@
+/** What a hand-over relies on in Node is tried before it is used: an app under a Node in which something of that is broken. */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { runChild } from "../support/child.ts";
+import { hasEngine } from "../http/support/compare.ts";
+import { tempFolder } from "../support/temp.ts";
+
+const test = suite("checks of what streams rely on");
+
+interface Told {
+  readonly native: boolean;
+  readonly reason: string;
+}
+
+/** What the app below prints. */
+interface Outcome {
+  /** The stream that was there before anything had been tried. */
+  readonly early: Told;
+  readonly checks: readonly { readonly kind: string; readonly ok: boolean; readonly reason: string }[];
+  readonly warnings: readonly string[];
+  readonly upload: Told;
+  readonly download: Told;
+  /** Whether every byte arrived, of each. */
+  readonly whole: readonly boolean[];
+}
+
+const app = `
+import { once } from "node:events";
+import fs from "node:fs";
+import net from "node:net";
+import { pipeline, promises, report, verify } from "sluice/stream";
+const path = process.argv[1] + "/file", into = process.argv[1] + "/into";
+const content = Buffer.from(Uint32Array.from({ length: 1 << 20 }, (_, i) => i).buffer);
+fs.writeFileSync(path, content);
+const warnings = [];
+process.on("warning", ({ name, message }) => { if (name === "SluiceWarning") warnings.push(message); });
+const told = (stream) => { const { native, reason } = report(stream) ?? {}; return { native, reason }; };
+async function download() {
+  const server = net.createServer((socket) => { const file = fs.createReadStream(path); pipeline(file, socket, () => server.emit("sent", file)); });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const sent = once(server, "sent");
+  const socket = net.connect(server.address().port, "127.0.0.1");
+  const chunks = [];
+  for await (const chunk of socket) chunks.push(chunk);
+  const [file] = await sent;
+  server.close();
+  return { told: told(file), whole: Buffer.concat(chunks).equals(content) };
+}
+async function upload() {
+  const server = net.createServer((socket) => { pipeline(socket, fs.createWriteStream(into), () => { socket.destroy(); server.emit("got", socket); }); });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const got = once(server, "got");
+  const socket = net.connect(server.address().port, "127.0.0.1");
+  socket.on("error", () => {});
+  socket.end(content);
+  const [from] = await got;
+  server.close();
+  return { told: told(from), whole: fs.readFileSync(into).equals(content) };
+}
+const early = fs.createReadStream(path, { end: 9 });
+await promises.pipeline(early, fs.createWriteStream(into));
+const checks = await verify();
+await verify();
+const down = await download(), up = await upload();
+await new Promise((resolve) => setImmediate(resolve));
+console.log(JSON.stringify({ early: told(early), checks, warnings, upload: up.told, download: down.told, whole: [down.whole, up.whole] }));
+`;
+
+/** Plays the app after a script that changes something of Node's. */
+async function play(change: string): Promise<Outcome> {
+  const preload = `data:text/javascript,${encodeURIComponent(change)}`;
+  const command = [process.execPath, "--import", preload, "--input-type=module", "--eval", app, tempFolder()] as const;
+  const { code, output, stdout } = await runChild(command, 60_000);
+  assert.is(code, 0, output);
+  return JSON.parse(stdout) as Outcome;
+}
+
+const broken = ({ checks }: Outcome) => checks.filter(({ ok }) => !ok).map(({ kind }) => kind);
+
+test("hold on the Node at hand, and the first stream does not wait for them", async () => {
+  if (!hasEngine) return;
+  const outcome = await play("");
+  assert.equal(broken(outcome), []);
+  assert.equal(outcome.warnings, []);
+  assert.equal(outcome.whole, [true, true]);
+  assert.is(outcome.upload.native, true, outcome.upload.reason);
+  assert.is(outcome.download.native, true, outcome.download.reason);
+  assert.is(outcome.early.native, false);
+  assert.match(outcome.early.reason, /being tried/);
+});
+
+/** Each breaks something that a kind of hand-over relies on, without which Node's own streams do. */
+const changes: Readonly<Record<string, { change: string; kinds: readonly string[] }>> = {
+  "the count of bytes that a file was given": {
+    change: `import fs from "node:fs";
+      Object.defineProperty(fs.WriteStream.prototype, "bytesWritten", { get() { return 0; }, set() {} });`,
+    kinds: ["socket to file"],
+  },
+  "the order of an empty write among others": {
+    change: `import net from "node:net";
+      const { write, end } = net.Socket.prototype;
+      const later = (call) => setImmediate(() => setImmediate(call));
+      net.Socket.prototype.write = function (chunk, ...rest) {
+        if (chunk.length === 0) return write.call(this, chunk, ...rest);
+        later(() => write.call(this, chunk, ...rest));
+        return true;
+      };
+      net.Socket.prototype.end = function (...args) {
+        later(() => later(() => end.apply(this, args)));
+        return this;
+      };`,
+    kinds: ["file to socket"],
+  },
+};
+
+for (const [what, { change, kinds }] of Object.entries(changes))
+  test(`fail where ${what} is not what it was, and streams go Node's way`, async () => {
+    if (!hasEngine) return;
+    const outcome = await play(change);
+    for (const kind of kinds) assert.ok(broken(outcome).includes(kind), `${kind}: ${JSON.stringify(outcome.checks)}`);
+    assert.equal(outcome.whole, [true, true]);
+    assert.is(outcome.warnings.length, 1, "one warning");
+    for (const kind of kinds) assert.ok(outcome.warnings[0]?.includes(kind));
+    if (kinds.includes("socket to file")) {
+      assert.is(outcome.upload.native, false);
+      assert.match(outcome.upload.reason, /failed the trial of socket to file/);
+    }
+    if (kinds.includes("file to socket")) assert.is(outcome.download.native, false);
+  });
+
+test.run();
