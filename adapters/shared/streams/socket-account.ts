@@ -105,6 +105,9 @@ class Account {
   }
 }
 
+/** Bytes that the runtime itself has read. */
+export const readByRuntime = (socket: Socket): number => inherited(socketInternals(socket), "bytesRead");
+
 export function accountOf(socket: Socket): Account {
   let account = accounts.get(socket);
   if (account === undefined) accounts.set(socket, (account = new Account(socket)));

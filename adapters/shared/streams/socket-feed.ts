@@ -2,12 +2,12 @@
 import type { Socket } from "node:net";
 import type { Native } from "../../../core/abi.ts";
 import type { Endpoint } from "../../../core/endpoint.ts";
-import type { TransferError } from "../../../core/error.ts";
+import { TransferError } from "../../../core/error.ts";
 import { HeldSocket } from "../ends/held-socket.ts";
 import { inspectSocket } from "../ends/socket-target.ts";
 import type { Runtime } from "../runtime.ts";
 import type { Feed, Range } from "./feed.ts";
-import { accountOf, type Counter } from "./socket-account.ts";
+import { accountOf, type Counter, readByRuntime } from "./socket-account.ts";
 
 type Read = (this: Socket, size: number) => void;
 
@@ -24,6 +24,10 @@ export class SocketFeed implements Feed {
   readonly #held: HeldSocket;
   #counter: Counter | undefined;
   #readAgain: (() => void) | undefined;
+  /** What the runtime had read when it was stopped. */
+  #before = 0;
+  /** Bytes that have moved. */
+  #moved = 0;
 
   constructor(socket: Socket, runtime: Runtime, read: Read) {
     this.stream = socket;
@@ -51,7 +55,9 @@ export class SocketFeed implements Feed {
   }
 
   hold(): void {
-    this.#readAgain ??= this.#runtime.stopReading(this.stream);
+    if (this.#readAgain !== undefined) return;
+    this.#readAgain = this.#runtime.stopReading(this.stream);
+    this.#before = readByRuntime(this.stream);
   }
 
   begin(counter: Counter): void {
@@ -59,8 +65,8 @@ export class SocketFeed implements Feed {
     accountOf(this.stream).beginReading(counter);
   }
 
-  moved(): void {
-    // The counter counts.
+  moved(bytes: number): void {
+    this.#moved += bytes;
   }
 
   unread(bytes: Uint8Array): void {
@@ -87,7 +93,17 @@ export class SocketFeed implements Feed {
     this.stream.destroy(Object.assign(new Error(`read ${code}`), { code, errno: -errno, syscall: "read" }));
   }
 
+  /** Ends the stream where the runtime has read, too: those bytes are missing between the others. */
+  #failsProof(): boolean {
+    const lost = this.#moved > 0 ? readByRuntime(this.stream) - this.#before : 0;
+    if (lost === 0) return false;
+    const details = { code: "ERR_SLUICE_CHANGED", bytesTransferred: this.#moved, bytesStranded: lost } as const;
+    this.stream.destroy(new TransferError(`Cannot send socket: ${lost} bytes of it were read meanwhile`, details));
+    return true;
+  }
+
   giveBack(): void {
+    if (this.#readAgain !== undefined && this.#failsProof()) return;
     this.#readAgain?.();
     this.#readAgain = undefined;
     this.#read.call(this.stream, this.stream.readableHighWaterMark);

@@ -53,6 +53,10 @@ function collect(stream: Readable): Promise<Buffer> {
   return whole;
 }
 
+function counts(what: string, actual: number, expected: number): void {
+  if (actual !== expected) throw new Error(`${what} is ${actual} after ${expected} bytes`);
+}
+
 function same(actual: Buffer, ...expected: readonly Uint8Array[]): void {
   const whole = Buffer.concat(expected);
   if (actual.equals(whole)) return;
@@ -76,6 +80,7 @@ async function sendFile(bed: Bed, hooks: Hooks, content: Uint8Array, target: Wri
   const source = bed.reader(bed.file(content));
   source._read = hooks.file;
   await pipe(source, target, end);
+  counts("bytesRead", source.bytesRead, content.byteLength);
 }
 
 /** What is in a file: by a hand-over, since not every runtime reads descriptors that it has not opened. */
@@ -133,6 +138,7 @@ async function passOn(bed: Bed, hooks: Hooks, target: Writable): Promise<void> {
   near._read = hooks.socket;
   far.end(large);
   await pipe(near, target, true);
+  counts("bytesRead", near.bytesRead, large.length);
 }
 
 const ofFiles = ["ReadStream: _read at its first read, fd, pos, start, end, bytesRead, kFs, kHandle"];
@@ -159,7 +165,9 @@ export const trials: Readonly<Partial<Record<Kind, Trial>>> = {
       near.write("between");
       await sendFile(bed, hooks, small, near, false);
       near.end("after");
-      same(await arrived, text("before"), large, text("between"), small, text("after"));
+      const whole = await arrived;
+      same(whole, text("before"), large, text("between"), small, text("after"));
+      counts("bytesWritten", near.bytesWritten, whole.length);
     },
   },
   "file to response": {
@@ -179,6 +187,7 @@ export const trials: Readonly<Partial<Record<Kind, Trial>>> = {
       await sendFile(bed, hooks, large, target, false);
       await sendFile(bed, hooks, small, target, true);
       await finished;
+      counts("bytesWritten", target.bytesWritten, large.length + small.length);
       same(await contentOf(bed, hooks, fd), large, small);
     },
   },
