@@ -27,18 +27,22 @@ const moments: Readonly<Record<string, (source: fs.ReadStream, put: () => void) 
 
 for (const [moment, when] of Object.entries(moments))
   for (const size of [100, 100 * KiB, 2 * MiB])
-    test(`what is put in front of a file of ${size} bytes ${moment} reaches a socket as by node:stream`, engine, async () => {
-      const { path, content } = dataFile(tempFolder(), size);
-      const received = await assertAlike(async (way) => {
-        using link = await connect();
-        const bytes = collect(link.peer);
-        const source = way.createReadStream(path);
-        when(source, () => source.unshift(prefix));
-        way.pipe(source, link.socket);
-        return sha256(await bytes);
-      });
-      assert.is(received, sha256(Buffer.concat([prefix, content])));
-    });
+    test(
+      `what is put in front of a file of ${size} bytes ${moment} reaches a socket as by node:stream`,
+      engine,
+      async () => {
+        const { path, content } = dataFile(tempFolder(), size);
+        const received = await assertAlike(async (way) => {
+          using link = await connect();
+          const bytes = collect(link.peer);
+          const source = way.createReadStream(path);
+          when(source, () => source.unshift(prefix));
+          way.pipe(source, link.socket);
+          return sha256(await bytes);
+        });
+        assert.is(received, sha256(Buffer.concat([prefix, content])));
+      },
+    );
 
 test("what is put in front of a file reaches a file first", engine, async () => {
   const folder = tempFolder();

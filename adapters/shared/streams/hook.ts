@@ -52,8 +52,7 @@ interface Ends {
 
 function look(stream: Readable, feed: Feed, { runtime, disabled }: Surroundings): Ends {
   const target = onlyTarget(stream);
-  if (typeof target === "string")
-    return { target: lastTargetOf(stream), sink: undefined, objection: target };
+  if (typeof target === "string") return { target: lastTargetOf(stream), sink: undefined, objection: target };
   const sink = disabled ?? sinkOf(target, runtime);
   if (typeof sink === "string") return { target, sink: undefined, objection: sink };
   return { target, sink, objection: feed.objection() ?? sink.objection() };

@@ -34,7 +34,8 @@ function settle(socket: Socket, ledger: Ledger, answer: (objection?: string) => 
   const look = () => {
     if (socket.destroyed) answer("the stream was destroyed");
     else if (ledger.isEven) answer();
-    else if (isPaused(socket) || socket.readableFlowing === true) answer("the target was given more or less than was read");
+    else if (isPaused(socket) || socket.readableFlowing === true)
+      answer("the target was given more or less than was read");
     else onceChanged(socket, look);
   };
   setImmediate(look);
@@ -56,7 +57,8 @@ export function socketRead(original: Socket["_read"], surroundings: Surroundings
     decided.set(this, true);
     const ledger = ledgerOf(this);
     if ("objection" in decision) return handOver(this, feed, surroundings);
-    if (ledger?.isFor(decision.target) !== true) return handOver(this, feed, surroundings, "it was piped by other means");
+    if (ledger?.isFor(decision.target) !== true)
+      return handOver(this, feed, surroundings, "it was piped by other means");
     feed.hold();
     settle(this, ledger, (objection) => handOver(this, feed, surroundings, objection));
   };

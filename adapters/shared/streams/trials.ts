@@ -8,7 +8,7 @@ import type { ReadStream } from "node:fs";
 import { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
-import { Bed } from "./bed.ts";
+import type { Bed } from "./bed.ts";
 import { notePipe } from "./pipes.ts";
 import { report } from "./report.ts";
 
