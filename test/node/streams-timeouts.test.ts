@@ -118,8 +118,8 @@ test("bytesRead and bytesWritten of sockets advance during a hand-over", async (
   pipe(left.socket, right.socket);
   left.peer.write(data(32 * MiB));
   await take(right.peer, 16 * MiB);
-  await waitFor("bytesRead to advance", () => left.socket.bytesRead >= 16 * MiB, 2_000);
-  await waitFor("bytesWritten to advance", () => right.socket.bytesWritten >= 16 * MiB, 2_000);
+  await waitFor("bytesRead to advance", () => left.socket.bytesRead >= 16 * MiB);
+  await waitFor("bytesWritten to advance", () => right.socket.bytesWritten >= 16 * MiB);
   left.socket.destroy();
 });
 
