@@ -147,7 +147,8 @@ const cases: readonly Kept[] = [
       }) as typeof write;
       way.pipe(source, target);
       await closed(target);
-      return { received: fs.readFileSync(into), more: seen };
+      // Since 26.12 Node's own pipe() passes by the `write` of a lone target, but for some of its chunks.
+      return { received: fs.readFileSync(into), more: seen > 0 };
     },
   },
   {
