@@ -19,8 +19,9 @@ export interface Ended {
 
 /** A child that runs: looked at from time to time, all of them at once. */
 interface Running {
-  readonly child: ChildProcess;
   look(all: readonly Process[]): void;
+  /** Kills it and all that it started. */
+  kill(all: readonly Process[]): void;
 }
 
 const running = new Set<Running>();
@@ -64,17 +65,21 @@ export function runChild(
     let last: Sample = { atMs: started, written: 0, cpuMs: 0, pids: new Set() };
     let watch: Watch = beginWatch(last);
 
-    const giveUp = (why: string, family: readonly Process[]) => {
-      hung = why;
+    const familyIn = (all: readonly Process[]) => familyOf(child.pid ?? 0, last.pids, all);
+    const killFamily = (all: readonly Process[]) => {
       killGroup(child);
-      for (const { pid } of family) kill(pid);
+      for (const { pid } of familyIn(all)) kill(pid);
+    };
+    const giveUp = (why: string, all: readonly Process[]) => {
+      hung = why;
+      killFamily(all);
       // One that has been lost sight of may still hold the output: it is not waited for.
       child.stdout.destroy();
       child.stderr.destroy();
     };
     const look = (all: readonly Process[]) => {
       if (hung !== undefined) return;
-      const family = familyOf(child.pid ?? 0, last.pids, all);
+      const family = familyIn(all);
       last = {
         atMs: performance.now(),
         written: output.length,
@@ -83,9 +88,9 @@ export function runChild(
       };
       watch = nextWatch(watch, last);
       const why = judgeWatch(watch, limit);
-      if (why !== undefined) giveUp(why, family);
+      if (why !== undefined) giveUp(why, all);
     };
-    const one: Running = { child, look };
+    const one: Running = { look, kill: killFamily };
     attend(one);
 
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -131,5 +136,6 @@ function kill(pid: number): void {
 
 /** Kills whatever is running, for a runner that is told to stop. */
 export function killAll(): void {
-  for (const { child } of running) killGroup(child);
+  const all = readProcesses();
+  for (const each of running) each.kill(all);
 }

@@ -3,6 +3,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { beginWatch, judgeWatch, nextWatch, type Sample } from "../support/patience.ts";
 import { familyOf, parseStat } from "../support/processes.ts";
+import { steadily } from "../support/steady.ts";
 
 const test = suite("patience");
 const limitMs = 10_000;
@@ -62,6 +63,19 @@ for (const [what, second, at, why] of [
 test("what a watcher did not see is not held against the process", () => {
   const stood = fate((index) => ({ elapsedMs: index === 3 ? 600_000 : 1_000 }));
   assert.equal(stood, [7, "it did nothing for 11000 ms"]);
+});
+
+test("steadily() runs a body again that has failed while the machine stood still, and no other", async () => {
+  let runs = 0;
+  const failing = (stillMs: number, standstillMs: number) =>
+    steadily(standstillMs, () => {
+      runs++;
+      for (const end = performance.now() + stillMs; performance.now() < end;);
+      return runs < 3 ? Promise.reject(new Error(`run ${runs}`)) : Promise.resolve(runs);
+    });
+  assert.is(await failing(300, 200), 3);
+  runs = 0;
+  assert.is(await failing(300, 1e9).catch(String), "Error: run 1");
 });
 
 test("parseStat() reads past a name that looks like fields", () => {
