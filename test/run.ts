@@ -4,7 +4,8 @@
  *     npm test                        all of them
  *     npm test -- unit/select abort   files and contract tests whose names contain one of the words
  *     npm test -- --all               on every runtime what is the same on all, and everything under TSan
- *     npm run test:matrix             the contract tests alone, on every runtime and release line
+ *     npm test -- --lines             and, on the newest release of every line of Node.js, what leans on its inside
+ *     npm run test:matrix             that, and the contract tests, on every runtime and release line
  *
  * Exit code 1 when anything failed or nothing ran.
  */
@@ -16,32 +17,26 @@ import { parseArgs } from "node:util";
 import { killAll } from "./support/child.ts";
 import { limiter } from "./support/limiter.ts";
 import { failedOutcome, type FileOutcome } from "./support/outcome.ts";
+import { readVersion } from "./support/programs.ts";
 import { root } from "./support/root.ts";
 import { runContract } from "./support/run-contract.ts";
 import { runNative } from "./support/run-native.ts";
 import { runPlain } from "./support/run-plain.ts";
-import { type Candidate, candidates, locate, type Runtime } from "./support/runtimes.ts";
+import { type Candidate, candidates, home, isNode, locate, type Runtime } from "./support/runtimes.ts";
+import { isLong, nativeLimitMs, ofAll, ofLines, ofRuntimes, plainFolders } from "./support/selection.ts";
 
 interface Task {
   readonly name: string;
   run(): Promise<FileOutcome>;
 }
 
-/** Folders of plain uvu files, and how long a file may take. */
-const plainFolders = {
-  unit: 120_000,
-  node: 120_000,
-  cli: 120_000,
-  http: 180_000,
-  bench: 240_000,
-  package: 300_000,
-} as const;
-/** One sanitizer, and all three with every test. */
-const nativeTimeoutMs = { usual: 420_000, everything: 1_800_000 } as const;
-
 const { values: options, positionals: words } = parseArgs({
   allowPositionals: true,
-  options: { matrix: { type: "boolean", default: false }, all: { type: "boolean", default: false } },
+  options: {
+    all: { type: "boolean", default: false },
+    lines: { type: "boolean", default: false },
+    matrix: { type: "boolean", default: false },
+  },
 });
 const everything = options.all || options.matrix || words.length > 0;
 // Files that run a command line on several runtimes ask for it, and so do the C tests.
@@ -63,38 +58,40 @@ function testsIn(folder: string): { name: string; compiled: string }[] {
     }));
 }
 
-function* plainTasks(): Generator<Task> {
-  for (const [folder, timeoutMs] of Object.entries(plainFolders))
-    for (const { name, compiled } of testsIn(folder))
-      if (wanted(name) && (everything || !longTests.has(name)))
-        yield { name, run: () => limit(() => runPlain(compiled, timeoutMs)) };
+const located = new Map<Candidate, Promise<Runtime>>();
+
+/** Finds a runtime once. The matrix is about the newest releases, and asks for them. */
+function find(candidate: Candidate): Promise<Runtime> {
+  const found = located.get(candidate) ?? locate(candidate, options.matrix || undefined);
+  located.set(candidate, found);
+  return found;
 }
 
-/**
- * Contract tests of what a runtime adds: its descriptors, sockets, Workers and memory. The others speak of core, the engine and
- * the kernel, which are the same everywhere: without `--all` or words one runtime runs those, so that `npm test` takes minutes.
- */
-const runtimeTests = new Set(
-  ["abort", "descriptors", "map", "proxy", "ring", "socket-sources", "streams-to-socket", "wasi", "workers"].map(
-    (name) => `contract/${name}`,
-  ),
-);
+/** The plain files on the Node.js that runs this, or on the one of a release line. */
+function* plainTasks(candidate?: Candidate): Generator<Task> {
+  for (const [folder, limitMs] of Object.entries(plainFolders))
+    for (const { name, compiled } of testsIn(folder)) {
+      const label = candidate === undefined ? name : `${name} (${candidate.name})`;
+      if (!wanted(label) || (!everything && isLong(name))) continue;
+      if (candidate !== undefined && (!ofLines(name) || ofAll(name))) continue;
+      const run = async () => {
+        const runtime = candidate === undefined ? home : await find(candidate);
+        return await limit(() => runPlain(compiled, limitMs, runtime));
+      };
+      yield { name: label, run };
+    }
+}
 
-/** Long, and about filesystems or this very program: with `--all` or words. */
-const longTests = new Set(["contract/cache", "contract/copy-file-blocks", "contract/large-files", "unit/runner"]);
-
-function* contractTasks(candidate: Candidate): Generator<Task> {
-  let located: Promise<Runtime> | undefined;
-  const sparing = !everything && candidate !== candidates.usual[0];
+/** The contract tests that `chosen` picks. */
+function* contractTasks(candidate: Candidate, chosen = (_name: string) => true): Generator<Task> {
   for (const { name, compiled } of testsIn("contract")) {
-    if (sparing && !runtimeTests.has(name)) continue;
-    if (!everything && longTests.has(name)) continue;
+    if (!chosen(name) || (!everything && isLong(name))) continue;
     const label = `${name} (${candidate.name})`;
     // A word with a slash names files alone, which saves asking every file for its tests.
     if (!wanted(label) && words.every((word) => word.includes("/"))) continue;
     const run = async () => {
-      located ??= locate(candidate);
-      return await runContract(compiled, await located, (test) => wanted(`${label} ${test}`), limit);
+      const runtime = await find(candidate);
+      return await runContract(compiled, runtime, (test) => wanted(`${label} ${test}`), limit);
     };
     yield { name: label, run };
   }
@@ -103,16 +100,46 @@ function* contractTasks(candidate: Candidate): Generator<Task> {
 function* nativeTasks(): Generator<Task> {
   const native = join(root, "native/test/run.mjs");
   if (existsSync(native) && wanted("native"))
-    yield {
-      name: "native",
-      run: () => limit(() => runNative(native, nativeTimeoutMs[everything ? "everything" : "usual"])),
-    };
+    yield { name: "native", run: () => limit(() => runNative(native, nativeLimitMs)) };
 }
 
-const tasks = options.matrix
-  ? candidates.matrix.flatMap((candidate) => [...contractTasks(candidate)])
-  : // The longest first, that it is not what everybody waits for.
-    [...nativeTasks(), ...plainTasks(), ...candidates.usual.flatMap((candidate) => [...contractTasks(candidate)])];
+function* usualTasks(): Generator<Task> {
+  const [first, ...others] = candidates.usual;
+  // The longest first, that it is not what everybody waits for.
+  yield* nativeTasks();
+  yield* plainTasks();
+  if (first !== undefined) yield* contractTasks(first);
+  for (const other of others) yield* contractTasks(other, everything ? undefined : ofRuntimes);
+}
+
+/** The newest release of every other line of Node.js, and what leans on its inside. */
+function* lineTasks(): Generator<Task> {
+  for (const line of candidates.lines) {
+    yield* plainTasks(line);
+    yield* contractTasks(line, ofLines);
+  }
+}
+
+function* matrixTasks(): Generator<Task> {
+  for (const candidate of candidates.matrix) {
+    if (isNode(candidate)) yield* plainTasks(candidate);
+    yield* contractTasks(candidate);
+  }
+}
+
+const tasks = [...(options.matrix ? matrixTasks() : usualTasks()), ...(options.lines ? lineTasks() : [])];
+
+/** Which versions the tests ran on. */
+async function toldVersions(): Promise<string> {
+  const told = [...located].map(async ([{ name }, finding]) => {
+    const version = finding.then(({ command }) => readVersion(command[0]));
+    // Why it could not be had is told by each of the tests that wanted it.
+    return `${name} ${await version.catch(() => "not found")}`;
+  });
+  // The matrix has a release of this one's line.
+  const own = options.matrix ? [] : [`${home.name} ${process.versions.node}`];
+  return [...new Set([...own, ...(await Promise.all(told))])].join(", ");
+}
 
 const sums = { passed: 0, failed: 0, skipped: 0 };
 
@@ -145,5 +172,6 @@ for (const signal of ["SIGINT", "SIGTERM"] as const)
 
 await Promise.all(tasks.map(perform));
 if (sums.passed + sums.failed === 0) console.log("No test ran.");
+console.log(`\nTested on ${await toldVersions()}.`);
 process.exitCode = sums.failed > 0 || sums.passed === 0 ? 1 : 0;
 console.log(`\n${sums.passed} passed, ${sums.failed} failed${sums.skipped > 0 ? `, ${sums.skipped} skipped` : ""}`);

@@ -1,5 +1,5 @@
 /*
- * A test is a function that runs in a forked process of its own under a hard time-out. It ends by
+ * A test is a function that runs in a forked process of its own, which is killed when it hangs. It ends by
  * returning, by a failed CHECK or by SKIP. Afterwards the harness closes what own() was given, waits
  * until the engine holds nothing and compares the open descriptors with those before.
  */
@@ -31,7 +31,7 @@ void test_add(const char *name, test_body *body, const void *argument);
 _Noreturn void test_fail(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
 _Noreturn void test_skip(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* What the test is waiting for now: named when it runs into its time-out. */
+/* What the test is waiting for now: named when it hangs. */
 void test_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #define FAIL(...) test_fail(__FILE__, __LINE__, __VA_ARGS__)

@@ -140,7 +140,7 @@ for (const runtime of runtimes) {
         runtime,
         "127.0.0.1:0",
         [inner.address],
-        ["--accept-proxy", "127.0.0.0/8", "--json-log", "--connect-timeout", "0.5"],
+        ["--accept-proxy", "127.0.0.0/8", "--json-log", "--connect-timeout", "1.5"],
       );
       const front = await startProxy(runtime, "127.0.0.1:0", [behind.address], ["--send-proxy", version]);
       const client = await clientOf(front, { localAddress: "127.0.0.9" });

@@ -99,7 +99,7 @@ for (const runtime of runtimes) {
       runtime,
       "127.0.0.1:0",
       ups.map(({ address }) => address),
-      ["--balance", "least-connections"],
+      ["--balance", "least-connections", "--json-log"],
     );
     const before = ups.map(({ count }) => count());
     for (let i = 0; i < 3; i++) {
@@ -110,7 +110,7 @@ for (const runtime of runtimes) {
       client.destroy();
       await waitFor("its end", () => held.at(-1)?.destroyed === true || held.at(-1)?.readableEnded === true);
       held.at(-1)?.destroy();
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await waitFor("it to be over", () => logOf(fewest).length === i);
     }
     assert.equal(
       ups.map(({ count }, i) => count() - (before[i] ?? 0)),

@@ -105,7 +105,7 @@ for (const runtime of runtimes) {
         runtime,
         "127.0.0.1:0",
         [address, other.address],
-        ["--connect-timeout", "0.3", "--json-log"],
+        ["--connect-timeout", "1", "--json-log"],
       );
       assert.is((await exchange(hasty, "abc")).toString(), "other abc");
       const patient = await startProxy(runtime, "127.0.0.1:0", [address], ["--json-log"]);

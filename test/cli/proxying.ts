@@ -133,7 +133,7 @@ export function countWithoutPipes({ pid }: Pick<Proxying, "pid">): number {
 
 /** They come back to what they were. */
 export async function descriptorsReturn(proxying: Proxying, before: number): Promise<string | undefined> {
-  const back = await settles(() => countWithoutPipes(proxying) <= before, 10_000);
+  const back = await settles(() => countWithoutPipes(proxying) <= before);
   return back ? undefined : `${countWithoutPipes(proxying)} descriptors are open, ${before} were`;
 }
 

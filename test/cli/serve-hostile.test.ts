@@ -88,7 +88,7 @@ const ranges = [
 
 /** Waits until no more is open than there was, and says how many are. */
 async function assertClosed({ pid }: Serving, before: number): Promise<void> {
-  await settles(() => countDescriptors(pid) <= before, 10_000);
+  await settles(() => countDescriptors(pid) <= before);
   assert.ok(countDescriptors(pid) <= before, `${countDescriptors(pid)} descriptors are open, ${before} were`);
 }
 
@@ -97,7 +97,7 @@ async function warmUp(serving: Serving): Promise<number> {
   for (const path of ["/small.txt", "/large.bin", "/folder/", "/missing"]) await get(serving, path);
   const { pid } = serving;
   let last = -1;
-  await settles(() => last === (last = countDescriptors(pid)), 2_000);
+  await settles(() => last === (last = countDescriptors(pid)));
   return countDescriptors(pid);
 }
 

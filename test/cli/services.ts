@@ -69,7 +69,7 @@ export async function startService(
   const metrics = args.includes("--metrics-port") ? /^Metrics on (.*)\n/m : /^/;
   const { child, stderr } = service;
   const begun = () => child.exitCode !== null || (place.test(stderr()) && metrics.test(stderr()));
-  await waitFor("the service to listen", begun, 30_000);
+  await waitFor("the service to listen", begun);
   const said = place.exec(stderr());
   if (said === null || child.pid === undefined) throw new Error(`It did not begin: ${stderr()}`);
   return { service: { ...service, pid: child.pid, metricsUrl: metrics.exec(stderr())?.[1] ?? "" }, said };

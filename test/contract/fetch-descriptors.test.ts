@@ -33,7 +33,7 @@ function site(size = 200_000): Site {
     content,
     open,
     async assertClosed() {
-      await settles(() => open() === 0, 3_000);
+      await settles(() => open() === 0);
       assert.is(open(), 0, "files of the root are still open");
     },
   };

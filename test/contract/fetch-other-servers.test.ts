@@ -77,7 +77,7 @@ function site(size: number): { root: string; name: string; content: Buffer; asse
     name: path.slice(root.length),
     content,
     async assertClosed() {
-      await settles(() => open().length === 0, 3_000);
+      await settles(() => open().length === 0);
       assert.equal(open(), []);
     },
   };

@@ -185,7 +185,7 @@ for (const way of ["native", "portable"] as const)
       }
       assert.ok((seen.get("200") ?? 0) > 0 && (seen.get("404") ?? 0) > 0, JSON.stringify([...seen]));
       const isOurs = (name: string) => name.includes(base);
-      await settles(() => !openDescriptors().some(isOurs), 3_000);
+      await settles(() => !openDescriptors().some(isOurs));
       assert.equal(openDescriptors().filter(isOurs), []);
     },
   );

@@ -5,6 +5,7 @@ import { capabilities, explain, transfer } from "sluice";
 import { assert, test } from "../support/contract.ts";
 import { collect } from "../support/data.ts";
 import { tempFolder } from "../support/temp.ts";
+import { waitFor } from "../support/wait.ts";
 import { arrivals, connect, readExactly } from "./support/connection.ts";
 import { destinations } from "./support/ends.ts";
 import { dataFile, KiB, MiB } from "./support/files.ts";
@@ -111,8 +112,7 @@ test("onProgress tells growing numbers and at the end the whole", {}, async () =
   const seen: number[] = [];
   const sending = transfer(path, link.socket, { onProgress: (bytes) => seen.push(bytes) });
   await readExactly(link.peer, 1);
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  assert.ok(seen.length > 0, "it is called while the transfer waits");
+  await waitFor("a call while the transfer waits", () => seen.length > 0);
   const rest = collect(link.peer);
   const { bytes } = await sending;
   link.socket.end();

@@ -9,6 +9,7 @@ import { assert, test } from "../support/contract.ts";
 import { collect, digest } from "../support/data.ts";
 import { takeFdCensus } from "../support/fds.ts";
 import { tempFolder } from "../support/temp.ts";
+import { waitFor } from "../support/wait.ts";
 import { type Connection, connect } from "./support/connection.ts";
 import { openFds } from "./support/descriptors.ts";
 import { assertBytes, dataFile, MiB } from "./support/files.ts";
@@ -315,9 +316,9 @@ test("streams that were stopped leave no listener on their target", engine, asyn
 test("report() of a stream that was stopped tells why", engine, async () => {
   using it = await scene(ways.sluice);
   it.source.pause();
-  await sleep(50);
-  const told = report(it.source);
   if (process.versions["bun"] === undefined) {
+    await waitFor("it to stop", () => report(it.source) !== undefined);
+    const told = report(it.source);
     assert.is(told?.reason, "the stream was paused");
     assert.ok(told?.native);
   }

@@ -34,7 +34,7 @@ interface Ended {
 /** Runs a client to its end, in an empty folder. */
 async function run(program: string, args: readonly string[]): Promise<Ended & { readonly folder: string }> {
   const folder = mkdtempSync(join(scratch, `${program}-`));
-  const running = promisify(execFile)(program, args, { cwd: folder, timeout: 60_000, maxBuffer: 64 * MiB });
+  const running = promisify(execFile)(program, args, { cwd: folder, timeout: 300_000, maxBuffer: 64 * MiB });
   const ended = await running.then(
     ({ stdout }) => ({ code: 0, stdout }),
     (error: Ended) => ({ code: error.code, stdout: error.stdout }),

@@ -68,7 +68,7 @@ test("transfer() settles and leaves nothing open whenever and however its connec
   }
   for (const report of await Promise.all(settling)) assert.ok(report === undefined || report.bytes === content.length);
   host.server.close();
-  await settles(() => openFds().others.join() === others.join(), 3_000);
+  await settles(() => openFds().others.join() === others.join());
   const after = openFds();
   assert.equal(after.others, others);
   assert.ok(after.pipes <= pipes + 2 * 16, "the engine keeps at most 16 pairs of pipes for later");

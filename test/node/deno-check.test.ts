@@ -13,7 +13,7 @@ for (const [what, args] of [
 ] as const)
   test(`deno check accepts ${what}`, async () => {
     const deno = await installedProgram("@deno", "deno", "deno/deno");
-    const { status, stderr } = spawnSync(deno, ["check", ...args], { cwd: root, encoding: "utf8", timeout: 60_000 });
+    const { status, stderr } = spawnSync(deno, ["check", ...args], { cwd: root, encoding: "utf8", timeout: 600_000 });
     assert.is(status, 0, stderr);
   });
 

@@ -148,10 +148,10 @@ for (const candidate of candidates.usual) {
     await statusOf(`${server.url}/${name}`);
     // What the runtime and the engine open once and keep is open by now, when it has come to rest.
     let before = server.openFds();
-    await settles(() => before === (before = server.openFds()), 1000);
+    await settles(() => before === (before = server.openFds()));
     for (let i = 0; i < 20; i++) await abort(server.port);
     // A runtime may open one more for itself at any time; what is lost here would be lost each time.
-    assert.ok(await settles(() => server.openFds() < before + 10, 5000), `${server.openFds()} open, ${before} before`);
+    assert.ok(await settles(() => server.openFds() < before + 10), `${server.openFds()} open, ${before} before`);
     assert.is(server.process.exitCode, null);
     assert.is(sha256(Buffer.from(await curl(`${server.url}/${name}`), "latin1")), sha256(content));
   });

@@ -61,7 +61,7 @@ async function check(server: { readonly port: number }, prefix = ""): Promise<vo
   assert.is((await request(server, url, { headers: { range: "bytes=9999999-" } })).status, 416);
   assert.is((await request(server, `${prefix}/none`)).status, 404);
   const isOpen = () => openDescriptors().some((link) => link.includes(root));
-  await settles(() => !isOpen(), 3_000);
+  await settles(() => !isOpen());
   assert.not.ok(isOpen(), "files are still open");
 }
 

@@ -8,6 +8,7 @@ import { connect, readExactly } from "../contract/support/connection.ts";
 import { dataFile, MiB } from "../contract/support/files.ts";
 import { failure } from "../contract/support/outcome.ts";
 import { digest } from "../support/data.ts";
+import { steadily } from "../support/steady.ts";
 import { tempFolder } from "../support/temp.ts";
 
 const test = suite("socket time-out");
@@ -33,22 +34,23 @@ for (const strategy of ["auto", "portable"] as const) {
     assert.is((await sending).code, "ERR_SLUICE_CLOSED");
   });
 
-  test(`socket.setTimeout() does not fire while a transfer by ${strategy} makes progress (70)`, async () => {
-    using link = await connect();
-    let timeouts = 0;
-    link.socket.setTimeout(1500, () => timeouts++);
-    const sending = transfer(path, link.socket, { strategy });
-    // Each step empties what the peer holds and so lets more through; together they outlast the time-out.
-    for (let step = 0; step < 12; step++) {
-      await readExactly(link.peer, 2 * MiB);
-      await sleep(200);
-    }
-    assert.is(timeouts, 0);
-    const rest = digest(link.peer);
-    await sending;
-    link.socket.end();
-    assert.is((await rest).bytes, 40 * MiB);
-  });
+  test(`socket.setTimeout() does not fire while a transfer by ${strategy} makes progress (70)`, () =>
+    steadily(600, async () => {
+      using link = await connect();
+      let timeouts = 0;
+      link.socket.setTimeout(1500, () => timeouts++);
+      const sending = transfer(path, link.socket, { strategy });
+      // Each step empties what the peer holds and so lets more through; together they outlast the time-out.
+      for (let step = 0; step < 12; step++) {
+        await readExactly(link.peer, 2 * MiB);
+        await sleep(200);
+      }
+      assert.is(timeouts, 0);
+      const rest = digest(link.peer);
+      await sending;
+      link.socket.end();
+      assert.is((await rest).bytes, 40 * MiB);
+    }));
 }
 
 test("transfer() leaves the time-out as long as it was (70)", async () => {

@@ -19,7 +19,7 @@ export { assert };
 export interface ContractOptions {
   /** What the test needs of machine and runtime; where one is missing, the test is skipped and the reason printed. */
   readonly needs?: readonly Need[];
-  /** When the process is killed. Default 20,000 ms. */
+  /** How long it may do nothing before it is killed (see patience.ts). Default 40,000 ms. */
   readonly timeoutMs?: number;
   /** Whether the test needs a process of its own: for what is the process's and not the test's, such as its first load of the engine. */
   readonly alone?: boolean;
@@ -43,7 +43,7 @@ export function test(name: string, options: ContractOptions, body: Body): void {
   if (started) throw new Error(`Test "${name}" was registered too late: register before the first await`);
   if (tests.has(name)) throw new Error(`There are two tests "${name}"`);
   if (tests.size === 0) setTimeout(main, 0);
-  const { needs = [], timeoutMs = 20_000, alone = false } = options;
+  const { needs = [], timeoutMs = 40_000, alone = false } = options;
   tests.set(name, { name, needs, timeoutMs, alone, body });
 }
 

@@ -30,11 +30,11 @@ export function takeFdCensusWithoutPipes(): Promise<FdCensus> {
 async function censusOf(open: () => string[]): Promise<FdCensus> {
   assertAlone("Counting descriptors");
   const list = () => open().join("\n");
-  await atRest(list, 10_000);
+  await atRest(list);
   const before = open();
   return {
     async assertUnchanged() {
-      await settles(() => list() === before.join("\n"), 3_000);
+      await settles(() => list() === before.join("\n"));
       assert.equal(open(), before, "descriptors are open that were not, or the reverse");
     },
   };

@@ -26,8 +26,8 @@ export function failedOutcome(why: string, { durationMs = 0, output = "" }: Part
 }
 
 /** How a process ended, if not with exit code 0. */
-export function oddEnd({ code, signal, timedOut, durationMs }: Ended): string | undefined {
-  if (timedOut) return `killed: still running after ${durationMs} ms`;
+export function oddEnd({ code, signal, hung, durationMs }: Ended): string | undefined {
+  if (hung !== undefined) return `killed: still running after ${durationMs} ms: ${hung}`;
   if (signal !== undefined) return `died of ${signal}`;
   return code === 0 ? undefined : `exit code ${code}`;
 }

@@ -6,8 +6,9 @@ import { home } from "./runtimes.ts";
 
 const sums = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/;
 
-export async function runNative(path: string, timeoutMs: number): Promise<FileOutcome> {
-  const ended = await runChild([...home.command, path], timeoutMs);
+/** `limitMs` is how long it may do nothing (see patience.ts); each test in it has a limit of its own. */
+export async function runNative(path: string, limitMs: number): Promise<FileOutcome> {
+  const ended = await runChild([...home.command, path], limitMs);
   const lines = readLines(ended.stdout);
   const of = (status: string) => lines.filter((line) => line.status === status);
   const failures = of("not ok").map(({ name, why }) => `${name}: ${why}`);

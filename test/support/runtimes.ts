@@ -24,8 +24,8 @@ export const home: Runtime = { name: "node", command: [process.execPath], has: e
 
 /** A runtime whose program has yet to be found. */
 export interface Candidate extends Pick<Runtime, "name" | "has"> {
-  /** Rejects, saying why, where the program can't be had. */
-  find(): Promise<string>;
+  /** Rejects, saying why, where the program can't be had. `fresh` asks for the newest one again. */
+  find(fresh?: boolean): Promise<string>;
   readonly options: readonly string[];
 }
 
@@ -46,14 +46,21 @@ const deno: Candidate = {
 const nodes = [20, 22, 24, 26].map((major): Candidate => ({
   ...node,
   name: `node-${major}`,
-  find: () => fetchNode(major),
+  find: (fresh) => fetchNode(major, fresh),
 }));
 
-export const candidates: Readonly<Record<"usual" | "matrix", readonly Candidate[]>> = {
+/** Which release line the Node.js is of that runs the tests. */
+const homeLine = `node-${Number.parseInt(process.versions.node, 10)}`;
+
+export const candidates: Readonly<Record<"usual" | "lines" | "matrix", readonly Candidate[]>> = {
   usual: [node, bun, deno],
+  /** The release lines of Node besides the current one, from 22 on. */
+  lines: nodes.filter(({ name }) => name !== homeLine && name !== "node-20"),
   matrix: [...nodes, bun, deno],
 };
 
-export async function locate({ name, find, options, has }: Candidate): Promise<Runtime> {
-  return { name, command: [await find(), ...options], has };
+export const isNode = ({ name }: Candidate): boolean => name.startsWith("node");
+
+export async function locate({ name, find, options, has }: Candidate, fresh?: boolean): Promise<Runtime> {
+  return { name, command: [await find(fresh), ...options], has };
 }

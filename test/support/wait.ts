@@ -3,18 +3,24 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 type Condition = () => boolean | Promise<boolean>;
 
-/** Waits until the condition holds, looking every 5 ms, and answers whether it came to hold in time. */
-export async function settles(condition: Condition, timeoutMs: number): Promise<boolean> {
-  const deadline = Date.now() + timeoutMs;
-  while (!(await condition())) {
-    if (Date.now() > deadline) return false;
-    await sleep(5);
+/** When to give up. It is for what never comes, not for what comes slowly: no test that passes waits so long. */
+export const patienceMs = 30_000;
+
+const lookEveryMs = 5;
+/** Counting looks, and not time, whoever waits has been running, too. */
+const mostLooks = patienceMs / lookEveryMs;
+
+/** Waits until the condition holds, looking every 5 ms, and answers whether it ever came to hold. */
+export async function settles(condition: Condition): Promise<boolean> {
+  for (let looks = 0; looks < mostLooks; looks++) {
+    if (await condition()) return true;
+    await sleep(lookEveryMs);
   }
-  return true;
+  return await condition();
 }
 
-/** Waits until twenty looks, 5 ms apart, have found the same value, or for `timeoutMs`. */
-export async function atRest(look: () => string, timeoutMs: number): Promise<void> {
+/** Waits until twenty looks, 5 ms apart, have found the same value, or until nothing is left to be hoped for. */
+export async function atRest(look: () => string): Promise<void> {
   let seen = look();
   let same = 0;
   await settles(() => {
@@ -22,10 +28,10 @@ export async function atRest(look: () => string, timeoutMs: number): Promise<voi
     same = now === seen ? same + 1 : 0;
     seen = now;
     return same === 20;
-  }, timeoutMs);
+  });
 }
 
 /** Waits until the condition holds. Rejects when it never does, naming what it waited for. */
-export async function waitFor(what: string, condition: Condition, timeoutMs = 10_000): Promise<void> {
-  if (!(await settles(condition, timeoutMs))) throw new Error(`Waited ${timeoutMs} ms in vain for ${what}`);
+export async function waitFor(what: string, condition: Condition): Promise<void> {
+  if (!(await settles(condition))) throw new Error(`Waited ${patienceMs} ms in vain for ${what}`);
 }

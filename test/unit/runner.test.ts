@@ -1,8 +1,10 @@
 /** The runner itself: what would pass unnoticed with uvu alone has to fail here. */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { runChild } from "../support/child.ts";
 import { limiter } from "../support/limiter.ts";
 import { type FileOutcome, judgeSkips } from "../support/outcome.ts";
 import { failLine, okLine, readLines, skipLine } from "../support/protocol.ts";
@@ -11,6 +13,7 @@ import { runNative } from "../support/run-native.ts";
 import { runPlain } from "../support/run-plain.ts";
 import { home } from "../support/runtimes.ts";
 import { tempFolder } from "../support/temp.ts";
+import { waitFor } from "../support/wait.ts";
 
 const test = suite("runner");
 
@@ -85,16 +88,56 @@ for (const [what, text, counted, why] of plain)
     if (outcome.failed === 0) assert.is(outcome.output, "");
   });
 
+const isAlive = (pid: number) => {
+  try {
+    return /^\d+ \(sleep\) [^Z]/.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return false;
+  }
+};
+
 test("runPlain() kills a file that does not end, with everything it started", async () => {
+  const told = join(tempFolder(), "pids");
   const text = `
     import { spawn } from "node:child_process";
-    spawn("sleep", ["1000"], { stdio: "inherit" });
+    import { readFileSync, writeFileSync } from "node:fs";
+    const group = spawn("sleep", ["1000"], { stdio: "inherit" });
+    const own = spawn("sleep", ["1000"], { stdio: "inherit", detached: true });
+    writeFileSync("${told}", group.pid + " " + own.pid);
     test("a", () => {});
     test.run();`;
   const outcome = await runPlain(script(uvu + text), 1_000);
   assert.equal(counts(outcome), [1, 1, 0]);
-  assert.match(outcome.failures.join(), /killed: still running/);
+  assert.match(outcome.failures.join(), /killed: still running .* it did nothing/);
+  for (const pid of readFileSync(told, "utf8").split(" "))
+    await waitFor(`${pid} to be gone`, () => !isAlive(Number(pid)));
 });
+
+/** Programs that take longer than their limit of a second, or do not end: why they are killed, if they are. */
+const endurances: readonly (readonly [what: string, text: string, why?: RegExp])[] = [
+  ["computes for twice the limit", "for (const end = Date.now() + 2_000; Date.now() < end; );"],
+  ["writes now and then", "for (let i = 0; i < 6; i++) { console.log(i); await sleep(500); }"],
+  [
+    "starts others that compute, in groups of their own",
+    `const busy = "for (const end = Date.now() + 700; Date.now() < end; );";
+     for (let i = 0; i < 3; i++) await once(spawn(process.execPath, ["-e", busy], { detached: true }), "close");`,
+  ],
+  ["waits", "setInterval(() => {}, 5);", /did nothing/],
+  // Which of the two comes first is the machine's to say.
+  ["turns for ever", "for (;;);", /of CPU time without a word|10 times its limit/],
+  ["speaks for ever", "setInterval(() => console.log(1), 100);", /10 times its limit/],
+];
+
+for (const [what, text, why] of endurances)
+  test(`runChild() ${why === undefined ? "lets a child live that" : "kills a child that"} ${what}`, async () => {
+    const imports = `
+      import { once } from "node:events";
+      import { spawn } from "node:child_process";
+      import { setTimeout as sleep } from "node:timers/promises";`;
+    const { code, signal, hung = "" } = await runChild([process.execPath, script(imports + text)], 1_000);
+    assert.equal([code, signal], why === undefined ? [0, undefined] : [undefined, "SIGKILL"], hung);
+    assert.match(hung, why ?? /^$/);
+  });
 
 const contract = `import { test, assert } from "${new URL("../support/contract.js", import.meta.url).href}";\n`;
 const bare = { name: "bare", command: home.command, has: [] };

@@ -3,7 +3,7 @@ import process from "node:process";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { runChild } from "../support/child.ts";
-import { installedProgram } from "../support/programs.ts";
+import { installedProgram, newestOf } from "../support/programs.ts";
 import { candidates, locate } from "../support/runtimes.ts";
 import { ownCommand, tellCommand } from "../support/self.ts";
 
@@ -20,6 +20,11 @@ for (const candidate of candidates.usual)
 test("installedProgram() rejects and names the places where nothing runs", async () => {
   const error = await installedProgram("@nobody", "program", "uvu/license").then(String, String);
   assert.match(error, /None of these programs runs: .*uvu\/license/);
+});
+
+test("newestOf() orders versions by their numbers, and passes over what is no release", () => {
+  assert.is(newestOf(["26.8.2", "26.10.0", "26.9.0", "26.12.1", "26.13.0-rc.1", "9.99.99"]), "26.12.1");
+  assert.is(newestOf([]), undefined);
 });
 
 test("ownCommand() is the command line that the runner has told", () => {

@@ -90,7 +90,7 @@ export class App implements AsyncDisposable {
     await settles(async () => {
       const { entries, open } = await this.log(id);
       return entries.length > 0 && open.responses === 0 && (leavesOpen || open.sources === 0);
-    }, 3_000);
+    });
     return (await this.log(id)).entries;
   }
 
@@ -101,13 +101,13 @@ export class App implements AsyncDisposable {
 
   /** What it has open, once the connections of earlier requests are closed. */
   async descriptors(): Promise<string[]> {
-    await settles(async () => (await this.ask("connections")) === 0, 3_000);
+    await settles(async () => (await this.ask("connections")) === 0);
     return (await this.ask("descriptors")) as string[];
   }
 
   /** Asserts that the same descriptors are open as were, once what is closing has closed. */
   async assertDescriptors(before: readonly string[]): Promise<void> {
-    await settles(async () => String(await this.ask("descriptors")) === String(before), 3_000);
+    await settles(async () => String(await this.ask("descriptors")) === String(before));
     assert.equal(await this.ask("descriptors"), before, "descriptors are open that were not, or the reverse");
   }
 
@@ -123,7 +123,7 @@ export class App implements AsyncDisposable {
     const isOver = () => this.#child.exitCode !== null || this.#child.signalCode !== null;
     try {
       if (this.#child.connected) this.#child.send({ id: 0, command: "leave", args: [] });
-      await waitFor("the app to exit by itself", isOver, 5_000);
+      await waitFor("the app to exit by itself", isOver);
       await exit;
       assert.is(this.#child.exitCode, 0, `the app ended badly: ${this.#output}`);
       if (!this.#expectsOutput) assert.is(this.#output, "", "the app printed something");

@@ -1,6 +1,7 @@
 /** A client that is a bare socket and reads when the test says so. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import { patienceMs } from "../../support/wait.ts";
 import type { App } from "./app.ts";
 
 export interface Head {
@@ -8,8 +9,6 @@ export interface Head {
   /** By their names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
 }
-
-const patienceMs = 10_000;
 
 export class RawClient implements Disposable {
   readonly socket: Socket;

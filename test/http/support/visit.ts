@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import * as http from "node:http";
+import { patienceMs } from "../../support/wait.ts";
 import type { Entry } from "../apps/recorder.ts";
 import type { App } from "./app.ts";
 
@@ -83,8 +84,6 @@ export async function visit(
 }
 
 const broken = { status: 0, headers: [], bytes: 0, sha256: "", trailers: [], connection: "closed" } as const;
-
-const patienceMs = 10_000;
 
 /** The response, or the code of the error that came instead. */
 function answerTo(request: http.ClientRequest): Promise<http.IncomingMessage | string> {

@@ -92,7 +92,7 @@ export async function kcat({ address }: Broker, args: readonly string[], input?:
   // At the end of a partition it waits for more that long before it ends.
   const running = run("kcat", ["-b", address, "-X", "fetch.wait.max.ms=20", ...args], {
     maxBuffer: 2 ** 27,
-    timeout: 20_000,
+    timeout: 120_000,
     encoding: "latin1",
   });
   // A consumer may be done before it has been told that nothing comes; a producer's failure is in its exit code.

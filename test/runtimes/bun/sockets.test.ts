@@ -11,6 +11,7 @@ import { assert, test } from "../../support/contract.ts";
 import { collect, digest, sha256 } from "../../support/data.ts";
 import { takeFdCensus } from "../../support/fds.ts";
 import { tempFolder } from "../../support/temp.ts";
+import { waitFor } from "../../support/wait.ts";
 import { accepted, encrypted, kinds } from "./sockets.ts";
 
 for (const [kind, open] of Object.entries(kinds)) {
@@ -94,8 +95,10 @@ test(
     const { path } = dataFile(tempFolder(), 32 * MiB);
     const stall = async () => {
       using link = await accepted();
-      const failed = failure(() => transfer(path, link.socket));
-      setTimeout(() => link.socket.terminate(), 50);
+      let moved = 0;
+      const failed = failure(() => transfer(path, link.socket, { onProgress: (bytes) => void (moved = bytes) }));
+      await waitFor("it to be on its way", () => moved > 0);
+      link.socket.terminate();
       const { code, bytesTransferred } = await failed;
       assert.match(code, /^(ERR_SLUICE_CLOSED|EPIPE|ECONNRESET)$/);
       assert.ok(bytesTransferred > 0 && bytesTransferred < 32 * MiB);
