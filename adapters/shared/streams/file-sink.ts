@@ -24,6 +24,10 @@ export class FileSink implements Sink {
   readonly isConnection = false;
   readonly immediate = false;
 
+  get corked(): boolean {
+    return this.queue.writableCorked > 0;
+  }
+
   ready(): undefined {
     return undefined;
   }
@@ -57,12 +61,14 @@ export class FileSink implements Sink {
   readonly framed = false;
   readonly unit = Infinity;
 
-  head(): undefined {
-    return undefined;
+  readonly commits = false;
+
+  head(): string {
+    return "";
   }
 
-  tail(): undefined {
-    return undefined;
+  tail(): string {
+    return "";
   }
 
   begin(): void {

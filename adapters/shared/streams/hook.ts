@@ -11,6 +11,7 @@ import { FileFeed } from "./file-feed.ts";
 import { FileSink } from "./file-sink.ts";
 import { HandOver } from "./hand-over.ts";
 import { isPaused, pipesOf } from "./internals.ts";
+import { keepPromise } from "./promised.ts";
 import { tell } from "./report.ts";
 import { type FileMethods, quickDestroy } from "./quick-close.ts";
 import { ResponseSink } from "./response-sink.ts";
@@ -105,6 +106,7 @@ function handOver(stream: Readable, feed: Feed, surroundings: Surroundings): voi
   if (typeof machine !== "string" && machine.engine !== undefined && sink !== undefined && target !== undefined)
     return new HandOver(machine, machine.engine, feed, sink, target, tally, told).start();
   told(typeof machine === "string" ? machine : String(machine.native));
+  if (target instanceof ServerResponse && surroundings.disabled === undefined) keepPromise(target);
   if (isLeftBehind(stream, target) && feed.closesItself) stream.destroy();
   else feed.giveBack();
 }

@@ -10,7 +10,7 @@ import type { Engine } from "../engine/engine.ts";
 import { Link } from "../engine/link.ts";
 import type { Turn } from "../gate.ts";
 import type { Machine } from "../machine.ts";
-import { type Begun, sendHead } from "./at-once.ts";
+import { type Begun, hasFirstByte, sendHead } from "./at-once.ts";
 import type { Feed, Range } from "./feed.ts";
 import type { Sink } from "./sink.ts";
 import type { Tally } from "./tally.ts";
@@ -23,6 +23,17 @@ export interface Moved {
 
 /** No option of a transfer's is given to a stream; its errors are Node's own, so that no portable path is wanted. */
 const ordinary = checkOptions({ fallback: false });
+
+interface Ends {
+  readonly source: Endpoint;
+  readonly target: Endpoint;
+  readonly range: Range;
+}
+
+const shorter = (missing: number): TransferError =>
+  new TransferError(`Cannot send file: expected ${missing} more bytes, the file is shorter`, {
+    code: "ERR_SLUICE_TRUNCATED",
+  });
 
 const back = (reason: string): Moved => ({ kind: "back", reason });
 
@@ -46,6 +57,7 @@ export class Mover {
   #link: Link | undefined;
   /** What the socket has not taken of a head. */
   #unsentHead: Uint8Array | undefined;
+  #stopWaiting: (() => void) | undefined;
   /** Bytes of the current unit that have been announced and not been sent. */
   #owed = 0;
 
@@ -68,6 +80,7 @@ export class Mover {
   }
 
   cancel(): void {
+    this.#stopWaiting?.();
     this.#link?.cancel();
   }
 
@@ -83,13 +96,28 @@ export class Mover {
 
   /** Moves what there is. Synchronous as long as nothing has to wait. */
   move(turn: Turn): Moved | Promise<Moved> {
-    const { stopped } = this.#control;
-    if (stopped !== undefined && this.#owed === 0) return back(stopped);
     const ends = this.#open();
     if ("kind" in ends) return ends;
     const { source, target, range } = ends;
     if (isSameFile(source, target)) return back("source and target are the same file");
     if (range.length === 0) return this.#started ? this.#ended() : back("there is nothing to send");
+    if (this.#started || !this.#sink.commits || hasFirstByte(this.#engine, this.#feed)) return this.#begin(turn, ends);
+    // A disk has to be asked, or a filesystem that can't say: by the runtime's own read, which may wait.
+    this.#control.waiting();
+    return this.#proveFirstByte().then(() => {
+      const again = this.#open();
+      return "kind" in again ? again : this.#begin(turn, again);
+    });
+  }
+
+  async #proveFirstByte(): Promise<void> {
+    const { byteLength } = await this.#feed.readAhead(1);
+    if (byteLength === 0) throw shorter(1);
+  }
+
+  #begin(turn: Turn, { source, target, range }: Ends): Moved | Promise<Moved> {
+    const { stopped } = this.#control;
+    if (stopped !== undefined && !this.#started) return back(stopped);
     const plan = this.#plan(source, target, range);
     const objection = this.#sink.commit();
     if (objection !== undefined) return back(objection);
@@ -107,7 +135,7 @@ export class Mover {
   }
 
   /** Both ends as they are now, and what is to be moved; or why nothing can be. */
-  #open(): { source: Endpoint; target: Endpoint; range: Range } | Moved {
+  #open(): Ends | Moved {
     const target = this.#sink.open(this.#native);
     if (typeof target === "string") return back(target);
     const source = this.#feed.inspect(this.#native);
@@ -160,15 +188,24 @@ export class Mover {
     return range.length === 0 ? this.#ended() : { source, range };
   }
 
-  /** The source is at its end: which may be too early. */
+  /** The source is at its end: which may be too early for a chunk. */
   #ended(): Moved {
-    const { room } = this.#sink;
-    const missing = room < Infinity && this.#feed.bounded ? room : this.#owed;
-    if (missing > 0)
-      throw new TransferError(`Cannot send file: expected ${missing} more bytes, the file is shorter`, {
-        code: "ERR_SLUICE_TRUNCATED",
-      });
+    if (this.#owed > 0) throw shorter(this.#owed);
     return { kind: "end", reason: this.#tally.reason };
+  }
+
+  /**
+   * What the target has been told to expect, which nobody can take back, however much the stream is wanted for
+   * something else: the rest of a head, and of the bytes of a chunk.
+   */
+  async readAnnounced(): Promise<Uint8Array | undefined> {
+    const head = this.#unsentHead;
+    this.#unsentHead = undefined;
+    if (this.#owed === 0) return head;
+    const owed = await this.#feed.readAhead(this.#owed);
+    if (owed.byteLength < this.#owed) throw shorter(this.#owed - owed.byteLength);
+    this.#advance(owed.byteLength);
+    return head === undefined ? owed : Buffer.concat([head, owed]);
   }
 
   /** Sends one unit, or what is left of it. */
@@ -178,9 +215,14 @@ export class Mover {
     this.#unsentHead = undefined;
     this.#control.waiting();
     link.hold();
-    return turn.write(head).then(() => {
+    const written = new Promise<void>((resolve, reject) => {
+      // What is written is written, also for a peer that stands still; nobody has to wait for that who has to stop.
+      this.#stopWaiting = resolve;
+      turn.write(head).then(resolve, reject);
+    });
+    return written.then(() => {
       const { stopped } = this.#control;
-      if (stopped !== undefined && this.#owed === 0) throw new TransferError(stopped, { code: "ABORT_ERR" });
+      if (stopped !== undefined) throw new TransferError(stopped, { code: "ABORT_ERR" });
       return this.#drive(link, plan);
     });
   }

@@ -14,7 +14,6 @@ type Read = (this: Socket, size: number) => void;
 export class SocketFeed implements Feed {
   readonly stream: Socket;
   readonly closesItself = false;
-  readonly bounded = false;
   readonly complete = false;
   readonly offset = 0;
   readonly askedLength = undefined;
@@ -51,6 +50,10 @@ export class SocketFeed implements Feed {
 
   hold(): void {
     this.#readAgain = this.#runtime.stopReading(this.stream);
+  }
+
+  readAhead(): Promise<Uint8Array> {
+    return Promise.reject(new TypeError("A socket has no positions"));
   }
 
   begin(counter: Counter): void {

@@ -34,13 +34,17 @@ export class SocketSink implements Sink {
   readonly isConnection = true;
   readonly immediate = true;
 
-  ready(cancelled: () => Promise<void>): Promise<void> | undefined {
+  get corked(): boolean {
+    return this.queue.writableCorked > 0;
+  }
+
+  ready(cancelled: () => Promise<void>): Promise<boolean> | undefined {
     const socket = this.queue;
     if (!socket.connecting) return undefined;
     return new Promise((resolve) => {
       const settle = () => {
         socket.off("connect", settle).off("close", settle);
-        resolve();
+        resolve(true);
       };
       // No listener of errors: one that nobody else listens to has to end the process.
       socket.once("connect", settle).once("close", settle);
@@ -86,12 +90,14 @@ export class SocketSink implements Sink {
   readonly framed = false;
   readonly unit = Infinity;
 
-  head(): undefined {
-    return undefined;
+  readonly commits = false;
+
+  head(): string {
+    return "";
   }
 
-  tail(): undefined {
-    return undefined;
+  tail(): string {
+    return "";
   }
 
   begin(counter: Counter): void {
