@@ -46,7 +46,10 @@ int32_t sluice_read_now(int32_t source, void *request, void *bytes)
     /* A read may not wait, but the readahead that it starts can: for the file's block map. */
     if (!is_cached(&job, asked->length)) return -EAGAIN;
     struct iovec slice = {.iov_base = bytes, .iov_len = (size_t)asked->length};
-    return (int32_t)SYS(preadv2, source, &slice, 1, asked->offset, 0, RWF_NOWAIT);
+    int64_t n = SYS(preadv2, source, &slice, 1, asked->offset, 0, RWF_NOWAIT);
+    if (n == -EOPNOTSUPP && is_memory_filesystem(source))
+        n = SYS(pread64, source, bytes, (size_t)asked->length, asked->offset);
+    return (int32_t)n;
 }
 
 /* One write of what is left of the head and of bytes of the body: how many of the body went, or -errno. */

@@ -12,7 +12,7 @@ import { TransferError } from "../../../core/error.ts";
 import type { Engine } from "../engine/engine.ts";
 import { enterGate, type Turn } from "../gate.ts";
 import type { Machine } from "../machine.ts";
-import { type Begun, nothingBegun, sendAtOnce } from "./at-once.ts";
+import { type Begun, hasFirstByte, nothingBegun, sendAtOnce } from "./at-once.ts";
 import type { Feed } from "./feed.ts";
 import { pipesOf } from "./internals.ts";
 import { type Moved, Mover } from "./mover.ts";
@@ -48,6 +48,8 @@ export class HandOver {
   #settled = false;
   /** Whether nobody is left to take the bytes. */
   #gone = false;
+  /** Whether the first byte is known to be there. */
+  #isCertain = false;
   /** Whether it waits for its turn in the target's queue. */
   #queued = false;
   /** Called when the stream wants its bytes back. */
@@ -113,6 +115,7 @@ export class HandOver {
     const corked = this.#sink.corked ? "the target is corked" : undefined;
     const objection = this.stopped ?? this.#sink.objection() ?? corked;
     if (objection !== undefined) return this.#settle({ kind: "back", reason: objection });
+    if (this.#sink.commits && !begun.started && !this.#isCertain) return this.#makeCertain();
     const mover = new Mover(this.#machine, this.#engine, this.#feed, this.#sink, this.#tally, begun, this);
     this.#mover = mover;
     const granted = (turn: Turn) => {
@@ -131,6 +134,29 @@ export class HandOver {
     this.#context = new AsyncResource("SluiceTurn");
     this.#queued = true;
     this.waiting();
+  }
+
+  /**
+   * What a head promises has to be there: whatever can be wrong with a file shows at its first byte. Before the turn,
+   * within which nothing may be waited for: who writes to the response meanwhile is to send its head himself.
+   */
+  #makeCertain(): void {
+    const failed = (error: unknown) => this.#settle(this.#judge(error));
+    try {
+      const source = this.#feed.inspect(this.#engine.native);
+      if (typeof source === "string") return this.#settle({ kind: "back", reason: source });
+      this.#isCertain = hasFirstByte(this.#engine, this.#feed);
+    } catch (error) {
+      return failed(error);
+    }
+    if (this.#isCertain) return this.#enter(nothingBegun);
+    // A disk has to be asked, or a filesystem that can't say: by the runtime's own read, which may wait.
+    this.waiting();
+    this.#feed.readAhead(1).then(({ byteLength }) => {
+      this.#isCertain = byteLength > 0;
+      if (this.#isCertain) this.#enter(nothingBegun);
+      else this.#settle({ kind: "back", reason: "there is nothing to send" });
+    }, failed);
   }
 
   async #run(turn: Turn, mover: Mover): Promise<void> {

@@ -10,7 +10,7 @@ import type { Engine } from "../engine/engine.ts";
 import { Link } from "../engine/link.ts";
 import type { Turn } from "../gate.ts";
 import type { Machine } from "../machine.ts";
-import { type Begun, hasFirstByte, sendHead } from "./at-once.ts";
+import { type Begun, sendHead } from "./at-once.ts";
 import type { Feed, Range } from "./feed.ts";
 import type { Sink } from "./sink.ts";
 import type { Tally } from "./tally.ts";
@@ -23,12 +23,6 @@ export interface Moved {
 
 /** No option of a transfer's is given to a stream; its errors are Node's own, so that no portable path is wanted. */
 const ordinary = checkOptions({ fallback: false });
-
-interface Ends {
-  readonly source: Endpoint;
-  readonly target: Endpoint;
-  readonly range: Range;
-}
 
 const shorter = (missing: number): TransferError =>
   new TransferError(`Cannot send file: expected ${missing} more bytes, the file is shorter`, {
@@ -96,28 +90,13 @@ export class Mover {
 
   /** Moves what there is. Synchronous as long as nothing has to wait. */
   move(turn: Turn): Moved | Promise<Moved> {
+    const { stopped } = this.#control;
+    if (stopped !== undefined && !this.#started) return back(stopped);
     const ends = this.#open();
     if ("kind" in ends) return ends;
     const { source, target, range } = ends;
     if (isSameFile(source, target)) return back("source and target are the same file");
     if (range.length === 0) return this.#started ? this.#ended() : back("there is nothing to send");
-    if (this.#started || !this.#sink.commits || hasFirstByte(this.#engine, this.#feed)) return this.#begin(turn, ends);
-    // A disk has to be asked, or a filesystem that can't say: by the runtime's own read, which may wait.
-    this.#control.waiting();
-    return this.#proveFirstByte().then(() => {
-      const again = this.#open();
-      return "kind" in again ? again : this.#begin(turn, again);
-    });
-  }
-
-  async #proveFirstByte(): Promise<void> {
-    const { byteLength } = await this.#feed.readAhead(1);
-    if (byteLength === 0) throw shorter(1);
-  }
-
-  #begin(turn: Turn, { source, target, range }: Ends): Moved | Promise<Moved> {
-    const { stopped } = this.#control;
-    if (stopped !== undefined && !this.#started) return back(stopped);
     const plan = this.#plan(source, target, range);
     const objection = this.#sink.commit();
     if (objection !== undefined) return back(objection);
@@ -135,7 +114,7 @@ export class Mover {
   }
 
   /** Both ends as they are now, and what is to be moved; or why nothing can be. */
-  #open(): Ends | Moved {
+  #open(): { source: Endpoint; target: Endpoint; range: Range } | Moved {
     const target = this.#sink.open(this.#native);
     if (typeof target === "string") return back(target);
     const source = this.#feed.inspect(this.#native);

@@ -50,6 +50,8 @@ export class ResponseSink implements Sink {
   #before: number | undefined;
   /** Bytes that have come past the response without anything else in between. */
   #passed = 0;
+  /** Whether the head had been sent when it was looked at last. */
+  #isSent = false;
   /** Whether nothing of the response had been sent before this stream. */
   #isFresh = false;
   #inChunk = false;
@@ -70,6 +72,7 @@ export class ResponseSink implements Sink {
 
   objection(): string | undefined {
     const response = this.#response;
+    this.#isSent = response._headerSent;
     for (const [objects, reason] of checks) if (objects(response)) return reason;
     const { socket } = response;
     // A pipelined response gets its connection when the one before it is through.
@@ -117,10 +120,12 @@ export class ResponseSink implements Sink {
   /** Renders the head as the first write would. */
   commit(): string | undefined {
     const response = this.#response;
+    // Its head waits behind this stream's turn.
+    if (response._headerSent !== this.#isSent) return "the response was written to meanwhile";
     if (response._header === null) response._implicitHeader();
     if (!response._hasBody) return "this response has no body";
     if (this.#room !== undefined) return undefined;
-    this.#isFresh = !response._headerSent;
+    this.#isFresh = !this.#isSent;
     this.#room = this.#isFresh ? (promisedLength(response) ?? Infinity) : this.#left();
     return undefined;
   }
@@ -178,7 +183,7 @@ export class ResponseSink implements Sink {
   head(length: number): string {
     const response = this.#response;
     let head = response._headerSent ? "" : (response._header ?? "");
-    response._headerSent = true;
+    response._headerSent = this.#isSent = true;
     if (response.chunkedEncoding) head += `${this.#inChunk ? crlf : ""}${length.toString(16)}${crlf}`;
     this.#inChunk = response.chunkedEncoding;
     return head;

@@ -53,7 +53,7 @@ export class SocketFeed implements Feed {
   }
 
   readAhead(): Promise<Uint8Array> {
-    return Promise.reject(new TypeError("A socket has no positions"));
+    return Promise.reject(new TypeError("nobody knows whether a socket will send anything"));
   }
 
   begin(counter: Counter): void {
