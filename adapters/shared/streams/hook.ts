@@ -2,7 +2,7 @@
 import { type ReadStream, WriteStream } from "node:fs";
 import { ServerResponse } from "node:http";
 import { Socket } from "node:net";
-import { Readable, type Writable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import { type Machine, machineOf } from "../machine.ts";
 import type { Runtime } from "../runtime.ts";
 import { slot } from "../slot.ts";
@@ -11,6 +11,7 @@ import { FileFeed } from "./file-feed.ts";
 import { FileSink } from "./file-sink.ts";
 import { HandOver } from "./hand-over.ts";
 import { isPaused, pipesOf } from "./internals.ts";
+import { replacedReading } from "./originals.ts";
 import { keepPromise } from "./promised.ts";
 import { tell } from "./report.ts";
 import { type FileMethods, quickDestroy } from "./quick-close.ts";
@@ -31,8 +32,6 @@ export interface Surroundings {
   /** Why nothing is handed over at all, or undefined. */
   readonly disabled: string | undefined;
 }
-
-const push: unknown = Reflect.get(Readable.prototype, "push");
 
 /** A sink for what a stream is piped to, or why there can be none. */
 function sinkOf(target: Writable, runtime: Runtime): Sink | string {
@@ -60,8 +59,8 @@ function onlyTarget(stream: Readable): Writable | string {
   if (isPaused(stream)) return "the stream is paused";
   if (stream.readableEncoding !== null) return "the stream is decoded";
   if (stream.readableLength > 0) return "the stream has been read in part";
-  if (stream.push !== push) return "the stream's push has been replaced";
-  return target;
+  const replaced = replacedReading(stream);
+  return replaced === undefined ? target : `the stream's ${replaced} has been replaced`;
 }
 
 interface Ends {

@@ -1,19 +1,16 @@
 /** An http.ServerResponse on a plain connection as what a stream is piped to. */
-import { OutgoingMessage, type ServerResponse } from "node:http";
+import type { ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import type { Native } from "../../../core/abi.ts";
 import type { Endpoint } from "../../../core/endpoint.ts";
 import { onConnectionEnd } from "../connection-end.ts";
 import type { Runtime } from "../runtime.ts";
 import { type MessageInternals, messageInternals, socketInternals } from "./internals.ts";
+import { replacedAnswering } from "./originals.ts";
 import { keepPromise, leftOf, promisedLength } from "./promised.ts";
 import type { Sink } from "./sink.ts";
 import type { Counter } from "./socket-account.ts";
 import { SocketSink } from "./socket-sink.ts";
-
-/** Methods through which a body passes. Where one has been replaced, its replacement wants to see the bytes. */
-const methods = ["write", "_send", "_writeRaw"] as const;
-const originals = methods.map((name): unknown => Reflect.get(OutgoingMessage.prototype, name));
 
 /**
  * Bytes of a chunk (RFC 9112 §7.1). What a chunk promises has to come, whatever happens to the stream meanwhile;
@@ -27,10 +24,7 @@ type Check = readonly [objects: (response: ServerResponse & MessageInternals) =>
 
 const checks: readonly Check[] = [
   [(response) => response.destroyed || response.finished, "the response has ended"],
-  [
-    (response) => methods.some((name, index) => Reflect.get(response, name) !== originals[index]),
-    "the response's write has been replaced",
-  ],
+  [(response) => replacedAnswering(response) !== undefined, "the response's write has been replaced"],
   [(response) => !response._hasBody, "this response has no body"],
   [(response) => response.strictContentLength, "strictContentLength counts in JavaScript"],
 ];

@@ -1,18 +1,13 @@
 /** A plain socket of node:net as what a stream is piped to. */
-import { Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { Native } from "../../../core/abi.ts";
 import type { Endpoint } from "../../../core/endpoint.ts";
 import { HeldSocket } from "../ends/held-socket.ts";
 import { inspectSocket } from "../ends/socket-target.ts";
 import type { Runtime } from "../runtime.ts";
+import { replacedSocketWriting } from "./originals.ts";
 import type { Sink } from "./sink.ts";
 import { accountOf, type Counter } from "./socket-account.ts";
-
-/** The socket's `_write` itself is the gate's, once it has had a turn; its class's tells. */
-function isReplaced(socket: Socket): boolean {
-  const { _write, write } = Socket.prototype;
-  return socket.write !== write || (Object.getPrototypeOf(socket) as Socket)._write !== _write;
-}
 
 export class SocketSink implements Sink {
   readonly queue: Socket;
@@ -28,7 +23,7 @@ export class SocketSink implements Sink {
     const socket = this.queue;
     if (socket.destroyed || socket.writableEnded) return "the socket is closed for writing";
     if ("encrypted" in socket && socket.encrypted) return "TLS encrypts in the process";
-    return isReplaced(socket) ? "the socket's write has been replaced" : undefined;
+    return replacedSocketWriting(socket) !== undefined ? "the socket's write has been replaced" : undefined;
   }
 
   readonly isConnection = true;
