@@ -30,14 +30,17 @@ function replaced(object: object, functions: Functions): string | undefined {
   return undefined;
 }
 
-/** node:domain has an `emit` of its own, which is not after bytes. */
+/** Of the class: a single stream's is its own affair. node:domain puts another in its place, which is not after bytes. */
 function emitsItself(stream: Readable): boolean {
-  return stream.emit === emit || ("domain" in process && stream.emit === EventEmitter.prototype.emit);
+  const inherited: unknown = Reflect.get(Object.getPrototypeOf(stream) as object, "emit");
+  return inherited === emit || ("domain" in process && inherited === EventEmitter.prototype.emit);
 }
 
 /** The function of a source that has been replaced, or undefined. */
 export function replacedReading(stream: Readable): string | undefined {
-  return replaced(stream, stream instanceof Socket ? readingSocket : reading) ?? (emitsItself(stream) ? undefined : "emit");
+  return (
+    replaced(stream, stream instanceof Socket ? readingSocket : reading) ?? (emitsItself(stream) ? undefined : "emit")
+  );
 }
 
 /** The function of a target that has been replaced. */

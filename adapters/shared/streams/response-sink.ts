@@ -90,7 +90,7 @@ export class ResponseSink implements Sink {
     if (response.socket !== null) return undefined;
     return new Promise((resolve) => {
       const settle = (isThere: boolean) => {
-        response.off("socket", onSocket).off("close", onGone);
+        response.off("socket", onSocket);
         forget();
         // What was written to the response before is flushed after the event.
         process.nextTick(resolve, isThere);
@@ -99,10 +99,9 @@ export class ResponseSink implements Sink {
         this.#before = socket.bytesWritten;
         settle(true);
       };
-      const onGone = () => settle(false);
-      response.once("socket", onSocket).once("close", onGone);
+      response.once("socket", onSocket);
       // Node 20, 22 and Deno tell an answer that waits for its turn nothing of its connection's end.
-      const forget = onConnectionEnd(response.req.socket, onGone);
+      const forget = onConnectionEnd(response.req.socket, () => settle(false));
       void cancelled().then(() => settle(true));
     });
   }
