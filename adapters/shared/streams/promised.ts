@@ -3,7 +3,7 @@
  * of them, the app, in any order. A stream owes its own range alone; that a response is short shows when it ends, and
  * then its connection ends too, or the next answer's head would be read as this one's body.
  */
-import { ServerResponse } from "node:http";
+import type { ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import { slot } from "../slot.ts";
 import { type MessageInternals, messageInternals } from "./internals.ts";

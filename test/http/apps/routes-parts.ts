@@ -1,6 +1,6 @@
 /** Bodies of several parts, bodies under a cork, and bodies that the app goes on with: the response owes, not the stream. */
 import { once } from "node:events";
-import type { ReadStream } from "node:fs";
+import { openSync, type ReadStream } from "node:fs";
 import * as promises from "node:stream/promises";
 import { type Exchange, type Route, taken, untouched } from "./route.ts";
 
@@ -129,12 +129,15 @@ export const corked = {
 const few = 10;
 
 /** A promise that is made before anybody knows what is there: while no head has been sent, an error is a 500. */
-const promising = (options: Parameters<Exchange["open"]>[0], length: (exchange: Exchange) => number): Route => ({
+const promising = (
+  open: (exchange: Exchange) => ReadStream,
+  length: (exchange: Exchange) => number = () => few,
+): Route => ({
   taken: undefined,
   answer(exchange) {
-    const { response, open, note } = exchange;
+    const { response, note } = exchange;
     promise(exchange, length(exchange));
-    open(options)
+    open(exchange)
       .on("error", (error: NodeJS.ErrnoException) => {
         note("failed", { code: error.code, headersSent: response.headersSent });
         if (response.headersSent) return void response.destroy();
@@ -147,6 +150,11 @@ const promising = (options: Parameters<Exchange["open"]>[0], length: (exchange: 
 });
 
 export const certain = {
-  few: promising({ start: 0, end: few - 1 }, () => few),
-  "few-without-end": promising({}, () => few),
+  few: promising(({ open }) => open({ start: 0, end: few - 1 })),
+  "few-without-end": promising(({ open }) => open()),
+  /** A regular file, whose first read fails. */
+  unreadable: promising(
+    ({ open, path, size }) => open({ fd: openSync(path, "a"), start: 0, end: size - 1 }),
+    ({ size }) => size,
+  ),
 } as const satisfies Record<string, Route>;
