@@ -47,6 +47,8 @@ const lastTarget = slot<NodeJS.WritableStream>();
 /** Remembers what a stream is piped to: a target that is closed before the file is open unpipes it, and is forgotten. */
 export function notePipe(stream: Readable, target: NodeJS.WritableStream): void {
   lastTarget.set(stream, target);
+  // What came before an answer that waits for its turn can be seen when that comes, which may be before the file is open.
+  if (target instanceof ServerResponse && target.socket === null) keepPromise(target);
 }
 
 /** The one target of a stream that nobody else reads, or why there is none. */

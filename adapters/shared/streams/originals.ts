@@ -7,7 +7,6 @@
 import { EventEmitter } from "node:events";
 import { OutgoingMessage, type ServerResponse } from "node:http";
 import { Socket } from "node:net";
-import process from "node:process";
 import { Duplex, Readable, Writable } from "node:stream";
 
 type Functions = Readonly<Record<string, unknown>>;
@@ -33,7 +32,10 @@ function replaced(object: object, functions: Functions): string | undefined {
 /** Of the class: a single stream's is its own affair. node:domain puts another in its place, which is not after bytes. */
 function emitsItself(stream: Readable): boolean {
   const inherited: unknown = Reflect.get(Object.getPrototypeOf(stream) as object, "emit");
-  return inherited === emit || ("domain" in process && inherited === EventEmitter.prototype.emit);
+  return (
+    inherited === emit ||
+    (Reflect.get(EventEmitter, "usingDomains") === true && inherited === EventEmitter.prototype.emit)
+  );
 }
 
 /** The function of a source that has been replaced, or undefined. */
