@@ -152,6 +152,11 @@ export const symbols = {
     names: ["source", "target", "request", "outcome", "head", "head_length"],
     doc: "One bounded attempt on the calling thread that never waits: resident pages, room in the socket, or `blocked`. A head goes before them, in the same segment.",
   }),
+  sluice_read_now: define({
+    args: ["i32", "buffer", "buffer"],
+    names: ["source", "request", "bytes"],
+    doc: "Reads a file at the request's offset, up to its length (at most SLUICE_INLINE_BYTES), if that waits for nothing: how many bytes, or a negative errno; -EAGAIN where a disk would have to be asked.",
+  }),
   sluice_run: define({
     args: ["i32", "i32", "buffer", "buffer"],
     names: ["source", "target", "request", "outcome"],

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 816770891
+#define SLUICE_ABI_FINGERPRINT 351628592
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
@@ -483,6 +483,9 @@ SLUICE_EXPORT int32_t sluice_pair_close(int32_t pair, uint32_t reset);
 
 /* One bounded attempt on the calling thread that never waits: resident pages, room in the socket, or `blocked`. A head goes before them, in the same segment. */
 SLUICE_EXPORT int32_t sluice_attempt(int32_t source, int32_t target, void *request, void *outcome, void *head, uint32_t head_length);
+
+/* Reads a file at the request's offset, up to its length (at most SLUICE_INLINE_BYTES), if that waits for nothing: how many bytes, or a negative errno; -EAGAIN where a disk would have to be asked. */
+SLUICE_EXPORT int32_t sluice_read_now(int32_t source, void *request, void *bytes);
 
 /* One attempt between two regular files, run to its end on the calling thread, which waits for disks: for hosts that can't return promises. -EINVAL for other ends. */
 SLUICE_EXPORT int32_t sluice_run(int32_t source, int32_t target, void *request, void *outcome);

@@ -34,6 +34,24 @@ static bool would_wait(int64_t error)
     return error == -EAGAIN || error == -EINTR;
 }
 
+/*
+ * A body is sent when its bytes are at hand, and a response is committed no sooner: what can't be read at once, for
+ * whatever reason, has cost nothing yet.
+ */
+int32_t sluice_read_now(int32_t source, void *request, void *bytes)
+{
+    const struct sluice_request *asked = request;
+    if (asked->offset < 0 || asked->length < 0 || asked->length > SLUICE_INLINE_BYTES) return -EINVAL;
+    struct job job = {.source = {.fd = source, .kind = SLUICE_KIND_FILE}, .offset = asked->offset};
+    /* A read may not wait, but the readahead that it starts can: for the file's block map. */
+    if (!is_cached(&job, asked->length)) return -EAGAIN;
+    struct iovec slice = {.iov_base = bytes, .iov_len = (size_t)asked->length};
+    int64_t n = SYS(preadv2, source, &slice, 1, asked->offset, 0, RWF_NOWAIT);
+    if (n == -EOPNOTSUPP && is_memory_filesystem(source))
+        n = SYS(pread64, source, bytes, (size_t)asked->length, asked->offset);
+    return (int32_t)n;
+}
+
 /* One write of what is left of the head and of bytes of the body: how many of the body went, or -errno. */
 static int64_t send_with_head(struct job *job, struct head *head, char *bytes, size_t length, int flags)
 {

@@ -265,6 +265,9 @@ bool linger(struct job *job, const struct lane *lane, enum turn turn);
 /* Whether pages for the source's next `length` bytes are in memory, as far as can be counted. */
 bool is_cached(struct job *job, int64_t length);
 
+/* Whether the file lies in memory, though the filesystem knows of no reads that don't wait. */
+bool is_memory_filesystem(int fd);
+
 /* Whether the source's next `length` bytes are in memory. */
 bool is_resident(struct job *job, int64_t length);
 

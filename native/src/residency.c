@@ -13,7 +13,7 @@
 #define RWF_NOWAIT 0x00000008 /* Linux 4.14 */
 #endif
 
-static bool is_memory_filesystem(int fd)
+bool is_memory_filesystem(int fd)
 {
     struct statfs status;
     if (SYS(fstatfs, fd, &status) < 0) return false;

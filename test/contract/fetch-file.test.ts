@@ -250,3 +250,36 @@ test("file() neither serves nor waits for a FIFO, a socket or a device", { timeo
   const plain = await ask("/hello", { root }, { headers: { "accept-encoding": "gzip" } });
   assert.is(await plain.text(), "hello");
 });
+
+/** They say that they have a page, or nothing. */
+const madeUp = ["/sys/class/net/lo/mtu", "/proc/sys/kernel/ostype"] as const;
+
+for (const path of madeUp)
+  test(`file() answers with what ${path} has, whatever its size says`, {}, async () => {
+    const content = fs.readFileSync(path);
+    const name = `/${path.split("/").at(-1)}`;
+    const root = path.slice(0, -name.length);
+    const whole = await ask(name, { root });
+    assert.is(header(whole, "content-length"), String(content.length));
+    assertBytes(await bytesOf(whole), content);
+    const part = await ask(name, { root }, { headers: { range: "bytes=1-2" } });
+    assert.is(part.status, 206);
+    assertBytes(await bytesOf(part), content.subarray(1, 3));
+    const head = await ask(name, { root }, { method: "HEAD" });
+    assert.is(header(head, "content-length"), String(content.length));
+    assert.is(head.body, null);
+  });
+
+test("file() takes a hole for what it is", {}, async () => {
+  const { root } = site();
+  fs.writeFileSync(join(root, "hole"), "");
+  fs.truncateSync(join(root, "hole"), 200_000);
+  assertBytes(await bytesOf(await ask("/hole", { root })), Buffer.alloc(200_000));
+  fs.truncateSync(join(root, "hole"), 0);
+  assert.is((await bytesOf(await ask("/hole", { root }))).length, 0);
+});
+
+test("file() rejects where the first read does, before it has answered", {}, async () => {
+  const error = await rejection(() => ask("/mem", { root: "/proc/self" }));
+  assert.is((error as NodeJS.ErrnoException).code, "EIO");
+});

@@ -39,6 +39,25 @@ test("serve() sends files of every size, whole and in parts", { timeoutMs: 60_00
   }
 });
 
+test("serve() sends files that say nothing of their size, and 500 where the first read fails", {}, async () => {
+  for (const [root, name] of [
+    ["/sys/class/net/lo", "/mtu"],
+    ["/proc/sys/kernel", "/ostype"],
+  ] as const) {
+    await using server = await serveFiles({ root });
+    const { status, body } = await request(server, name);
+    assert.is(status, 200);
+    assertBytes(body, fs.readFileSync(`${root}${name}`));
+  }
+  const seen: unknown[] = [];
+  await using server = await serveHandler(
+    (asked) => file(asked, "/mem", { root: "/proc/self" }),
+    (error) => seen.push(error),
+  );
+  assert.is((await request(server, "/mem")).status, 500);
+  assert.is(seen.length, 1);
+});
+
 test("serve() sends each of many clients at once the file it asked for", { timeoutMs: 60_000 }, async () => {
   const root = tempFolder();
   const sent = Array.from({ length: 24 }, (_, i) => dataFile(root, [500, 70_000, 400_000][i % 3] ?? 0, i + 1));

@@ -94,6 +94,22 @@ test("a client that goes away while the app has yet to answer leaves nothing beh
   await app.assertDescriptors(before);
 });
 
+for (const farewell of Object.keys(farewells))
+  test(`answers that wait behind a large one leave nothing behind when their client ${farewell} the connection`, async () => {
+    const app = pair.on;
+    const before = await app.descriptors();
+    const waiting = ["pipe/4k", "chunked/300k", "pipeline/1m", "two-parts/16m", "hold/16m", "file-handle/300k"];
+    for (let round = 0; round < 5; round++) {
+      const id = `waiting-${farewell}-${round}`;
+      const client = await RawClient.connect(app);
+      client.request(...["hold/16m", ...waiting].map((path) => `/${path}.bin?case=${id}`));
+      await client.head();
+      await client.read(MiB);
+      farewells[farewell]?.(client);
+    }
+    await app.assertDescriptors(before);
+  });
+
 test("server.closeAllConnections() breaks all bodies off and closes their files", async () => {
   const app = pair.on;
   const before = await app.descriptors();

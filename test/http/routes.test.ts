@@ -18,6 +18,8 @@ const bodies: Readonly<Record<keyof typeof families, readonly Size[]>> = {
   options: ["empty", "1k", "300k", "16m"],
   statuses: ["1k", "300k"],
   refused: ["1k", "300k", "16m"],
+  parts: ["1k", "64k", "300k", "1m", "16m"],
+  corked: ["1k", "4k"],
 };
 
 for (const [family, tried] of Object.entries(bodies)) {
@@ -52,6 +54,23 @@ test("a body that is taken over is taken over from its first byte to its last", 
     await visit(pair.on, `native ${route}`, { path: `/${route}/16m.bin` });
   const ways = (await pair.on.published()).map(({ native, bytes }) => ({ native, bytes }));
   assert.equal(ways, Array(4).fill(hasEngine ? { native: true, bytes: sizes["16m"] } : { native: false, bytes: 0 }));
+});
+
+test("each part of a body that has several is taken over, and all of it", async () => {
+  await pair.on.published();
+  const counts = {
+    "two-parts": 2,
+    "two-parts-flushed": 2,
+    "two-chunked-parts": 2,
+    "two-parts-by-pipeline": 2,
+    "many-parts": 8,
+  };
+  for (const [route, count] of Object.entries(counts)) {
+    await visit(pair.on, `parts ${route}`, { path: `/${route}/16m.bin` });
+    const published = await pair.on.published();
+    const bytes = published.reduce((sum, each) => sum + each.bytes, 0);
+    assert.equal([published.length, bytes], [count, hasEngine ? sizes["16m"] : 0], route);
+  }
 });
 
 test("socket.bytesWritten counts what was taken over, with the head and with requests before it", async () => {

@@ -5,6 +5,7 @@ import * as assert from "uvu/assert";
 import { sha256 } from "../support/data.ts";
 import { root } from "../support/root.ts";
 import { candidates, locate, type Runtime } from "../support/runtimes.ts";
+import { families } from "./apps/routes.ts";
 import { assertTaken, both, type Pair, startPair } from "./support/compare.ts";
 import { makeContent, type Size } from "./support/content.ts";
 import { RawClient } from "./support/raw.ts";
@@ -78,6 +79,35 @@ for (const candidate of candidates.usual) {
       const { answer } = await visit(pair.on, `after-${route}`, { path: `/${route}/16m.bin` });
       assert.is(answer.sha256, sha256(content.bytes["16m"]));
     }
+  });
+
+  // Where streams are not taken over, their files stay open as they do without the preload.
+  const ours = host.takes ? test : test.skip;
+  ours(`answers that wait on ${candidate.name} leave nothing behind when their client goes away`, async () => {
+    await using pair = await start(await located, "plain", host);
+    const { on } = pair;
+    await visit(on, "warm-up", { path: "/pipe/16m.bin" });
+    const before = await on.descriptors();
+    for (let round = 0; round < 5; round++) {
+      const client = await RawClient.connect(on);
+      client.request("/pipe/16m.bin?case=first", ...Array<string>(8).fill("/pipe/300k.bin?case=waiting"));
+      await client.head();
+      await client.read(100_000);
+      if (round % 2 === 0) client.socket.resetAndDestroy();
+      else client.socket.destroy();
+    }
+    await on.assertDescriptors(before);
+  });
+
+  test(`bodies of several parts come whole from ${candidate.name}`, async () => {
+    await using pair = await start(await located, "plain", host);
+    for (const route of Object.keys(families.parts))
+      for (const size of ["1k", "300k", "16m"] satisfies Size[]) {
+        const { on, off } = await both(pair, (app) =>
+          visit(app, `${route} ${size}`, { path: `/${route}/${size}.bin` }),
+        );
+        assert.equal(on.answer, off.answer, `${route} ${size}`);
+      }
   });
 
   test.run();

@@ -1,5 +1,6 @@
 /** Responses that the app goes on with while a stream is on its way to them. */
 import { once } from "node:events";
+import type * as fs from "node:fs";
 import * as http from "node:http";
 import * as net from "node:net";
 import process from "node:process";
@@ -7,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { dataFile, MiB } from "../contract/support/files.ts";
-import { assertAlike, assertTaken, closed, take, type Way } from "../contract/support/streams.ts";
+import { assertAlike, assertTaken, closed, take, type Way, ways } from "../contract/support/streams.ts";
 import { collect, sha256 } from "../support/data.ts";
 import { tempFolder } from "../support/temp.ts";
 
@@ -117,6 +118,57 @@ for (const [name, headers] of [
     });
   });
 }
+
+/** Stops a chunked body whose client stands still, ends the response and has the client read on. */
+async function stopMidway(act: (source: fs.ReadStream, response: http.ServerResponse) => void) {
+  const facts = { sentBefore: 0, body: 0, bytesRead: -1, tail: "" };
+  const server = http.createServer((_request, response) => {
+    const source = ways.sluice.createReadStream(path);
+    ways.sluice.pipe(source, response);
+    void (async () => {
+      const { socket } = response;
+      for (let sent = -1; sent !== socket?.bytesWritten; await sleep(100)) sent = socket?.bytesWritten ?? 0;
+      facts.sentBefore = socket?.bytesWritten ?? 0;
+      act(source, response);
+      // Where it is not to be closed, it has only to have let go.
+      if (source.destroyed) await closed(source);
+      else await once(source, "data");
+      facts.bytesRead = source.bytesRead;
+      response.end("TAIL");
+    })();
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as net.AddressInfo;
+  const sent = http.get({ port, host: "127.0.0.1", agent: false });
+  const [response] = (await once(sent, "response")) as [http.IncomingMessage];
+  while (facts.bytesRead < 0) await sleep(10);
+  const body = await collect(response);
+  facts.body = body.length - 4;
+  facts.tail = body.subarray(-4).toString();
+  assert.ok(body.subarray(0, -4).equals(content.subarray(0, facts.body)));
+  server.close();
+  return facts;
+}
+
+test("destroy() in a chunk: at most a MiB more than a stalled client had taken, and 'close' with the right count", async () => {
+  const { sentBefore, body, bytesRead, tail } = await stopMidway((source) => source.destroy());
+  assert.is(tail, "TAIL");
+  assert.is(bytesRead, body);
+  assert.ok(body <= sentBefore + MiB, `${body} bytes came where ${sentBefore} had been sent`);
+});
+
+test("unpipe() in a chunk hands the rest back at once, at the exact byte", async () => {
+  const rest: Buffer[] = [];
+  const { sentBefore, body, tail } = await stopMidway((source, response) => {
+    source.unpipe(response);
+    source.on("data", (chunk) => rest.push(Buffer.from(chunk))).resume();
+  });
+  assert.is(tail, "TAIL");
+  assert.ok(body <= sentBefore + MiB, `${body} bytes came where ${sentBefore} had been sent`);
+  const [first = Buffer.alloc(0)] = rest;
+  assert.ok(first.length > 0 && first.equals(content.subarray(body, body + first.length)), "the rest begins elsewhere");
+});
 
 test("an error that writeHead() throws is the app's uncaught exception, once", async () => {
   await assertAlike(async (way) => {

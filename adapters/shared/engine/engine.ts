@@ -330,6 +330,14 @@ export class Engine {
     return { outcome: decode(this.#outcomes, 0), blocked, headSent: outcomeRecord.get(view, "head") };
   }
 
+  /** Reads a file from an offset on, if that waits for nothing: bytes, or a negative errno. */
+  readNow(source: number, offset: number, bytes: Uint8Array): number {
+    const { bytes: request, view } = this.#request;
+    requestRecord.set(view, "offset", offset);
+    requestRecord.set(view, "length", bytes.byteLength);
+    return this.native.sluice_read_now(source, request, bytes);
+  }
+
   /** One attempt between two regular files, to its end on the calling thread. */
   run(source: number, target: number, job: Job): Outcome {
     encode(this.#request, job);

@@ -13,6 +13,7 @@ import type { FileOptions } from "./options.ts";
 import { chooseVariant, type Variant } from "./precompressed.ts";
 import { contentRange, multipart, type Part, partsOf, type Piece } from "./ranges.ts";
 import { decodePath } from "./request-path.ts";
+import { readUnsized } from "./unsized.ts";
 
 export type ServeFile = (request: Request, path: string, options: FileOptions) => Promise<Response>;
 
@@ -81,10 +82,20 @@ function contentOf(parts: readonly Part[] | undefined, size: number, type: strin
   };
 }
 
+/** Parts of what has been read already. */
+const cutFrom = (bytes: Uint8Array, pieces: readonly Piece[]): readonly Piece[] =>
+  pieces.map((piece) => ("start" in piece ? bytes.subarray(piece.start, piece.start + piece.length) : piece));
+
 /** Answers a GET or HEAD with a variant of the file at a path. Takes the file over unless it throws. */
-function respond(request: Request, variant: Variant, path: string, options: FileOptions): Response {
+function respond(
+  request: Request,
+  variant: Variant,
+  path: string,
+  options: FileOptions,
+  bytes: Uint8Array | undefined,
+): Response {
   const { file } = variant;
-  const { size } = file;
+  const size = bytes?.byteLength ?? file.size;
   const validators = validatorsOf(file, variant.coding);
   const headers = commonHeaders(variant, options);
   const refused = evaluateConditions(request.headers, validators);
@@ -104,7 +115,8 @@ function respond(request: Request, variant: Variant, path: string, options: File
   const content = contentOf(parts, size, headers.get("content-type") ?? "");
   for (const [name, value] of Object.entries(content.headers)) headers.set(name, value);
   headers.set("content-length", String(content.length));
-  const { status, pieces } = content;
+  const { status } = content;
+  const pieces = bytes === undefined ? content.pieces : cutFrom(bytes, content.pieces);
   if (request.method === "HEAD" || pieces.length === 0) return close(new Response(null, { status, headers }));
   return new Response(fileBody(request, file, pieces), { status, headers });
 }
@@ -150,7 +162,7 @@ export function createFile(openBeneath: OpenBeneath): ServeFile {
     const accepted = request.headers.get("accept-encoding");
     const variant = await chooseVariant(found.file, path, accepted, isText.test(contentType(path)), find);
     try {
-      return respond(request, variant, path, options);
+      return respond(request, variant, path, options, await readUnsized(variant.file));
     } catch (error) {
       variant.file.close();
       throw error;

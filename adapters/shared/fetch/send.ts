@@ -23,8 +23,9 @@ export function sendFile(
 ): Promise<void> {
   const stream = open("", { fd, start, end: start + length - 1 });
   return new Promise((resolve, reject) => {
+    // While no head has been sent, it can still be said what is wrong.
     const fail = (error: Error) => {
-      response.destroy();
+      if (response.headersSent) response.destroy();
       reject(error);
     };
     const over = () => {

@@ -26,12 +26,12 @@ export interface Feed {
   readonly offset: number;
   /** How many bytes were asked for from there on, where that is known without a look at the source. */
   readonly askedLength: number | undefined;
-  /** Whether an end was asked for, so that a file that ends before it is too short. */
-  readonly bounded: boolean;
   /** Whether that end has been reached. */
   readonly complete: boolean;
   /** Keeps the runtime from reading, before anything is waited for: its bytes would be overtaken. */
   hold?(): void;
+  /** Reads the next bytes, and leaves them the next: fewer at the end. Rejects where that fails, or it has no positions. */
+  readAhead(length: number): Promise<Uint8Array>;
   /** Bytes begin to move. */
   begin(counter: Counter): void;
   /** Bytes have left without the stream. */

@@ -1,11 +1,14 @@
 /** An fs.ReadStream as a source. */
-import { ReadStream } from "node:fs";
+import { read, ReadStream } from "node:fs";
+import { promisify } from "node:util";
 import type { Native } from "../../../core/abi.ts";
 import type { Endpoint } from "../../../core/endpoint.ts";
 import { inspectFd } from "../inspect.ts";
 import type { Feed, Range } from "./feed.ts";
 import { type FileReader, isPlainFile } from "./internals.ts";
 import type { FileMethods } from "./quick-close.ts";
+
+const readFile = promisify(read);
 
 export class FileFeed implements Feed {
   readonly kind = "file";
@@ -36,7 +39,8 @@ export class FileFeed implements Feed {
   }
 
   get askedLength(): number | undefined {
-    return this.bounded ? Math.max(0, this.stream.end + 1 - this.#offset) : undefined;
+    const { end } = this.stream;
+    return end === Infinity ? undefined : Math.max(0, end + 1 - this.#offset);
   }
 
   inspect(native: Native): Endpoint | string {
@@ -51,10 +55,6 @@ export class FileFeed implements Feed {
     return { offset, length: Math.max(0, Math.min(size, this.stream.end + 1) - offset) };
   }
 
-  get bounded(): boolean {
-    return this.stream.end !== Infinity;
-  }
-
   get complete(): boolean {
     return this.#offset > this.stream.end;
   }
@@ -64,6 +64,16 @@ export class FileFeed implements Feed {
     this.stream.bytesRead += bytes;
     // The descriptor itself has not moved: from now on the stream has to say where it reads.
     this.stream.pos = this.#offset;
+  }
+
+  async readAhead(length: number): Promise<Uint8Array> {
+    const bytes = Buffer.allocUnsafeSlow(length);
+    for (let at = 0; at < length;) {
+      const { bytesRead } = await readFile(this.fd, bytes, at, length - at, this.#offset + at);
+      if (bytesRead === 0) return bytes.subarray(0, at);
+      at += bytesRead;
+    }
+    return bytes;
   }
 
   begin(): void {

@@ -4,6 +4,7 @@ import type { Native } from "../../../core/abi.ts";
 import type { Endpoint } from "../../../core/endpoint.ts";
 import { inspectFd } from "../inspect.ts";
 import { type FileWriter, isPlainFile } from "./internals.ts";
+import { replacedWriting } from "./originals.ts";
 import type { Sink } from "./sink.ts";
 
 export class FileSink implements Sink {
@@ -18,12 +19,16 @@ export class FileSink implements Sink {
     const stream = this.queue;
     if (stream.destroyed || stream.writableEnded) return "the file is closed for writing";
     if (!isPlainFile(stream)) return "the file is written by other functions than those of node:fs";
-    const replaced = stream.write !== WriteStream.prototype.write || stream.constructor !== WriteStream;
+    const replaced = replacedWriting(stream) !== undefined || stream.constructor !== WriteStream;
     return replaced ? "the file's write has been replaced" : undefined;
   }
 
   readonly isConnection = false;
   readonly immediate = false;
+
+  get corked(): boolean {
+    return this.queue.writableCorked > 0;
+  }
 
   ready(): undefined {
     return undefined;
@@ -58,12 +63,14 @@ export class FileSink implements Sink {
   readonly framed = false;
   readonly unit = Infinity;
 
-  head(): undefined {
-    return undefined;
+  readonly commits = false;
+
+  head(): string {
+    return "";
   }
 
-  tail(): undefined {
-    return undefined;
+  tail(): string {
+    return "";
   }
 
   begin(): void {

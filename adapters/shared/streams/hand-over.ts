@@ -12,18 +12,25 @@ import { TransferError } from "../../../core/error.ts";
 import type { Engine } from "../engine/engine.ts";
 import { enterGate, type Turn } from "../gate.ts";
 import type { Machine } from "../machine.ts";
-import { type Begun, nothingBegun, sendAtOnce } from "./at-once.ts";
+import { type Begun, hasFirstByte, nothingBegun, sendAtOnce } from "./at-once.ts";
 import type { Feed } from "./feed.ts";
+import { pipesOf } from "./internals.ts";
 import { type Moved, Mover } from "./mover.ts";
 import type { Sink } from "./sink.ts";
 import type { Tally } from "./tally.ts";
 import { Watch } from "./watch.ts";
 
-/** `failed`: the source has; `broken`: what the target was promised will not come. */
+/** Node uncorks by then what it has corked itself for a write. */
+const nextTick = (): Promise<boolean> => new Promise((resolve) => process.nextTick(resolve, true));
+
+/** `failed`: the source has; `broken`: a chunk that was announced will not come; `left`: nobody is there any more. */
 type End =
   | Moved
+  | { readonly kind: "left"; readonly reason: string }
   | { readonly kind: "failed"; readonly error: TransferError }
   | { readonly kind: "broken"; readonly error: Error };
+
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
 
 export class HandOver {
   readonly #feed: Feed;
@@ -41,6 +48,8 @@ export class HandOver {
   #settled = false;
   /** Whether nobody is left to take the bytes. */
   #gone = false;
+  /** Whether the first byte is known to be there. */
+  #isCertain = false;
   /** Whether it waits for its turn in the target's queue. */
   #queued = false;
   /** Called when the stream wants its bytes back. */
@@ -69,10 +78,13 @@ export class HandOver {
   start(): void {
     this.#feed.hold?.();
     const cancelled = () => new Promise<void>((resolve) => (this.#onStop = resolve));
-    const turn = this.#sink.ready(cancelled);
+    const turn = this.#sink.ready(cancelled) ?? (this.#sink.corked ? nextTick() : undefined);
     if (turn === undefined) return this.#try();
     this.waiting();
-    void turn.then(() => this.#enter(nothingBegun));
+    void turn.then((isThere) => {
+      if (isThere) this.#enter(nothingBegun);
+      else this.#settle({ kind: "left", reason: "the connection was closed before it was this response's turn" });
+    });
   }
 
   /** From here on something else may happen before it is over. */
@@ -83,8 +95,7 @@ export class HandOver {
       this.#onStop?.();
       // The turn may never come; when it does, it is given back.
       if (this.#queued) this.#settle({ kind: "back", reason });
-      // A unit that has been announced is sent to its end, unless nobody is there to take it.
-      if (gone || this.#mover?.owes !== true) this.#mover?.cancel();
+      this.#mover?.cancel();
     });
   }
 
@@ -101,8 +112,10 @@ export class HandOver {
   }
 
   #enter(begun: Begun): void {
-    const objection = this.stopped ?? this.#sink.objection();
+    const corked = this.#sink.corked ? "the target is corked" : undefined;
+    const objection = this.stopped ?? this.#sink.objection() ?? corked;
     if (objection !== undefined) return this.#settle({ kind: "back", reason: objection });
+    if (this.#sink.commits && !begun.started && !this.#isCertain) return this.#makeCertain();
     const mover = new Mover(this.#machine, this.#engine, this.#feed, this.#sink, this.#tally, begun, this);
     this.#mover = mover;
     const granted = (turn: Turn) => {
@@ -123,58 +136,92 @@ export class HandOver {
     this.waiting();
   }
 
+  /**
+   * What a head promises has to be there: whatever can be wrong with a file shows at its first byte. Before the turn,
+   * within which nothing may be waited for: who writes to the response meanwhile is to send its head himself.
+   */
+  #makeCertain(): void {
+    const failed = (error: unknown) => this.#settle(this.#judge(error));
+    try {
+      const source = this.#feed.inspect(this.#engine.native);
+      if (typeof source === "string") return this.#settle({ kind: "back", reason: source });
+      this.#isCertain = hasFirstByte(this.#engine, this.#feed);
+    } catch (error) {
+      return failed(error);
+    }
+    if (this.#isCertain) return this.#enter(nothingBegun);
+    // A disk has to be asked, or a filesystem that can't say: by the runtime's own read, which may wait.
+    this.waiting();
+    this.#feed.readAhead(1).then(({ byteLength }) => {
+      this.#isCertain = byteLength > 0;
+      if (this.#isCertain) this.#enter(nothingBegun);
+      else this.#settle({ kind: "back", reason: "there is nothing to send" });
+    }, failed);
+  }
+
   async #run(turn: Turn, mover: Mover): Promise<void> {
     let end: End;
+    let rest: Uint8Array | undefined;
     try {
       const moved = mover.move(turn);
       end = "then" in moved ? await moved : moved;
     } catch (error) {
       end = this.#judge(error);
     }
-    this.#settle(end);
+    try {
+      if ((end.kind === "back" || end.kind === "end") && !this.#gone) rest = await mover.readAnnounced();
+    } catch (error) {
+      end = { kind: "broken", error: asError(error) };
+    }
+    this.#settle(end, rest);
   }
 
-  /** What a failure means. Node meets it again, at the same byte, unless a promise was broken. */
+  /** What a failure means. Node meets it again, at the same byte. */
   #judge(error: unknown): End {
-    const failure = error instanceof Error ? error : new Error(String(error));
-    const { code, failed } = error instanceof TransferError ? error : { code: "", failed: undefined };
-    if (error instanceof TransferError && failed === "source" && this.#feed.fail !== undefined)
+    if (error instanceof TransferError && error.failed === "source" && this.#feed.fail !== undefined)
       return { kind: "failed", error };
-    const promised = this.#mover?.owes === true || (code === "ERR_SLUICE_TRUNCATED" && this.#sink.room < Infinity);
-    if (promised && failed !== "target" && !this.#gone) return { kind: "broken", error: failure };
-    return { kind: "back", reason: this.stopped ?? failure.message };
+    return { kind: "back", reason: this.stopped ?? asError(error).message };
   }
 
-  #settle(came: End): void {
+  /** `rest`: what has been announced to the target and goes before everything else. */
+  #settle(end: End, rest?: Uint8Array): void {
     if (this.#settled) return;
     this.#settled = true;
     this.#queued = false;
-    const owes = this.#mover?.owes === true;
-    // Node can't go on in the middle of a chunk.
-    const end = came.kind === "back" && owes ? this.#judge(new Error(came.reason)) : came;
     this.#watch?.stop(end.kind === "end");
     this.#mover?.close();
+    if (rest !== undefined) this.#write(rest);
+    if (this.#mover?.owes !== true) this.#sendTail();
     this.#sink.close();
     this.#feed.close();
-    if (!owes) this.#sendTail();
     this.#turn?.release();
     this.#onEnd("error" in end ? end.error.message : end.reason);
-    const { stream } = this.#feed;
-    if (stream.destroyed) return;
-    if (!("error" in end)) {
-      if (end.kind === "end") this.#feed.finish();
-      else this.#feed.giveBack();
-    } else if (end.kind === "failed") this.#feed.fail?.(end.error);
-    else this.#break(stream, end.error);
+    if (!this.#feed.stream.destroyed) this.#tell(end);
+    // A stream that was destroyed meanwhile has waited: when it closes, its counts are right.
+    this.#watch?.letGo();
+  }
+
+  /** What becomes of the stream. */
+  #tell(end: End): void {
+    const { stream, closesItself } = this.#feed;
+    if (end.kind === "end") this.#feed.finish();
+    else if (end.kind === "back") this.#feed.giveBack();
+    else if (end.kind === "failed") this.#feed.fail?.(end.error);
+    else if (end.kind === "broken") this.#break(stream, end.error);
+    else if (closesItself && stream.listenerCount("data") <= pipesOf(stream).length) stream.destroy();
+    else this.#feed.giveBack();
+  }
+
+  #sendTail(): void {
+    const tail = this.#sink.tail();
+    if (tail !== "") this.#write(Buffer.from(tail, "latin1"));
   }
 
   /** Within the turn, where there is one: what was written meanwhile comes behind it. */
-  #sendTail(): void {
-    const tail = this.#sink.tail();
-    if (tail === undefined) return;
+  #write(bytes: Uint8Array): void {
     // A failure is told of by the socket itself.
-    if (this.#turn === undefined) this.#sink.queue.write(tail);
-    else this.#turn.write(tail).catch(() => {});
+    if (this.#turn === undefined) this.#sink.queue.write(bytes);
+    else this.#turn.write(bytes).catch(() => {});
   }
 
   /** The stream fails as with a read error; then, whatever its listeners did, the target's connection ends. */

@@ -2,7 +2,7 @@
 import { type ReadStream, WriteStream } from "node:fs";
 import { ServerResponse } from "node:http";
 import { Socket } from "node:net";
-import { Readable, type Writable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import type { Engine } from "../engine/engine.ts";
 import { type Machine, machineFor } from "../machine.ts";
 import type { Runtime } from "../runtime.ts";
@@ -12,7 +12,9 @@ import { FileFeed } from "./file-feed.ts";
 import { FileSink } from "./file-sink.ts";
 import { HandOver } from "./hand-over.ts";
 import { isPaused, pipesOf } from "./internals.ts";
+import { replacedReading } from "./originals.ts";
 import { lastTargetOf } from "./pipes.ts";
+import { keepPromise } from "./promised.ts";
 import { tell } from "./report.ts";
 import { type FileMethods, quickDestroy } from "./quick-close.ts";
 import { ResponseSink } from "./response-sink.ts";
@@ -21,7 +23,6 @@ import { SocketSink } from "./socket-sink.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { Tally } from "./tally.ts";
 
-const push: unknown = Reflect.get(Readable.prototype, "push");
 
 /** A sink for what a stream is piped to, or why there can be none. */
 function sinkOf(target: Writable, runtime: Runtime): Sink | string {
@@ -40,8 +41,8 @@ function onlyTarget(stream: Readable): Writable | string {
   if (stream.listenerCount("data") > 1 || stream.listenerCount("readable") > 0) return "somebody else reads the stream";
   if (isPaused(stream)) return "the stream is paused";
   if (stream.readableEncoding !== null) return "the stream is decoded";
-  if (stream.push !== push) return "the stream's push has been replaced";
-  return target;
+  const replaced = replacedReading(stream);
+  return replaced === undefined ? target : `the stream's ${replaced} has been replaced`;
 }
 
 interface Ends {
@@ -107,6 +108,7 @@ export function handOver(stream: Readable, feed: Feed, surroundings: Surrounding
   if ("sink" in decision && objection === undefined)
     return new HandOver(decision.machine, decision.engine, feed, decision.sink, decision.target, tally, told).start();
   told(objection ?? "");
+  if (target instanceof ServerResponse && surroundings.disabled === undefined) keepPromise(target);
   if (stream.destroyed) return;
   if (isLeftBehind(stream, target) && feed.closesItself) stream.destroy();
   else feed.giveBack();

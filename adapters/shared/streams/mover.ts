@@ -24,6 +24,11 @@ export interface Moved {
 /** No option of a transfer's is given to a stream; its errors are Node's own, so that no portable path is wanted. */
 const ordinary = checkOptions({ fallback: false });
 
+const shorter = (missing: number): TransferError =>
+  new TransferError(`Cannot send file: expected ${missing} more bytes, the file is shorter`, {
+    code: "ERR_SLUICE_TRUNCATED",
+  });
+
 const back = (reason: string): Moved => ({ kind: "back", reason });
 
 /** What the mover asks of its surroundings. */
@@ -46,6 +51,7 @@ export class Mover {
   #link: Link | undefined;
   /** What the socket has not taken of a head. */
   #unsentHead: Uint8Array | undefined;
+  #stopWaiting: (() => void) | undefined;
   /** Bytes of the current unit that have been announced and not been sent. */
   #owed = 0;
 
@@ -68,6 +74,7 @@ export class Mover {
   }
 
   cancel(): void {
+    this.#stopWaiting?.();
     this.#link?.cancel();
   }
 
@@ -84,7 +91,7 @@ export class Mover {
   /** Moves what there is. Synchronous as long as nothing has to wait. */
   move(turn: Turn): Moved | Promise<Moved> {
     const { stopped } = this.#control;
-    if (stopped !== undefined && this.#owed === 0) return back(stopped);
+    if (stopped !== undefined && !this.#started) return back(stopped);
     const ends = this.#open();
     if ("kind" in ends) return ends;
     const { source, target, range } = ends;
@@ -160,15 +167,24 @@ export class Mover {
     return range.length === 0 ? this.#ended() : { source, range };
   }
 
-  /** The source is at its end: which may be too early. */
+  /** The source is at its end: which may be too early for a chunk. */
   #ended(): Moved {
-    const { room } = this.#sink;
-    const missing = room < Infinity && this.#feed.bounded ? room : this.#owed;
-    if (missing > 0)
-      throw new TransferError(`Cannot send file: expected ${missing} more bytes, the file is shorter`, {
-        code: "ERR_SLUICE_TRUNCATED",
-      });
+    if (this.#owed > 0) throw shorter(this.#owed);
     return { kind: "end", reason: this.#tally.reason };
+  }
+
+  /**
+   * What the target has been told to expect, which nobody can take back, however much the stream is wanted for
+   * something else: the rest of a head, and of the bytes of a chunk.
+   */
+  async readAnnounced(): Promise<Uint8Array | undefined> {
+    const head = this.#unsentHead;
+    this.#unsentHead = undefined;
+    if (this.#owed === 0) return head;
+    const owed = await this.#feed.readAhead(this.#owed);
+    if (owed.byteLength < this.#owed) throw shorter(this.#owed - owed.byteLength);
+    this.#advance(owed.byteLength);
+    return head === undefined ? owed : Buffer.concat([head, owed]);
   }
 
   /** Sends one unit, or what is left of it. */
@@ -178,9 +194,14 @@ export class Mover {
     this.#unsentHead = undefined;
     this.#control.waiting();
     link.hold();
-    return turn.write(head).then(() => {
+    const written = new Promise<void>((resolve, reject) => {
+      // What is written is written, also for a peer that stands still; nobody has to wait for that who has to stop.
+      this.#stopWaiting = resolve;
+      turn.write(head).then(resolve, reject);
+    });
+    return written.then(() => {
       const { stopped } = this.#control;
-      if (stopped !== undefined && this.#owed === 0) throw new TransferError(stopped, { code: "ABORT_ERR" });
+      if (stopped !== undefined) throw new TransferError(stopped, { code: "ABORT_ERR" });
       return this.#drive(link, plan);
     });
   }

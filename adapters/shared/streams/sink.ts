@@ -10,8 +10,10 @@ export interface Sink {
   readonly queue: Writable;
   /** Why bytes can't pass JavaScript by on their way here, or undefined where they can. */
   objection(): string | undefined;
-  /** Waits until it is this target's turn; undefined where it is. Never rejects. */
-  ready(cancelled: () => Promise<void>): Promise<void> | undefined;
+  /** Whether it holds back what is written, until somebody uncorks it: which may wait for this stream's end. */
+  readonly corked: boolean;
+  /** Waits until it is this target's turn; undefined where it is. Resolves to false where it never will be. */
+  ready(cancelled: () => Promise<void>): Promise<boolean> | undefined;
   /** Whether there is a peer, who may go. */
   readonly isConnection: boolean;
   /** Whether an empty queue means that all of it has reached the kernel. */
@@ -27,8 +29,10 @@ export interface Sink {
   onAborted?(callback: () => void): () => void;
   /** Where in the file the next byte goes; undefined: where the descriptor stands, or there are no positions. */
   readonly targetOffset: number | undefined;
+  /** Whether something that can't be taken back goes before the first byte: so that byte has to be certain. */
+  readonly commits: boolean;
   /**
-   * To be called when at least one byte is going to come, and before `room` and `unit` are asked: the answer is why
+   * To be called when at least one byte is certain to come, and before `room` and `unit` are asked: the answer is why
    * none may after all, or undefined.
    */
   commit(): string | undefined;
@@ -39,9 +43,9 @@ export interface Sink {
   /** Most bytes that go out as a unit, which can't be stopped half-way; Infinity where there are no units. */
   readonly unit: number;
   /** What has to be sent before the next unit, of that many bytes. */
-  head(length: number): Uint8Array | undefined;
+  head(length: number): string;
   /** What has to be sent when all units are complete. */
-  tail(): Uint8Array | undefined;
+  tail(): string;
   begin(counter: Counter): void;
   /** Bytes of a head came past the stream. */
   headSent(bytes: number): void;

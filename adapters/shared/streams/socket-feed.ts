@@ -15,7 +15,6 @@ export class SocketFeed implements Feed {
   readonly kind = "socket";
   readonly stream: Socket;
   readonly closesItself = false;
-  readonly bounded = false;
   readonly complete = false;
   readonly offset = 0;
   readonly askedLength = undefined;
@@ -58,6 +57,10 @@ export class SocketFeed implements Feed {
     if (this.#readAgain !== undefined) return;
     this.#readAgain = this.#runtime.stopReading(this.stream);
     this.#before = readByRuntime(this.stream);
+  }
+
+  readAhead(): Promise<Uint8Array> {
+    return Promise.reject(new TypeError("nobody knows whether a socket will send anything"));
   }
 
   begin(counter: Counter): void {

@@ -1,18 +1,13 @@
 /** A plain socket of node:net as what a stream is piped to. */
-import { Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { Native } from "../../../core/abi.ts";
 import type { Endpoint } from "../../../core/endpoint.ts";
 import { HeldSocket } from "../ends/held-socket.ts";
 import { inspectSocket } from "../ends/socket-target.ts";
 import type { Runtime } from "../runtime.ts";
+import { replacedSocketWriting } from "./originals.ts";
 import type { Sink } from "./sink.ts";
 import { accountOf, type Counter } from "./socket-account.ts";
-
-/** The socket's `_write` itself is the gate's, once it has had a turn; its class's tells. */
-function isReplaced(socket: Socket): boolean {
-  const { _write, write } = Socket.prototype;
-  return socket.write !== write || (Object.getPrototypeOf(socket) as Socket)._write !== _write;
-}
 
 export class SocketSink implements Sink {
   readonly kind = "socket";
@@ -29,19 +24,23 @@ export class SocketSink implements Sink {
     const socket = this.queue;
     if (socket.destroyed || socket.writableEnded) return "the socket is closed for writing";
     if ("encrypted" in socket && socket.encrypted) return "TLS encrypts in the process";
-    return isReplaced(socket) ? "the socket's write has been replaced" : undefined;
+    return replacedSocketWriting(socket) !== undefined ? "the socket's write has been replaced" : undefined;
   }
 
   readonly isConnection = true;
   readonly immediate = true;
 
-  ready(cancelled: () => Promise<void>): Promise<void> | undefined {
+  get corked(): boolean {
+    return this.queue.writableCorked > 0;
+  }
+
+  ready(cancelled: () => Promise<void>): Promise<boolean> | undefined {
     const socket = this.queue;
     if (!socket.connecting) return undefined;
     return new Promise((resolve) => {
       const settle = () => {
         socket.off("connect", settle).off("close", settle);
-        resolve();
+        resolve(true);
       };
       // No listener of errors: one that nobody else listens to has to end the process.
       socket.once("connect", settle).once("close", settle);
@@ -87,12 +86,14 @@ export class SocketSink implements Sink {
   readonly framed = false;
   readonly unit = Infinity;
 
-  head(): undefined {
-    return undefined;
+  readonly commits = false;
+
+  head(): string {
+    return "";
   }
 
-  tail(): undefined {
-    return undefined;
+  tail(): string {
+    return "";
   }
 
   begin(counter: Counter): void {

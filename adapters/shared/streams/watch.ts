@@ -29,6 +29,8 @@ export class Watch {
     if (gone && this.#closesWithTarget && this.#stream.listenerCount("data") === 0) this.#stream.destroy();
   };
 
+  /** Destroys the stream, which somebody has asked for meanwhile. */
+  #destroyed: (() => void) | undefined;
   readonly #stopListening: (() => void) | undefined;
 
   constructor(feed: Feed, target: Writable, sink: Sink, onStop: OnStop) {
@@ -40,8 +42,8 @@ export class Watch {
     this.#destroy = stream._destroy;
     this.#ownDestroy = Object.hasOwn(stream, "_destroy");
     stream._destroy = (error, callback) => {
+      this.#destroyed = () => this.#destroy.call(stream, error, callback);
       this.#onStop("the stream was destroyed", false);
-      this.#destroy.call(stream, error, callback);
     };
     stream.on("pause", this.#onPause).on("newListener", this.#onNewListener);
     this.#stopListening = sink.onAborted?.(() => this.#onStop("the peer has gone", true));
@@ -58,5 +60,10 @@ export class Watch {
     this.#stopListening?.();
     // Node may only now learn that the target is gone, and unpipe.
     if (over) this.#target.off("unpipe", this.#onUnpipe);
+  }
+
+  /** Nothing uses the stream's descriptor any more: what has been held back may go on. */
+  letGo(): void {
+    this.#destroyed?.();
   }
 }
