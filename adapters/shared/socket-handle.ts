@@ -1,5 +1,6 @@
 /** What Node, Bun and Deno keep alike under a socket of node:net: a handle in `_handle`, an implementation detail. */
 import type { Socket } from "node:net";
+import { shadow } from "./shadow.ts";
 
 /** The handle, as far as the runtime at hand gives it these properties. */
 export interface SocketHandle {
@@ -7,10 +8,13 @@ export interface SocketHandle {
   /** Deno's: a duplicate, meant for passing a socket to a child. */
   fdForIpc?(): unknown;
   /** libuv's, and Deno's after its example. */
-  reading?: boolean;
-  readStart?(): number;
+  readonly reading?: boolean;
+  readStart?: () => number;
   readStop?(): number;
+  /** Where TCP can be reset. */
+  reset?(): unknown;
   /** Bun's. */
+  terminate?(): unknown;
   pause?(): void;
   resume?(): void;
 }
@@ -28,34 +32,32 @@ export function findFd(socket: Socket, ask: (handle: SocketHandle) => unknown): 
   return typeof fd === "number" && fd >= 0 ? fd : "the socket's handle shows no descriptor";
 }
 
-/** What undoes the stopping of a handle that did not read. */
-export const stayStill = (): void => {};
+/** Nothing starts these. */
+const holds = new WeakMap<SocketHandle, { count: number; readonly undo: () => void }>();
 
-/**
- * Stops a handle of libuv's kind from reading, past the stream: `pause()` would let one more chunk in. The stream
- * believes that its read is still under way, so it is the handle, not the stream, that is started again.
- */
-export function stopHandle(socket: Socket): () => void {
-  const handle = handleOf(socket);
-  const wasReading = handle?.reading ?? false;
-  if (handle !== undefined) {
-    handle.reading = false;
-    handle.readStop?.();
-  }
-  if (handle === undefined || !wasReading) return stayStill;
-  return () => {
-    handle.reading = true;
-    handle.readStart?.();
-  };
+function hold(handle: SocketHandle): { count: number; readonly undo: () => void } {
+  handle.readStop?.();
+  return { count: 0, undo: shadow(handle, "readStart", () => 0) };
 }
 
-/** Remembers whether a handle of libuv's kind reads; the answer makes it read again where that has changed. */
-export function keepReading(socket: Socket): () => void {
+/**
+ * Keeps a handle of libuv's kind from reading, whatever starts it meanwhile: Node reads after 'connect', its users may call
+ * resume() or read(). All of them say so in `reading`, by which it is started again when it is let go.
+ */
+export function holdHandle(socket: Socket): () => void {
   const handle = handleOf(socket);
-  const wasReading = handle?.reading ?? false;
+  if (handle === undefined) return () => {};
+  const held = holds.get(handle) ?? hold(handle);
+  held.count += 1;
+  holds.set(handle, held);
+  let isOver = false;
   return () => {
-    if (handle === undefined || !wasReading || handle.reading === true) return;
-    handle.reading = true;
-    handle.readStart?.();
+    if (isOver) return;
+    isOver = true;
+    held.count -= 1;
+    if (held.count > 0) return;
+    holds.delete(handle);
+    held.undo();
+    if (handle.reading === true && handleOf(socket) === handle) handle.readStart?.();
   };
 }
