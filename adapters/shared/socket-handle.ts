@@ -9,14 +9,14 @@ export interface SocketHandle {
   fdForIpc?(): unknown;
   /** libuv's, and Deno's after its example. */
   readonly reading?: boolean;
-  readStart?: () => number;
+  readStart?: () => unknown;
   readStop?(): number;
   /** Where TCP can be reset. */
   reset?(): unknown;
   /** Bun's. */
   terminate?(): unknown;
-  pause?(): void;
-  resume?(): void;
+  pause?: () => unknown;
+  resume?: () => unknown;
 }
 
 export function handleOf(socket: Socket): SocketHandle | undefined {
@@ -32,32 +32,47 @@ export function findFd(socket: Socket, ask: (handle: SocketHandle) => unknown): 
   return typeof fd === "number" && fd >= 0 ? fd : "the socket's handle shows no descriptor";
 }
 
-/** Nothing starts these. */
-const holds = new WeakMap<SocketHandle, { count: number; readonly undo: () => void }>();
+/** How a kind of handle is driven. */
+interface Drive {
+  readonly stop: "readStop" | "pause";
+  readonly start: "readStart" | "resume";
+  /** Whether a handle that is let go is to read. */
+  goesOn(handle: SocketHandle): boolean;
+}
 
-function hold(handle: SocketHandle): { count: number; readonly undo: () => void } {
-  handle.readStop?.();
-  return { count: 0, undo: shadow(handle, "readStart", () => 0) };
+interface Hold {
+  count: number;
+  undo(): void;
 }
 
 /**
- * Keeps a handle of libuv's kind from reading, whatever starts it meanwhile: Node reads after 'connect', its users may call
- * resume() or read(). All of them say so in `reading`, by which it is started again when it is let go.
+ * Makes what keeps a handle from reading, whatever starts it meanwhile: Node and Bun do after 'connect', and users call
+ * resume() or read(). What that answers lets the handle go.
  */
-export function holdHandle(socket: Socket): () => void {
-  const handle = handleOf(socket);
-  if (handle === undefined) return () => {};
-  const held = holds.get(handle) ?? hold(handle);
-  held.count += 1;
-  holds.set(handle, held);
-  let isOver = false;
-  return () => {
-    if (isOver) return;
-    isOver = true;
-    held.count -= 1;
-    if (held.count > 0) return;
-    holds.delete(handle);
-    held.undo();
-    if (handle.reading === true && handleOf(socket) === handle) handle.readStart?.();
+export function holder({ stop, start, goesOn }: Drive): (socket: Socket) => () => void {
+  const holds = new WeakMap<SocketHandle, Hold>();
+  const hold = (handle: SocketHandle): Hold => {
+    handle[stop]?.();
+    return { count: 0, undo: shadow(handle, start, () => 0) };
+  };
+  return (socket) => {
+    const handle = handleOf(socket);
+    if (handle === undefined) return () => {};
+    const held = holds.get(handle) ?? hold(handle);
+    held.count += 1;
+    holds.set(handle, held);
+    let isOver = false;
+    return () => {
+      if (isOver) return;
+      isOver = true;
+      held.count -= 1;
+      if (held.count > 0) return;
+      holds.delete(handle);
+      held.undo();
+      if (goesOn(handle) && handleOf(socket) === handle) handle[start]?.();
+    };
   };
 }
+
+/** For handles of libuv's kind: who starts one says so in `reading`. */
+export const holdHandle = holder({ stop: "readStop", start: "readStart", goesOn: ({ reading }) => reading === true });

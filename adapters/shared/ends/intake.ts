@@ -16,7 +16,7 @@ function hasEnded(socket: Socket): boolean {
 export class Intake {
   readonly #socket: Socket;
   readonly #chunks: Uint8Array[] = [];
-  readonly #restore: () => void;
+  readonly #restores: readonly (() => void)[];
   readonly #wasFlowing: boolean;
   #length = 0;
   #received = 0;
@@ -27,6 +27,8 @@ export class Intake {
   /** Whether the stream may be waiting for what has come to us. */
   #asked = false;
   #isOver = false;
+  #waits = false;
+  #askedLater = false;
   #wake: () => void = () => {};
 
   constructor(socket: Socket) {
@@ -34,10 +36,18 @@ export class Intake {
     this.#wasFlowing = socket.readableFlowing === true && !socket.destroyed;
     if (this.#wasFlowing) socket.pause();
     if (socket.readableLength > 0 && !socket.destroyed) this.#empty();
-    const { push } = socket;
-    this.#restore = shadow(socket, "push", (chunk: unknown, encoding?: BufferEncoding) =>
-      this.#isOver ? push.call(socket, chunk, encoding) : this.#take(chunk, encoding),
-    );
+    const { push, pause } = socket;
+    this.#restores = [
+      shadow(socket, "push", (chunk: unknown, encoding?: BufferEncoding) =>
+        this.#isOver ? push.call(socket, chunk, encoding) : this.#take(chunk, encoding),
+      ),
+      // Bun's and Deno's stop the handle.
+      shadow(socket, "pause", () => {
+        pause.call(socket);
+        if (this.#waits) this.#ask();
+        return socket;
+      }),
+    ];
     // Deno's pause() stops the reading as well, by which a reset is heard of.
     if (this.#wasFlowing) this.#ask();
   }
@@ -68,6 +78,7 @@ export class Intake {
       if (socket.destroyed)
         throw new TransferError("Cannot send socket: it was closed before its end", { code: "ERR_SLUICE_CLOSED" });
       this.#ask();
+      this.#askLater();
       await this.#event();
     }
   }
@@ -85,7 +96,7 @@ export class Intake {
   release(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#restore();
+    for (const restore of this.#restores) restore();
     this.#wake();
     if (this.#socket.destroyed) return;
     this.#giveBack();
@@ -169,10 +180,21 @@ export class Intake {
     if (!socket.connecting && !socket.destroyed && !this.ended) socket._read(socket.readableHighWaterMark);
   }
 
+  /** Bun stops a handle after 'connect' whose stream is paused by then. */
+  #askLater(): void {
+    if (this.#askedLater) return;
+    this.#askedLater = true;
+    setImmediate(() => {
+      if (this.#waits) this.#ask();
+    });
+  }
+
   #event(): Promise<void> {
     const names = ["end", "close", "error"];
     return new Promise((resolve) => {
+      this.#waits = true;
       this.#wake = () => {
+        this.#waits = false;
         for (const name of names) this.#socket.off(name, this.#wake);
         this.#wake = () => {};
         resolve();

@@ -186,7 +186,7 @@ class Teeing {
     machine: Machine,
     distribution: Distribution,
     targets: readonly Target[],
-    source: SourceEnd,
+    from: SourceEnd,
     name: string,
   ): Promise<void> {
     const { sources } = distribution;
@@ -207,10 +207,10 @@ class Teeing {
     void this.#allEnded().then(() => distribution.stop());
     this.#watchLaggards(distribution);
     this.#outcome = await distribution.run();
-    if (this.#outcome.end === "eof") await source.hearEnd?.();
+    if (this.#outcome.end === "eof") await from.hearEnd?.();
     const nobodyLeft = this.#branches.every((branch) => branch.isOver);
     const failed = nobodyLeft ? this.#endedBy() : failureOf(this.#outcome, this.#cancellation, name);
-    this.#failure = failed ?? unproven(source, this.#outcome);
+    this.#failure = failed ?? unproven(from, this.#outcome);
     this.#ended();
     distribution.finish();
     await this.#allEnded();
