@@ -23,6 +23,8 @@ export interface Endpoint {
   readonly fd: boolean;
   /** Why there is no descriptor, when there is none. */
   readonly withoutFd?: string;
+  /** Why its runtime had better be its only reader, where no mechanism is asked for. */
+  readonly readByRuntime?: string;
   /** Why nobody may ask the kernel for notices on it, where its runtime would take them for errors. */
   readonly withoutNotices?: string;
   readonly readable: boolean;

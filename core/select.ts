@@ -129,6 +129,11 @@ function tooFew(strategy: Strategy, source: Endpoint, request: Request): string 
   return length < paysFrom ? `less than ${paysFrom} bytes are copied sooner` : undefined;
 }
 
+/** Whoever names a mechanism, or forbids the portable path, gets what the engine can do. */
+function mayLeaveToRuntime({ strategy, fallback, cache }: Request): boolean {
+  return strategy === "auto" && fallback && cache === "normal";
+}
+
 /** Why a mechanism is not to be tried, or undefined where it is. */
 function objection(
   strategy: Strategy,
@@ -141,6 +146,7 @@ function objection(
     if (request.cache !== "normal") return "the runtime's own reads and writes leave pages in the page cache";
     return request.fallback ? undefined : "the portable path is forbidden by fallback: false";
   }
+  if (source.readByRuntime !== undefined && mayLeaveToRuntime(request)) return source.readByRuntime;
   for (const end of [source, target]) {
     if (!end.fd) return end.withoutFd ?? `${end.name} has no descriptor`;
     if (isRing(end) && strategy !== "sharedRing") return `${end.name} is memory, which no such call reaches`;

@@ -52,6 +52,8 @@ export const bun: Runtime = {
   name: "bun",
   keepsStreams: "Bun's node:http shows no descriptors; Bun sends a body of Bun.file() by sendfile itself",
   withoutNotices: noNotices,
+  readsAhead: true,
+  readsSockets: "Bun reads a socket whose peer has reset it, whoever else does",
   env: (name) => process.env[name],
   bind,
   // Pointers are numbers here, of a type of their own.

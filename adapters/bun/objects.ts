@@ -19,6 +19,9 @@ interface BunSocket {
   pause(): void;
   resume(): void;
   shutdown(): void;
+  /** By a FIN. */
+  close(): void;
+  /** By a reset: SO_LINGER of 0, which stays with the connection, whoever else has it open. */
   terminate(): void;
 }
 
@@ -35,6 +38,7 @@ export const noNotices = "Bun closes a socket of its own whose error queue is no
 class BunConnection implements Connection {
   readonly name = "Bun socket";
   readonly withoutNotices = noNotices;
+  readonly readsAtReset = true;
   readonly #socket: BunSocket;
 
   constructor(socket: BunSocket) {
@@ -67,8 +71,9 @@ class BunConnection implements Connection {
     this.#socket.shutdown();
   }
 
-  close(): void {
-    this.#socket.terminate();
+  close(reset: boolean): void {
+    if (reset) this.#socket.terminate();
+    else this.#socket.close();
   }
 
   stopReading(): () => void {

@@ -68,7 +68,7 @@ class DenoConnection implements Connection {
     return this.#conn.closeWrite();
   }
 
-  close(): void {
+  close(_reset: boolean): void {
     if (this.#closed) return;
     this.#closed = true;
     try {

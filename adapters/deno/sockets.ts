@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { SocketFd } from "../shared/runtime.ts";
 import { findFd } from "../shared/socket-handle.ts";
 
-export { stopHandle as stopReading } from "../shared/socket-handle.ts";
+export { holdHandle as stopReading } from "../shared/socket-handle.ts";
 
 /**
  * The descriptor, or why there is none. `fdForIpc()` is meant for passing a socket to a child, and only TCP

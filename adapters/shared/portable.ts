@@ -53,6 +53,8 @@ export class PortableRun {
   async run(job: Job): Promise<Outcome> {
     const before = this.#moved;
     let stranded = 0;
+    /** What had moved when the last chunk had been read. */
+    let begun = before;
     let failed: Outcome["failed"];
     const ended = (end: Outcome["end"]): Outcome => ({ ...nothing, end, bytes: this.#moved - before, stranded });
     try {
@@ -67,12 +69,15 @@ export class PortableRun {
         if (chunk === undefined) break;
         stranded = job.offset === undefined ? chunk.byteLength : 0;
         failed = "target";
+        begun = this.#moved;
         const at = job.targetOffset === undefined ? undefined : job.targetOffset + done;
         const written = await this.#writeAll(chunk, at);
         stranded = job.offset === undefined ? chunk.byteLength - written : 0;
         if (written < chunk.byteLength || this.#unconfirmed) break;
       }
     } catch (error) {
+      // A part of the chunk may have been written before.
+      stranded = Math.max(0, stranded - (this.#moved - begun));
       const cancelled = this.#cancellation.outcome(this.#moved - before);
       if (cancelled !== undefined) return { ...cancelled, stranded };
       if (saysClosed(error)) return { ...ended("cancelled"), closed: failed };

@@ -37,17 +37,19 @@ export interface Runtime {
   /** Why streams leave sockets alone as sources, or undefined. */
   readonly keepsSockets?: string;
   /**
-   * Whether a read of a net.Socket that was begun can't be called back but by closing the socket: it would take bytes
-   * from whoever reads the descriptor meanwhile.
+   * Whether only closing a net.Socket, or an object of the runtime's own, keeps the runtime from reading it for good: it would
+   * take bytes from whoever reads the descriptor meanwhile.
    */
   readonly readsAhead?: boolean;
+  /** Why a net.Socket that stays the caller's is read by the runtime alone, or undefined. */
+  readonly readsSockets?: string;
   /** Why the kernel must not put notices into the error queues of sockets that the runtime polls, or undefined. */
   readonly withoutNotices?: string;
   /** Whether this isolate is a Worker's, which may be gone at any moment. */
   isWorker(): boolean;
   /** The descriptor under a socket of node:net, or why there is none. */
   socketFd(socket: Socket): SocketFd | string;
-  /** Stops the runtime from reading a socket of node:net at once; the answer lets it read again. */
+  /** Keeps the runtime from reading a socket of node:net, from now on, whatever starts it; the answer lets it read again. */
   stopReading(socket: Socket): () => void;
   /** Recognises the runtime's own objects as sources. Throws where one can't be used, saying what can. */
   source?(value: object): SourceEnd | undefined;

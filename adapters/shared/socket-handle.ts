@@ -1,5 +1,6 @@
 /** What Node, Bun and Deno keep alike under a socket of node:net: a handle in `_handle`, an implementation detail. */
 import type { Socket } from "node:net";
+import { shadow } from "./shadow.ts";
 
 /** The handle, as far as the runtime at hand gives it these properties. */
 export interface SocketHandle {
@@ -7,12 +8,15 @@ export interface SocketHandle {
   /** Deno's: a duplicate, meant for passing a socket to a child. */
   fdForIpc?(): unknown;
   /** libuv's, and Deno's after its example. */
-  reading?: boolean;
-  readStart?(): number;
+  readonly reading?: boolean;
+  readStart?: () => unknown;
   readStop?(): number;
+  /** Where TCP can be reset. */
+  reset?(): unknown;
   /** Bun's. */
-  pause?(): void;
-  resume?(): void;
+  terminate?(): unknown;
+  pause?: () => unknown;
+  resume?: () => unknown;
 }
 
 export function handleOf(socket: Socket): SocketHandle | undefined {
@@ -28,34 +32,47 @@ export function findFd(socket: Socket, ask: (handle: SocketHandle) => unknown): 
   return typeof fd === "number" && fd >= 0 ? fd : "the socket's handle shows no descriptor";
 }
 
-/** What undoes the stopping of a handle that did not read. */
-export const stayStill = (): void => {};
+/** How a kind of handle is driven. */
+interface Drive {
+  readonly stop: "readStop" | "pause";
+  readonly start: "readStart" | "resume";
+  /** Whether a handle that is let go is to read. */
+  goesOn(handle: SocketHandle): boolean;
+}
+
+interface Hold {
+  count: number;
+  undo(): void;
+}
 
 /**
- * Stops a handle of libuv's kind from reading, past the stream: `pause()` would let one more chunk in. The stream
- * believes that its read is still under way, so it is the handle, not the stream, that is started again.
+ * Makes what keeps a handle from reading, whatever starts it meanwhile: Node and Bun do after 'connect', and users call
+ * resume() or read(). What that answers lets the handle go.
  */
-export function stopHandle(socket: Socket): () => void {
-  const handle = handleOf(socket);
-  const wasReading = handle?.reading ?? false;
-  if (handle !== undefined) {
-    handle.reading = false;
-    handle.readStop?.();
-  }
-  if (handle === undefined || !wasReading) return stayStill;
-  return () => {
-    handle.reading = true;
-    handle.readStart?.();
+export function holder({ stop, start, goesOn }: Drive): (socket: Socket) => () => void {
+  const holds = new WeakMap<SocketHandle, Hold>();
+  const hold = (handle: SocketHandle): Hold => {
+    handle[stop]?.();
+    return { count: 0, undo: shadow(handle, start, () => 0) };
+  };
+  return (socket) => {
+    const handle = handleOf(socket);
+    if (handle === undefined) return () => {};
+    const held = holds.get(handle) ?? hold(handle);
+    held.count += 1;
+    holds.set(handle, held);
+    let isOver = false;
+    return () => {
+      if (isOver) return;
+      isOver = true;
+      held.count -= 1;
+      if (held.count > 0) return;
+      holds.delete(handle);
+      held.undo();
+      if (goesOn(handle) && handleOf(socket) === handle) handle[start]?.();
+    };
   };
 }
 
-/** Remembers whether a handle of libuv's kind reads; the answer makes it read again where that has changed. */
-export function keepReading(socket: Socket): () => void {
-  const handle = handleOf(socket);
-  const wasReading = handle?.reading ?? false;
-  return () => {
-    if (handle === undefined || !wasReading || handle.reading === true) return;
-    handle.reading = true;
-    handle.readStart?.();
-  };
-}
+/** For handles of libuv's kind: who starts one says so in `reading`. */
+export const holdHandle = holder({ stop: "readStop", start: "readStart", goesOn: ({ reading }) => reading === true });

@@ -11,7 +11,7 @@ import type { Source, Target } from "./api.ts";
 import { Cancellation } from "./cancellation.ts";
 import { Link } from "./engine/link.ts";
 import { type LeasedRun, LeasedTransfer, type Replacement } from "./leased.ts";
-import { asTransferError, callFailed, explained } from "./system-error.ts";
+import { asTransferError, callFailed, codeOf, explained } from "./system-error.ts";
 import type { Machine } from "./machine.ts";
 import { MemoryHold } from "./memory-hold.ts";
 import { PortableRun } from "./portable.ts";
@@ -136,12 +136,15 @@ function openEnds(
   // Whoever fails first is heard; what the others come to after that has no reader.
   entered?.catch(() => {});
   const opened = source.open();
-  if (entered === undefined && opened === undefined && target.isOpen) return undefined;
+  const isOpen = entered === undefined && opened === undefined && target.isOpen;
+  const still = isOpen ? source.quiet?.() : undefined;
+  if (isOpen && still === undefined) return undefined;
   if (opened === undefined) source.keep(machine.native);
   target.keep(machine.native);
   return (async () => {
     await cancellation.wait(Promise.all([entered, opened]));
     if (cancellation.outcome() === undefined) await cancellation.wait(Promise.resolve(target.open()));
+    if (cancellation.outcome() === undefined) await (still ?? source.quiet?.());
   })();
 }
 
@@ -228,6 +231,9 @@ export async function transferFrom(
   let result: { readonly report: Report } | { readonly failure: unknown };
   try {
     throwIfCancelled(cancellation);
+    // Whatever has to be waited for, an end that is closed meanwhile is heard of.
+    source.watch((error) => cancellation.closed("source", error));
+    target.watch((error) => cancellation.closed("target", error));
     const opening = openEnds(machine, source, target, cancellation);
     // Without that, all up to the first attempt happens within the call.
     if (opening !== undefined) await opening;
@@ -238,8 +244,6 @@ export async function transferFrom(
     runner = running;
     running.prepare(machine, plan, { emptying, leased: leased !== undefined });
     leased?.watch(plan, running);
-    source.watch((error) => cancellation.closed("source", error));
-    target.watch((error) => cancellation.closed("target", error));
     progress = new Progress(running, target, options.onProgress, (error) => cancellation.abort(error));
     hooks.onStart?.(() => running.progress);
     if (emptying) await target.empty();
@@ -247,7 +251,7 @@ export async function transferFrom(
     const moving = drive(transferLoop(plan, machine.capabilities), run);
     const account = "then" in moving ? await moving : moving;
     leased?.conclude(account, plan.source.name);
-    source.verify?.();
+    source.verify?.(account.bytes);
     if (hooks.beforeCommit !== undefined) await hooks.beforeCommit();
     if (target.commit !== undefined) await target.commit();
     progress.finish(account.bytes);
@@ -272,9 +276,9 @@ export async function transferFrom(
 
 function throwIfCancelled(cancellation: Cancellation): void {
   const outcome = cancellation.outcome();
-  if (outcome !== undefined)
-    throw new TransferError("Cannot transfer: aborted before the first byte", {
-      code: "ABORT_ERR",
-      cause: outcome.cause,
-    });
+  if (outcome === undefined) return;
+  const { closed: failed, cause } = outcome;
+  const code = failed === undefined ? "ABORT_ERR" : (codeOf(cause) ?? "ERR_SLUICE_CLOSED");
+  const how = failed === undefined ? "aborted" : `the ${failed} was closed`;
+  throw new TransferError(`Cannot transfer: ${how} before the first byte`, { code, failed, cause });
 }

@@ -5,6 +5,7 @@ import { TransferError } from "../../../core/error.ts";
 import { inspectFd } from "../inspect.ts";
 import type { SourceEnd } from "./source.ts";
 import type { TargetEnd } from "./target.ts";
+import { turn } from "./turn.ts";
 
 /** What a runtime tells of such an object. */
 export interface Connection {
@@ -22,10 +23,12 @@ export interface Connection {
   write(bytes: Uint8Array): Promise<number>;
   /** Tells the peer that no more will be written (SHUT_WR), and goes on reading. */
   shutdown(): Promise<void>;
-  /** Closes it, for both directions. */
-  close(): void;
+  /** Closes it, for both directions; with `reset`, its peer is to see that it was cut off. */
+  close(reset: boolean): void;
   /** Stops the runtime from reading; the answer lets it read again. */
   stopReading?(): () => void;
+  /** Whether a runtime that was stopped reads all the same, and closes the object, when the peer resets the connection. */
+  readonly readsAtReset?: boolean;
 }
 
 /** These objects tell nobody that they were closed: they are asked, this often, in milliseconds. */
@@ -47,9 +50,20 @@ function inspectConnection(connection: Connection, native: Native | string): End
   return { ...inspectFd(native, fd, connection.name), ...(withoutNotices !== undefined && { withoutNotices }) };
 }
 
+/** What is to be said of an object that the runtime has closed by itself. */
+export function cutOff(name: string, moved = 0): TransferError {
+  return new TransferError(`Cannot send ${name}: its peer reset the connection, or it was closed (ECONNRESET, read)`, {
+    code: "ECONNRESET",
+    syscall: "read",
+    failed: "source",
+    bytesTransferred: moved,
+  });
+}
+
 class ConnectionEnd {
   readonly connection: Connection;
   #watch: ReturnType<typeof setInterval> | undefined;
+  #closed: (error?: unknown) => void = () => {};
 
   constructor(connection: Connection) {
     this.connection = connection;
@@ -72,10 +86,18 @@ class ConnectionEnd {
     return inspectConnection(this.connection, native);
   }
 
-  watch(closed: () => void): void {
+  watch(closed: (error?: unknown) => void): void {
+    this.#closed = closed;
     this.#watch = setInterval(() => {
       if (this.connection.isClosed()) closed();
     }, watchMs);
+  }
+
+  /** What looks like an end is a reset where the runtime has closed the object meanwhile. */
+  async hearEnd(): Promise<void> {
+    if (this.connection.readsAtReset !== true) return;
+    await turn();
+    if (this.connection.isClosed()) this.#closed(cutOff(this.connection.name));
   }
 
   protected unwatch(): void {
@@ -98,6 +120,13 @@ export class ConnectionSource extends ConnectionEnd implements SourceEnd {
 
   stop(): void {
     this.#readAgain ??= this.connection.stopReading?.();
+  }
+
+  /**
+   * @throws TransferError `ECONNRESET` where the runtime may have read, too
+   */
+  verify(moved: number): void {
+    if (this.connection.readsAtReset === true && this.connection.isClosed()) throw cutOff(this.connection.name, moved);
   }
 
   read(max: number): Promise<Uint8Array | undefined> {

@@ -34,8 +34,10 @@ export interface SourceEnd {
    * whoever reads after that finds the end of the stream.
    */
   hearEnd?(): Promise<void>;
-  /** Throws where what was sent may not have been the source's. */
-  verify?(): void;
+  /** Stops the runtime from reading and waits for the read that it may have begun. Undefined: nothing to wait for. */
+  quiet?(): Promise<void> | undefined;
+  /** Throws where what was sent, `moved` bytes, may not have been the source's. */
+  verify?(moved: number): void;
   /** Gives it back to the runtime or closes what `open` opened. `broken`: its connection has failed. */
   end(broken: boolean): Promise<void> | undefined;
 }

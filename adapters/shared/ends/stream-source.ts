@@ -5,18 +5,23 @@ import { type Endpoint, endpoint } from "../../../core/endpoint.ts";
 import { argumentError, TransferError } from "../../../core/error.ts";
 import type { SourceEnd } from "./source.ts";
 
+/** @throws TypeError for streams of anything else */
+export function checkGivesBytes(stream: Readable): void {
+  if (stream.readableObjectMode || stream.readableEncoding !== null)
+    throw argumentError("ERR_INVALID_ARG_VALUE", "source stream must give bytes, not objects or strings");
+}
+
 /** Any Readable: bytes come out of its buffer. */
 export class StreamSource implements SourceEnd {
-  protected readonly stream: Readable;
+  readonly #stream: Readable;
   #over = false;
   #wake: () => void = () => {};
   /** Failures come out of the transfer's own promise; without a listener they would end the process. */
   readonly #onError = () => {};
 
   constructor(stream: Readable) {
-    if (stream.readableObjectMode || stream.readableEncoding !== null)
-      throw argumentError("ERR_INVALID_ARG_VALUE", "source stream must give bytes, not objects or strings");
-    this.stream = stream;
+    checkGivesBytes(stream);
+    this.#stream = stream;
   }
 
   get fd(): number | undefined {
@@ -32,7 +37,7 @@ export class StreamSource implements SourceEnd {
   }
 
   open(): Promise<void> | undefined {
-    this.stream.on("error", this.#onError);
+    this.#stream.on("error", this.#onError);
     return undefined;
   }
 
@@ -45,7 +50,7 @@ export class StreamSource implements SourceEnd {
   }
 
   async read(max: number): Promise<Uint8Array | undefined> {
-    const { stream } = this;
+    const stream = this.#stream;
     for (;;) {
       if (stream.errored) throw stream.errored;
       const ready = stream.readableLength;
@@ -70,10 +75,10 @@ export class StreamSource implements SourceEnd {
     const names = ["readable", "end", "close", "error"];
     return new Promise((resolve) => {
       this.#wake = () => {
-        for (const name of names) this.stream.off(name, this.#wake);
+        for (const name of names) this.#stream.off(name, this.#wake);
         resolve();
       };
-      for (const name of names) this.stream.on(name, this.#wake);
+      for (const name of names) this.#stream.on(name, this.#wake);
     });
   }
 
@@ -85,7 +90,7 @@ export class StreamSource implements SourceEnd {
     this.#over = true;
     this.#wake();
     // A stream that has failed may tell of it only later in this turn of the event loop.
-    if (!this.stream.destroyed) this.stream.off("error", this.#onError);
+    if (!this.#stream.destroyed) this.#stream.off("error", this.#onError);
     return undefined;
   }
 }

@@ -5,7 +5,7 @@ import type { Endpoint } from "../../../core/endpoint.ts";
 import { argumentError, shown } from "../../../core/error.ts";
 import type { ProxySide } from "../../../core/proxy.ts";
 import type { HasFd, ProxyEnd } from "../api.ts";
-import { ConnectionSource, ConnectionTarget } from "../ends/connection.ts";
+import { ConnectionSource, ConnectionTarget, cutOff } from "../ends/connection.ts";
 import { FdSource } from "../ends/fd-source.ts";
 import { FdTarget } from "../ends/fd-target.ts";
 import { checkFd } from "../ends/recognise.ts";
@@ -13,8 +13,10 @@ import { SocketSource } from "../ends/socket-source.ts";
 import { SocketTarget } from "../ends/socket-target.ts";
 import type { SourceEnd } from "../ends/source.ts";
 import type { TargetEnd } from "../ends/target.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { Machine } from "../machine.ts";
 import type { Runtime } from "../runtime.ts";
-import { keepReading } from "../socket-handle.ts";
+import { handleOf } from "../socket-handle.ts";
 
 const noBytes = new Uint8Array(0);
 const shutWrite = 1;
@@ -25,22 +27,30 @@ export interface ProxyConnection {
   readonly target: TargetEnd;
   /** Tells of a close by the runtime or its user; `peerHasEnded` says whether that is no news. */
   watch(closed: (error?: unknown) => void, peerHasEnded: () => boolean): void;
-  /** Keeps everybody else from reading it, from the call on. */
+  /** Keeps what comes from everybody else, from the call on. The runtime may read on, and so hears of a reset. */
   claim(native: Native | string): void;
   /** Resolves when it is connected and what was written before has left. Undefined: nothing to wait for. */
   ready(): Promise<unknown> | undefined;
+  /** Undoes the claim: the connection is its owner's as it was. */
+  giveBack(): void;
+  /** Takes off whoever else has read it until now. */
+  own(): void;
   /** Lets a read that the runtime has begun come to an end, where `readsAhead`. */
   quiet(): Promise<void>;
+  /** The error that has ended it already, which nobody else will hear of. */
+  failure(): unknown;
   /** Stops the runtime from reading and takes what it has read. */
   take(): Uint8Array;
+  /** Throws where the runtime has read beside the engine. */
+  verify(moved: number): void;
   /** Tells the peer that no more will come. */
   shutdown(): Promise<void>;
   /** Whether it has to be adopted: nothing else makes the runtime stop reading it. */
   readonly readsAhead: boolean;
   /** Lets go of the runtime's object, whose descriptor has been duplicated: the connection goes on. */
   adopt(): void;
-  /** Closes it, if that is not done. */
-  close(): void;
+  /** Closes it, if that is not done; with `reset`, its peer is to see that it was cut off, where that can be had. */
+  close(reset: boolean): void;
 }
 
 class SocketConnection implements ProxyConnection {
@@ -48,13 +58,16 @@ class SocketConnection implements ProxyConnection {
   readonly target: SocketTarget;
   readonly readsAhead: boolean;
   readonly #socket: Socket;
+  readonly #halfOpen: boolean;
   #entered: Promise<void> | undefined;
+  #onClose: (() => void) | undefined;
   #over = false;
 
   constructor(socket: Socket, runtime: Runtime) {
     this.#socket = socket;
     this.readsAhead = runtime.readsAhead ?? false;
-    this.source = new SocketSource(socket, runtime);
+    this.#halfOpen = socket.allowHalfOpen;
+    this.source = new SocketSource(socket, runtime, true);
     this.target = new SocketTarget(socket, runtime);
   }
 
@@ -67,13 +80,21 @@ class SocketConnection implements ProxyConnection {
     this.#entered?.catch(() => {
       // Told by `ready`.
     });
+    this.source.claim();
+  }
+
+  giveBack(): void {
+    const socket = this.#socket;
+    this.#over = true;
+    if (this.#onClose !== undefined) socket.off("close", this.#onClose);
+    socket.allowHalfOpen = this.#halfOpen;
+    void this.source.end(false);
+    void this.target.end(false);
+  }
+
+  own(): void {
+    const socket = this.#socket;
     socket.unpipe();
-    // The runtime reads on into the socket's own buffer, up to its high-water mark; Deno would stop.
-    if (socket.readableFlowing === true) {
-      const readAgain = keepReading(socket);
-      socket.pause();
-      readAgain();
-    }
     // One by one: after removeAllListeners() Node takes a stream for one that has listeners of 'data' still.
     for (const name of ["data", "readable"])
       for (const listener of socket.listeners(name)) socket.off(name, listener as () => void);
@@ -82,9 +103,10 @@ class SocketConnection implements ProxyConnection {
   watch(closed: (error?: unknown) => void, peerHasEnded: () => boolean): void {
     const socket = this.#socket;
     // Bun closes a connection that its peer has ended, and calls one ended that its user has destroyed.
-    socket.once("close", () => {
+    this.#onClose = () => {
       if (!this.#over && !(socket.readableEnded && peerHasEnded())) closed(socket.errored);
-    });
+    };
+    socket.once("close", this.#onClose);
   }
 
   ready(): Promise<unknown> | undefined {
@@ -93,19 +115,20 @@ class SocketConnection implements ProxyConnection {
   }
 
   async quiet(): Promise<void> {
-    this.source.stop();
-    // What a read has brought already comes to the stream's buffer in this time; one that is still waiting brings nothing.
-    await new Promise((resolve) => setImmediate(resolve));
+    await this.source.quiet();
+  }
+
+  failure(): unknown {
+    return this.#socket.errored ?? undefined;
   }
 
   take(): Uint8Array {
-    const socket = this.#socket;
     this.source.stop();
-    const chunks: Uint8Array[] = [];
-    while (socket.readableLength > 0) chunks.push(socket.read() as Buffer);
-    // Taking from the buffer makes the stream ask the runtime for more.
-    this.source.stop();
-    return chunks.length === 0 ? noBytes : Buffer.concat(chunks);
+    return this.source.claim().takeAll();
+  }
+
+  verify(moved: number): void {
+    if (!this.#over) this.source.verify(moved);
   }
 
   async shutdown(): Promise<void> {
@@ -118,28 +141,46 @@ class SocketConnection implements ProxyConnection {
   }
 
   adopt(): void {
-    this.close();
+    this.close(false);
   }
 
-  close(): void {
+  close(reset: boolean): void {
     if (this.#over) return;
     this.#over = true;
+    const socket = this.#socket;
     // It is gone for good, and an error that comes of that has no reader.
-    this.#socket.on("error", () => {});
-    this.#socket.destroy();
+    socket.on("error", () => {});
+    if (reset && canReset(socket)) socket.resetAndDestroy();
+    else socket.destroy();
     void this.source.end(false);
     void this.target.end(false);
   }
 }
 
+/** Only of TCP, and Node throws for others. */
+function canReset(socket: Socket): boolean {
+  const handle = handleOf(socket);
+  return !socket.connecting && (handle?.reset !== undefined || handle?.terminate !== undefined);
+}
+
+/** Resets a TCP connection by its descriptor, whoever else has it open; shuts others down. */
+function resetFd(engine: Engine, fd: number): void {
+  const pair = engine.openPair(fd, fd);
+  if (pair > 0) engine.closePair(pair, true);
+}
+
 class ObjectConnection implements ProxyConnection {
-  readonly readsAhead = false;
+  readonly readsAhead: boolean;
   readonly source: ConnectionSource;
   readonly target: ConnectionTarget;
+  readonly #engine: Engine | undefined;
+  #over = false;
 
-  constructor(source: ConnectionSource) {
+  constructor(source: ConnectionSource, engine: Engine | undefined) {
     this.source = source;
     this.target = new ConnectionTarget(source.connection);
+    this.readsAhead = source.connection.readsAtReset ?? false;
+    this.#engine = engine;
   }
 
   watch(closed: (error?: unknown) => void): void {
@@ -150,6 +191,16 @@ class ObjectConnection implements ProxyConnection {
     this.source.stop();
   }
 
+  giveBack(): void {
+    this.#over = true;
+    void this.target.end();
+    void this.source.end();
+  }
+
+  own(): void {
+    // It has no listeners: its callbacks are not called while it is stopped.
+  }
+
   ready(): Promise<unknown> | undefined {
     return this.source.open();
   }
@@ -158,9 +209,17 @@ class ObjectConnection implements ProxyConnection {
     // Its reads are the caller's.
   }
 
+  failure(): unknown {
+    return this.source.connection.isClosed() ? cutOff(this.source.connection.name) : undefined;
+  }
+
   take(): Uint8Array {
     this.source.stop();
     return noBytes;
+  }
+
+  verify(moved: number): void {
+    if (!this.#over) this.source.verify(moved);
   }
 
   shutdown(): Promise<void> {
@@ -168,12 +227,17 @@ class ObjectConnection implements ProxyConnection {
   }
 
   adopt(): void {
-    this.close();
+    this.close(false);
   }
 
-  close(): void {
+  close(reset: boolean): void {
+    if (this.#over) return;
+    this.#over = true;
+    const { fd } = this.source;
+    if (reset && this.#engine !== undefined && fd !== undefined && !this.source.connection.isClosed())
+      resetFd(this.#engine, fd);
     void this.target.end();
-    this.source.connection.close();
+    this.source.connection.close(reset);
     void this.source.end();
   }
 }
@@ -183,12 +247,14 @@ class FdConnection implements ProxyConnection {
   readonly readsAhead = false;
   readonly source: FdSource;
   readonly target: FdTarget;
+  readonly #engine: Engine | undefined;
   #native: Native | string = "";
   #over = false;
 
-  constructor(fd: number) {
+  constructor(fd: number, engine: Engine | undefined) {
     this.source = new FdSource(fd);
     this.target = new FdTarget(fd, undefined);
+    this.#engine = engine;
   }
 
   watch(): void {
@@ -204,12 +270,30 @@ class FdConnection implements ProxyConnection {
     return undefined;
   }
 
+  giveBack(): void {
+    this.#over = true;
+    void this.source.end();
+    void this.target.end(false, false);
+  }
+
+  own(): void {
+    // Nobody else reads it.
+  }
+
   async quiet(): Promise<void> {
     // Nobody reads it.
   }
 
+  failure(): undefined {
+    return undefined;
+  }
+
   take(): Uint8Array {
     return noBytes;
+  }
+
+  verify(): void {
+    // Who else reads it is the caller's to know.
   }
 
   #shut(how: number): void {
@@ -224,10 +308,12 @@ class FdConnection implements ProxyConnection {
     // The number is the caller's.
   }
 
-  close(): void {
+  close(reset: boolean): void {
     if (this.#over) return;
     this.#over = true;
-    this.#shut(shutBoth);
+    const { fd } = this.source;
+    if (reset && this.#engine !== undefined && fd !== undefined) resetFd(this.#engine, fd);
+    else this.#shut(shutBoth);
     void this.source.end();
     void this.target.end(false, false);
   }
@@ -247,11 +333,11 @@ export function isConnection({ kind, byteStream, listening }: Endpoint): boolean
  *
  * @throws TypeError for anything that is no connection
  */
-export function connectionOf(value: ProxyEnd, side: ProxySide, runtime: Runtime): ProxyConnection {
-  if (typeof value === "number") return new FdConnection(checkFd(value));
+export function connectionOf(value: ProxyEnd, side: ProxySide, { runtime, engine }: Machine): ProxyConnection {
+  if (typeof value === "number") return new FdConnection(checkFd(value), engine);
   if (value instanceof Socket) return new SocketConnection(value, runtime);
   const own = typeof value === "object" && value !== null ? runtime.source?.(value) : undefined;
-  if (own instanceof ConnectionSource) return new ObjectConnection(own);
-  if (own === undefined && isHasFd(value)) return new FdConnection(checkFd(value.fd));
+  if (own instanceof ConnectionSource) return new ObjectConnection(own, engine);
+  if (own === undefined && isHasFd(value)) return new FdConnection(checkFd(value.fd), engine);
   throw argumentError("ERR_INVALID_ARG_TYPE", `${side} must be a socket or a descriptor of one, got ${shown(value)}`);
 }

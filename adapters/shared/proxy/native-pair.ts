@@ -3,7 +3,7 @@ import { pairEnds } from "../../../core/abi.ts";
 import { errnoName } from "../../../core/errno.ts";
 import type { ProxyChoice, ProxyFlow, ProxyProgress, ProxyRequest, ProxySide } from "../../../core/proxy.ts";
 import type { Engine, PairFields } from "../engine/engine.ts";
-import { callFailed } from "../system-error.ts";
+import { callFailed, codeOf } from "../system-error.ts";
 import type { ProxyConnection } from "./connection.ts";
 import type { Pair, PairOutcome } from "./pair.ts";
 
@@ -14,6 +14,7 @@ const endNames = {
   [pairEnds.failed]: "error",
 } as const;
 
+const sides = ["a", "b"] as const;
 const sideNames: readonly (ProxySide | undefined)[] = [undefined, "a", "b"];
 const hungUpBits = { a: 1, b: 2 } as const;
 const endedBits = { b: 1, a: 2 } as const;
@@ -42,6 +43,10 @@ function outcomeOf(fields: PairFields, choice: ProxyChoice): PairOutcome {
     ...(error > 0 && { code: errnoName(error) }),
     failed: sideNames[fields("failed")],
   };
+}
+
+function failureOf(failed: ProxySide, cause: unknown): Pick<PairOutcome, "end" | "code" | "failed" | "cause"> {
+  return { end: "error", code: codeOf(cause) ?? "ERR_SLUICE_FAILED", failed, cause };
 }
 
 export class NativePair implements Pair {
@@ -76,7 +81,10 @@ export class NativePair implements Pair {
     // What the runtime has read goes first, and counts as bytes of the connection.
     const ahead = [a, b].filter(({ readsAhead }) => readsAhead);
     if (ahead.length > 0) await Promise.all(ahead.map((connection) => connection.quiet()));
-    if (this.#stopped) return this.#notStarted();
+    if (this.#stopped) return this.#notStarted({ end: "cancelled" });
+    const failed = sides.find((side) => this.#ends[side].failure() !== undefined);
+    // The kernel tells of a reset once: the engine would find the end of the stream.
+    if (failed !== undefined) return this.#notStarted(failureOf(failed, this.#ends[failed].failure()));
     const [fromA, fromB] = [a.take(), b.take()];
     for (const connection of this.#request.adopt ? [a, b] : ahead) connection.adopt();
     return new Promise((resolve, reject) => {
@@ -96,9 +104,9 @@ export class NativePair implements Pair {
     });
   }
 
-  #notStarted(): PairOutcome {
+  #notStarted(why: Pick<PairOutcome, "end" | "code" | "failed" | "cause">): PairOutcome {
     const flow: ProxyFlow = { ...this.#choice, ...nothingMoved };
-    return { aToB: flow, bToA: flow, end: "cancelled" };
+    return { aToB: flow, bToA: flow, ...why };
   }
 
   stop(): void {

@@ -122,7 +122,7 @@ export class PortablePair implements Pair {
     return true;
   }
 
-  close(): void {
-    for (const { from } of [this.#aToB, this.#bToA]) from.close();
+  close(reset: boolean): void {
+    for (const { from } of [this.#aToB, this.#bToA]) from.close(reset);
   }
 }

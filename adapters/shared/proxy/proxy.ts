@@ -18,7 +18,7 @@ import {
 import type { ProxyEnd } from "../api.ts";
 import { Cancellation } from "../cancellation.ts";
 import type { Machine } from "../machine.ts";
-import { asTransferError, codeOf } from "../system-error.ts";
+import { asTransferError, codeOf, saysClosed } from "../system-error.ts";
 import { connectionOf, isConnection, type ProxyConnection } from "./connection.ts";
 import { PairClock } from "./limits.ts";
 import type { Pair, PairOutcome } from "./pair.ts";
@@ -47,7 +47,11 @@ function describe({ source }: ProxyConnection, side: ProxySide, native: Native |
 
 function choose({ native, capabilities }: Machine, { a, b }: Sides, request: ProxyRequest): ProxyChoice {
   const canSplice = capabilities.of("splice").ability === "yes";
-  const choice = chooseProxy(describe(a, "a", native), describe(b, "b", native), request, canSplice);
+  const [left, right] = [
+    withSide("a", a, () => describe(a, "a", native)),
+    withSide("b", b, () => describe(b, "b", native)),
+  ];
+  const choice = chooseProxy(left, right, request, canSplice);
   if ("refusal" in choice) throw unsupported(choice.refusal);
   return choice;
 }
@@ -68,6 +72,8 @@ const untouched: ProxyFlow = {
   waits: 0,
 };
 
+const notStarted: PairOutcome = { aToB: untouched, bToA: untouched, end: "cancelled" };
+
 interface Failure {
   readonly code: string;
   readonly detail: string;
@@ -86,6 +92,36 @@ function failure({ code, detail, cause, proxy: flows }: Failure): TransferError 
     proxy: flows,
     cause,
   });
+}
+
+function detailOf(side: string, code: string): string {
+  return code === "ERR_SLUICE_CLOSED"
+    ? `${side} was closed by its owner (${code})`
+    : `${side} failed: ${errnoText(code)} (${code})`;
+}
+
+/** A failure of one of the two before they were a pair. */
+function early(failed: ProxySide, end: ProxyConnection, error: unknown): TransferError {
+  const cause = end.failure() ?? error;
+  const code = saysClosed(cause) ? "ERR_SLUICE_CLOSED" : (codeOf(cause) ?? "ERR_SLUICE_FAILED");
+  return failure({ code, detail: detailOf(failed, code), cause, proxy: { aToB: untouched, bToA: untouched, failed } });
+}
+
+/** Does something with one of the two; what is wrong with the connection is said of it, and how far the pair came: not at all. */
+function withSide<T>(side: ProxySide, end: ProxyConnection, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    throw error instanceof TransferError && error.code !== "ERR_SLUICE_UNSUPPORTED" ? early(side, end, error) : error;
+  }
+}
+
+async function madeReady(side: ProxySide, end: ProxyConnection, ready: Promise<unknown>): Promise<void> {
+  try {
+    await ready;
+  } catch (error) {
+    throw early(side, end, error);
+  }
 }
 
 /** Why a pair was stopped from outside: one of its options, or the closing of an end. */
@@ -119,12 +155,7 @@ class Stop {
     if (failed === undefined)
       return failure({ code: "ABORT_ERR", detail: "aborted", cause, proxy: { aToB, bToA, failed } });
     const code = codeOf(cause) ?? "ERR_SLUICE_CLOSED";
-    return failure({
-      code,
-      detail: `${failed} was closed by its owner (${code})`,
-      cause,
-      proxy: { aToB, bToA, failed },
-    });
+    return failure({ code, detail: detailOf(failed, code), cause, proxy: { aToB, bToA, failed } });
   }
 }
 
@@ -137,17 +168,119 @@ function conclude(outcome: PairOutcome, stop: Stop): ProxyEnding {
     throw stop.error(outcome);
   }
   const code = outcome.code ?? "ERR_SLUICE_FAILED";
-  const side = failed ?? "a connection";
-  const detail =
-    code === "ERR_SLUICE_CLOSED"
-      ? `${side} was closed by its owner (${code})`
-      : `${side} failed: ${errnoText(code)} (${code})`;
-  throw failure({ code, detail, cause, proxy: { aToB, bToA, failed } });
+  throw failure({ code, detail: detailOf(failed ?? "a connection", code), cause, proxy: { aToB, bToA, failed } });
 }
 
 /** Endings after which the peers must not take what they have for the whole. */
 function isCut(ending: ProxyEnding | undefined): boolean {
   return ending === undefined || ending === "timeout";
+}
+
+/** What has been found wrong with the call, and not with a connection. */
+function isRefusal(error: unknown): boolean {
+  return !(error instanceof TransferError) || error.code === "ERR_SLUICE_UNSUPPORTED";
+}
+
+/** One call of proxy(). */
+class Proxying {
+  readonly #machine: Machine;
+  readonly #ends: Sides;
+  readonly #request: ProxyRequest;
+  readonly #onProgress: ProxyOptions["onProgress"];
+  readonly #cancellation: Cancellation;
+  readonly #stop: Stop;
+  readonly #clock: PairClock;
+  readonly #startedAt: number;
+  #pair: Pair | undefined;
+
+  constructor(machine: Machine, ends: Sides, request: ProxyRequest, options: ProxyOptions, startedAt: number) {
+    this.#machine = machine;
+    this.#ends = ends;
+    this.#request = request;
+    this.#onProgress = options.onProgress;
+    this.#cancellation = new Cancellation(options.signal);
+    this.#stop = new Stop(this.#cancellation);
+    this.#startedAt = startedAt;
+    this.#clock = new PairClock(request, startedAt, () => this.#stop.by("timeout"));
+  }
+
+  async run(): Promise<ProxyReport> {
+    let ending: ProxyEnding | undefined;
+    let refused = false;
+    try {
+      await this.#gather();
+      const outcome = this.#cancellation.outcome() === undefined ? await this.#move() : notStarted;
+      ending = this.#proven(conclude(outcome, this.#stop), outcome);
+      const { aToB, bToA } = outcome;
+      if (this.#pair !== undefined) this.#onProgress?.({ aToB: aToB.bytes, bToA: bToA.bytes });
+      return { aToB, bToA, end: ending, durationNs: Math.round((performance.now() - this.#startedAt) * 1e6) };
+    } catch (error) {
+      refused = this.#pair === undefined && isRefusal(error);
+      throw asTransferError(error);
+    } finally {
+      this.#clock.stop();
+      this.#cancellation.dispose();
+      const cut = isCut(ending);
+      this.#pair?.close(cut);
+      for (const side of sides) {
+        if (refused) this.#ends[side].giveBack();
+        else this.#ends[side].close(cut);
+      }
+    }
+  }
+
+  /** Claims both, and waits until they can be used. */
+  async #gather(): Promise<void> {
+    for (const side of sides) {
+      const end = this.#ends[side];
+      withSide(side, end, () => end.claim(this.#machine.native));
+    }
+    const waits: Promise<void>[] = [];
+    for (const side of sides) {
+      const end = this.#ends[side];
+      // One that is reset while the other one is waited for ends both.
+      end.watch(
+        (error) => this.#stop.closed(side, error),
+        () => this.#pair?.peerHasEnded(side) ?? true,
+      );
+      const ready = end.ready();
+      if (ready !== undefined) waits.push(madeReady(side, end, ready));
+    }
+    if (waits.length > 0) await this.#cancellation.wait(Promise.all(waits));
+  }
+
+  async #move(): Promise<PairOutcome> {
+    const choice = choose(this.#machine, this.#ends, this.#request);
+    const pair = openPair(this.#machine, this.#ends, this.#request, choice);
+    this.#pair = pair;
+    for (const side of sides) this.#ends[side].own();
+    this.#cancellation.onCancel(() => pair.stop());
+    this.#clock.watchIdle(pair, this.#request.idleTimeoutMs, () => this.#stop.by("idle"));
+    const tell = this.#onProgress;
+    if (tell !== undefined) this.#clock.watchProgress(pair, (bytes) => this.#tell(tell, bytes));
+    return await pair.run();
+  }
+
+  /** The ending, where the engine was the only reader of both. */
+  #proven(ending: ProxyEnding, { aToB, bToA }: PairOutcome): ProxyEnding {
+    for (const failed of sides)
+      try {
+        this.#ends[failed].verify(aToB.bytes + bToA.bytes);
+      } catch (cause) {
+        const code = codeOf(cause) ?? "ERR_SLUICE_CHANGED";
+        throw failure({ code, detail: detailOf(failed, code), cause, proxy: { aToB, bToA, failed } });
+      }
+    return ending;
+  }
+
+  #tell(tell: (bytes: ProxyProgress) => void, bytes: ProxyProgress): void {
+    try {
+      tell(bytes);
+    } catch (error) {
+      // Out of a timer it would end the process.
+      this.#cancellation.abort(error);
+    }
+  }
 }
 
 /**
@@ -162,52 +295,6 @@ export async function proxy(
   const startedAt = performance.now();
   const request = checkProxyOptions(options);
   if (a === b) throw argumentError("ERR_INVALID_ARG_VALUE", "a and b must be two connections");
-  const ends: Sides = { a: connectionOf(a, "a", machine.runtime), b: connectionOf(b, "b", machine.runtime) };
-  const cancellation = new Cancellation(options.signal);
-  const stop = new Stop(cancellation);
-  const clock = new PairClock(request, startedAt, () => stop.by("timeout"));
-  let pair: Pair | undefined;
-  let ending: ProxyEnding | undefined;
-  try {
-    for (const side of sides) ends[side].claim(machine.native);
-    const waits = sides.map((side) => ends[side].ready()).filter((wait) => wait !== undefined);
-    if (waits.length > 0) await cancellation.wait(Promise.all(waits));
-    const early = cancellation.outcome() === undefined ? undefined : { aToB: untouched, bToA: untouched };
-    if (early !== undefined) {
-      if (stop.ending === undefined) throw stop.error(early);
-      ending = stop.ending;
-      return { ...early, end: stop.ending, durationNs: Math.round((performance.now() - startedAt) * 1e6) };
-    }
-    const choice = choose(machine, ends, request);
-    const running = openPair(machine, ends, request, choice);
-    pair = running;
-    for (const side of sides)
-      ends[side].watch(
-        (error) => stop.closed(side, error),
-        () => running.peerHasEnded(side),
-      );
-    cancellation.onCancel(() => running.stop());
-    clock.watchIdle(running, request.idleTimeoutMs, () => stop.by("idle"));
-    const tell = (bytes: ProxyProgress): void => {
-      try {
-        options.onProgress?.(bytes);
-      } catch (error) {
-        // Out of a timer it would end the process.
-        cancellation.abort(error);
-      }
-    };
-    if (options.onProgress !== undefined) clock.watchProgress(running, tell);
-    const outcome = await running.run();
-    ending = conclude(outcome, stop);
-    if (options.onProgress !== undefined) options.onProgress({ aToB: outcome.aToB.bytes, bToA: outcome.bToA.bytes });
-    const { aToB, bToA } = outcome;
-    return { aToB, bToA, end: ending, durationNs: Math.round((performance.now() - startedAt) * 1e6) };
-  } catch (error) {
-    throw asTransferError(error);
-  } finally {
-    clock.stop();
-    cancellation.dispose();
-    pair?.close(isCut(ending));
-    for (const side of sides) ends[side].close();
-  }
+  const ends: Sides = { a: connectionOf(a, "a", machine), b: connectionOf(b, "b", machine) };
+  return await new Proxying(machine, ends, request, options, startedAt).run();
 }

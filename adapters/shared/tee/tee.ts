@@ -84,7 +84,9 @@ async function distribute(
       ? "asked for"
       : engine === undefined || !found.fd || source.fd === undefined
         ? withoutFd
-        : undefined;
+        : strategy === "auto"
+          ? found.readByRuntime
+          : undefined;
   if (why !== undefined && strategy !== "auto" && strategy !== "portable") throw unsupported(why);
   if (why !== undefined || engine === undefined || source.fd === undefined || strategy === "portable") {
     source.keepReadable();
@@ -130,6 +132,26 @@ function failureOf(outcome: Outcome, cancellation: Cancellation, name: string): 
   });
 }
 
+/** Why what was given may not have been the source's, if it may. */
+function unproven(source: SourceEnd, { bytes }: Outcome): TransferError | undefined {
+  try {
+    source.verify?.(bytes);
+    return undefined;
+  } catch (error) {
+    if (error instanceof TransferError) return error;
+    throw error;
+  }
+}
+
+function throwIfOver(cancellation: Cancellation): void {
+  const outcome = cancellation.outcome();
+  if (outcome === undefined) return;
+  const { closed: failed, cause } = outcome;
+  const code = failed === undefined ? "ABORT_ERR" : (codeOf(cause) ?? "ERR_SLUICE_CLOSED");
+  const how = failed === undefined ? "aborted" : `the ${failed} was closed`;
+  throw new TransferError(`Cannot tee: ${how} before the first byte`, { code, failed, cause });
+}
+
 class Teeing {
   readonly #request: TeeRequest;
   readonly #cancellation: Cancellation;
@@ -164,6 +186,7 @@ class Teeing {
     machine: Machine,
     distribution: Distribution,
     targets: readonly Target[],
+    from: SourceEnd,
     name: string,
   ): Promise<void> {
     const { sources } = distribution;
@@ -184,8 +207,10 @@ class Teeing {
     void this.#allEnded().then(() => distribution.stop());
     this.#watchLaggards(distribution);
     this.#outcome = await distribution.run();
+    if (this.#outcome.end === "eof") await from.hearEnd?.();
     const nobodyLeft = this.#branches.every((branch) => branch.isOver);
-    this.#failure = nobodyLeft ? this.#endedBy() : failureOf(this.#outcome, this.#cancellation, name);
+    const failed = nobodyLeft ? this.#endedBy() : failureOf(this.#outcome, this.#cancellation, name);
+    this.#failure = failed ?? unproven(from, this.#outcome);
     this.#ended();
     distribution.finish();
     await this.#allEnded();
@@ -285,22 +310,20 @@ export async function tee(
   let strategy: TeeStrategy = "separate";
   let reason = "each target reads the source by itself, and waits for no other";
   try {
-    if (cancellation.outcome() !== undefined)
-      throw new TransferError("Cannot tee: aborted before the first byte", {
-        code: "ABORT_ERR",
-        cause: cancellation.outcome()?.cause,
-      });
+    throwIfOver(cancellation);
     const opened = source.open();
     if (opened === undefined) source.keep(machine.native);
+    source.watch((error) => cancellation.closed("source", error));
     await cancellation.wait(Promise.resolve(opened));
+    if (cancellation.outcome() === undefined) await source.quiet?.();
+    throwIfOver(cancellation);
     const found = source.inspect(machine.native);
     checkSource(found, request);
     if (isReadAgain(found) && (request.strategy === "auto" || request.strategy === "separate")) {
       await teeing.separately(machine, from, targets);
     } else {
-      source.watch((error) => cancellation.closed("source", error));
       const distribution = await distribute(machine, source, found, targets.length, request, cancellation);
-      await teeing.together(machine, distribution, targets, found.name);
+      await teeing.together(machine, distribution, targets, source, found.name);
       ({ strategy, reason } = distribution);
     }
   } finally {
