@@ -8,7 +8,7 @@ import { delay } from "../delay.ts";
 import { machineFor } from "../machine.ts";
 import type { Runtime } from "../runtime.ts";
 import { Bed } from "./bed.ts";
-import { type Hooks, type Kind, trials } from "./trials.ts";
+import { type Hooks, type Kind, Objection, trials } from "./trials.ts";
 
 /** What is known of one kind of hand-over. */
 export interface StreamCheck {
@@ -25,8 +25,21 @@ const hangMs = 30_000;
 
 const pendingReason = `what a hand-over relies on in ${process.version} is being tried`;
 
-/** What was wrong, or undefined. */
-async function attempt(kind: Kind, native: Native, hooks: Hooks): Promise<string | undefined> {
+/** What came of a trial. */
+interface Verdict {
+  /** Why such streams are not handed over, or undefined. */
+  readonly objection?: string;
+  /** Whether the runtime did something else than is relied on. */
+  readonly hasFailed?: boolean;
+}
+
+function judge(kind: Kind, error: unknown): Verdict {
+  const reason = error instanceof Error ? error.message : String(error);
+  if (error instanceof Objection) return { objection: `${kind} can't be tried: ${reason}` };
+  return { objection: `${process.version} failed the trial of ${kind}: ${reason}`, hasFailed: true };
+}
+
+async function attempt(kind: Kind, native: Native, hooks: Hooks): Promise<Verdict> {
   const bed = new Bed(native);
   const over = new AbortController();
   const hangs = delay(hangMs, { ref: false, signal: over.signal }).then(() => {
@@ -34,9 +47,9 @@ async function attempt(kind: Kind, native: Native, hooks: Hooks): Promise<string
   });
   try {
     await Promise.race([trials[kind]?.run(bed, hooks), hangs]);
-    return undefined;
+    return {};
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return judge(kind, error);
   } finally {
     over.abort();
     bed.close();
@@ -47,7 +60,7 @@ export class Checks {
   readonly #runtime: Runtime;
   readonly #hooks: Hooks;
   readonly #isOff: boolean;
-  readonly #found = new Map<Kind, string | undefined>();
+  readonly #found = new Map<Kind, Verdict>();
   #running: Promise<void> | undefined;
 
   /** `isOff`: nothing is handed over here at all. */
@@ -73,13 +86,11 @@ export class Checks {
     const machine = machineFor(this.#runtime);
     // Without an engine nothing is handed over, and that reason is told.
     if (typeof machine === "string" || typeof machine.native === "string") return;
-    for (const kind of this.#kinds) {
-      const wrong = await attempt(kind, machine.native, this.#hooks);
-      this.#found.set(kind, wrong && `${process.version} failed the trial of ${kind}: ${wrong}`);
-    }
-    const failures = [...this.#found.values()].filter((reason) => reason !== undefined);
-    if (failures.length > 0)
-      process.emitWarning(`Such streams go the runtime's own way: ${failures.join("; ")}`, "SluiceWarning");
+    for (const kind of this.#kinds) this.#found.set(kind, await attempt(kind, machine.native, this.#hooks));
+    const failures = [...this.#found.values()].filter(({ hasFailed }) => hasFailed);
+    if (failures.length === 0) return;
+    const reasons = failures.map(({ objection }) => objection).join("; ");
+    process.emitWarning(`Such streams go the runtime's own way: ${reasons}`, "SluiceWarning");
   }
 
   /** Whether the trial of a kind is still to come to its end. */
@@ -90,15 +101,15 @@ export class Checks {
   /** Why streams of a kind are not handed over, or undefined. To be asked where there is an engine. */
   objection(kind: Kind): string | undefined {
     if (trials[kind] === undefined) return `nothing is handed over from ${kind}`;
-    if (!this.isPending(kind)) return this.#found.get(kind);
+    if (!this.isPending(kind)) return this.#found.get(kind)?.objection;
     void this.run();
     return pendingReason;
   }
 
   get found(): readonly StreamCheck[] {
-    return [...this.#found].map(([kind, wrong]) => {
+    return [...this.#found].map(([kind, { objection }]) => {
       const relied = trials[kind]?.relies.join("; ") ?? "";
-      return { kind, ok: wrong === undefined, reason: wrong ?? relied };
+      return { kind, ok: objection === undefined, reason: objection ?? relied };
     });
   }
 }

@@ -23,7 +23,6 @@ import { SocketSink } from "./socket-sink.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { Tally } from "./tally.ts";
 
-
 /** A sink for what a stream is piped to, or why there can be none. */
 function sinkOf(target: Writable, runtime: Runtime): Sink | string {
   if (target instanceof ServerResponse) return new ResponseSink(target, runtime);

@@ -11,6 +11,9 @@ import type { Surroundings } from "./surroundings.ts";
 /** Bytes of one read that are more than messages: a socket that sends less at a time is served faster where it is. */
 const bulkBytes = 16_384;
 
+/** What was found in a target is not what was read from the socket. */
+export const uneven = "the target was given more or less than was read";
+
 /** Events of a target after which it may take what it could not. */
 const changes = ["drain", "unpipe", "close"] as const;
 
@@ -34,8 +37,7 @@ function settle(socket: Socket, ledger: Ledger, answer: (objection?: string) => 
   const look = () => {
     if (socket.destroyed) answer("the stream was destroyed");
     else if (ledger.isEven) answer();
-    else if (isPaused(socket) || socket.readableFlowing === true)
-      answer("the target was given more or less than was read");
+    else if (isPaused(socket) || socket.readableFlowing === true) answer(uneven);
     else onceChanged(socket, look);
   };
   setImmediate(look);
