@@ -82,22 +82,22 @@ for (const candidate of candidates.usual) {
   });
 
   // Where streams are not taken over, their files stay open as they do without the preload.
-  const ours = host.takes ? test : test.skip;
-  ours(`answers that wait on ${candidate.name} leave nothing behind when their client goes away`, async () => {
-    await using pair = await start(await located, "plain", host);
-    const { on } = pair;
-    await visit(on, "warm-up", { path: "/pipe/16m.bin" });
-    const before = await on.descriptors();
-    for (let round = 0; round < 5; round++) {
-      const client = await RawClient.connect(on);
-      client.request("/pipe/16m.bin?case=first", ...Array<string>(8).fill("/pipe/300k.bin?case=waiting"));
-      await client.head();
-      await client.read(100_000);
-      if (round % 2 === 0) client.socket.resetAndDestroy();
-      else client.socket.destroy();
-    }
-    await on.assertDescriptors(before);
-  });
+  if (host.takes)
+    test(`answers that wait on ${candidate.name} leave nothing behind when their client goes away`, async () => {
+      await using pair = await start(await located, "plain", host);
+      const { on } = pair;
+      await visit(on, "warm-up", { path: "/pipe/16m.bin" });
+      const before = await on.descriptors();
+      for (let round = 0; round < 5; round++) {
+        const client = await RawClient.connect(on);
+        client.request("/pipe/16m.bin?case=first", ...Array<string>(8).fill("/pipe/300k.bin?case=waiting"));
+        await client.head();
+        await client.read(100_000);
+        if (round % 2 === 0) client.socket.resetAndDestroy();
+        else client.socket.destroy();
+      }
+      await on.assertDescriptors(before);
+    });
 
   test(`bodies of several parts come whole from ${candidate.name}`, async () => {
     await using pair = await start(await located, "plain", host);
