@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -168,4 +169,33 @@ TEST("sluice_attempt() keeps the source's position")
         check_outcome(attempt(source, pair.engine, request(strategies[i], 0, 1000, -1)), SLUICE_END_DONE, 1000);
         CHECK_EQ(lseek(source, 0, SEEK_CUR), 7);
     }
+}
+
+TEST("sluice_read_now() reads what is in memory, to the end of the file")
+{
+    uint8_t *bytes = malloc(200);
+    int source = file_of(100);
+    struct sluice_request asked = request(0, 10, 50, -1);
+    CHECK_EQ(sluice_read_now(source, &asked, bytes), 50);
+    asked = request(0, 90, 150, -1);
+    CHECK_EQ(sluice_read_now(source, &asked, bytes + 50), 10);
+    asked = request(0, 100, 1, -1);
+    CHECK_EQ(sluice_read_now(source, &asked, bytes + 60), 0);
+    check_pattern(bytes, 50, 10);
+    check_pattern(bytes + 50, 10, 90);
+    free(bytes);
+}
+
+TEST("sluice_read_now() refuses what can't be read, or has no positions")
+{
+    char byte;
+    struct pair pair = unix_pair();
+    struct sluice_request asked = request(0, 0, 1, -1);
+    CHECK(sluice_read_now(pair.engine, &asked, &byte) < 0);
+    CHECK_EQ(sluice_read_now(-1, &asked, &byte), -EBADF);
+    CHECK(sluice_read_now(own(open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC)), &asked, &byte) < 0);
+    asked = request(0, -1, 1, -1);
+    CHECK_EQ(sluice_read_now(file_of(100), &asked, &byte), -EINVAL);
+    asked = request(0, 0, SLUICE_INLINE_BYTES + 1, -1);
+    CHECK_EQ(sluice_read_now(file_of(100), &asked, &byte), -EINVAL);
 }

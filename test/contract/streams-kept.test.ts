@@ -5,12 +5,13 @@ import { once } from "node:events";
 import * as http from "node:http";
 import * as net from "node:net";
 import { join } from "node:path";
+import process from "node:process";
 import { PassThrough, Transform, Writable } from "node:stream";
 import * as zlib from "node:zlib";
 import { assert, test } from "../support/contract.ts";
 import { collect } from "../support/data.ts";
 import { tempFolder } from "../support/temp.ts";
-import { connect } from "./support/connection.ts";
+import { type Connection, connect } from "./support/connection.ts";
 import { fifo } from "./support/descriptors.ts";
 import { assertBytes, data, dataFile, MiB } from "./support/files.ts";
 import {
@@ -195,6 +196,65 @@ for (const { name, reason, play } of cases) {
       assertLeft(way, source, reason);
       return { more, source: stateOfSource(source) };
     });
+  });
+}
+
+/** What is corked, and who ends it: pipe's own end() uncorks. */
+const corked: Readonly<
+  Record<string, (link: Connection, folder: string) => { target: Writable; received(): Promise<Buffer> }>
+> = {
+  "a socket": ({ socket, peer }) => {
+    const received = collect(peer);
+    return { target: socket, received: () => received };
+  },
+  "a file": (_link, folder) => {
+    const path = join(folder, "copy");
+    const target = fs.createWriteStream(path);
+    return {
+      target,
+      received: async () => {
+        await closed(target);
+        return fs.readFileSync(path);
+      },
+    };
+  },
+};
+
+for (const [name, make] of Object.entries(corked)) {
+  test(`${name} that is corked until its end gets what was written before, and then the file`, engine, async () => {
+    const { path, content } = dataFile(tempFolder(), 4096);
+    await assertAlike((way) =>
+      withConnection(async (link) => {
+        const { target, received } = make(link, tempFolder());
+        target.cork();
+        target.write("before;");
+        const source = way.createReadStream(path);
+        way.pipe(source, target);
+        assertBytes(await received(), Buffer.concat([Buffer.from("before;"), content]));
+        await closed(source);
+        assertLeft(way, source, /corked/);
+        return stateOfSource(source);
+      }),
+    );
+  });
+
+  test(`${name} that is corked for a tick gets all in order`, engine, async () => {
+    const { path, content } = dataFile(tempFolder(), MiB);
+    await assertAlike((way) =>
+      withConnection(async (link) => {
+        const { target, received } = make(link, tempFolder());
+        const source = way.createReadStream(path);
+        source.on("open", () => {
+          target.cork();
+          target.write("before;");
+          process.nextTick(() => target.uncork());
+        });
+        way.pipe(source, target);
+        assertBytes(await received(), Buffer.concat([Buffer.from("before;"), content]));
+        await closed(source);
+        return stateOfSource(source);
+      }),
+    );
   });
 }
 

@@ -82,7 +82,6 @@ for (const candidate of candidates.usual) {
   });
 
   // Where streams are not taken over, their files stay open as they do without the preload.
-  // Bun's own leak there is Bun's affair.
   if (host.takes)
     test(`answers that wait on ${candidate.name} leave nothing behind when their client goes away`, async () => {
       await using pair = await start(await located, "plain", host);

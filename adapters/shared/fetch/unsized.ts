@@ -3,6 +3,7 @@
  * They are read before an answer promises a length.
  */
 import { TransferError } from "../../../core/error.ts";
+import { callFailed, codeOf } from "../system-error.ts";
 import type { OpenFile } from "./open-file.ts";
 
 const chunkSize = 65536;
@@ -19,7 +20,9 @@ export async function readUnsized(file: OpenFile): Promise<Uint8Array | undefine
   let length = 0;
   for (let count = 1; count > 0; length += count) {
     const chunk = new Uint8Array(chunkSize);
-    count = await file.read(chunk, length);
+    count = await file.read(chunk, length).catch((error: unknown) => {
+      throw callFailed("read file", "read", codeOf(error) ?? "EIO", error);
+    });
     if (length === 0 && count === Math.min(size, chunkSize)) return undefined;
     if (length + count > mostBytes)
       throw new TransferError("Cannot serve file: its size is not its length, and it has no end in sight", {

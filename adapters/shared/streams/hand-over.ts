@@ -169,7 +169,7 @@ export class HandOver {
       end = this.#judge(error);
     }
     try {
-      if ((end.kind === "back" || end.kind === "end") && !this.#gone) rest = await mover.readAnnounced();
+      if (mover.hasAnnounced && end.kind !== "failed" && !this.#gone) rest = await mover.readAnnounced();
     } catch (error) {
       end = { kind: "broken", error: asError(error) };
     }

@@ -73,6 +73,11 @@ export class Mover {
     return this.#owed > 0;
   }
 
+  /** Whether the target has been told to expect something that has not been sent. */
+  get hasAnnounced(): boolean {
+    return this.#owed > 0 || this.#unsentHead !== undefined;
+  }
+
   cancel(): void {
     this.#stopWaiting?.();
     this.#link?.cancel();

@@ -102,7 +102,8 @@ export class ResponseSink implements Sink {
       };
       response.once("socket", onSocket);
       // Node 20, 22 and Deno tell an answer that waits for its turn nothing of its connection's end.
-      const forget = onConnectionEnd(response.req.socket, () => settle(false));
+      const connection: unknown = response.req?.socket;
+      const forget = connection instanceof Socket ? onConnectionEnd(connection, () => settle(false)) : () => {};
       void cancelled().then(() => settle(true));
     });
   }
