@@ -45,6 +45,8 @@ void job_prepare(struct job *job, const struct sluice_request *request, run_turn
     job->gives_way = request->flags & SLUICE_REQUEST_GIVE_WAY;
     job->is_last = request->flags & SLUICE_REQUEST_LAST;
     job->refusal = 0;
+    job->doubted = false;
+    job->broken = 0;
     job->error = 0;
     job->failed = SLUICE_SIDE_NONE;
     job->stranded = 0;
@@ -107,6 +109,23 @@ enum turn job_fail(struct job *job, int64_t error, uint32_t side)
     job->failed = side;
     job->error = (int)(error < 0 ? -error : error);
     return TURN_FAILED;
+}
+
+bool is_loss(int64_t error)
+{
+    switch (-error) {
+    case ECONNRESET:
+    case ECONNABORTED:
+    case ECONNREFUSED:
+    case ETIMEDOUT:
+    case EHOSTUNREACH:
+    case EHOSTDOWN:
+    case ENETUNREACH:
+    case ENETDOWN:
+    case ENOTCONN:
+    case EPIPE: return true;
+    default: return false;
+    }
 }
 
 bool is_ready(struct job *job, int fd, short events)
@@ -178,7 +197,8 @@ enum turn flush_residue(struct job *job)
     }
     free(job->residue);
     job->residue = NULL;
-    return job->refusal ? job_fail(job, job->refusal, SLUICE_SIDE_TARGET) : TURN_DONE;
+    if (job->refusal == 0) return TURN_DONE;
+    return job_fail(job, job->refusal, job->broken ? SLUICE_SIDE_SOURCE : SLUICE_SIDE_TARGET);
 }
 
 uint32_t fd_kind(uint32_t mode)

@@ -119,6 +119,8 @@ struct job {
     bool gives_way;              /* another mechanism follows */
     bool is_last;                /* the job is over when this is done */
     int refusal;                 /* errno to report once the residue is out */
+    bool doubted;                /* splice(2) has said EAGAIN of the source, and bytes have not come since */
+    int broken;                  /* the source's error, which it tells once, while there are bytes before it */
     struct direct *direct;       /* what direct_turn holds; else NULL */
     struct dontcache *dontcache; /* what dontcache_turn holds; else NULL */
     bool uncached_read;          /* ask the kernel to keep no pages of the source (RWF_DONTCACHE) */
@@ -169,6 +171,15 @@ struct end *tee_blocked(struct tee *tee);
 /* Calls `visit` for the ends of its pipes. */
 void tee_each(struct tee *tee, void (*visit)(struct end *));
 void tee_release(struct job *job);
+
+/* Whether an end refuses splice(2) as such. */
+static inline bool takes_no_splice(int64_t error)
+{
+    return error == -EINVAL || error == -ENOSYS || error == -EOPNOTSUPP;
+}
+
+/* Whether a socket says that its connection is no more. */
+bool is_loss(int64_t error);
 
 /* Fills the relay pipe, which is empty, from the source: TURN_DONE, and `pending` says with how much. */
 enum turn splice_fill(struct job *job);
