@@ -6,7 +6,7 @@ import { compiler } from "./needs.ts";
 import { root } from "./root.ts";
 import { tempFolder } from "./temp.ts";
 
-const pieceBytes = 20_000;
+const bytesOf: Readonly<Record<string, number>> = { "-": 20_000, L: 1_000_000 };
 
 let program: string | undefined;
 
@@ -39,7 +39,7 @@ export function urgentPeer(where: number | string, score: string): UrgentPeer {
 
 /** The stream without what is urgent. */
 export function streamOf(score: string): Buffer {
-  const bytes = Buffer.alloc(score.split("-").length * pieceBytes - pieceBytes);
+  const bytes = Buffer.alloc([...score].reduce((sum, letter) => sum + (bytesOf[letter] ?? 0), 0));
   for (let at = 0; at < bytes.length; at++) bytes[at] = ((at ^ (at >> 7) ^ (at >> 13)) | 1) & 255;
   return bytes;
 }

@@ -1,7 +1,8 @@
 /*
  * A peer that sends urgent data, which no module of Node's can: urgent PORT|PATH SCORE connects and does what the score says,
  * a letter at a time.
- *   -  a piece of the stream        !  a byte of urgent data
+ *   -  a piece of the stream        L  a large one
+ *   !  a byte of urgent data
  *   w  waits for a byte on stdin    a  waits until all that was sent has been acknowledged
  *   f  ends the stream              r  resets the connection
  * It stays until its peer has ended, and fails where it couldn't do something.
@@ -18,7 +19,7 @@
 #include <unistd.h>
 
 /* The numbers are those of urgent-peer.ts. Bytes of the stream are odd, those that are urgent are not. */
-enum { PIECE = 20000, MARK = 0x20 };
+enum { PIECE = 20000, LARGE = 50 * PIECE, MARK = 0x20 };
 
 static void need(int ok, const char *what)
 {
@@ -40,14 +41,14 @@ static int dial(const char *where)
     return fd;
 }
 
-static void send_piece(int fd)
+static void send_piece(int fd, int size)
 {
     static unsigned at;
-    unsigned char bytes[PIECE];
-    for (int i = 0; i < PIECE; i++, at++)
+    static unsigned char bytes[LARGE];
+    for (int i = 0; i < size; i++, at++)
         bytes[i] = (unsigned char)((at ^ at >> 7 ^ at >> 13) | 1);
-    for (int sent = 0; sent < PIECE;) {
-        ssize_t n = send(fd, bytes + sent, (size_t)(PIECE - sent), MSG_NOSIGNAL);
+    for (int sent = 0; sent < size;) {
+        ssize_t n = send(fd, bytes + sent, (size_t)(size - sent), MSG_NOSIGNAL);
         need(n > 0, "send");
         sent += (int)n;
     }
@@ -60,7 +61,8 @@ static void act(int fd, char what)
     int held = 1;
     char byte;
     switch (what) {
-    case '-': send_piece(fd); break;
+    case '-': send_piece(fd, PIECE); break;
+    case 'L': send_piece(fd, LARGE); break;
     case '!': need(send(fd, &mark, 1, MSG_OOB | MSG_NOSIGNAL) == 1, "send(MSG_OOB)"); break;
     case 'w': need(read(0, &byte, 1) == 1, "stdin"); break;
     case 'f': need(shutdown(fd, SHUT_WR) == 0, "shutdown"); break;
