@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
+#include "filesystem.h"
+
 static run_turn *const mechanisms[] = {
     [SLUICE_SENDFILE] = sendfile_turn, [SLUICE_SPLICE] = splice_turn, [SLUICE_COPY_FILE_RANGE] = copy_file_range_turn,
     [SLUICE_REFLINK] = reflink_turn,   [SLUICE_MAPPED] = mapped_turn, [SLUICE_BUFFERED] = buffered_turn,
@@ -57,10 +59,10 @@ void job_prepare(struct job *job, const struct sluice_request *request, run_turn
     atomic_store_explicit(&job->moved, 0, memory_order_relaxed);
 }
 
-void job_settle(struct job *job)
+void job_settle(struct job *job, close_file *close_file)
 {
-    direct_release(job);
-    dontcache_release(job);
+    direct_release(job, close_file);
+    dontcache_release(job, close_file);
     /* Bytes of a file can be read again; those of a stream are kept until somebody asks for them. */
     job->stranded = is_positioned(job) ? 0 : (int64_t)job->pending;
     if (job->stranded == 0) job_discard(job);
@@ -216,10 +218,10 @@ uint32_t fd_kind(uint32_t mode)
 
 int end_describe(struct end *end, int fd)
 {
-    struct stat status;
-    int64_t failed = SYS(fstat, fd, &status);
-    if (failed < 0) return (int)failed;
-    uint32_t kind = fd_kind(status.st_mode);
+    struct glance glance;
+    int failed = glance_at(fd, &glance);
+    if (failed < 0) return failed;
+    uint32_t kind = fd_kind(glance.mode);
     /* O_NONBLOCK means nothing for a regular file. */
     int64_t flags = kind == SLUICE_KIND_FILE ? 0 : SYS(fcntl, fd, F_GETFL);
     if (flags < 0) return (int)flags;

@@ -42,10 +42,11 @@ struct end {
 };
 
 enum residency {
+    RESIDENCY_UNASKED, /* what the filesystem is has yet to be found out */
     RESIDENCY_COUNTED, /* count the pages before each turn */
     RESIDENCY_PROBED,  /* they can't be counted: try its ends */
     RESIDENCY_ALWAYS,  /* memory filesystems */
-    RESIDENCY_NEVER,   /* can't be asked: assume a disk */
+    RESIDENCY_NEVER,   /* can't be asked: assume a disk, or a server */
 };
 
 struct pipe_pair {
@@ -148,9 +149,12 @@ run_turn dontcache_turn;
 /* Drops what a cancelled attempt has left in the page cache. May wait for the disk of a file target. */
 void dontcache_finish(struct job *job);
 
+/* How a file's descriptor is closed here: closing.c. -1 is none. */
+typedef void close_file(int fd);
+
 /* Give back what such a turn holds, if anything. */
-void direct_release(struct job *job);
-void dontcache_release(struct job *job);
+void direct_release(struct job *job, close_file *close_file);
+void dontcache_release(struct job *job, close_file *close_file);
 
 run_turn memory_turn, vmsplice_turn, zerocopy_turn, zerocopy_settle_turn, tee_turn, fan_out_turn;
 
@@ -194,7 +198,7 @@ bool has_uncached_io(void);
 void job_prepare(struct job *job, const struct sluice_request *request, run_turn *run);
 
 /* Gives back what an attempt holds beyond its descriptors, but for the bytes of a stream that it could not deliver. */
-void job_settle(struct job *job);
+void job_settle(struct job *job, close_file *close_file);
 /* Gives those back, too. */
 void job_discard(struct job *job);
 /* Takes some of them: how many, or -errno. */

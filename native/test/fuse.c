@@ -17,6 +17,9 @@
 
 #include "ends.h"
 
+/* Without an order: a process that was killed waits for us in the close of its files. */
+enum { PATIENCE_SECONDS = 20 };
+
 enum { MOST_HELD = 64, REQUEST_BYTES = FUSE_FILE_BYTES / 4, READ_BYTES = 128 * 1024 };
 
 static const struct {
@@ -167,6 +170,7 @@ static void let(int operation)
 static void obey(const char *order, int answers)
 {
     char what[16] = "", name[16] = "";
+    alarm(PATIENCE_SECONDS);
     sscanf(order, "%15s %15s", what, name);
     for (int i = 0; i < OPERATIONS; i++) {
         if (strcmp(operations[i].name, name) != 0) continue;
@@ -212,6 +216,7 @@ static int mount_on(const char *folder)
 int fuse_serve(const char *folder, int orders, int answers)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    alarm(PATIENCE_SECONDS);
     if (mount_on(folder)) return 1;
     struct pollfd entries[2] = {{.fd = fs.device, .events = POLLIN}, {.fd = orders, .events = POLLIN}};
     dprintf(answers, "ready\n");
