@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "filesystem.h"
 #include "job.h"
 
 #define CHUNK_BYTES (64 * 1024)
@@ -47,7 +48,7 @@ int32_t sluice_read_now(int32_t source, void *request, void *bytes)
     if (!is_cached(&job, asked->length)) return -EAGAIN;
     struct iovec slice = {.iov_base = bytes, .iov_len = (size_t)asked->length};
     int64_t n = SYS(preadv2, source, &slice, 1, asked->offset, 0, RWF_NOWAIT);
-    if (n == -EOPNOTSUPP && is_memory_filesystem(source))
+    if (n == -EOPNOTSUPP && filesystem_of(source).kind == FILESYSTEM_MEMORY)
         n = SYS(pread64, source, bytes, (size_t)asked->length, asked->offset);
     return (int32_t)n;
 }

@@ -109,12 +109,12 @@ static enum turn begin(struct job *job)
     return failed < 0 ? job_fail(job, failed, SLUICE_SIDE_TARGET) : TURN_DONE;
 }
 
-void direct_release(struct job *job)
+void direct_release(struct job *job, close_file *close_file)
 {
     struct direct *direct = job->direct;
     if (!direct) return;
-    close_fd(&direct->source);
-    close_fd(&direct->target);
+    close_file(direct->source);
+    close_file(direct->target);
     if (direct->buffer != MAP_FAILED) munmap(direct->buffer, CHUNK_BYTES);
     free(direct);
     job->direct = NULL;

@@ -204,18 +204,18 @@ static struct watched *watch(struct job *job, const struct end *end, int64_t vie
     return watched;
 }
 
-static void unwatch(struct watched *end)
+static void unwatch(struct watched *end, close_file *close_file)
 {
     if (!end) return;
-    if (end->view >= 0 && end->view != end->fd) SYS(close, end->view);
+    if (end->view != end->fd) close_file(end->view);
     free(end);
 }
 
-void dontcache_release(struct job *job)
+void dontcache_release(struct job *job, close_file *close_file)
 {
     if (!job->dontcache) return;
-    unwatch(job->dontcache->source);
-    unwatch(job->dontcache->target);
+    unwatch(job->dontcache->source, close_file);
+    unwatch(job->dontcache->target, close_file);
     free(job->dontcache);
     job->dontcache = NULL;
 }

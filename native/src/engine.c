@@ -33,7 +33,7 @@ static void leave_rings(struct job *job)
 
 void job_end(struct job *job, uint32_t end)
 {
-    job_settle(job);
+    job_settle(job, put_off_close);
     leave_rings(job);
     job->end = end;
     if (job->closing || !context_is_open(job->context))

@@ -17,10 +17,20 @@ static inline void lock(void)
     pthread_mutex_lock(&engine_lock);
 }
 
-static inline void unlock(void)
-{
-    pthread_mutex_unlock(&engine_lock);
-}
+/* And does what was put off until now. */
+void unlock(void);
+
+/* --- closing.c: what may take any time, and so waits until the lock is given back. With it held, but for what follows it. --- */
+
+/* Calls `act` when the lock is given back; false where there is no memory for that. */
+bool put_off(void (*act)(int32_t), int32_t what);
+/* Closes a descriptor then: an end's, or a file's. */
+void put_off_end(struct end *end);
+close_file put_off_close;
+
+/* Without the lock: at once, or on a thread that may wait. */
+close_file close_where_it_may_wait;
+bool end_closes_quickly(const struct end *end);
 
 /* --- jobs.c: the table. All with the lock held. --- */
 
@@ -84,6 +94,8 @@ void lanes_call(void);
 bool lanes_attend(void);
 /* Hands a job to whichever lane can run its next turn. With the lock held. */
 void lanes_dispatch(struct job *job, enum turn after);
+/* Closes a descriptor on a thread that may wait for that; false where there is none. Without the lock. */
+bool lanes_close(int fd);
 /* Takes a waiting or queued job back. With the lock held; false when a worker has it. */
 bool lanes_withdraw(struct job *job);
 /* Watches a descriptor of a context for the loss of its reader. With the lock held. */
@@ -98,7 +110,7 @@ bool lane_is_free(const struct lane *lane);
 /* --- open.c: a job's ends. With the lock held. --- */
 
 void job_let_go(struct job *job);
-/* Closes the descriptors alone, out of the epoll set; rings stay. By whoever runs the job, without the lock. */
+/* Closes the descriptors alone, out of the epoll set; rings stay. By whoever runs the job and may wait for that, without the lock. */
 void job_leave_ends(struct job *job);
 
 /* --- engine.c --- */

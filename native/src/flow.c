@@ -117,11 +117,6 @@ static int64_t splice_once(struct flow *flow, int from, int to, size_t length)
     return n;
 }
 
-static bool takes_no_splice(int64_t error)
-{
-    return error == -EINVAL || error == -ENOSYS || error == -EOPNOTSUPP;
-}
-
 static enum flow_turn drain_pipe(struct pair *pair, struct flow *flow, int target, int64_t now)
 {
     struct side *to = &pair->side[target];
@@ -169,6 +164,7 @@ static int64_t receive(struct flow *flow, const struct side *from, char *buffer,
 /* What no bytes from the source mean. */
 static enum flow_turn nothing_read(struct pair *pair, struct flow *flow, int source, int64_t answer)
 {
+    if (flow->broken) return fail(pair, source, -flow->broken);
     if (answer == 0) {
         flow->source_over = true;
         return FLOW_AGAIN;
@@ -202,7 +198,16 @@ static enum flow_turn copy_some(struct pair *pair, struct flow *flow, int source
     return FLOW_AGAIN;
 }
 
-static enum flow_turn splice_some(struct pair *pair, struct flow *flow, int source, int64_t now)
+/*
+ * At an urgent mark splice(2) says what it likes (splice.c), and recv(2) goes past it. EAGAIN means an empty queue but for a side that has
+ * had an event of urgent data, which is among those that are watched for.
+ */
+static bool is_in_doubt(const struct side *from, int64_t answer)
+{
+    return answer == 0 || is_loss(answer) || (answer == -EAGAIN && from->distrusted);
+}
+
+static enum flow_turn splice_some(struct pair *pair, struct flow *flow, int source, struct relay_room *room, int64_t now)
 {
     struct side *from = &pair->side[source];
     if (flow->pipe.read_fd < 0 && pipe_acquire(&flow->pipe) < 0) {
@@ -214,6 +219,11 @@ static enum flow_turn splice_some(struct pair *pair, struct flow *flow, int sour
     if (n <= 0) {
         /* An idle flow keeps no pipe: ten thousand of them would pin ten thousand megabytes' worth. */
         pipe_release(&flow->pipe, true);
+        if (is_in_doubt(from, n)) {
+            from->distrusted = true;
+            if (n < 0 && n != -EAGAIN) flow->broken = (int)-n;
+            return copy_some(pair, flow, source, room, now);
+        }
         if (!takes_no_splice(n)) return nothing_read(pair, flow, source, n);
         flow->splices = false;
         flow->large = 0;
@@ -236,7 +246,7 @@ static enum flow_turn look_past_limit(struct pair *pair, struct flow *flow, int 
 static enum flow_turn read_some(struct pair *pair, struct flow *flow, int source, struct relay_room *room, int64_t now)
 {
     if (flow->remaining == 0) return look_past_limit(pair, flow, source);
-    if (flow->large >= LARGE_READS) return splice_some(pair, flow, source, now);
+    if (flow->large >= LARGE_READS) return splice_some(pair, flow, source, room, now);
     if (flow->pipe.read_fd >= 0) pipe_release(&flow->pipe, true);
     return copy_some(pair, flow, source, room, now);
 }

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "filesystem.h"
 #include "job.h"
 
 static int socket_option(int fd, int option)
@@ -67,7 +68,9 @@ static void inspect_filesystem(int fd, const struct stat *status, struct sluice_
     struct statfs filesystem;
     int64_t device = (int64_t)status->st_dev;
     if (answer->known_device != device || status->st_blocks == 0) {
-        answer->known_filesystem = SYS(fstatfs, fd, &filesystem) == 0 ? filesystem.f_type : 0;
+        int64_t known = filesystem_of(fd).magic;
+        if (known == 0 && SYS(fstatfs, fd, &filesystem) == 0) known = filesystem.f_type;
+        answer->known_filesystem = known;
         answer->known_device = device;
     }
     answer->filesystem = answer->known_filesystem;

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
+#include "filesystem.h"
+
 static run_turn *const mechanisms[] = {
     [SLUICE_SENDFILE] = sendfile_turn, [SLUICE_SPLICE] = splice_turn, [SLUICE_COPY_FILE_RANGE] = copy_file_range_turn,
     [SLUICE_REFLINK] = reflink_turn,   [SLUICE_MAPPED] = mapped_turn, [SLUICE_BUFFERED] = buffered_turn,
@@ -45,6 +47,8 @@ void job_prepare(struct job *job, const struct sluice_request *request, run_turn
     job->gives_way = request->flags & SLUICE_REQUEST_GIVE_WAY;
     job->is_last = request->flags & SLUICE_REQUEST_LAST;
     job->refusal = 0;
+    job->doubted = false;
+    job->broken = 0;
     job->error = 0;
     job->failed = SLUICE_SIDE_NONE;
     job->stranded = 0;
@@ -55,10 +59,10 @@ void job_prepare(struct job *job, const struct sluice_request *request, run_turn
     atomic_store_explicit(&job->moved, 0, memory_order_relaxed);
 }
 
-void job_settle(struct job *job)
+void job_settle(struct job *job, close_file *close_file)
 {
-    direct_release(job);
-    dontcache_release(job);
+    direct_release(job, close_file);
+    dontcache_release(job, close_file);
     /* Bytes of a file can be read again; those of a stream are kept until somebody asks for them. */
     job->stranded = is_positioned(job) ? 0 : (int64_t)job->pending;
     if (job->stranded == 0) job_discard(job);
@@ -107,6 +111,23 @@ enum turn job_fail(struct job *job, int64_t error, uint32_t side)
     job->failed = side;
     job->error = (int)(error < 0 ? -error : error);
     return TURN_FAILED;
+}
+
+bool is_loss(int64_t error)
+{
+    switch (-error) {
+    case ECONNRESET:
+    case ECONNABORTED:
+    case ECONNREFUSED:
+    case ETIMEDOUT:
+    case EHOSTUNREACH:
+    case EHOSTDOWN:
+    case ENETUNREACH:
+    case ENETDOWN:
+    case ENOTCONN:
+    case EPIPE: return true;
+    default: return false;
+    }
 }
 
 bool is_ready(struct job *job, int fd, short events)
@@ -178,7 +199,8 @@ enum turn flush_residue(struct job *job)
     }
     free(job->residue);
     job->residue = NULL;
-    return job->refusal ? job_fail(job, job->refusal, SLUICE_SIDE_TARGET) : TURN_DONE;
+    if (job->refusal == 0) return TURN_DONE;
+    return job_fail(job, job->refusal, job->broken ? SLUICE_SIDE_SOURCE : SLUICE_SIDE_TARGET);
 }
 
 uint32_t fd_kind(uint32_t mode)
@@ -196,10 +218,10 @@ uint32_t fd_kind(uint32_t mode)
 
 int end_describe(struct end *end, int fd)
 {
-    struct stat status;
-    int64_t failed = SYS(fstat, fd, &status);
-    if (failed < 0) return (int)failed;
-    uint32_t kind = fd_kind(status.st_mode);
+    struct glance glance;
+    int failed = glance_at(fd, &glance);
+    if (failed < 0) return failed;
+    uint32_t kind = fd_kind(glance.mode);
     /* O_NONBLOCK means nothing for a regular file. */
     int64_t flags = kind == SLUICE_KIND_FILE ? 0 : SYS(fcntl, fd, F_GETFL);
     if (flags < 0) return (int)flags;

@@ -42,10 +42,11 @@ struct end {
 };
 
 enum residency {
+    RESIDENCY_UNASKED, /* what the filesystem is has yet to be found out */
     RESIDENCY_COUNTED, /* count the pages before each turn */
     RESIDENCY_PROBED,  /* they can't be counted: try its ends */
     RESIDENCY_ALWAYS,  /* memory filesystems */
-    RESIDENCY_NEVER,   /* can't be asked: assume a disk */
+    RESIDENCY_NEVER,   /* can't be asked: assume a disk, or a server */
 };
 
 struct pipe_pair {
@@ -119,6 +120,8 @@ struct job {
     bool gives_way;              /* another mechanism follows */
     bool is_last;                /* the job is over when this is done */
     int refusal;                 /* errno to report once the residue is out */
+    bool doubted;                /* splice(2) has said EAGAIN of the source, and bytes have not come since */
+    int broken;                  /* the source's error, which it tells once, while there are bytes before it */
     struct direct *direct;       /* what direct_turn holds; else NULL */
     struct dontcache *dontcache; /* what dontcache_turn holds; else NULL */
     bool uncached_read;          /* ask the kernel to keep no pages of the source (RWF_DONTCACHE) */
@@ -146,9 +149,12 @@ run_turn dontcache_turn;
 /* Drops what a cancelled attempt has left in the page cache. May wait for the disk of a file target. */
 void dontcache_finish(struct job *job);
 
+/* How a file's descriptor is closed here: closing.c. -1 is none. */
+typedef void close_file(int fd);
+
 /* Give back what such a turn holds, if anything. */
-void direct_release(struct job *job);
-void dontcache_release(struct job *job);
+void direct_release(struct job *job, close_file *close_file);
+void dontcache_release(struct job *job, close_file *close_file);
 
 run_turn memory_turn, vmsplice_turn, zerocopy_turn, zerocopy_settle_turn, tee_turn, fan_out_turn;
 
@@ -170,6 +176,15 @@ struct end *tee_blocked(struct tee *tee);
 void tee_each(struct tee *tee, void (*visit)(struct end *));
 void tee_release(struct job *job);
 
+/* Whether an end refuses splice(2) as such. */
+static inline bool takes_no_splice(int64_t error)
+{
+    return error == -EINVAL || error == -ENOSYS || error == -EOPNOTSUPP;
+}
+
+/* Whether a socket says that its connection is no more. */
+bool is_loss(int64_t error);
+
 /* Fills the relay pipe, which is empty, from the source: TURN_DONE, and `pending` says with how much. */
 enum turn splice_fill(struct job *job);
 
@@ -183,7 +198,7 @@ bool has_uncached_io(void);
 void job_prepare(struct job *job, const struct sluice_request *request, run_turn *run);
 
 /* Gives back what an attempt holds beyond its descriptors, but for the bytes of a stream that it could not deliver. */
-void job_settle(struct job *job);
+void job_settle(struct job *job, close_file *close_file);
 /* Gives those back, too. */
 void job_discard(struct job *job);
 /* Takes some of them: how many, or -errno. */
@@ -264,9 +279,6 @@ bool linger(struct job *job, const struct lane *lane, enum turn turn);
 
 /* Whether pages for the source's next `length` bytes are in memory, as far as can be counted. */
 bool is_cached(struct job *job, int64_t length);
-
-/* Whether the file lies in memory, though the filesystem knows of no reads that don't wait. */
-bool is_memory_filesystem(int fd);
 
 /* Whether the source's next `length` bytes are in memory. */
 bool is_resident(struct job *job, int64_t length);

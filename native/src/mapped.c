@@ -6,6 +6,10 @@
 
 #define WINDOW_BYTES (1 << 20)
 
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22 /* Linux 5.14 */
+#endif
+
 /* Bytes of the source from the job's offset to its end as it is now; -errno. */
 static int64_t bytes_left(struct job *job)
 {
@@ -24,14 +28,22 @@ static int64_t bytes_left(struct job *job)
  */
 static enum turn write_window(struct job *job, const char *window, size_t length)
 {
+    size_t most = length;
     for (size_t at = 0; at < length;) {
         if (is_cancelled(job)) return TURN_CANCELLED;
-        int64_t n = write_target(job, window + at, length - at);
+        size_t asked = length - at < most ? length - at : most;
+        int64_t n = write_target(job, window + at, asked);
         if (n == -EINTR) continue;
         if (n == -EAGAIN) return TURN_WAIT_TARGET;
         int64_t left = bytes_left(job);
         if (left < 0) return job_fail(job, left, SLUICE_SIDE_SOURCE);
-        if (n == -EFAULT) return left < (int64_t)(length - at) ? TURN_EOF : job_fail(job, EIO, SLUICE_SIDE_SOURCE);
+        if (n == -EFAULT && left < (int64_t)(length - at)) return TURN_EOF;
+        /* A page can't be read. A socket then takes none of a buffer that has it, so ever less is asked for. */
+        if (n == -EFAULT && asked == 1) return job_fail(job, EIO, SLUICE_SIDE_SOURCE);
+        if (n == -EFAULT) {
+            most = asked / 2;
+            continue;
+        }
         if (n < 0) return job_fail(job, n, SLUICE_SIDE_TARGET);
         job_advance(job, min_i64(n, left));
         if (left < n) return TURN_EOF;
@@ -54,9 +66,15 @@ enum turn mapped_turn(struct job *job, struct lane *lane)
         /* A mapping starts on a page; 64 KiB is a multiple of every page size of Linux. */
         int64_t base = job->offset & ~(int64_t)0xffff;
         size_t lead = (size_t)(job->offset - base);
-        job->syscalls += 2;
-        char *window = mmap(NULL, lead + length, PROT_READ, MAP_SHARED | MAP_POPULATE, job->source.fd, base);
+        job->syscalls += 3;
+        char *window = mmap(NULL, lead + length, PROT_READ, MAP_SHARED, job->source.fd, base);
         if (window == MAP_FAILED) return job_fail(job, errno, SLUICE_SIDE_SOURCE);
+        /*
+         * One call instead of a fault for every few pages. Not MAP_POPULATE, which tries a page that can't be read again
+         * for ever; whatever this one says, the write finds out.
+         */
+        size_t ahead = lead & ~((size_t)sysconf(_SC_PAGESIZE) - 1);
+        SYS(madvise, window + ahead, lead - ahead + length, MADV_POPULATE_READ);
         turn = write_window(job, window + lead, length);
         munmap(window, lead + length);
         budget -= (int64_t)length;

@@ -15,7 +15,7 @@ static int duplicate(struct end *end, int fd)
     int64_t copy = SYS(fcntl, fd, F_DUPFD_CLOEXEC, 0);
     if (copy < 0) return (int)copy;
     int described = end_describe(end, (int)copy);
-    if (described < 0) SYS(close, copy);
+    if (described < 0) put_off_close((int)copy);
     return described;
 }
 
@@ -33,13 +33,13 @@ static void let_go(struct end *end)
 {
     if (end->ring) ring_drop(end->ring);
     end->ring = NULL;
-    close_fd(&end->fd);
+    put_off_end(end);
 }
 
 static enum residency residency_of(const struct end *source)
 {
     bool on_disk = source->kind == SLUICE_KIND_FILE || source->kind == SLUICE_KIND_BLOCK_DEVICE;
-    return on_disk ? RESIDENCY_COUNTED : RESIDENCY_ALWAYS;
+    return on_disk ? RESIDENCY_UNASKED : RESIDENCY_ALWAYS;
 }
 
 /* What every job begins with: a handle. */
@@ -111,7 +111,7 @@ static int32_t job_open_tee(int32_t context, int source, struct sluice_outlet *o
     struct tee *tee = NULL;
     if (failed == 0) {
         failed = tee_open(&tee, outlets, count, bytes);
-        if (failed < 0) close_fd(&job->source.fd);
+        if (failed < 0) put_off_end(&job->source);
     }
     if (failed < 0) {
         job_free(job);

@@ -1,8 +1,7 @@
 /* Whether the next bytes of a file are in memory, so that a worker shared by all sockets never waits for a disk. */
-#include <linux/magic.h>
 #include <sys/uio.h>
-#include <sys/vfs.h>
 
+#include "filesystem.h"
 #include "job.h"
 
 #ifndef SYS_cachestat
@@ -12,13 +11,6 @@
 #ifndef RWF_NOWAIT
 #define RWF_NOWAIT 0x00000008 /* Linux 4.14 */
 #endif
-
-bool is_memory_filesystem(int fd)
-{
-    struct statfs status;
-    if (SYS(fstatfs, fd, &status) < 0) return false;
-    return status.f_type == TMPFS_MAGIC || status.f_type == RAMFS_MAGIC || status.f_type == HUGETLBFS_MAGIC;
-}
 
 /* 1 when the byte is in memory (or past the end), 0 when it is not, -errno when it can't be told. */
 static int64_t probe_byte(struct job *job, int64_t offset)
@@ -45,24 +37,29 @@ static int64_t pages_missing(struct job *job, int64_t offset, int64_t length)
     return failed < 0 ? failed : end - first - (int64_t)counts[0];
 }
 
-/* overlayfs keeps its pages with the file below it, where cachestat(2) does not look. */
-static bool is_stacked(int fd)
+/*
+ * overlayfs keeps its pages with the file below it, where cachestat(2) does not look. A filesystem that has a server or a daemon may ask it for the
+ * size of a file, whatever is in memory.
+ */
+static enum residency first_look(const struct end *source)
 {
-    struct statfs status;
-    return SYS(fstatfs, fd, &status) < 0 || status.f_type == OVERLAYFS_SUPER_MAGIC;
+    if (source->kind != SLUICE_KIND_FILE) return RESIDENCY_COUNTED;
+    switch (filesystem_of(source->fd).kind) {
+    case FILESYSTEM_OTHER: return RESIDENCY_NEVER;
+    case FILESYSTEM_STACK: return RESIDENCY_PROBED;
+    default: return RESIDENCY_COUNTED;
+    }
 }
 
 bool is_cached(struct job *job, int64_t length)
 {
-    if (job->residency != RESIDENCY_COUNTED || !is_positioned(job)) return true;
+    if (job->residency == RESIDENCY_UNASKED) job->residency = first_look(&job->source);
+    if (job->residency != RESIDENCY_COUNTED || !is_positioned(job)) return job->residency != RESIDENCY_NEVER;
     int64_t missing = pages_missing(job, job->offset, length);
     if (missing == 0) return true;
     /* EPERM: newer kernels answer the file's owner and writers alone. ENOSYS: before 6.5. */
-    if (missing < 0 || is_stacked(job->source.fd)) {
-        job->residency = RESIDENCY_PROBED;
-        return true;
-    }
-    return false;
+    if (missing < 0) job->residency = RESIDENCY_PROBED;
+    return missing < 0;
 }
 
 /*
@@ -75,7 +72,8 @@ bool is_resident(struct job *job, int64_t length)
     if (job->residency > RESIDENCY_PROBED || !is_positioned(job)) return job->residency != RESIDENCY_NEVER;
     int64_t first = probe_byte(job, job->offset);
     if (first < 0) {
-        job->residency = is_memory_filesystem(job->source.fd) ? RESIDENCY_ALWAYS : RESIDENCY_NEVER;
+        bool is_memory = filesystem_of(job->source.fd).kind == FILESYSTEM_MEMORY;
+        job->residency = is_memory ? RESIDENCY_ALWAYS : RESIDENCY_NEVER;
         return job->residency == RESIDENCY_ALWAYS;
     }
     return first == 1 && (length < 2 || probe_byte(job, job->offset + length - 1) != 0);

@@ -5,7 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include "job.h"
+#include "engine.h"
 
 #define BUFFER_BYTES (256 * 1024)
 
@@ -64,7 +64,7 @@ int32_t sluice_run(int32_t source, int32_t target, void *request, void *outcome)
     int64_t started = clock_ns(CLOCK_THREAD_CPUTIME_ID);
     uint32_t end = run_to_end(&job, &lane);
     job.cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - started;
-    job_settle(&job);
+    job_settle(&job, close_where_it_may_wait);
     unshield(&before);
     free(lane.buffer);
     *(struct sluice_outcome *)outcome = (struct sluice_outcome){

@@ -5,7 +5,10 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { collect, digestFile, randomBytes, sha256 } from "../support/data.ts";
+import { unmet } from "../support/needs.ts";
+import { skipLine } from "../support/protocol.ts";
 import { tempFile, tempFolder } from "../support/temp.ts";
+import { streamOf, urgentPeer, withoutMarks } from "../support/urgent-peer.ts";
 import { waitFor } from "../support/wait.ts";
 import { cli, parseJson, startCli, startReceiver } from "./cli.ts";
 
@@ -47,6 +50,23 @@ test("send and receive bring 64 MiB over whole", async () => {
   assert.is(parseJson(received)["bytes"], large.length);
   assert.equal(await digestFile(to), { bytes: large.length, sha256: sha256(large) });
 });
+
+const noCompiler = await unmet(["compiler"]);
+const urgent = "receive takes what is behind urgent data";
+if (noCompiler !== undefined) {
+  test.skip(urgent);
+  console.log(skipLine(urgent, noCompiler));
+} else {
+  test(urgent, async () => {
+    const to = join(tempFolder(), "received");
+    const receiver = await startReceiver(to);
+    using peer = urgentPeer(receiver.port, "-!-f");
+    const { code, stderr } = await receiver.ended;
+    assert.is(code, 0, stderr);
+    assert.is(await peer.ended, 0);
+    assert.ok(withoutMarks(readFileSync(to)).equals(streamOf("-!-")));
+  });
+}
 
 test("send --offset --length sends that range", async () => {
   const { server, port, accepted } = await listen();

@@ -253,3 +253,32 @@ test(
     assert.is(sha256(await received), sha256(...parts));
   },
 );
+
+for (const strategy of byReference)
+  test(
+    `transfer() by ${strategy} that was aborted holds its memory no longer than its socket`,
+    { needs: ["engine"] },
+    async () => {
+      using link = await connect();
+      link.socket.on("error", () => undefined);
+      const aborting = new AbortController();
+      /** In a frame of its own: nothing of it stays on the stack. */
+      const begin = (): [WeakRef<Uint8Array>, Promise<unknown>] => {
+        const bytes = new Uint8Array(32 * MiB);
+        const running = failure(() => transfer(bytes, link.socket, { strategy, signal: aborting.signal }));
+        // Not the error: the frames of its stack know the transfer.
+        return [new WeakRef(bytes), running.then(() => undefined)];
+      };
+      const [held, running] = begin();
+      await aWhile();
+      aborting.abort();
+      await running;
+      await collectGarbage();
+      assert.ok(held.deref() !== undefined, "the kernel refers to it: the peer has not read");
+      link.socket.destroy();
+      await waitFor("the memory to be let go", async () => {
+        await collectGarbage();
+        return held.deref() === undefined;
+      });
+    },
+  );

@@ -18,6 +18,7 @@ function mountable(type: "btrfs" | "xfs"): Probe {
 }
 
 function missingProgram(name: string): string | undefined {
+  if (name.includes("/")) return isExecutable(name) ? undefined : `there is no ${name}`;
   const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/sbin"];
   return folders.some((folder) => isExecutable(join(folder, name))) ? undefined : `there is no ${name} program`;
 }
@@ -39,6 +40,18 @@ function otherDevice(): string | undefined {
   } catch (error) {
     return `/dev/shm: ${String(error)}`;
   }
+}
+
+const compilers = (): readonly string[] => {
+  const chosen = process.env["CC"]?.split(" ")[0];
+  return chosen === undefined || chosen === "" ? ["cc", "gcc", "clang"] : [chosen];
+};
+
+/** The command line of a C compiler, its first word and the rest; a test asks for the need `compiler` first. */
+export function compiler(): readonly [string, ...string[]] {
+  const [chosen = "cc", ...flags] = process.env["CC"]?.split(/\s+/).filter(Boolean) ?? [];
+  const found = chosen === "cc" ? compilers().find((name) => missingProgram(name) === undefined) : chosen;
+  return [found ?? chosen, ...flags];
 }
 
 export const needs = {
@@ -65,6 +78,9 @@ export const needs = {
   tmpfs: otherDevice,
   /** What is in the page cache can be asked: see `pageCache`. */
   fincore: () => missingProgram("fincore"),
+  /** For what no module of Node's can do, such as to send urgent data. */
+  compiler: () =>
+    compilers().some((name) => missingProgram(name) === undefined) ? undefined : "there is no C compiler",
   haproxy: () => missingProgram("haproxy"),
   nginx: () => missingProgram("nginx"),
   /** A btrfs image can be made and mounted: see `mountScratch`. */

@@ -1,5 +1,5 @@
 /** The native engine as seen from one isolate: jobs go in, outcomes come back on the event loop. */
-import { ends, limits, type Native, opcodes, pairFlags, requestFlags } from "../../../core/abi.ts";
+import { ends, limits, type Native, opcodes, pairEnds, pairFlags, requestFlags } from "../../../core/abi.ts";
 import {
   extentRecord,
   leaseBreakRecord,
@@ -12,7 +12,7 @@ import {
   requestRecord,
 } from "../../../core/records.ts";
 import { errnoName } from "../../../core/errno.ts";
-import type { Job, Outcome } from "../../../core/kernel.ts";
+import { type Job, nothing, type Outcome } from "../../../core/kernel.ts";
 import type { Runtime, Waker } from "../runtime.ts";
 import { decode, encode, failed } from "./outcome.ts";
 import { RecordMemory } from "./record-memory.ts";
@@ -89,6 +89,8 @@ export interface PairProgress {
   /** Whose peers have ended: bit 0 for a's, 1 for b's. */
   readonly hungUp: number;
 }
+
+const noProgress: PairProgress = { toB: 0, toA: 0, idleMs: 0, hungUp: 0 };
 
 export class Engine {
   readonly native: Native;
@@ -204,7 +206,7 @@ export class Engine {
   /** Bytes that a pair has moved, and for how many milliseconds it has moved none. */
   pairProgress(handle: number): PairProgress {
     const { bytes, view } = this.#pairProgress;
-    if (this.native.sluice_pair_progress(handle, bytes) < 0) return { toB: 0, toA: 0, idleMs: 0, hungUp: 0 };
+    if (this.native.sluice_pair_progress(handle, bytes) < 0) return noProgress;
     return {
       toB: pairProgressRecord.get(view, "to_b_bytes"),
       toA: pairProgressRecord.get(view, "to_a_bytes"),
@@ -213,8 +215,19 @@ export class Engine {
     };
   }
 
+  /** Closes a pair; one that runs ends as one that was stopped. */
   closePair(handle: number, reset: boolean): void {
+    const settle = this.#pairs.get(handle);
+    const { toB, toA } = settle === undefined ? noProgress : this.pairProgress(handle);
     this.native.sluice_pair_close(handle, reset ? 1 : 0);
+    if (!this.#pairs.delete(handle)) return;
+    const fields = new Map([
+      ["end", pairEnds.stopped],
+      ["to_b_bytes", toB],
+      ["to_a_bytes", toA],
+    ]);
+    settle?.((field) => fields.get(field) ?? 0);
+    this.unref();
   }
 
   /** Takes a lease on a descriptor's file: a handle, or a negative errno. */
@@ -375,7 +388,13 @@ export class Engine {
     return bytes.subarray(0, taken);
   }
 
+  /** Closes a job. Whoever waits for an attempt of its hears that it was cancelled: a closed job has no outcome. */
   close(handle: number): void {
+    const settle = this.#pending.get(handle);
+    const bytes = settle === undefined ? 0 : this.progress(handle);
     this.native.sluice_job_close(handle);
+    if (!this.#pending.delete(handle)) return;
+    settle?.({ ...nothing, end: "cancelled", bytes });
+    this.unref();
   }
 }

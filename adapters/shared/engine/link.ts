@@ -130,8 +130,9 @@ export class Link {
   }
 
   close(): void {
-    if (this.#handle !== 0) this.#engine.close(this.#handle);
+    const handle = this.#handle;
     this.#handle = 0;
+    if (handle !== 0) this.#engine.close(handle);
   }
 
   /** Resolves when the kernel has let go of memory that was sent by reference; undefined where it has not to be waited for. */
