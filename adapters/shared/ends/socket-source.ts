@@ -62,7 +62,7 @@ export class SocketSource implements SourceEnd {
   /** Makes all that is read from now on ours. */
   claim(): Intake {
     if (this.#intake === undefined) this.#socket.on("error", this.#onError);
-    return (this.#intake ??= new Intake(this.#socket));
+    return (this.#intake ??= new Intake(this.#socket, this.#runtime));
   }
 
   open(): Promise<void> | undefined {
