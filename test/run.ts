@@ -75,9 +75,19 @@ function* plainTasks(): Generator<Task> {
  * the kernel, which are the same everywhere: without `--all` or words one runtime runs those, so that `npm test` takes minutes.
  */
 const runtimeTests = new Set(
-  ["abort", "descriptors", "map", "proxy", "ring", "socket-sources", "streams-to-socket", "wasi", "workers"].map(
-    (name) => `contract/${name}`,
-  ),
+  [
+    "abort",
+    "descriptors",
+    "fleet",
+    "map",
+    "one-reader",
+    "proxy",
+    "ring",
+    "socket-sources",
+    "streams-to-socket",
+    "wasi",
+    "workers",
+  ].map((name) => `contract/${name}`),
 );
 
 /** Long, and about filesystems or this very program: with `--all` or words. */

@@ -85,7 +85,9 @@ export function resetSocket(socket: Socket): void {
   const handle = handleOf(socket);
   const reset = (socket as Socket & { _reset?(): unknown })._reset;
   const isTcp = handle?.reset !== undefined || handle?.terminate !== undefined;
-  if (!isTcp || socket.destroyed) socket.destroy();
+  // libuv refuses while a shutdown(2) is on its way (EINVAL), and Node then leaves the handle open.
+  const isShutting = socket.writableEnded && !socket.writableFinished;
+  if (!isTcp || socket.destroyed || isShutting) socket.destroy();
   else if (!socket.connecting) socket.resetAndDestroy();
   else if (reset !== undefined && Number(handle?.fd ?? -1) >= 0) reset.call(socket);
   else socket.destroy();

@@ -135,7 +135,9 @@ function judge(joints: readonly Joint[], batch: Batch): string[] {
   let lonely = 0;
   const clients = new Map(batch.clients.map((client) => [client.id, client]));
   const upstreams = byPort(batch.upstreams);
-  for (const joint of joints) {
+  // Those whose clients are not known have what upstreams are left.
+  const known = joints.filter(({ client }) => client !== undefined);
+  for (const joint of [...known, ...joints.filter(({ client }) => client === undefined)]) {
     const client = joint.client === undefined ? undefined : clients.get(joint.client);
     const upstream = takeUpstream(upstreams, joint);
     const tell = (what: string) => wrong.push(`connection ${joint.client} (${joint.how}): ${what}`);

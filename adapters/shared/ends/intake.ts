@@ -70,6 +70,11 @@ export class Intake {
     return this.#holdsEnd || hasEnded(this.#socket);
   }
 
+  /** Makes the runtime read, up to what a stream holds: it hears of a reset only so. */
+  listen(): void {
+    this.#ask();
+  }
+
   /** At most `max` bytes, when there are some; undefined at the end. */
   async read(max: number): Promise<Uint8Array | undefined> {
     const socket = this.#socket;

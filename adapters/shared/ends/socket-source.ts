@@ -70,6 +70,10 @@ export class SocketSource implements SourceEnd {
     return connected(this.#socket);
   }
 
+  listen(): void {
+    this.claim().listen();
+  }
+
   /** A read that the runtime has begun comes to its end in this time; one that is still waiting brings nothing. */
   quiet(): Promise<void> | undefined {
     if (this.#runtime.readsAhead !== true || this.#keepsRuntime !== undefined) return undefined;
