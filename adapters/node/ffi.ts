@@ -6,7 +6,7 @@ import type * as WorkerThreads from "node:worker_threads";
 import { type AbiType, mapSymbols, type Native } from "../../core/abi.ts";
 import { openContext } from "../shared/engine/engine.ts";
 import type { Runtime, Waker } from "../shared/runtime.ts";
-import { socketFd, stopReading } from "./sockets.ts";
+import { endedBy, socketFd, stopReading } from "./sockets.ts";
 
 const koffiType: Record<AbiType, string> = { i32: "int32", u32: "uint32", buffer: "void *" };
 
@@ -64,4 +64,5 @@ export const node: Runtime = {
   isWorker: () => !(require("node:worker_threads") as typeof WorkerThreads).isMainThread,
   socketFd,
   stopReading,
+  endedBy,
 };

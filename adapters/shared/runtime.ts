@@ -49,6 +49,8 @@ export interface Runtime {
   isWorker(): boolean;
   /** The descriptor under a socket of node:net, or why there is none. */
   socketFd(socket: Socket): SocketFd | string;
+  /** The error by which a connection has ended that the runtime calls ended, or undefined where that is so. */
+  endedBy?(socket: Socket): Error | undefined;
   /** Keeps the runtime from reading a socket of node:net, from now on, whatever starts it; the answer lets it read again. */
   stopReading(socket: Socket): () => void;
   /** Recognises the runtime's own objects as sources. Throws where one can't be used, saying what can. */

@@ -76,3 +76,19 @@ export function holder({ stop, start, goesOn }: Drive): (socket: Socket) => () =
 
 /** For handles of libuv's kind: who starts one says so in `reading`. */
 export const holdHandle = holder({ stop: "readStop", start: "readStart", goesOn: ({ reading }) => reading === true });
+
+/**
+ * Destroys a socket so that its peer sees a reset, where that is TCP. resetAndDestroy() would wait for one that is connecting,
+ * whose peer may take it for connected already; before there is a descriptor nobody can.
+ */
+export function resetSocket(socket: Socket): void {
+  const handle = handleOf(socket);
+  const reset = (socket as Socket & { _reset?(): unknown })._reset;
+  const isTcp = handle?.reset !== undefined || handle?.terminate !== undefined;
+  // libuv refuses while a shutdown(2) is on its way (EINVAL), and Node then leaves the handle open.
+  const isShutting = socket.writableEnded && !socket.writableFinished;
+  if (!isTcp || socket.destroyed || isShutting) socket.destroy();
+  else if (!socket.connecting) socket.resetAndDestroy();
+  else if (reset !== undefined && Number(handle?.fd ?? -1) >= 0) reset.call(socket);
+  else socket.destroy();
+}

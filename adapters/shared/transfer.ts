@@ -141,6 +141,7 @@ function openEnds(
   if (isOpen && still === undefined) return undefined;
   if (opened === undefined) source.keep(machine.native);
   target.keep(machine.native);
+  if (!isOpen && opened === undefined) source.listen?.();
   return (async () => {
     await cancellation.wait(Promise.all([entered, opened]));
     if (cancellation.outcome() === undefined) await cancellation.wait(Promise.resolve(target.open()));

@@ -15,7 +15,7 @@ import type { Need } from "../support/needs.ts";
 import { tempFolder } from "../support/temp.ts";
 import { connect as link } from "./support/connection.ts";
 import { destinations } from "./support/ends.ts";
-import { type Schedule, schedules, wordPeer, type WordPeer, wordsWrong } from "./support/words.ts";
+import { type Schedule, schedules, wordBytes, wordPeer, type WordPeer, words, wordsWrong } from "./support/words.ts";
 
 /** Somebody who takes all of a socket's bytes, made before the moment comes. */
 interface Taker extends Disposable {
@@ -55,7 +55,10 @@ const proxied =
   async () => {
     const { socket: b, peer } = await link();
     const received = collect(peer);
-    void received.then(() => peer.end());
+    void received.then(
+      () => peer.end(),
+      () => undefined,
+    );
     return {
       take: async (a) => (await proxy(a, b, options)).aToB.bytes,
       arrived: () => received,
@@ -255,3 +258,43 @@ for (const [name, way] of Object.entries(ways))
     if (wrong.length > 0)
       throw new Error(`${wrong.length} of ${cases.length} are wrong:\n${wrong.slice(0, 12).join("\n")}`);
   });
+
+const noBytes = Buffer.alloc(0);
+
+/**
+ * Sends, and resets after some time, without an end. Who asks for a mechanism of the engine gets it, also where his runtime reads
+ * what is reset: then the error is what tells.
+ */
+async function brokenOff(way: Way, round: number): Promise<string | undefined> {
+  using taker = await way.make(tempFolder());
+  using left = await link();
+  const { socket, peer } = left;
+  socket.on("error", () => undefined);
+  peer.on("error", () => undefined);
+  peer.write(words(round % 3 === 0 ? 40_000 : wordBytes));
+  const taking = taker.take(socket).then(
+    (bytes) => `it resolved with ${bytes} bytes`,
+    (error: { code?: string }) =>
+      codesOfBreaks.includes(error.code ?? "") ? undefined : `it failed with ${error.code}`,
+  );
+  await new Promise((resolve) => setTimeout(resolve, round % 7));
+  peer.resetAndDestroy();
+  const wrong = await taking;
+  // Where the source broke off, so may what came of it.
+  const arrived = await taker.arrived().catch(() => noBytes);
+  if (wrong !== undefined || way.needs !== undefined) return wrong;
+  return arrived.equals(words(wordBytes).subarray(0, arrived.length)) ? undefined : "it lost bytes of the middle";
+}
+
+const codesOfBreaks = ["ECONNRESET", "EPIPE", "ERR_SLUICE_CLOSED"];
+
+for (const [name, way] of Object.entries(ways)) {
+  // A stream ends as its runtime says, and libuv calls some resets ended.
+  if (way.shows === true) continue;
+  test(`${name} of a socket that is reset is no success`, { ...way, timeoutMs: 60_000 }, async () => {
+    for (let round = 0; round < 40; round++) {
+      const wrong = await brokenOff(way, round);
+      if (wrong !== undefined) throw new Error(`Round ${round}: ${wrong}`);
+    }
+  });
+}

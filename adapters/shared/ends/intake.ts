@@ -1,6 +1,7 @@
 /** What the runtime reads of a socket while somebody of ours is its only reader. */
 import type { Socket } from "node:net";
 import { TransferError } from "../../../core/error.ts";
+import type { Runtime } from "../runtime.ts";
 import { shadow } from "../shadow.ts";
 
 /** Whether the runtime has read the end, be it that 'end' has not been told of yet. */
@@ -15,6 +16,7 @@ function hasEnded(socket: Socket): boolean {
  */
 export class Intake {
   readonly #socket: Socket;
+  readonly #runtime: Runtime;
   readonly #chunks: Uint8Array[] = [];
   readonly #restores: readonly (() => void)[];
   readonly #wasFlowing: boolean;
@@ -31,7 +33,8 @@ export class Intake {
   #askedLater = false;
   #wake: () => void = () => {};
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, runtime: Runtime) {
+    this.#runtime = runtime;
     this.#socket = socket;
     this.#wasFlowing = socket.readableFlowing === true && !socket.destroyed;
     if (this.#wasFlowing) socket.pause();
@@ -65,6 +68,11 @@ export class Intake {
   /** Whether nothing will come after what waits. */
   get ended(): boolean {
     return this.#holdsEnd || hasEnded(this.#socket);
+  }
+
+  /** Makes the runtime read, up to what a stream holds: it hears of a reset only so. */
+  listen(): void {
+    this.#ask();
   }
 
   /** At most `max` bytes, when there are some; undefined at the end. */
@@ -144,10 +152,16 @@ export class Intake {
   /** Whether the runtime may go on reading. */
   #take(chunk: unknown, encoding?: BufferEncoding): boolean {
     this.#asked = true;
-    if (chunk === null) this.#holdsEnd = true;
+    if (chunk === null) this.#end();
     else this.#enter(typeof chunk === "string" ? Buffer.from(chunk, encoding) : (chunk as Uint8Array));
     this.#wake();
     return chunk !== null && this.#length < this.#socket.readableHighWaterMark;
+  }
+
+  #end(): void {
+    const error = this.#runtime.endedBy?.(this.#socket);
+    if (error === undefined) this.#holdsEnd = true;
+    else this.#socket.destroy(error);
   }
 
   #enter(chunk: Uint8Array): void {

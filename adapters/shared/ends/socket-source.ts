@@ -62,12 +62,16 @@ export class SocketSource implements SourceEnd {
   /** Makes all that is read from now on ours. */
   claim(): Intake {
     if (this.#intake === undefined) this.#socket.on("error", this.#onError);
-    return (this.#intake ??= new Intake(this.#socket));
+    return (this.#intake ??= new Intake(this.#socket, this.#runtime));
   }
 
   open(): Promise<void> | undefined {
     this.claim();
     return connected(this.#socket);
+  }
+
+  listen(): void {
+    this.claim().listen();
   }
 
   /** A read that the runtime has begun comes to its end in this time; one that is still waiting brings nothing. */

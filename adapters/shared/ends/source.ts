@@ -34,6 +34,8 @@ export interface SourceEnd {
    * whoever reads after that finds the end of the stream.
    */
   hearEnd?(): Promise<void>;
+  /** Makes the runtime read on while something else is waited for, so that a reset is heard of. */
+  listen?(): void;
   /** Stops the runtime from reading and waits for the read that it may have begun. Undefined: nothing to wait for. */
   quiet?(): Promise<void> | undefined;
   /** Throws where what was sent, `moved` bytes, may not have been the source's. */

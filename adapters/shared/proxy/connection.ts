@@ -16,7 +16,7 @@ import type { TargetEnd } from "../ends/target.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Machine } from "../machine.ts";
 import type { Runtime } from "../runtime.ts";
-import { handleOf } from "../socket-handle.ts";
+import { resetSocket } from "../socket-handle.ts";
 
 const noBytes = new Uint8Array(0);
 const shutWrite = 1;
@@ -150,17 +150,11 @@ class SocketConnection implements ProxyConnection {
     const socket = this.#socket;
     // It is gone for good, and an error that comes of that has no reader.
     socket.on("error", () => {});
-    if (reset && canReset(socket)) socket.resetAndDestroy();
+    if (reset) resetSocket(socket);
     else socket.destroy();
     void this.source.end(false);
     void this.target.end(false);
   }
-}
-
-/** Only of TCP, and Node throws for others. */
-function canReset(socket: Socket): boolean {
-  const handle = handleOf(socket);
-  return !socket.connecting && (handle?.reset !== undefined || handle?.terminate !== undefined);
 }
 
 /** Resets a TCP connection by its descriptor, whoever else has it open; shuts others down. */

@@ -246,7 +246,9 @@ class Proxying {
       const ready = end.ready();
       if (ready !== undefined) waits.push(madeReady(side, end, ready));
     }
-    if (waits.length > 0) await this.#cancellation.wait(Promise.all(waits));
+    if (waits.length === 0) return;
+    for (const side of sides) this.#ends[side].source.listen?.();
+    await this.#cancellation.wait(Promise.all(waits));
   }
 
   async #move(): Promise<PairOutcome> {

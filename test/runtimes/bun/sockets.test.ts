@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { proxy, transfer } from "sluice";
+import { proxy, type Source, tee, transfer } from "sluice";
 import { connect } from "../../contract/support/connection.ts";
 import { assertBytes, data, dataFile, KiB, MiB } from "../../contract/support/files.ts";
 import { failure } from "../../contract/support/outcome.ts";
@@ -182,3 +182,62 @@ test("proxy() of Bun's own sockets, of one and of one of node:net", { needs: ["e
     assert.is(left.seen.length, 0);
   }
 });
+
+for (const [kind, open] of Object.entries(kinds)) {
+  test(`a reset is no end of a socket of ${kind}, at whatever moment it comes`, { needs: ["engine"] }, async () => {
+    const folder = tempFolder();
+    const ways = [
+      (socket: Source) => transfer(socket, join(folder, "target")),
+      (socket: Source) => transfer(socket, join(folder, "target"), { strategy: "buffered" }),
+      (socket: Source) => tee(socket, [join(folder, "one"), join(folder, "other")]),
+    ];
+    for (let round = 0; round < 60; round++) {
+      using link = await open();
+      link.peer.on("error", () => undefined);
+      link.peer.write(data(round % 2 === 0 ? 300 * KiB : 20));
+      const failing = failure(async () => await ways[round % ways.length]?.(link.socket));
+      await new Promise((resolve) => setTimeout(resolve, round % 5));
+      link.peer.resetAndDestroy();
+      assert.ok(["ECONNRESET", "ERR_SLUICE_CLOSED"].includes((await failing).code), `round ${round}`);
+    }
+  });
+
+  test(
+    `a reset of the peer of a socket of ${kind} is passed on by proxy(), and no byte of the middle is lost`,
+    {},
+    async () => {
+      for (let round = 0; round < 40; round++) {
+        using left = await open();
+        using right = await connect();
+        left.peer.on("error", () => undefined);
+        right.peer.on("error", () => undefined);
+        const content = data(300 * KiB);
+        const received: Buffer[] = [];
+        const seen = new Promise<string>((resolve) => {
+          right.peer.on("data", (chunk: Buffer) => received.push(chunk)).on("end", () => resolve("end"));
+          right.peer.on("error", ({ code }: NodeJS.ErrnoException) => resolve(code ?? "")).resume();
+        });
+        left.peer.write(content);
+        const failing = failure(() => proxy(left.socket, right.socket));
+        await new Promise((resolve) => setTimeout(resolve, round % 5));
+        left.peer.resetAndDestroy();
+        const error = await failing;
+        assert.is(error.proxy?.failed, "a", error.stack);
+        assert.ok(["ECONNRESET", "EPIPE"].includes(await seen), `round ${round}: ${await seen}`);
+        const arrived = Buffer.concat(received);
+        assertBytes(arrived, content.subarray(0, arrived.length));
+      }
+    },
+  );
+
+  test(`proxy() of a socket of ${kind} that was reset before says so`, {}, async () => {
+    using left = await open();
+    using right = await connect();
+    right.peer.on("error", () => undefined);
+    left.peer.resetAndDestroy();
+    await waitFor("Bun to close it", () => left.socket.readyState < 1);
+    const error = await failure(() => proxy(right.socket, left.socket));
+    assert.ok(["ECONNRESET", "ERR_SLUICE_CLOSED"].includes(error.code), error.stack);
+    assert.is(error.proxy?.failed, "b");
+  });
+}
