@@ -120,7 +120,8 @@ test("transfer() from a Unix socket goes past urgent data", { needs: ["compiler"
 for (const strategy of ["auto", "splice", "buffered"] as const)
   test(
     `transfer() by ${strategy} delivers what is behind urgent data and tells of the reset`,
-    { needs: ["engine", "compiler"] },
+    // A runtime that reads the socket, too, when it is reset takes bytes with it; the error says how many came.
+    { needs: ["engine", "compiler", "stillSockets"] },
     async () => {
       const score = "w-!-ar";
       const to = join(tempFolder(), "target");
