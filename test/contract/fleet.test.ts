@@ -121,12 +121,25 @@ function byPort<T extends { readonly port: number | undefined }>(all: readonly T
   return found;
 }
 
-/** The upstream of a pair. Where a port has come again, what it has got tells; where it has got nothing, any will do. */
-function takeUpstream(upstreams: Map<number, Record[]>, { client, port = -1 }: Joint): Record | undefined {
-  const those = upstreams.get(port) ?? [];
-  const known = those.findIndex(({ from }) => from !== undefined && from === client);
-  const index = known < 0 ? those.findIndex(({ from }) => from === undefined || client === undefined) : known;
-  return those.splice(index, index < 0 ? 0 : 1)[0];
+/**
+ * The upstreams of pairs, by their ports. One may come again within a batch: first those take theirs that have had bytes of each
+ * other, then the others whose clients are known.
+ */
+function pairedUp(joints: readonly Joint[], clients: ReadonlyMap<number, Record>, upstreams: Map<number, Record[]>) {
+  const found = new Map<Joint, Record>();
+  const rounds: readonly ((joint: Joint, upstream: Record) => boolean)[] = [
+    ({ client = -1 }, { id, from }) => from === client || clients.get(client)?.from === id,
+    ({ client }, { from }) => client !== undefined && from === undefined,
+    () => true,
+  ];
+  for (const fits of rounds)
+    for (const joint of joints) {
+      const those = upstreams.get(joint.port ?? -1) ?? [];
+      const index = found.has(joint) ? -1 : those.findIndex((upstream) => fits(joint, upstream));
+      const [upstream] = index < 0 ? [] : those.splice(index, 1);
+      if (upstream !== undefined) found.set(joint, upstream);
+    }
+  return found;
 }
 
 function judge(joints: readonly Joint[], batch: Batch): string[] {
@@ -135,11 +148,10 @@ function judge(joints: readonly Joint[], batch: Batch): string[] {
   let lonely = 0;
   const clients = new Map(batch.clients.map((client) => [client.id, client]));
   const upstreams = byPort(batch.upstreams);
-  // Those whose clients are not known have what upstreams are left.
-  const known = joints.filter(({ client }) => client !== undefined);
-  for (const joint of [...known, ...joints.filter(({ client }) => client === undefined)]) {
+  const upstreamOf = pairedUp(joints, clients, upstreams);
+  for (const joint of joints) {
     const client = joint.client === undefined ? undefined : clients.get(joint.client);
-    const upstream = takeUpstream(upstreams, joint);
+    const upstream = upstreamOf.get(joint);
     const tell = (what: string) => wrong.push(`connection ${joint.client} (${joint.how}): ${what}`);
     if (client !== undefined && upstream !== undefined) {
       for (const what of wrongIn("client", client, upstream)) tell(what);

@@ -6,6 +6,7 @@ import * as fs from "node:fs";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
+import { PassThrough } from "node:stream";
 import { proxy, type ProxyOptions, type Strategy, tee, type TeeOptions, transfer, type TransferOptions } from "sluice";
 import { pipeline } from "sluice/stream";
 import { test } from "../support/contract.ts";
@@ -298,3 +299,22 @@ for (const [name, way] of Object.entries(ways)) {
     }
   });
 }
+
+for (const subscribe of ["on", "once"] as const)
+  test(`transfer() of a Readable in a handler given to ${subscribe}("data") takes all that follows`, {}, async () => {
+    const path = join(tempFolder(), "target");
+    const stream = new PassThrough();
+    let taking: Promise<Buffer> | undefined;
+    stream[subscribe]("data", (chunk: Buffer) => {
+      if (taking !== undefined) return;
+      taking = transfer(stream, path).then(() => Buffer.concat([chunk, fs.readFileSync(path)]));
+      stream.resume();
+    });
+    for (let at = 0; at < wordBytes; at += 10_000) {
+      stream.write(words(wordBytes).subarray(at, at + 10_000));
+      await new Promise((next) => (at % 3 === 0 ? setTimeout(next, 1) : setImmediate(next)));
+    }
+    stream.end();
+    const wrong = wordsWrong((await taking) ?? noBytes);
+    if (wrong !== undefined) throw new Error(wrong);
+  });

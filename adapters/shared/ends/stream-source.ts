@@ -18,6 +18,8 @@ export class StreamSource implements SourceEnd {
   #wake: () => void = () => {};
   /** Failures come out of the transfer's own promise; without a listener they would end the process. */
   readonly #onError = () => {};
+  /** Keeps the stream from flowing to listeners of 'data', or nowhere, from the call to the end: also between two waits of ours. */
+  readonly #onReadable = () => {};
 
   constructor(stream: Readable) {
     checkGivesBytes(stream);
@@ -37,7 +39,7 @@ export class StreamSource implements SourceEnd {
   }
 
   open(): Promise<void> | undefined {
-    this.#stream.on("error", this.#onError);
+    this.#stream.on("error", this.#onError).on("readable", this.#onReadable);
     return undefined;
   }
 
@@ -91,6 +93,7 @@ export class StreamSource implements SourceEnd {
     this.#wake();
     // A stream that has failed may tell of it only later in this turn of the event loop.
     if (!this.#stream.destroyed) this.#stream.off("error", this.#onError);
+    this.#stream.off("readable", this.#onReadable);
     return undefined;
   }
 }
