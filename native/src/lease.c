@@ -269,6 +269,7 @@ static int32_t lease_take(int32_t context, int fd, uint32_t type, uint32_t hold_
         .most_held = (int64_t)hold_ms * 1000000,
     };
     if (open_leases++ == 0) nudge();
+    if (context_may_be_lost()) lanes_attend();
     return lease_handle(lease);
 }
 
