@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-enum { INDEX_BITS = 16, MAPPINGS = 1 << INDEX_BITS, GENERATIONS = 0x7fff };
+enum { INDEX_BITS = 16, MAPPINGS = 1 << INDEX_BITS, GENERATIONS = 0x7fff, LEAST_RESTING = 128 };
 
 /* As many as vm.max_map_count lets be by default. Mapped with the first; pages that were never used take no memory. */
 static struct mapping *mappings;
@@ -168,10 +168,10 @@ static struct mapping *take(struct mapping **first)
 
 static struct mapping *take_free(void)
 {
-    struct mapping *mapping = take(&free_list);
-    if (mapping) return mapping;
     uint32_t count = atomic_load(&ever_used);
-    if (count == MAPPINGS) return take(&buried);
+    struct mapping *mapping = count < owned + LEAST_RESTING ? NULL : take(&free_list);
+    if (mapping) return mapping;
+    if (count == MAPPINGS) return take(free_list ? &free_list : &buried);
     atomic_store(&ever_used, count + 1);
     return &mappings[count];
 }

@@ -75,6 +75,20 @@ TEST("a mapping goes with its context, and whoever has been given a view of it r
     context_close(&other);
 }
 
+TEST("a stale handle of a mapping stays wrong however often the table is used")
+{
+    int fd = file_of(LENGTH);
+    struct sluice_mapping mapping = {.offset = 0, .length = PAGE};
+    int32_t stale = sluice_map(0, fd, &mapping);
+    CHECK_EQ(sluice_unmap(stale), 0);
+    for (int i = 0; i < 70000; i++) {
+        int32_t handle = sluice_map(0, fd, &mapping);
+        CHECK_GE(handle, 1);
+        CHECK(handle != stale);
+        CHECK_EQ(sluice_unmap(handle), 0);
+    }
+}
+
 TEST("sluice_map() answers what mmap(2) does, and holds nothing then")
 {
     struct sluice_mapping mapping = {.offset = 1, .length = PAGE};
