@@ -263,9 +263,9 @@ export const symbols = {
     doc: "Takes up to `capacity` breaks of the context's leases and returns how many. Each lease has one.",
   }),
   sluice_map: define({
-    args: ["i32", "buffer"],
-    names: ["fd", "mapping"],
-    doc: "Maps a range of a regular file under the SIGBUS guard, fills mapping.address and returns a handle. mapping.offset is a multiple of limits.map_alignment. The descriptor is duplicated.",
+    args: ["i32", "i32", "buffer"],
+    names: ["context", "fd", "mapping"],
+    doc: "Maps a range of a regular file under the SIGBUS guard, fills mapping.address and returns a handle. mapping.offset is a multiple of limits.map_alignment. The descriptor is duplicated. When the context goes, the mapping is made blank; context 0 never does.",
   }),
   sluice_map_blank: define({
     args: ["i32"],

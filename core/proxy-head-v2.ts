@@ -70,12 +70,16 @@ function readAddresses(bytes: Uint8Array, size: number): ProxiedConnection {
 
 /** Walks the fields behind the addresses; the answer says what is wrong with them. */
 function checkFields(head: Uint8Array, start: number): string | undefined {
+  let summed = false;
   for (let at = start; at < head.length;) {
     const [type, high = 0, low = 0] = head.subarray(at);
     const value = at + 3;
     const end = value + ((high << 8) | low);
     if (end > head.length) return "a field that is longer than the head";
+    // Each is a pass over the head, and a sender can make many right.
+    if (type === checksumType && summed) return "a second checksum";
     if (type === checksumType && !isSum(head, value, end)) return "a wrong checksum";
+    summed ||= type === checksumType;
     at = end;
   }
   return undefined;

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 351628592
+#define SLUICE_ABI_FINGERPRINT 2085852214
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
@@ -550,8 +550,8 @@ SLUICE_EXPORT int32_t sluice_lease_release(int32_t lease);
 /* Takes up to `capacity` breaks of the context's leases and returns how many. Each lease has one. */
 SLUICE_EXPORT int32_t sluice_lease_reap(int32_t context, void *breaks, uint32_t capacity);
 
-/* Maps a range of a regular file under the SIGBUS guard, fills mapping.address and returns a handle. mapping.offset is a multiple of limits.map_alignment. The descriptor is duplicated. */
-SLUICE_EXPORT int32_t sluice_map(int32_t fd, void *mapping);
+/* Maps a range of a regular file under the SIGBUS guard, fills mapping.address and returns a handle. mapping.offset is a multiple of limits.map_alignment. The descriptor is duplicated. When the context goes, the mapping is made blank; context 0 never does. */
+SLUICE_EXPORT int32_t sluice_map(int32_t context, int32_t fd, void *mapping);
 
 /* Lets go of the file: its addresses are zero pages from now on, and stay taken until sluice_unmap. */
 SLUICE_EXPORT int32_t sluice_map_blank(int32_t handle);

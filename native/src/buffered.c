@@ -6,14 +6,10 @@
 
 #include "job.h"
 
-/* RWF_DONTCACHE, or -EAGAIN where this filesystem turns out to lack it. */
 static int64_t read_uncached(struct job *job, char *buffer, size_t length)
 {
     struct iovec slice = {.iov_base = buffer, .iov_len = length};
-    int64_t n = SYS(preadv2, job->source.fd, &slice, 1, job->offset, 0, RWF_DONTCACHE);
-    if (n != -EOPNOTSUPP) return n;
-    job->uncached_read = false;
-    return -EAGAIN;
+    return SYS(preadv2, job->source.fd, &slice, 1, job->offset, 0, RWF_DONTCACHE);
 }
 
 int64_t read_source(struct job *job, char *buffer, size_t length)
@@ -21,7 +17,12 @@ int64_t read_source(struct job *job, char *buffer, size_t length)
     const struct end *source = &job->source;
     if (!is_positioned(job) && !source_is_ready(job)) return -EAGAIN;
     job->syscalls++;
-    if (job->uncached_read && source->kind == SLUICE_KIND_FILE) return read_uncached(job, buffer, length);
+    if (job->uncached_read && source->kind == SLUICE_KIND_FILE) {
+        int64_t n = read_uncached(job, buffer, length);
+        if (n != -EOPNOTSUPP) return n;
+        job->uncached_read = false; /* this filesystem lacks it */
+        job->syscalls++;
+    }
     if (is_positioned(job)) return SYS(pread64, source->fd, buffer, length, job->offset);
     if (source->kind == SLUICE_KIND_SOCKET) return SYS(recvfrom, source->fd, buffer, length, MSG_DONTWAIT, NULL, NULL);
     return SYS(read, source->fd, buffer, length);

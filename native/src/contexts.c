@@ -69,6 +69,11 @@ void contexts_sweep(void)
             context_kill(context_handle(context));
 }
 
+bool context_may_be_lost(void)
+{
+    return open_contexts > 1 && maps_open() + leases_open() > 0;
+}
+
 static int watch_for_loss(const struct context *context, int fd)
 {
     return lanes_watch(fd, (uint64_t)context_handle(context) << 32 | CONTEXT_TAG);
@@ -148,6 +153,7 @@ void context_kill(int32_t handle)
     jobs_of(handle, job_abandon);
     pairs_abandon(handle);
     leases_release(handle);
+    put_off(maps_orphaned, handle);
     rings_release(handle);
 }
 

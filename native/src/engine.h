@@ -59,6 +59,8 @@ void context_kill(int32_t context);
 void context_wake(int32_t context);
 /* Closes the contexts whose isolates have gone while no thread was there to see it. */
 void contexts_sweep(void);
+/* Whether one of several may go without a word, and leave what nobody but a thread of ours would close. */
+bool context_may_be_lost(void);
 uint32_t contexts_open(void);
 
 /* --- lease.c: file leases. All with the lock held. --- */
@@ -66,6 +68,13 @@ uint32_t contexts_open(void);
 /* Releases every lease of the context. */
 void leases_release(int32_t context);
 uint32_t leases_open(void);
+
+/* --- map.c. Without the lock. --- */
+
+/* Blanks every mapping of a context that has gone, whose isolate may have given a view of it to another. */
+void maps_orphaned(int32_t context);
+/* Mappings that go with a context. */
+uint32_t maps_open(void);
 
 /* --- pairs.c: connections that are joined (pair.h). With the lock held. --- */
 

@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-enum { INDEX_BITS = 16, MAPPINGS = 1 << INDEX_BITS, GENERATIONS = 0x7fff };
+enum { INDEX_BITS = 16, MAPPINGS = 1 << INDEX_BITS, GENERATIONS = 0x7fff, LEAST_RESTING = 128 };
 
 /* As many as vm.max_map_count lets be by default. Mapped with the first; pages that were never used take no memory. */
 static struct mapping *mappings;
@@ -21,7 +21,9 @@ static _Atomic uint32_t ever_used;
 
 /* Guards what the handler never reads: the free list, generations, and the installation. */
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct mapping *free_list;
+static struct mapping *free_list, *last_free; /* first in, first out: a handle stays wrong for long */
+static _Atomic uint32_t owned;
+static struct mapping *buried, *last_buried;
 
 static struct sigaction previous, guard;
 static _Atomic bool former_is_gone;
@@ -150,15 +152,26 @@ static int64_t install(void)
     return -errno;
 }
 
+static void append(struct mapping **first, struct mapping **last, struct mapping *mapping)
+{
+    mapping->next_free = NULL;
+    *(*first ? &(*last)->next_free : first) = mapping;
+    *last = mapping;
+}
+
+static struct mapping *take(struct mapping **first)
+{
+    struct mapping *mapping = *first;
+    if (mapping) *first = mapping->next_free;
+    return mapping;
+}
+
 static struct mapping *take_free(void)
 {
-    struct mapping *mapping = free_list;
-    if (mapping) {
-        free_list = mapping->next_free;
-        return mapping;
-    }
     uint32_t count = atomic_load(&ever_used);
-    if (count == MAPPINGS) return NULL;
+    struct mapping *mapping = count < owned + LEAST_RESTING ? NULL : take(&free_list);
+    if (mapping) return mapping;
+    if (count == MAPPINGS) return take(free_list ? &free_list : &buried);
     atomic_store(&ever_used, count + 1);
     return &mappings[count];
 }
@@ -176,7 +189,7 @@ static struct mapping *find(int32_t handle)
     return mapping->open && handle_of(mapping) == handle ? mapping : NULL;
 }
 
-int32_t guard_add(char *address, size_t length, int64_t offset, int fd)
+int32_t guard_add(int32_t context, char *address, size_t length, int64_t offset, int fd)
 {
     int32_t answer = -ENOMEM;
     pthread_mutex_lock(&registry_lock);
@@ -188,6 +201,8 @@ int32_t guard_add(char *address, size_t length, int64_t offset, int fd)
         mapping->length = length;
         mapping->offset = offset;
         mapping->fd = fd;
+        mapping->context = context;
+        owned += context != 0;
         mapping->open = true;
         mapping->retired = false;
         atomic_store(&mapping->lost, NOTHING_LOST);
@@ -233,11 +248,42 @@ bool guard_retire(struct mapping *mapping)
     return first;
 }
 
+struct mapping *guard_orphan(int32_t context)
+{
+    struct mapping *found = NULL;
+    pthread_mutex_lock(&registry_lock);
+    uint32_t count = mappings ? atomic_load(&ever_used) : 0;
+    for (struct mapping *mapping = mappings; mapping < mappings + count && !found; mapping++)
+        if (mapping->open && mapping->context == context) found = mapping;
+    if (found) {
+        found->context = 0;
+        owned--;
+        atomic_fetch_add(&found->users, 1);
+    }
+    pthread_mutex_unlock(&registry_lock);
+    return found;
+}
+
+uint32_t guard_owned(void)
+{
+    return owned;
+}
+
+void guard_bury(struct mapping *mapping)
+{
+    pthread_mutex_lock(&registry_lock);
+    mapping->open = false;
+    mapping->generation++;
+    append(&buried, &last_buried, mapping);
+    pthread_mutex_unlock(&registry_lock);
+}
+
 struct mapping *guard_hide(int32_t handle)
 {
     pthread_mutex_lock(&registry_lock);
     struct mapping *mapping = find(handle);
     if (mapping) {
+        owned -= mapping->context != 0;
         mapping->open = false;
         atomic_store(&mapping->end, 0);
     }
@@ -250,8 +296,7 @@ void guard_remove(struct mapping *mapping)
 {
     pthread_mutex_lock(&registry_lock);
     mapping->generation++;
-    mapping->next_free = free_list;
-    free_list = mapping;
+    append(&free_list, &last_free, mapping);
     pthread_mutex_unlock(&registry_lock);
 }
 

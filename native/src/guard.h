@@ -25,6 +25,7 @@ struct mapping {
     size_t length;
     int64_t offset; /* of the file, at `address` */
     int fd;         /* a duplicate of our own */
+    int32_t context; /* with which it goes; 0: none */
 
     uint32_t generation;
     bool open;
@@ -32,8 +33,8 @@ struct mapping {
     struct mapping *next_free;
 };
 
-/* Registers address, length, offset and fd; installs the handler with the first. A handle, or -errno. */
-int32_t guard_add(char *address, size_t length, int64_t offset, int fd);
+/* Registers context, address, length, offset and fd; installs the handler with the first. A handle, or -errno. */
+int32_t guard_add(int32_t context, char *address, size_t length, int64_t offset, int fd);
 
 /* Finds a mapping and counts the caller among its users; NULL where the handle names none, or a retired one. */
 struct mapping *guard_use(int32_t handle);
@@ -45,6 +46,16 @@ void guard_leave(struct mapping *mapping);
  * somebody else has done so.
  */
 bool guard_retire(struct mapping *mapping);
+
+/*
+ * Takes a mapping of a context that has gone, and counts the caller among its users; NULL when there is none left. Its addresses stay known, since
+ * somebody may have been given a view of it; its place in the table is used again when there is no other.
+ */
+struct mapping *guard_orphan(int32_t context);
+/* Mappings that have a context. */
+uint32_t guard_owned(void);
+/* Nobody will unmap it: its place may be used again as it is. */
+void guard_bury(struct mapping *mapping);
 
 /* Hides a mapping from the handler and waits for its users; NULL for a wrong handle. Then it can be removed. */
 struct mapping *guard_hide(int32_t handle);

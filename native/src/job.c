@@ -158,14 +158,10 @@ enum turn source_ended(struct job *job)
     return TURN_WAIT_SOURCE;
 }
 
-/* RWF_DONTCACHE, or -EAGAIN where this filesystem turns out to lack it. */
 static int64_t write_uncached(struct job *job, const char *bytes, size_t length)
 {
     struct iovec slice = {.iov_base = (char *)bytes, .iov_len = length};
-    int64_t n = SYS(pwritev2, job->target.fd, &slice, 1, job->target_offset, 0, RWF_DONTCACHE);
-    if (n != -EOPNOTSUPP) return n;
-    job->uncached_write = false;
-    return -EAGAIN;
+    return SYS(pwritev2, job->target.fd, &slice, 1, job->target_offset, 0, RWF_DONTCACHE);
 }
 
 int64_t write_target(struct job *job, const char *bytes, size_t length)
@@ -175,7 +171,12 @@ int64_t write_target(struct job *job, const char *bytes, size_t length)
     length = (size_t)at_once(job, (int64_t)length);
     if (target->kind == SLUICE_KIND_SOCKET)
         return SYS(sendto, target->fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
-    if (job->uncached_write && target->kind == SLUICE_KIND_FILE) return write_uncached(job, bytes, length);
+    if (job->uncached_write && target->kind == SLUICE_KIND_FILE) {
+        int64_t n = write_uncached(job, bytes, length);
+        if (n != -EOPNOTSUPP) return n;
+        job->uncached_write = false; /* this filesystem lacks it */
+        job->syscalls++;
+    }
     if (job->target_offset >= 0) return SYS(pwrite64, target->fd, bytes, length, job->target_offset);
     if (target->kind == SLUICE_KIND_PIPE && !target->nonblocking) {
         /* A blocking pipe that polls writable takes PIPE_BUF bytes without waiting (pipe(7)), no more for sure. */

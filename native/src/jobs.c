@@ -11,15 +11,25 @@
 #define INDEX_BITS 20
 #define MAX_JOBS (1u << INDEX_BITS)
 #define HANDLE_GENERATIONS 0x7ffu
+/* Slots that are free at any time: one alone would have had all its generations soon. */
+#define LEAST_RESTING 128
 
 static struct job *blocks[MAX_JOBS / BLOCK_JOBS];
 static uint32_t allocated;
-static struct job *free_list;
+/* First in, first out: the longer a slot rests, the longer its last handles are wrong. */
+static struct job *free_list, *last_free;
 static uint32_t open_jobs;
 
 static struct job *slot(uint32_t index)
 {
     return index < allocated ? &blocks[index / BLOCK_JOBS][index % BLOCK_JOBS] : NULL;
+}
+
+static void rest(struct job *job)
+{
+    job->next = NULL;
+    *(free_list ? &last_free->next : &free_list) = job;
+    last_free = job;
 }
 
 static bool grow(void)
@@ -28,10 +38,9 @@ static bool grow(void)
     struct job *block = calloc(BLOCK_JOBS, sizeof *block);
     if (!block) return false;
     blocks[allocated / BLOCK_JOBS] = block;
-    for (uint32_t i = BLOCK_JOBS; i-- > 0;) {
+    for (uint32_t i = 0; i < BLOCK_JOBS; i++) {
         block[i].index = allocated + i;
-        block[i].next = free_list;
-        free_list = &block[i];
+        rest(&block[i]);
     }
     allocated += BLOCK_JOBS;
     return true;
@@ -45,7 +54,8 @@ static uint32_t handle_generation(const struct job *job)
 
 struct job *job_allocate(int32_t context)
 {
-    if (!free_list && !grow()) return NULL;
+    if (allocated - open_jobs <= LEAST_RESTING) grow();
+    if (!free_list) return NULL;
     struct job *job = free_list;
     free_list = job->next;
     job->next = job->previous = NULL;
@@ -61,8 +71,7 @@ void job_free(struct job *job)
     job->generation++;
     job->state = JOB_FREE;
     job->previous = NULL;
-    job->next = free_list;
-    free_list = job;
+    rest(job);
     open_jobs--;
 }
 

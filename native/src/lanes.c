@@ -396,7 +396,7 @@ static void serve_prompt(struct pool *pool, struct lane *lane)
         lock();
         pool->idle--;
         if (ready > 0) take_event(&event, lane);
-        if (ready == 0 && jobs_open() == 0 && pairs_open() == 0) return;
+        if (ready == 0 && jobs_open() == 0 && pairs_open() == 0 && !context_may_be_lost()) return;
     }
 }
 

@@ -23,6 +23,8 @@
 #define INDEX_BITS 20
 #define MAX_LEASES (1u << INDEX_BITS)
 #define HANDLE_GENERATIONS 0x7ffu
+#define LEAST_LEASES 256
+#define LEAST_RESTING 128 /* jobs.c */
 
 /* A real-time signal, so that each break queues one of its own with the descriptor in it; below those of the libcs'
  * own. */
@@ -67,12 +69,16 @@ static struct lease *lease_find(int32_t handle)
     return lease->context && lease_handle(lease) == handle ? lease : NULL;
 }
 
+/* The free slot after the one that was taken last: the longer one rests, the longer its last handles are wrong. */
 static struct lease *lease_allocate(void)
 {
-    for (uint32_t i = 0; i < allocated; i++)
-        if (!leases[i].context) return &leases[i];
-    uint32_t size = allocated ? allocated * 2 : 16;
-    if (size > MAX_LEASES) return NULL;
+    static uint32_t last;
+    for (uint32_t i = 0; i < allocated && allocated - open_leases > LEAST_RESTING; i++) {
+        last = (last + 1) % allocated;
+        if (!leases[last].context) return &leases[last];
+    }
+    uint32_t size = allocated ? allocated * 2 : LEAST_LEASES;
+    if (size > MAX_LEASES) return NULL; /* a million files are leased */
     struct lease *grown = realloc(leases, size * sizeof *leases);
     if (!grown) return NULL;
     for (uint32_t i = allocated; i < size; i++)
@@ -269,6 +275,7 @@ static int32_t lease_take(int32_t context, int fd, uint32_t type, uint32_t hold_
         .most_held = (int64_t)hold_ms * 1000000,
     };
     if (open_leases++ == 0) nudge();
+    if (context_may_be_lost()) lanes_attend();
     return lease_handle(lease);
 }
 

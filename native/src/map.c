@@ -3,7 +3,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "../include/sluice.h"
+#include "engine.h"
 #include "guard.h"
 
 /*
@@ -12,25 +12,33 @@
  */
 enum { PROTECTION = PROT_READ | PROT_WRITE };
 
-static int64_t map_file(int fd, struct sluice_mapping *mapping)
+static int64_t map_file(int32_t context, int fd, struct sluice_mapping *mapping)
 {
     /* Pages are paid for when they are written, not for the whole of a file that is only read. */
     int flags = mapping->shared ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE;
     void *address = mmap(NULL, (size_t)mapping->length, PROTECTION, flags, fd, mapping->offset);
     if (address == MAP_FAILED) return -errno;
     mapping->address = (intptr_t)address;
-    int32_t handle = guard_add(address, (size_t)mapping->length, mapping->offset, fd);
+    int32_t handle = guard_add(context, address, (size_t)mapping->length, mapping->offset, fd);
     if (handle < 0) munmap(address, (size_t)mapping->length);
     return handle;
 }
 
-int32_t sluice_map(int32_t fd, void *mapping)
+int32_t sluice_map(int32_t context, int32_t fd, void *mapping)
 {
     int64_t copy = SYS(fcntl, fd, F_DUPFD_CLOEXEC, 3);
     if (copy < 0) return (int32_t)copy;
-    int64_t handle = map_file((int)copy, mapping);
-    if (handle < 0) SYS(close, copy);
+    int64_t handle = map_file(context, (int)copy, mapping);
+    if (handle < 0) close_where_it_may_wait((int)copy);
+    lock();
+    if (context_may_be_lost()) lanes_attend();
+    unlock();
     return (int32_t)handle;
+}
+
+uint32_t maps_open(void)
+{
+    return guard_owned();
 }
 
 static int64_t blank(struct mapping *mapping)
@@ -40,19 +48,32 @@ static int64_t blank(struct mapping *mapping)
     return answer < 0 ? answer : 0;
 }
 
-int32_t sluice_map_blank(int32_t handle)
+/* By a user of the mapping, who leaves it. */
+static int64_t let_go_of_file(struct mapping *mapping)
 {
-    struct mapping *mapping = guard_use(handle);
-    if (!mapping) return -EBADF;
     /* Noted first, for whoever reads meanwhile finds the file or zeros. */
     guard_lose(mapping, mapping->offset);
     int64_t failed = blank(mapping);
     if (failed) {
         guard_leave(mapping);
-        return (int32_t)failed;
+        return failed;
     }
-    if (guard_retire(mapping)) close_fd(&mapping->fd);
+    if (!guard_retire(mapping)) return 0;
+    close_where_it_may_wait(mapping->fd);
+    mapping->fd = -1;
     return 0;
+}
+
+int32_t sluice_map_blank(int32_t handle)
+{
+    struct mapping *mapping = guard_use(handle);
+    return mapping ? (int32_t)let_go_of_file(mapping) : -EBADF;
+}
+
+void maps_orphaned(int32_t context)
+{
+    for (struct mapping *mapping; (mapping = guard_orphan(context));)
+        if (let_go_of_file(mapping) == 0) guard_bury(mapping);
 }
 
 int32_t sluice_unmap(int32_t handle)
@@ -60,7 +81,8 @@ int32_t sluice_unmap(int32_t handle)
     struct mapping *mapping = guard_hide(handle);
     if (!mapping) return -EBADF;
     int failed = munmap(mapping->address, mapping->length) ? -errno : 0;
-    close_fd(&mapping->fd);
+    close_where_it_may_wait(mapping->fd);
+    mapping->fd = -1;
     guard_remove(mapping);
     return failed;
 }

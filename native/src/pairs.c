@@ -12,15 +12,23 @@
 #define INDEX_BITS 20
 #define MAX_PAIRS (1u << INDEX_BITS)
 #define HANDLE_GENERATIONS 0x7ffu
+#define LEAST_RESTING 128 /* jobs.c */
 
 static struct pair *blocks[MAX_PAIRS / BLOCK_PAIRS];
 static uint32_t allocated;
-static struct pair *free_list;
+static struct pair *free_list, *last_free; /* first in, first out, as with jobs */
 static uint32_t open_pairs;
 
 static struct pair *slot(uint32_t index)
 {
     return index < allocated ? &blocks[index / BLOCK_PAIRS][index % BLOCK_PAIRS] : NULL;
+}
+
+static void rest(struct pair *pair)
+{
+    pair->next = NULL;
+    *(free_list ? &last_free->next : &free_list) = pair;
+    last_free = pair;
 }
 
 static bool grow(void)
@@ -29,10 +37,9 @@ static bool grow(void)
     struct pair *block = calloc(BLOCK_PAIRS, sizeof *block);
     if (!block) return false;
     blocks[allocated / BLOCK_PAIRS] = block;
-    for (uint32_t i = BLOCK_PAIRS; i-- > 0;) {
+    for (uint32_t i = 0; i < BLOCK_PAIRS; i++) {
         block[i].index = allocated + i;
-        block[i].next = free_list;
-        free_list = &block[i];
+        rest(&block[i]);
     }
     allocated += BLOCK_PAIRS;
     return true;
@@ -55,8 +62,7 @@ static void free_pair(struct pair *pair)
 {
     pair->generation++;
     pair->state = PAIR_FREE;
-    pair->next = free_list;
-    free_list = pair;
+    rest(pair);
     open_pairs--;
 }
 
@@ -70,7 +76,8 @@ static int duplicate(struct side *side, int fd)
 static int32_t pair_open(int32_t context, int a, int b)
 {
     if (!context_is_open(context)) return -EBADF;
-    if (!free_list && !grow()) return -ENOMEM;
+    if (allocated - open_pairs <= LEAST_RESTING) grow();
+    if (!free_list) return -ENOMEM;
     struct pair *pair = free_list;
     int failed = duplicate(&pair->side[0], a);
     if (failed < 0) return failed;

@@ -1,6 +1,7 @@
 /* The pool of relay pipes. */
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdlib.h>
 
 #include "job.h"
 
@@ -8,11 +9,31 @@
 #define PIPE_BYTES (1 << 20)
 #define POOL_SIZE 16
 
+#define DEFAULT_BYTES (1 << 16)
+
 static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct pipe_pair pool[POOL_SIZE];
 static uint32_t pooled;
+static int32_t largest = DEFAULT_BYTES; /* of those that were made so far */
 
-#define DEFAULT_BYTES (1 << 16)
+/*
+ * Past this many pages the kernel makes the pipes of an unprivileged user, whichever program asks, two pages small: what the pool keeps while
+ * nothing is under way stays below half of that. With the lock held.
+ */
+static uint32_t most_pooled(void)
+{
+    static uint32_t most;
+    if (most > 0) return most;
+    char text[24] = "";
+    int fd = (int)SYS(openat, AT_FDCWD, "/proc/sys/fs/pipe-user-pages-soft", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) SYS(read, fd, text, sizeof text - 1);
+    close_fd(&fd);
+    int64_t bytes = strtol(text, NULL, 10) * sysconf(_SC_PAGESIZE);
+    most = POOL_SIZE;
+    /* 0 is no limit. One is kept in any case: who moves one stream after another is to have a pipe for them. */
+    if (bytes > 0 && bytes / 2 / PIPE_BYTES < POOL_SIZE) most = bytes / 2 < PIPE_BYTES ? 1 : (uint32_t)(bytes / 2 / PIPE_BYTES);
+    return most;
+}
 
 /* As large as may be: EPERM past pipe-max-size or /proc/sys/fs/pipe-user-pages-soft; the default works, too. */
 static int32_t grow(int fd, uint32_t bytes)
@@ -50,14 +71,21 @@ int pipe_acquire(struct pipe_pair *pipe)
     bool found = pooled > 0;
     if (found) *pipe = pool[--pooled];
     pthread_mutex_unlock(&pool_lock);
-    return found ? 0 : pipe_open(pipe, PIPE_BYTES);
+    if (found) return 0;
+    int failed = pipe_open(pipe, PIPE_BYTES);
+    if (failed < 0) return failed;
+    pthread_mutex_lock(&pool_lock);
+    if (pipe->size > largest) largest = pipe->size;
+    pthread_mutex_unlock(&pool_lock);
+    return 0;
 }
 
 void pipe_release(struct pipe_pair *pipe, bool empty)
 {
     if (pipe->read_fd < 0) return;
     pthread_mutex_lock(&pool_lock);
-    bool kept = empty && pooled < POOL_SIZE;
+    /* One that was made small in a moment of want would be used for good. */
+    bool kept = empty && pipe->size >= largest && pooled < most_pooled();
     if (kept) pool[pooled++] = *pipe;
     pthread_mutex_unlock(&pool_lock);
     if (!kept) {

@@ -154,6 +154,35 @@ TEST("a context without a reader does not disturb another")
     context_close(&kept);
 }
 
+/* Each is closed as soon as it has been opened, while others stay open. */
+TEST("a stale handle stays wrong however often its table is used")
+{
+    enum { OTHERS = 300, ROUNDS = 5000 };
+    struct context context = context_open();
+    struct pair end = unix_pair();
+    int file = file_of(10);
+    int32_t jobs[OTHERS], pairs[OTHERS];
+    for (int i = 0; i < OTHERS; i++) {
+        jobs[i] = job_open(&context, file, end.engine);
+        pairs[i] = sluice_pair_open(context.handle, end.engine, end.peer);
+    }
+    int32_t job = jobs[OTHERS / 2], pair = pairs[OTHERS / 2];
+    struct sluice_pair_progress progress;
+    int64_t bytes;
+    job_close(job);
+    CHECK_EQ(sluice_pair_close(pair, 0), 0);
+    for (int i = 0; i < ROUNDS; i++) {
+        int32_t other = job_open(&context, file, end.engine);
+        CHECK_EQ(sluice_job_progress(job, &bytes), -EBADF);
+        job_close(other);
+        other = sluice_pair_open(context.handle, end.engine, end.peer);
+        CHECK_GE(other, 1);
+        CHECK_EQ(sluice_pair_progress(pair, &progress), -EBADF);
+        CHECK_EQ(sluice_pair_close(other, 0), 0);
+    }
+    context_close(&context);
+}
+
 static void check_stale_job(int32_t job)
 {
     struct sluice_request work = request(SLUICE_BUFFERED, 0, 1, 0);

@@ -23,7 +23,7 @@ struct view {
 static struct view map_range(int fd, int64_t offset, int64_t length, bool shared)
 {
     struct sluice_mapping mapping = {.shared = shared, .offset = offset, .length = length};
-    int32_t handle = sluice_map(fd, &mapping);
+    int32_t handle = sluice_map(0, fd, &mapping);
     CHECK_GE(handle, 1);
     return (struct view){.handle = handle, .fd = fd, .bytes = (volatile uint8_t *)(intptr_t)mapping.address};
 }
@@ -53,17 +53,53 @@ TEST("sluice_map() shows the file from an offset")
     unmap(view);
 }
 
+/* The harness finds the descriptor if it is left. */
+TEST("a mapping goes with its context, and whoever has been given a view of it reads zeros")
+{
+    struct context context = context_open(), other = context_open();
+    int fd = file_of(LENGTH);
+    struct sluice_mapping mapping = {.offset = 0, .length = LENGTH}, kept = mapping;
+    int32_t handle = sluice_map(context.handle, fd, &mapping), second = sluice_map(context.handle, fd, &mapping);
+    int32_t others = sluice_map(other.handle, fd, &kept);
+    CHECK_GE(handle, 1);
+    CHECK_GE(second, 1);
+    CHECK_GE(others, 1);
+    volatile uint8_t *bytes = (volatile uint8_t *)(intptr_t)mapping.address;
+    CHECK(bytes[PAGE] != 0);
+    context_close(&context);
+    CHECK_EQ(bytes[PAGE], 0);
+    CHECK_EQ(sluice_unmap(handle), -EBADF);
+    CHECK_EQ(sluice_unmap(second), -EBADF);
+    CHECK(((volatile uint8_t *)(intptr_t)kept.address)[PAGE] != 0);
+    CHECK_EQ(sluice_unmap(others), 0);
+    context_close(&other);
+}
+
+TEST("a stale handle of a mapping stays wrong however often the table is used")
+{
+    int fd = file_of(LENGTH);
+    struct sluice_mapping mapping = {.offset = 0, .length = PAGE};
+    int32_t stale = sluice_map(0, fd, &mapping);
+    CHECK_EQ(sluice_unmap(stale), 0);
+    for (int i = 0; i < 70000; i++) {
+        int32_t handle = sluice_map(0, fd, &mapping);
+        CHECK_GE(handle, 1);
+        CHECK(handle != stale);
+        CHECK_EQ(sluice_unmap(handle), 0);
+    }
+}
+
 TEST("sluice_map() answers what mmap(2) does, and holds nothing then")
 {
     struct sluice_mapping mapping = {.offset = 1, .length = PAGE};
     int fd = file_of(LENGTH);
-    CHECK_EQ(sluice_map(fd, &mapping), -EINVAL);
-    CHECK_EQ(sluice_map(-1, &mapping), -EBADF);
+    CHECK_EQ(sluice_map(0, fd, &mapping), -EINVAL);
+    CHECK_EQ(sluice_map(0, -1, &mapping), -EBADF);
     int reader = own((int)MUST(open("/proc/self/exe", O_RDONLY | O_CLOEXEC)));
     mapping = (struct sluice_mapping){.shared = 1, .length = PAGE};
-    CHECK_EQ(sluice_map(reader, &mapping), -EACCES);
+    CHECK_EQ(sluice_map(0, reader, &mapping), -EACCES);
     mapping.shared = 0;
-    CHECK_EQ(sluice_map(source_pipe().engine, &mapping), -ENODEV);
+    CHECK_EQ(sluice_map(0, source_pipe().engine, &mapping), -ENODEV);
 }
 
 TEST("handles that name no mapping are refused")

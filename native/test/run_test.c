@@ -24,6 +24,19 @@ static int rewound(int fd)
     return fd;
 }
 
+/* Filesystems in memory have no RWF_DONTCACHE, and say EOPNOTSUPP. */
+TEST("sluice_run() leaves no pages behind where the filesystem can be asked to, and moves every byte where it can't")
+{
+    int target = memory_file_of(0);
+    struct sluice_request asked = request(SLUICE_BUFFERED, 0, 100000, 0);
+    asked.flags = SLUICE_REQUEST_DONTCACHE;
+    check_outcome(run_here(memory_file_of(100000), target, asked), SLUICE_END_DONE, 100000);
+    check_contents(read_file(target), 100000, 0);
+    target = file_of(0);
+    check_outcome(run_here(file_of(100000), target, asked), SLUICE_END_DONE, 100000);
+    check_contents(read_file(target), 100000, 0);
+}
+
 TEST("sluice_run() moves a range between files by every mechanism, with its exact bytes, and starts no thread")
 {
     static const uint32_t strategies[] = {SLUICE_BUFFERED, SLUICE_MAPPED, SLUICE_SPLICE, SLUICE_COPY_FILE_RANGE,

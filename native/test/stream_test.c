@@ -66,6 +66,43 @@ TEST("a cancelled buffered attempt between streams accounts for every byte")
     check_stream_cancel(SLUICE_BUFFERED, source_pipe, tcp_pair);
 }
 
+/* The kernel makes pipes of two pages for an unprivileged user who has many (pipe-user-pages-soft): not those are to be kept. */
+TEST("a pipe that had to be small is not used again")
+{
+    enum { MOST = 400, SIZE = 8 * MIB };
+    int fds[MOST][2], count = 0;
+    int64_t size = MIB;
+    if (geteuid() != 0) SKIP("not running as root");
+    int file = file_of(SIZE);
+    MUST(setresuid(61234, 61234, 61234));
+    while (size > 2 * 4096 && count < MOST) {
+        MUST(pipe2(fds[count], O_CLOEXEC));
+        if (fcntl(fds[count][1], F_SETPIPE_SZ, MIB) == -1) size = MUST(fcntl(fds[count][1], F_GETPIPE_SZ));
+        count++;
+    }
+    struct context context = context_open();
+    int64_t syscalls[2];
+    for (int round = 0; round < 2; round++) {
+        struct pair to = unix_pair();
+        struct flow sink;
+        sink_start(&sink, to.peer);
+        struct sluice_outcome outcome = run(&context, file, to.engine, request(SLUICE_SPLICE, 0, SIZE, -1));
+        check_outcome(outcome, SLUICE_END_DONE, SIZE);
+        syscalls[round] = outcome.syscalls;
+        end_writing(to.engine);
+        flow_join(&sink);
+        check_contents(sink.contents, SIZE, 0);
+        for (int i = 0; i < count; i++) {
+            close(fds[i][0]);
+            close(fds[i][1]);
+        }
+        count = 0;
+    }
+    context_close(&context);
+    if (size > 2 * 4096) SKIP("pipes don't become small here");
+    if (syscalls[1] * 2 > syscalls[0]) FAIL("%lld system calls with large pipes, %lld with small ones", (long long)syscalls[1], (long long)syscalls[0]);
+}
+
 static const uint32_t stream_strategies[] = {SLUICE_SPLICE, SLUICE_BUFFERED};
 static open_pair *const stream_sources[] = {unix_pair, tcp_pair, source_pipe};
 

@@ -10,6 +10,7 @@ import { type MappedFile, map, TransferError } from "sluice";
 import { assert, test } from "../support/contract.ts";
 import { ownCommand } from "../support/self.ts";
 import { tempFolder } from "../support/temp.ts";
+import { waitFor } from "../support/wait.ts";
 import { collectUntil } from "./support/collect.ts";
 import { openFds } from "./support/descriptors.ts";
 import { assertBytes, dataFile, KiB, MiB } from "./support/files.ts";
@@ -245,6 +246,19 @@ test("the guard works in several Workers at once", { needs }, async () => {
     assert.match(trapped, /RuntimeError/);
   }
   await Promise.all(workers.map((worker) => worker.terminate()));
+});
+
+test("the mappings of a Worker that is terminated keep no descriptor", { needs }, async () => {
+  const { path, content } = dataFile(tempFolder(), 3 * page);
+  const open = () => [...openFds().values()].filter((what) => what.startsWith(path)).length;
+  using mapped = map(path);
+  const before = open();
+  const worker = new Worker(new URL("support/maps-in-worker.js", import.meta.url), { workerData: { path } });
+  assert.is((await once(worker, "message"))[0], 20 * (content[0] ?? 0));
+  assert.is(open(), before + 20);
+  await worker.terminate();
+  await waitFor("the descriptors to be closed", () => open() === before);
+  assert.is(mapped.bytes[1], content[1]);
 });
 
 /** A second process that truncates files. */

@@ -46,6 +46,13 @@ function withChecksum(change: number): Uint8Array {
   return head;
 }
 
+test("a second checksum is refused before it is looked at", () => {
+  const head = bytes(`${signature}\x21\x11\0\x1a${"\x01".repeat(12)}\x03\0\x04\0\0\0\0\x03\0\x04\0\0\0\0`);
+  new DataView(head.buffer).setUint32(head.length - 11, crc32c(head));
+  const answer = parseProxyHead(head);
+  assert.match(answer.state === "refused" ? answer.reason : answer.state, /a second checksum/);
+});
+
 test("crc32c() of RFC 3720, appendix B.4", () => {
   assert.is(crc32c(new Uint8Array(32)), 0x8a9136aa);
   assert.is(crc32c(new Uint8Array(32).fill(0xff)), 0x62a8ab43);

@@ -112,6 +112,11 @@ export class Engine {
     this.#waker = runtime.openWaker(native, () => this.#reap());
   }
 
+  /** With which goes what this isolate holds. */
+  get context(): number {
+    return this.#waker.context;
+  }
+
   ref(): void {
     if (this.#references++ === 0) this.#waker.ref();
   }

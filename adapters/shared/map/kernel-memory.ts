@@ -3,6 +3,7 @@ import { advices, type Native } from "../../../core/abi.ts";
 import { extentRecord, lossRecord, mappingRecord, residencyRecord } from "../../../core/records.ts";
 import { errnoName } from "../../../core/errno.ts";
 import { lostIn, type MapMode, type MapRange, type Placement } from "../../../core/mapping.ts";
+import type { Engine } from "../engine/engine.ts";
 import { RecordMemory } from "../engine/record-memory.ts";
 import { slot } from "../slot.ts";
 import type { Runtime } from "../runtime.ts";
@@ -38,12 +39,13 @@ export class KernelMemory implements Memory {
   #whole: WeakRef<ArrayBuffer> | undefined;
 
   /** @throws TransferError with what mmap(2) answers: `EACCES` for a descriptor without the rights, `ENODEV`, `ENOMEM` */
-  constructor(runtime: Runtime, native: Native, fd: number, name: string, mode: MapMode, placement: Placement) {
+  constructor(runtime: Runtime, engine: Engine, fd: number, name: string, mode: MapMode, placement: Placement) {
+    const { native, context } = engine;
     const record = new RecordMemory(mappingRecord.size);
     mappingRecord.set(record.view, "shared", mode === "shared" ? 1 : 0);
     mappingRecord.set(record.view, "offset", placement.offset);
     mappingRecord.set(record.view, "length", placement.lead + placement.length);
-    const handle = native.sluice_map(fd, record.bytes);
+    const handle = native.sluice_map(context, fd, record.bytes);
     if (handle < 0) throw callFailed(`map ${name}`, "mmap", errnoName(-handle));
     this.length = placement.length;
     this.#runtime = runtime;

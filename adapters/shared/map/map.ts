@@ -73,9 +73,9 @@ function memoryFor(machine: Machine, { fd, name }: Opened, request: MapRequest, 
   // mmap(2) maps no empty ranges.
   if (request.policy === "copy" || placement.length === 0)
     return new CopiedMemory(fd, name, request.offset, placement.length);
-  const { native, runtime } = machine;
-  if (typeof native === "string") throw unsupported(name, `policy "${request.policy}" takes the engine: ${native}`);
-  return new KernelMemory(runtime, native, fd, name, request.mode, placement);
+  const { native, engine, runtime } = machine;
+  if (engine === undefined) throw unsupported(name, `policy "${request.policy}" takes the engine: ${String(native)}`);
+  return new KernelMemory(runtime, engine, fd, name, request.mode, placement);
 }
 
 /** See `map` in adapters/node.ts. */

@@ -132,6 +132,10 @@ export class RingSide {
     if (outcome.end === "error") this.check(what, -outcome.errno);
   }
 
+  get engine(): Engine {
+    return this.#engine;
+  }
+
   stopWaiting(): void {
     if (this.#isWaiting) this.#engine.cancel(this.#job);
   }

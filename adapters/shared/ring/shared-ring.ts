@@ -158,7 +158,7 @@ export class SharedRing implements AsyncDisposable {
   /** A mapping for JavaScript alone: it goes when nobody can look at it any more, whenever the ring is closed. */
   #map(): KernelMemory {
     const placement: Placement = { offset: ringLayout.data, lead: 0, length: this.capacity };
-    this.#memory ??= new KernelMemory(this.#runtime, this.#side.native, this.fd, "the ring", "shared", placement);
+    this.#memory ??= new KernelMemory(this.#runtime, this.#side.engine, this.fd, "the ring", "shared", placement);
     return this.#memory;
   }
 
