@@ -217,10 +217,10 @@ export const symbols = {
     names: ["path"],
     doc: "0 where nothing about the file itself forbids a rename over its name; -EPERM: it is immutable or append-only; -EBUSY: something is mounted on it (statx; Linux 4.11).",
   }),
-  sluice_claim: define({
-    args: ["i32"],
-    names: ["fd"],
-    doc: "0 where nobody else has the file open, and nobody can open it before this description is closed (F_SETLEASE); else -EAGAIN. -EINVAL: the filesystem has no leases.",
+  sluice_take_back: define({
+    args: ["i32", "buffer"],
+    names: ["fd", "path"],
+    doc: "Takes away a file that was made for nothing, by its descriptor and name. -EBUSY: the name is another file's now, or somebody has written to it, linked it, or has it open.",
   }),
   sluice_set_times: define({
     args: ["i32", "buffer"],

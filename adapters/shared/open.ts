@@ -1,5 +1,5 @@
 /** Opens paths so that nothing can block: not a FIFO without a peer, not a thread of the runtime's pool. */
-import { close, constants, fstatSync, ftruncate, open, type PathLike, unlink } from "node:fs";
+import { close, constants, fstatSync, ftruncate, lstatSync, open, type PathLike, unlinkSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Native } from "../../core/abi.ts";
@@ -12,8 +12,8 @@ import { fsCall, callFailed, codeOf, explained } from "./system-error.ts";
 const openAsync = promisify(open);
 const closeAsync = promisify(close);
 
-/** How often a FIFO that nobody reads yet is tried again, in milliseconds. */
-const fifoRetryMs = 20;
+/** How often a FIFO that nobody reads yet, or a leased file, is tried again, in milliseconds. */
+const retryMs = 20;
 
 /**
  * O_NONBLOCK changes nothing for regular files. A FIFO opened with it for reading is there at once and
@@ -40,7 +40,7 @@ export async function openSource(path: string | URL): Promise<OpenedPath> {
   }
 }
 
-/** Opens a target without emptying it yet, waiting for the reader where it is a FIFO. Undefined where nothing is there. */
+/** Opens a target without emptying it yet, waiting for the reader of a FIFO, and for a lease to be given back. Undefined where nothing is there. */
 export async function openTarget(
   path: string | URL,
   signal: AbortSignalLike | undefined,
@@ -51,8 +51,10 @@ export async function openTarget(
       return { fd: await openAsync(path, constants.O_WRONLY | quietly), name };
     } catch (error) {
       if (codeOf(error) === "ENOENT") return undefined;
-      if (codeOf(error) !== "ENXIO" || signal?.aborted) throw explained(error, `open ${name}`, "open");
-      await delay(fifoRetryMs);
+      // EAGAIN: somebody has a lease on it (open(2)), and has been told that it is wanted.
+      if (!["ENXIO", "EAGAIN"].includes(codeOf(error) ?? "") || signal?.aborted)
+        throw explained(error, `open ${name}`, "open");
+      await delay(retryMs);
     }
   }
 }
@@ -70,14 +72,20 @@ export async function createTarget(place: Place): Promise<OpenedPath | undefined
 
 /**
  * Takes away a file that was made for nothing: the same one, still empty, and known to nobody else. Whoever has come to it
- * meanwhile keeps it.
+ * meanwhile keeps it. In one turn, so that there is no time to come.
  */
-export async function takeBack(native: Native | string, { fd, place }: OpenedPath): Promise<void> {
+export function takeBack(native: Native | string, { fd, place }: OpenedPath): void {
   if (place === undefined) return;
-  if (typeof native !== "string" && errnoName(-native.sluice_claim(fd)) === "EAGAIN") return;
-  const [ours, there] = [fstatSync(fd, { bigint: true }), await place.status()];
-  const isOurs = there !== undefined && there.dev === ours.dev && there.ino === ours.ino;
-  if (isOurs && there.size === 0n && there.nlink === 1n) await promisify(unlink)(place.entry);
+  if (typeof native !== "string") {
+    const answer = native.sluice_take_back(fd, new TextEncoder().encode(`${place.entry}\0`));
+    const code = answer < 0 ? errnoName(-answer) : "EBUSY";
+    if (code !== "EBUSY" && code !== "ENOENT") throw callFailed(`take back ${place.path}`, "unlink", code);
+    return;
+  }
+  const ours = fstatSync(fd, { bigint: true });
+  const there = lstatSync(place.entry, { bigint: true, throwIfNoEntry: false });
+  if (there?.dev === ours.dev && there.ino === ours.ino && there.size === 0n && there.nlink === 1n)
+    unlinkSync(place.entry);
 }
 
 /** Empties a file that has been opened as a target. */

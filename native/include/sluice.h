@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 59824610
+#define SLUICE_ABI_FINGERPRINT 1365194705
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
@@ -525,8 +525,8 @@ SLUICE_EXPORT int32_t sluice_rename_new(void *from, void *to);
 /* 0 where nothing about the file itself forbids a rename over its name; -EPERM: it is immutable or append-only; -EBUSY: something is mounted on it (statx; Linux 4.11). */
 SLUICE_EXPORT int32_t sluice_is_replaceable(void *path);
 
-/* 0 where nobody else has the file open, and nobody can open it before this description is closed (F_SETLEASE); else -EAGAIN. -EINVAL: the filesystem has no leases. */
-SLUICE_EXPORT int32_t sluice_claim(int32_t fd);
+/* Takes away a file that was made for nothing, by its descriptor and name. -EBUSY: the name is another file's now, or somebody has written to it, linked it, or has it open. */
+SLUICE_EXPORT int32_t sluice_take_back(int32_t fd, void *path);
 
 /* Sets a file's access and modification times, to the nanosecond (utimensat). */
 SLUICE_EXPORT int32_t sluice_set_times(int32_t fd, void *times);

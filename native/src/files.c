@@ -45,13 +45,26 @@ int32_t sluice_is_replaceable(void *path)
 }
 
 /*
- * A write lease is granted where no other description of the file is open, and whoever opens it waits. The signal that
- * tells of him would be SIGIO, which ends a process that has no handler for it; SIGURG is ignored by default.
+ * A write lease is granted where no other description of the file is open. The signal that tells of whoever comes in the
+ * moment that it is held would be SIGIO, which ends a process that has no handler for it; SIGURG is ignored by default.
  */
-int32_t sluice_claim(int32_t fd)
+static bool is_shared(int fd)
 {
-    int64_t failed = SYS(fcntl, fd, F_SETSIG, SIGURG);
-    return failed < 0 ? (int32_t)failed : (int32_t)SYS(fcntl, fd, F_SETLEASE, F_WRLCK);
+    SYS(fcntl, fd, F_SETSIG, SIGURG);
+    int64_t failed = SYS(fcntl, fd, F_SETLEASE, F_WRLCK);
+    if (failed == 0) SYS(fcntl, fd, F_SETLEASE, F_UNLCK);
+    return failed == -EAGAIN;
+}
+
+int32_t sluice_take_back(int32_t fd, void *path)
+{
+    struct stat ours, there;
+    int64_t failed = SYS(fstat, fd, &ours);
+    if (failed == 0) failed = SYS(newfstatat, AT_FDCWD, path, &there, AT_SYMLINK_NOFOLLOW);
+    if (failed < 0) return (int32_t)failed;
+    bool same = ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+    if (!same || there.st_size > 0 || there.st_nlink != 1 || is_shared(fd)) return -EBUSY;
+    return (int32_t)SYS(unlinkat, AT_FDCWD, path, 0);
 }
 
 int32_t sluice_set_times(int32_t fd, void *times)

@@ -163,7 +163,7 @@ export class FdTarget implements TargetEnd {
 
   async #give(opened: OpenedPath, untouched: boolean): Promise<void> {
     try {
-      if (untouched) await takeBack(this.#native, opened);
+      if (untouched) takeBack(this.#native, opened);
     } finally {
       await closeFd(opened.fd);
     }
