@@ -5,6 +5,8 @@
 
 #include "job.h"
 
+/* XATTR_SIZE_MAX and XATTR_LIST_MAX (linux/limits.h): no value and no list of names is longer. */
+#define LONGEST 65536
 #define ACCESS_LIST "system.posix_acl_access"
 
 /* What the kernel itself takes away when a file is written, what it makes of the content, and what overlayfs keeps there. */
@@ -40,40 +42,22 @@ static int64_t ask(struct job *job, const char *name, char *bytes, size_t size)
     return name ? SYS(fgetxattr, fd, name, bytes, size) : SYS(flistxattr, fd, bytes, size);
 }
 
-/* An answer of any length, to be freed: its length, or -errno. */
-static int64_t answer(struct job *job, const char *name, char **bytes)
+static int64_t give(struct job *job, const char *name, char *value)
 {
-    for (;;) {
-        int64_t length = ask(job, name, NULL, 0);
-        if (length < 0) return length;
-        *bytes = malloc((size_t)length + 1);
-        if (!*bytes) return -ENOMEM;
-        int64_t n = ask(job, name, *bytes, (size_t)length);
-        if (n >= 0) return n;
-        free(*bytes);
-        *bytes = NULL;
-        if (n != -ERANGE) return n; /* it has grown meanwhile */
-    }
-}
-
-static int64_t give(struct job *job, const char *name)
-{
-    char *value = NULL;
-    int64_t length = answer(job, name, &value);
+    int64_t length = ask(job, name, value, LONGEST);
     if (length < 0) return length == -ENODATA || is_refusal(length) ? 0 : length;
     job->syscalls++;
     int64_t failed = SYS(fsetxattr, job->target.fd, name, value, length, 0);
-    free(value);
     return is_refusal(failed) ? 0 : failed;
 }
 
-static int64_t give_all(struct job *job, const char *names, int64_t length)
+static int64_t give_all(struct job *job, const char *names, int64_t length, char *value)
 {
     bool has_list = false;
     int64_t failed = 0;
     for (const char *name = names; failed >= 0 && name < names + length; name += strlen(name) + 1) {
         has_list |= strcmp(name, ACCESS_LIST) == 0;
-        if (is_kept(name)) failed = give(job, name);
+        if (is_kept(name)) failed = give(job, name, value);
     }
     /* A folder's default list is for new files. */
     if (!has_list) SYS(fremovexattr, job->target.fd, ACCESS_LIST);
@@ -83,11 +67,11 @@ static int64_t give_all(struct job *job, const char *names, int64_t length)
 enum turn attributes_turn(struct job *job, struct lane *lane)
 {
     (void)lane;
-    char *names = NULL;
-    int64_t length = answer(job, NULL, &names);
-    if (length < 0) return length == -EOPNOTSUPP ? TURN_DONE : job_fail(job, length, SLUICE_SIDE_SOURCE);
-    names[length] = 0;
-    int64_t failed = give_all(job, names, length);
+    char *names = malloc(2 * LONGEST);
+    if (!names) return job_fail(job, ENOMEM, SLUICE_SIDE_NONE);
+    int64_t length = ask(job, NULL, names, LONGEST);
+    int64_t failed = length < 0 ? 0 : give_all(job, names, length, names + LONGEST);
     free(names);
+    if (length < 0 && length != -EOPNOTSUPP) return job_fail(job, length, SLUICE_SIDE_SOURCE);
     return failed < 0 ? job_fail(job, failed, SLUICE_SIDE_TARGET) : TURN_DONE;
 }

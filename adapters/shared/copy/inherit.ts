@@ -12,9 +12,17 @@ import { hasCapability } from "./privileges.ts";
 const setId = 0o6000n;
 
 /** What says that this user, or this filesystem, can't give a file to such an owner. */
-const refusals = new Set(["EPERM", "EACCES", "EINVAL", "EOPNOTSUPP", "ENOTSUP", "ENOSYS", "EOVERFLOW"]);
+export const ownerRefusals: ReadonlySet<string> = new Set([
+  "EPERM",
+  "EACCES",
+  "EINVAL",
+  "EOPNOTSUPP",
+  "ENOTSUP",
+  "ENOSYS",
+  "EOVERFLOW",
+]);
 
-const permissionsOf = ({ mode, uid, gid }: BigIntStats): Permissions => ({
+export const permissionsOf = ({ mode, uid, gid }: BigIntStats): Permissions => ({
   mode: Number(mode),
   uid: Number(uid),
   gid: Number(gid),
@@ -25,7 +33,7 @@ async function tryToGive(file: FileHandle, uid: bigint, gid: bigint): Promise<bo
     await fsCall("copy", "fchown", file.chown(Number(uid), Number(gid)));
     return true;
   } catch (error) {
-    if (refusals.has(codeOf(error) ?? "")) return false;
+    if (ownerRefusals.has(codeOf(error) ?? "")) return false;
     throw error;
   }
 }

@@ -4,7 +4,6 @@
  */
 import { type BigIntStats, constants } from "node:fs";
 import { type FileHandle, lstat, open, readlink, stat } from "node:fs/promises";
-import process from "node:process";
 import { TransferError } from "../../../core/error.ts";
 import { callFailed, codeOf, explained, fsCall } from "../system-error.ts";
 
