@@ -1,6 +1,6 @@
 /** Where the command line writes what isn't a file-to-file copy. */
 import { stat } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import { errnoText } from "../../core/errno.ts";
 import { TransferError } from "../../core/error.ts";
 import { node } from "../node/ffi.ts";
@@ -31,9 +31,9 @@ export async function targetKind(path: string): Promise<TargetKind> {
   }
 }
 
-/** The file that is meant when a folder is named as the target, as with cp. */
+/** The file that is meant when a folder is named as the target, as with cp. path.join would take ".." out by the text. */
 export function insideFolder(folder: string, source: string): string {
-  return join(folder, basename(source));
+  return `${folder}${folder.endsWith("/") ? "" : "/"}${basename(source)}`;
 }
 
 /** Writes a regular file as a whole; anything else directly. */
