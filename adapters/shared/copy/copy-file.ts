@@ -10,7 +10,7 @@ import { checkCountable } from "../../../core/select.ts";
 import type { CopyOptions } from "../api.ts";
 import { inspectFd } from "../inspect.ts";
 import type { Machine } from "../machine.ts";
-import { fsCall, callFailed } from "../system-error.ts";
+import { asTransferError, callFailed, fsCall } from "../system-error.ts";
 import { sourceOf } from "../ends/recognise.ts";
 import { transferFrom } from "../transfer.ts";
 import { pathOf } from "./path.ts";
@@ -116,6 +116,8 @@ export async function copyFile(
       throw withProgress(error, report);
     });
     return { ...report, durationNs: Math.round((performance.now() - started) * 1e6) };
+  } catch (error) {
+    throw asTransferError(error);
   } finally {
     await target?.dispose();
     await source.close();

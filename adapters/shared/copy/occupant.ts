@@ -40,14 +40,16 @@ export async function checkReplaceable(
     const code = answer < 0 ? errnoName(-answer) : "";
     if (forbidden.has(code)) throw callFailed(`replace ${place.path}`, "rename", code);
   }
-  if (await isOthersInStickyFolder(place, old)) throw callFailed(`replace ${place.path}`, "rename", "EPERM");
 }
 
-/** In a folder such as /tmp only the owner of a file, or of the folder, may take its name away (S_ISVTX, inode(7)). */
-async function isOthersInStickyFolder(place: Place, old: BigIntStats): Promise<boolean> {
-  const user = process.geteuid?.();
-  if (user === undefined || user === 0 || old.uid === BigInt(user)) return false;
+/**
+ * In a folder such as /tmp only the owner of a file, or of the folder, may take its name away (S_ISVTX, inode(7)).
+ *
+ * @param user whose the new file is
+ */
+export async function checkSticky(place: Place, old: BigIntStats, user: bigint): Promise<void> {
+  if (old.uid === user) return;
   const folder = await stat(place.folder, { bigint: true });
-  if ((folder.mode & 0o1000n) === 0n || folder.uid === BigInt(user)) return false;
-  return (await hasCapability("FOWNER")) === false;
+  if ((folder.mode & 0o1000n) === 0n || folder.uid === user || (await hasCapability("FOWNER")) !== false) return;
+  throw callFailed(`replace ${place.path}`, "rename", "EPERM");
 }

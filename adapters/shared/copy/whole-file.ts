@@ -11,7 +11,7 @@ import { type FileHandle, lstat } from "node:fs/promises";
 import type { Machine } from "../machine.ts";
 import { explained, fsCall } from "../system-error.ts";
 import { inherit, preserveMode } from "./inherit.ts";
-import { checkOccupant, checkReplaceable } from "./occupant.ts";
+import { checkOccupant, checkReplaceable, checkSticky } from "./occupant.ts";
 import { Place, statusAt } from "./place.ts";
 import { Temporary } from "./temporary.ts";
 import { setTimes } from "./times.ts";
@@ -66,9 +66,20 @@ export class WholeFile {
       if (old !== undefined) await checkReplaceable(machine, place, old, source);
       // Nobody may read the new content meanwhile who may not read the old.
       const temporary = await Temporary.create(machine, place, old === undefined ? mode : 0o600);
-      return new WholeFile(machine, place, temporary, old, options);
+      const file = new WholeFile(machine, place, temporary, old, options);
+      if (old !== undefined) await file.#checkSticky(old);
+      return file;
     } catch (error) {
       await place.close();
+      throw error;
+    }
+  }
+
+  async #checkSticky(old: BigIntStats): Promise<void> {
+    try {
+      await checkSticky(this.#place, old, (await this.handle.stat({ bigint: true })).uid);
+    } catch (error) {
+      await this.#temporary.dispose();
       throw error;
     }
   }
