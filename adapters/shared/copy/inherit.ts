@@ -5,7 +5,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { errnoName } from "../../../core/errno.ts";
 import { type Permissions, preservedMode, replacingMode } from "../../../core/replace.ts";
 import type { Machine } from "../machine.ts";
-import { callFailed, codeOf, fsCall } from "../system-error.ts";
+import { callFailed, codeOf, explained, fsCall } from "../system-error.ts";
 import { O_PATH, type Place } from "./place.ts";
 import { hasCapability } from "./privileges.ts";
 
@@ -50,7 +50,12 @@ async function giveOwner(file: FileHandle, old: BigIntStats): Promise<BigIntStat
 async function giveAttributes({ engine }: Machine, place: Place, file: FileHandle): Promise<void> {
   if (engine === undefined) return;
   const flags = place.isHeld ? O_PATH : constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
-  const old = await fsCall(`open ${place.path}`, "open", open(place.entry, flags | constants.O_NOFOLLOW));
+  const old = await open(place.entry, flags | constants.O_NOFOLLOW).catch((error: unknown) => {
+    // Gone, or not to be read where there is no other way to it.
+    if (codeOf(error) === "ENOENT" || codeOf(error) === "EACCES") return undefined;
+    throw explained(error, `open ${place.path}`, "open");
+  });
+  if (old === undefined) return;
   try {
     const { errno } = await engine.giveAttributes(old.fd, file.fd);
     if (errno > 0) throw callFailed(`copy to ${place.path}`, "setxattr", errnoName(errno));

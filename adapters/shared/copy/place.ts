@@ -112,6 +112,7 @@ export class Place {
   }
 
   static async #at(path: string, at: string): Promise<Place> {
+    if (at === "") throw callFailed(`open ${path}`, "open", "ENOENT");
     const [folder, name] = split(at);
     let held: FileHandle | undefined;
     try {
