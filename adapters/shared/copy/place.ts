@@ -41,11 +41,15 @@ function split(path: string): readonly [folder: string, name: string] {
   return [path.slice(0, cut) || ".", path.slice(cut)];
 }
 
+/** Whether a folder was ever found by its descriptor. */
+let hasProc = false;
+
 /** Whether a held folder can be reached by its descriptor: not without /proc, nor where the runtime keeps others out of it. */
 async function isReachable(folder: FileHandle, base: string): Promise<boolean> {
   if (process.permission?.has("fs.write", base) === false) return false;
+  if (hasProc) return true;
   const found = await stat(base, { bigint: true }).catch(() => undefined);
-  return found !== undefined && isSame(found, await folder.stat({ bigint: true }));
+  return (hasProc = found !== undefined && isSame(found, await folder.stat({ bigint: true })));
 }
 
 export class Place {
