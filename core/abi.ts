@@ -215,7 +215,7 @@ export const symbols = {
   sluice_is_replaceable: define({
     args: ["buffer"],
     names: ["path"],
-    doc: "0 where nothing about the file itself forbids a rename over its name; -EPERM: it is immutable or append-only; -EBUSY: something is mounted on it (statx; Linux 4.11).",
+    doc: "0 where nothing about the file itself is known to forbid a rename over its name; -EPERM: it is immutable or append-only; -EBUSY: something is mounted on it (statx; Linux 4.11).",
   }),
   sluice_take_back: define({
     args: ["i32", "buffer"],

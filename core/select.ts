@@ -125,10 +125,11 @@ function clamp(source: Endpoint, { offset, length }: Request): { length: number 
  */
 export function checkCountable(name: string, end: number): void {
   if (end <= Number.MAX_SAFE_INTEGER) return;
-  throw new TransferError(
-    `Cannot send ${name}: it has more bytes than JavaScript can count, 2^53 - 1; name a length (EOVERFLOW)`,
-    { code: "EOVERFLOW", errno: errnoNumber("EOVERFLOW"), failed: "source" },
-  );
+  throw new TransferError(`Cannot send ${name}: it has more bytes than JavaScript can count, 2^53 - 1 (EOVERFLOW)`, {
+    code: "EOVERFLOW",
+    errno: errnoNumber("EOVERFLOW"),
+    failed: "source",
+  });
 }
 
 function checkOverlap(source: Endpoint, target: Endpoint, offset: number, length: number, at: number): void {

@@ -522,7 +522,7 @@ SLUICE_EXPORT int32_t sluice_publish(int32_t fd, void *path);
 /* Gives a file another name, which must not exist yet (renameat2, RENAME_NOREPLACE; Linux 3.15). */
 SLUICE_EXPORT int32_t sluice_rename_new(void *from, void *to);
 
-/* 0 where nothing about the file itself forbids a rename over its name; -EPERM: it is immutable or append-only; -EBUSY: something is mounted on it (statx; Linux 4.11). */
+/* 0 where nothing about the file itself is known to forbid a rename over its name; -EPERM: it is immutable or append-only; -EBUSY: something is mounted on it (statx; Linux 4.11). */
 SLUICE_EXPORT int32_t sluice_is_replaceable(void *path);
 
 /* Takes away a file that was made for nothing, by its descriptor and name. -EBUSY: the name is another file's now, or somebody has written to it, linked it, or has it open. */

@@ -72,6 +72,6 @@ enum turn attributes_turn(struct job *job, struct lane *lane)
     int64_t length = ask(job, NULL, names, LONGEST);
     int64_t failed = length < 0 ? 0 : give_all(job, names, length, names + LONGEST);
     free(names);
-    if (length < 0 && length != -EOPNOTSUPP) return job_fail(job, length, SLUICE_SIDE_SOURCE);
+    if (length < 0 && !is_refusal(length)) return job_fail(job, length, SLUICE_SIDE_SOURCE);
     return failed < 0 ? job_fail(job, failed, SLUICE_SIDE_TARGET) : TURN_DONE;
 }
