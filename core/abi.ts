@@ -217,15 +217,25 @@ export const symbols = {
     names: ["strategy"],
     doc: "0 when the kernel has the strategy's system call, else -ENOSYS or -EPERM (asked with descriptors of -1).",
   }),
-  sluice_next_extent: define({
-    args: ["i32", "buffer"],
-    names: ["fd", "extent"],
-    doc: "Finds the next run of data at or after extent.start (SEEK_DATA, SEEK_HOLE). -ENXIO when only a hole is left.",
-  }),
   sluice_publish: define({
     args: ["i32", "buffer"],
     names: ["fd", "path"],
-    doc: "Gives an unnamed temporary (O_TMPFILE) a name that must not exist yet (linkat).",
+    doc: 'Gives an unnamed temporary (O_TMPFILE) a name that must not exist yet (linkat). Of ".", -EEXIST says that it can be done.',
+  }),
+  sluice_rename_new: define({
+    args: ["buffer", "buffer"],
+    names: ["from", "to"],
+    doc: "Gives a file another name, which must not exist yet (renameat2, RENAME_NOREPLACE; Linux 3.15).",
+  }),
+  sluice_is_replaceable: define({
+    args: ["buffer"],
+    names: ["path"],
+    doc: "0 where nothing about the file itself is known to forbid a rename over its name; -EPERM: it is immutable or append-only; -EBUSY: something is mounted on it (statx; Linux 4.11).",
+  }),
+  sluice_take_back: define({
+    args: ["i32", "buffer"],
+    names: ["fd", "path"],
+    doc: "Takes away a file that was made for nothing, by its descriptor and name. -EBUSY: the name is another file's now, or somebody has written to it, linked it, or has it open.",
   }),
   sluice_set_times: define({
     args: ["i32", "buffer"],
@@ -438,6 +448,10 @@ export const requestFlags = {
   wait_room: 16,
   /** The job closes itself when the attempt is done, off the calling thread; with any other end it stays open. */
   last: 32,
+  /** Holes of the source, a file, stay holes of the target, which is one too, new and empty. */
+  holes: 64,
+  /** Nothing is moved: the target, a file, gets the extended attributes of the source, another. */
+  attributes: 128,
 } as const;
 
 /** `outcome.copied`: what the kernel itself says; `untold` where it says nothing. */

@@ -20,7 +20,7 @@
  */
 import type { Strategy } from "./kernel.ts";
 import type { ProxyFailure } from "./proxy.ts";
-import type { Attempt } from "./report.ts";
+import type { Attempt, Report } from "./report.ts";
 
 export interface TransferErrorDetails {
   readonly code: string;
@@ -72,6 +72,17 @@ export class TransferError extends Error {
     this.proxy = details.proxy;
   }
 }
+
+/** A failure that comes after bytes have moved, told with how far that was. What is no TransferError stays what it is. */
+export function withProgress(error: unknown, { bytes, strategy, attempts }: Moved): unknown {
+  if (!(error instanceof TransferError) || error.attempts.length > 0) return error;
+  const { code, errno, syscall, failed, sourceOffset, proxy, cause } = error;
+  const told = { code, errno, syscall, failed, sourceOffset, proxy, cause };
+  return new TransferError(error.message, { ...told, strategy, bytesTransferred: bytes, attempts });
+}
+
+/** The part of a report that an error carries, too. */
+type Moved = Pick<Report, "bytes" | "strategy" | "attempts">;
 
 type ArgumentCode = "ERR_INVALID_ARG_TYPE" | "ERR_INVALID_ARG_VALUE" | "ERR_OUT_OF_RANGE";
 

@@ -25,6 +25,8 @@ export interface Job {
   readonly inline: boolean;
   /** "dontcache": the engine drops from the page cache what the attempt brought into it. */
   readonly cache: CacheMode;
+  /** Whether holes of the source stay holes: between files, the target being new and empty. They count as bytes. */
+  readonly keepsHoles?: boolean | undefined;
   /** Whether another mechanism follows where this one gives way. */
   readonly givesWay: boolean;
 }

@@ -49,7 +49,8 @@ export interface TransferOptions {
   /**
    * For a path as target: whoever opens it finds the old file or the complete new one, never half, also after a failure,
    * an abort or a crash. The bytes go into an unnamed temporary beside it (O_TMPFILE, Linux 3.11; a named one where the
-   * filesystem has none), which gets the name at the end. The old file keeps its mode, a symbolic link stays one.
+   * filesystem has none), which gets the name at the end. Owner, mode and attributes of the old file stay (docs/behaviour.md),
+   * and so does a symbolic link.
    * Excludes `targetOffset`. Default false: a path is emptied and written, and keeps what had come when it fails.
    */
   readonly atomic?: boolean | undefined;

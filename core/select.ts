@@ -27,6 +27,8 @@ export interface Plan {
   readonly targetOffset: number | undefined;
   readonly inline: boolean;
   readonly cache: CacheMode;
+  /** As in a job (kernel.ts): for a copy into a new file, whose maker adds it. */
+  readonly keepsHoles?: boolean | undefined;
   /** In the order in which they are tried. Never empty. */
   readonly candidates: readonly Candidate[];
   /** The others, each with the reason why it is not tried. */
@@ -116,6 +118,20 @@ function clamp(source: Endpoint, { offset, length }: Request): { length: number 
   return { length: Math.min(length ?? available, available), owed: true };
 }
 
+/**
+ * Refuses what nobody could report exactly, as open(2) refuses files that are too large for its caller's numbers.
+ *
+ * @throws TransferError `EOVERFLOW`
+ */
+export function checkCountable(name: string, end: number): void {
+  if (end <= Number.MAX_SAFE_INTEGER) return;
+  throw new TransferError(`Cannot send ${name}: it has more bytes than JavaScript can count, 2^53 - 1 (EOVERFLOW)`, {
+    code: "EOVERFLOW",
+    errno: errnoNumber("EOVERFLOW"),
+    failed: "source",
+  });
+}
+
 function checkOverlap(source: Endpoint, target: Endpoint, offset: number, length: number, at: number): void {
   if (isSameFile(source, target) && length > 0 && offset < at + length && at < offset + length)
     refuse(source, target, "ERR_SLUICE_OVERLAP", "source and target are the same file and the ranges overlap");
@@ -172,6 +188,7 @@ function objection(
 export function select(source: Endpoint, target: Endpoint, request: Request, knowledge: Knowledge): Plan {
   checkEnds(source, target, request);
   const { length, owed } = clamp(source, request);
+  checkCountable(source.name, request.offset + (length ?? 0));
   if (request.targetOffset !== undefined && length !== undefined)
     checkOverlap(source, target, request.offset, length, request.targetOffset);
 

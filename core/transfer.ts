@@ -84,6 +84,7 @@ function jobFor(plan: Plan, { strategy }: Candidate, moved: number, givesWay = f
     targetOffset: plan.targetOffset === undefined ? undefined : plan.targetOffset + moved,
     inline: plan.inline,
     cache: plan.cache,
+    keepsHoles: plan.keepsHoles,
     givesWay,
   };
 }

@@ -1,8 +1,9 @@
 /** Where the command line writes what isn't a file-to-file copy. */
 import { stat } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import { errnoText } from "../../core/errno.ts";
-import { TransferError } from "../../core/error.ts";
+import { TransferError, withProgress } from "../../core/error.ts";
+import type { Report } from "../../core/report.ts";
 import { node } from "../node/ffi.ts";
 import type { Target } from "../shared/api.ts";
 import { WholeFile, type WholeFileOptions } from "../shared/copy/whole-file.ts";
@@ -31,13 +32,13 @@ export async function targetKind(path: string): Promise<TargetKind> {
   }
 }
 
-/** The file that is meant when a folder is named as the target, as with cp. */
+/** The file that is meant when a folder is named as the target, as with cp. path.join would take ".." out by the text. */
 export function insideFolder(folder: string, source: string): string {
-  return join(folder, basename(source));
+  return `${folder}${folder.endsWith("/") ? "" : "/"}${basename(source)}`;
 }
 
 /** Writes a regular file as a whole; anything else directly. */
-export async function writeTarget<T>(
+export async function writeTarget<T extends Report>(
   path: string,
   options: WholeFileOptions,
   write: (target: Target) => Promise<T>,
@@ -50,7 +51,9 @@ export async function writeTarget<T>(
   const file = await WholeFile.create(machineOf(node), path, options);
   try {
     const result = await write(file.handle);
-    await file.publish();
+    await file.publish().catch((error: unknown) => {
+      throw withProgress(error, result);
+    });
     return result;
   } finally {
     await file.dispose();

@@ -66,7 +66,7 @@ export interface LeaseOptions {
 export interface CopyOptions {
   /** Whether an existing target is replaced. Default true. When false: `EEXIST`. */
   readonly overwrite?: boolean | undefined;
-  /** Keep the source's mode, and its times to the nanosecond (without the engine, to the microsecond). Default false: the mode less the umask, as cp does. */
+  /** Keep the source's mode, and its times to the nanosecond (without the engine, to the microsecond). Default false: of a new file the mode less the umask, as cp does; of one that is replaced its own. */
   readonly preserve?: boolean | undefined;
   /** "always" fails where blocks can't be shared, "never" makes sure they are not. Default "auto". */
   readonly reflink?: "auto" | "always" | "never" | undefined;

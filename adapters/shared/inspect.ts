@@ -53,7 +53,8 @@ const statKinds = [
   ["isBlockDevice", "blockDevice"],
 ] as const satisfies readonly (readonly [keyof BigIntStats, EndpointKind])[];
 
-const narrow = (wide: bigint): number | bigint => (wide <= Number.MAX_SAFE_INTEGER ? Number(wide) : wide);
+/** As the engine tells device and inode numbers. */
+export const narrow = (wide: bigint): number | bigint => (wide <= Number.MAX_SAFE_INTEGER ? Number(wide) : wide);
 
 /** Without the engine neither the access mode nor the filesystem is known; a read or write will tell. */
 function inspectByStat(fd: number, name: string, withoutFd: string): Endpoint {

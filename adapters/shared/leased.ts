@@ -1,4 +1,5 @@
 /** The lease of one transfer: held while its bytes are under way, and let go in time when somebody wants the file. */
+import type { FileHandle } from "node:fs/promises";
 import { TransferError } from "../../core/error.ts";
 import type { Job, Outcome } from "../../core/kernel.ts";
 import { type Decision, decide, handsOver, stopAfterMs } from "../../core/lease.ts";
@@ -8,7 +9,6 @@ import type { Account } from "../../core/transfer.ts";
 import { delay } from "./delay.ts";
 import type { Cancellation } from "./cancellation.ts";
 import { readSnapshot, snapshot } from "./copy/snapshot.ts";
-import type { Temporary } from "./copy/temporary.ts";
 import type { SourceEnd } from "./ends/source.ts";
 import { Lease, type LeaseBreak } from "./lease.ts";
 import type { Machine } from "./machine.ts";
@@ -38,7 +38,7 @@ export class LeasedTransfer {
   readonly #cancellation: Cancellation;
   readonly #lease: Lease;
   readonly #saving = new AbortController();
-  #saved: Promise<Temporary | undefined> | undefined;
+  #saved: Promise<FileHandle | undefined> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Whether the target may hold references to the source's pages. */
   #shared = false;
@@ -97,12 +97,12 @@ export class LeasedTransfer {
     this.#cancellation.leaseBroken(cause);
   }
 
-  async #save({ source, offset = 0, length = Infinity }: Plan, run: LeasedRun): Promise<Temporary | undefined> {
-    let copy: Temporary | undefined;
+  async #save({ source, offset = 0, length = Infinity }: Plan, run: LeasedRun): Promise<FileHandle | undefined> {
+    let copy: FileHandle | undefined;
     try {
       const span = { start: offset + run.progress, end: offset + length };
       copy = await snapshot(this.#machine, this.#source.fd ?? -1, source.name, span, this.#saving.signal, true);
-      const { handle } = copy;
+      const handle = copy;
       await run.replaceSource({ fd: handle.fd, read: (max, at) => readSnapshot(handle, max, at) });
       clearTimeout(this.#timer);
       if (!this.#release()) this.#stop();
@@ -157,6 +157,6 @@ export class LeasedTransfer {
     clearTimeout(this.#timer);
     this.#release();
     this.#saving.abort();
-    await (await this.#saved)?.dispose();
+    await (await this.#saved)?.close();
   }
 }

@@ -1,18 +1,19 @@
 /** Opens paths so that nothing can block: not a FIFO without a peer, not a thread of the runtime's pool. */
-import { close, constants, ftruncate, open, type PathLike, unlink } from "node:fs";
+import { close, constants, fstatSync, ftruncate, lstatSync, open, type PathLike, unlinkSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Native } from "../../core/abi.ts";
 import { errnoName } from "../../core/errno.ts";
 import type { AbortSignalLike } from "../../core/request.ts";
+import type { Place } from "./copy/place.ts";
 import { delay } from "./delay.ts";
 import { fsCall, callFailed, codeOf, explained } from "./system-error.ts";
 
 const openAsync = promisify(open);
 const closeAsync = promisify(close);
 
-/** How often a FIFO that nobody reads yet is tried again, in milliseconds. */
-const fifoRetryMs = 20;
+/** How often a FIFO that nobody reads yet, or a leased file, is tried again, in milliseconds. */
+const retryMs = 20;
 
 /**
  * O_NONBLOCK changes nothing for regular files. A FIFO opened with it for reading is there at once and
@@ -23,8 +24,8 @@ const quietly = constants.O_NONBLOCK | constants.O_NOCTTY;
 export interface OpenedPath {
   readonly fd: number;
   readonly name: string;
-  /** Whether the call made the file. */
-  readonly created: boolean;
+  /** Where it was made, if this call made it. */
+  readonly place?: Place;
 }
 
 const nameOf = (path: PathLike): string => (path instanceof URL ? fileURLToPath(path) : path.toString());
@@ -33,51 +34,63 @@ const nameOf = (path: PathLike): string => (path instanceof URL ? fileURLToPath(
 export async function openSource(path: string | URL): Promise<OpenedPath> {
   const name = nameOf(path);
   try {
-    return { fd: await openAsync(path, constants.O_RDONLY | quietly), name, created: false };
+    return { fd: await openAsync(path, constants.O_RDONLY | quietly), name };
   } catch (error) {
     throw explained(error, `open ${name}`, "open");
   }
 }
 
-/** The flags to try in turn: a new file first, so that one made in vain can be taken away again. */
-const targetFlags = [constants.O_CREAT | constants.O_EXCL, 0, constants.O_CREAT] as const;
-
-async function tryTarget(path: string | URL): Promise<{ fd: number; created: boolean }> {
-  let last: unknown;
-  for (const flags of targetFlags) {
-    try {
-      return { fd: await openAsync(path, constants.O_WRONLY | quietly | flags, 0o666), created: flags !== 0 };
-    } catch (error) {
-      last = error;
-      const code = codeOf(error);
-      // EEXIST: it is there; ENOENT: it was, or it is a link to nowhere yet.
-      if (code !== "EEXIST" && code !== "ENOENT") break;
-    }
-  }
-  throw last;
-}
-
-/** Opens a target without emptying it yet, waiting for the reader where it is a FIFO. */
-export async function openTarget(path: string | URL, signal: AbortSignalLike | undefined): Promise<OpenedPath> {
+/** Opens a target without emptying it yet, waiting for the reader of a FIFO, and for a lease to be given back. Undefined where nothing is there. */
+export async function openTarget(
+  path: string | URL,
+  signal: AbortSignalLike | undefined,
+): Promise<OpenedPath | undefined> {
   const name = nameOf(path);
   for (;;) {
     try {
-      return { ...(await tryTarget(path)), name };
+      return { fd: await openAsync(path, constants.O_WRONLY | quietly), name };
     } catch (error) {
-      if (codeOf(error) !== "ENXIO" || signal?.aborted) throw explained(error, `open ${name}`, "open");
-      await delay(fifoRetryMs);
+      if (codeOf(error) === "ENOENT") return undefined;
+      // EAGAIN: somebody has a lease on it (open(2)), and has been told that it is wanted.
+      if (!["ENXIO", "EAGAIN"].includes(codeOf(error) ?? "") || signal?.aborted)
+        throw explained(error, `open ${name}`, "open");
+      await delay(retryMs);
     }
   }
+}
+
+/** Makes a new, empty file. Undefined where somebody else has made one meanwhile. */
+export async function createTarget(place: Place): Promise<OpenedPath | undefined> {
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | quietly;
+  try {
+    return { fd: await openAsync(place.entry, flags, 0o666), name: place.path, place };
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") return undefined;
+    throw explained(error, `open ${place.path}`, "open");
+  }
+}
+
+/**
+ * Takes away a file that was made for nothing: the same one, still empty, and known to nobody else. Whoever has come to it
+ * meanwhile keeps it. In one turn, so that there is no time to come.
+ */
+export function takeBack(native: Native | string, { fd, place }: OpenedPath): void {
+  if (place === undefined) return;
+  if (typeof native !== "string") {
+    const answer = native.sluice_take_back(fd, new TextEncoder().encode(`${place.entry}\0`));
+    const code = answer < 0 ? errnoName(-answer) : "EBUSY";
+    if (code !== "EBUSY" && code !== "ENOENT") throw callFailed(`take back ${place.path}`, "unlink", code);
+    return;
+  }
+  const ours = fstatSync(fd, { bigint: true });
+  const there = lstatSync(place.entry, { bigint: true, throwIfNoEntry: false });
+  if (there?.dev === ours.dev && there.ino === ours.ino && there.size === 0n && there.nlink === 1n)
+    unlinkSync(place.entry);
 }
 
 /** Empties a file that has been opened as a target. */
 export async function empty(fd: number, name: string): Promise<void> {
   await fsCall(`empty ${name}`, "ftruncate", promisify(ftruncate)(fd, 0));
-}
-
-/** Takes away a file that was made for nothing. */
-export async function removeFile(path: string): Promise<void> {
-  await promisify(unlink)(path);
 }
 
 /** Closes a descriptor of ours. close(2) frees it whatever it answers; an error is a lost write (NFS, quota). */

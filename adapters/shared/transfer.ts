@@ -1,6 +1,6 @@
 /** One transfer, from its arguments to its report: the effects around core's decisions. */
 import { errnoName } from "../../core/errno.ts";
-import { argumentError, shown, TransferError } from "../../core/error.ts";
+import { argumentError, shown, TransferError, withProgress } from "../../core/error.ts";
 import { isSameFile } from "../../core/endpoint.ts";
 import type { Job, Outcome, Run } from "../../core/kernel.ts";
 import type { Report } from "../../core/report.ts";
@@ -174,7 +174,12 @@ function choose(machine: Machine, source: SourceEnd, target: TargetEnd, asked: R
 }
 
 /** The target, with what is asked of a path alone. */
-function targetFor(machine: Machine, to: Target, { atomic, durable }: Request, signal: AbortSignalLike | undefined) {
+function targetFor(
+  machine: Machine,
+  to: Target,
+  { atomic, durable }: Request,
+  signal: AbortSignalLike | undefined,
+): TargetEnd {
   if (!atomic && !durable) return targetOf(to, machine.runtime, signal);
   if (typeof to !== "string" && !(to instanceof URL))
     throw argumentError(
@@ -188,6 +193,15 @@ function targetFor(machine: Machine, to: Target, { atomic, durable }: Request, s
 function reportOf(account: Account, leaseBroken: boolean, durationNs: number): Report {
   const { bytes, strategy, attempts, copied, cache, syscalls, waits, cpuNs } = account;
   return { bytes, strategy, attempts, copied, cache, syscalls, waits, cpuNs, leaseBroken, durationNs };
+}
+
+/** Makes what was written final. */
+async function committed(target: TargetEnd, account: Account): Promise<void> {
+  try {
+    await target.commit?.();
+  } catch (error) {
+    throw withProgress(error, account);
+  }
 }
 
 /** Which ends are of no more use after a failure. */
@@ -206,6 +220,8 @@ export function transfer(machine: Machine, from: Source, to: Target, options: Tr
 
 /** What the caller of a transfer that is part of something larger wants to know and to say. */
 export interface TransferHooks {
+  /** Whether holes stay holes: the target is a new, empty file. */
+  readonly keepsHoles?: boolean;
   /** Called when bytes begin to move, with what counts them. */
   onStart?(progress: () => number): void;
   /** Called when all have moved, before that is made final. Its failure is the transfer's. */
@@ -240,7 +256,16 @@ export async function transferFrom(
     if (opening !== undefined) await opening;
     throwIfCancelled(cancellation);
     if (request.consistency === "leased") leased = LeasedTransfer.hold(machine, source, request, cancellation);
-    const { plan, emptying } = choose(machine, source, target, request);
+    let choice = choose(machine, source, target, request);
+    const making = target.make?.();
+    if (making !== undefined) {
+      await making;
+      throwIfCancelled(cancellation);
+      // Others may have made it meanwhile.
+      choice = choose(machine, source, target, request);
+    }
+    const { emptying } = choice;
+    const plan = hooks.keepsHoles ? { ...choice.plan, keepsHoles: true } : choice.plan;
     const running = new Runner(source, target, cancellation);
     runner = running;
     running.prepare(machine, plan, { emptying, leased: leased !== undefined });
@@ -254,7 +279,7 @@ export async function transferFrom(
     leased?.conclude(account, plan.source.name);
     source.verify?.(account.bytes);
     if (hooks.beforeCommit !== undefined) await hooks.beforeCommit();
-    if (target.commit !== undefined) await target.commit();
+    if (target.commit !== undefined) await committed(target, account);
     progress.finish(account.bytes);
     const durationNs = Math.round((performance.now() - started) * 1e6);
     result = { report: reportOf(account, leased?.broken ?? false, durationNs) };
@@ -266,7 +291,10 @@ export async function transferFrom(
   runner?.close();
   if (leased !== undefined) await leased.end();
   const broken = brokenEnds("failure" in result ? result.failure : undefined);
-  const endings = [source.end(broken.source), target.end(broken.target, runner === undefined)];
+  const endings = [
+    source.end(broken.source),
+    target.end(broken.target, "failure" in result && (runner?.progress ?? 0) === 0),
+  ];
   runner?.linger();
   const ended = endings.some((ending) => ending !== undefined) ? await Promise.allSettled(endings) : [];
   if ("failure" in result) throw asTransferError(result.failure);

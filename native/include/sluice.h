@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 2085852214
+#define SLUICE_ABI_FINGERPRINT 843068688
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
@@ -101,6 +101,8 @@ enum {
     SLUICE_REQUEST_WAIT_DATA = 8,
     SLUICE_REQUEST_WAIT_ROOM = 16,
     SLUICE_REQUEST_LAST = 32,
+    SLUICE_REQUEST_HOLES = 64,
+    SLUICE_REQUEST_ATTRIBUTES = 128,
 };
 
 enum {
@@ -523,11 +525,17 @@ SLUICE_EXPORT int32_t sluice_shutdown(int32_t socket, uint32_t how);
 /* 0 when the kernel has the strategy's system call, else -ENOSYS or -EPERM (asked with descriptors of -1). */
 SLUICE_EXPORT int32_t sluice_probe(uint32_t strategy);
 
-/* Finds the next run of data at or after extent.start (SEEK_DATA, SEEK_HOLE). -ENXIO when only a hole is left. */
-SLUICE_EXPORT int32_t sluice_next_extent(int32_t fd, void *extent);
-
-/* Gives an unnamed temporary (O_TMPFILE) a name that must not exist yet (linkat). */
+/* Gives an unnamed temporary (O_TMPFILE) a name that must not exist yet (linkat). Of ".", -EEXIST says that it can be done. */
 SLUICE_EXPORT int32_t sluice_publish(int32_t fd, void *path);
+
+/* Gives a file another name, which must not exist yet (renameat2, RENAME_NOREPLACE; Linux 3.15). */
+SLUICE_EXPORT int32_t sluice_rename_new(void *from, void *to);
+
+/* 0 where nothing about the file itself is known to forbid a rename over its name; -EPERM: it is immutable or append-only; -EBUSY: something is mounted on it (statx; Linux 4.11). */
+SLUICE_EXPORT int32_t sluice_is_replaceable(void *path);
+
+/* Takes away a file that was made for nothing, by its descriptor and name. -EBUSY: the name is another file's now, or somebody has written to it, linked it, or has it open. */
+SLUICE_EXPORT int32_t sluice_take_back(int32_t fd, void *path);
 
 /* Sets a file's access and modification times, to the nanosecond (utimensat). */
 SLUICE_EXPORT int32_t sluice_set_times(int32_t fd, void *times);

@@ -1,6 +1,7 @@
 /* File to file inside the kernel: copy_file_range(2) and FICLONERANGE. */
 #include <linux/fs.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 
 #include "job.h"
 
@@ -30,6 +31,14 @@ enum turn copy_file_range_turn(struct job *job, struct lane *lane)
     return is_complete(job) ? TURN_DONE : TURN_AGAIN;
 }
 
+/* A range that reaches past the end is EINVAL, like much else. */
+static bool is_cut(struct job *job)
+{
+    struct stat status;
+    job->syscalls++;
+    return SYS(fstat, job->source.fd, &status) == 0 && status.st_size < job->offset + job->remaining;
+}
+
 enum turn reflink_turn(struct job *job, struct lane *lane)
 {
     (void)lane;
@@ -45,6 +54,7 @@ enum turn reflink_turn(struct job *job, struct lane *lane)
     job->syscalls++;
     int64_t failed = SYS(ioctl, job->target.fd, FICLONERANGE, &range);
     if (failed == -EINTR) return TURN_AGAIN;
+    if (failed == -EINVAL && is_cut(job)) return TURN_EOF;
     if (failed < 0) return job_fail(job, failed, SLUICE_SIDE_NONE);
     job_advance(job, job->remaining);
     return TURN_DONE;

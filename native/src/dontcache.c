@@ -279,7 +279,7 @@ enum turn dontcache_turn(struct job *job, struct lane *lane)
     if (!is_kept(job, target, job->uncached_write)) return job_fail(job, ENODATA, SLUICE_SIDE_TARGET);
     if (source && source->known) follow(job, source, job->offset);
     if (target && target->known) follow(job, target, target_position(job, target->fd));
-    enum turn turn = job->mechanism(job, lane);
+    enum turn turn = job->keeps_holes ? holes_turn(job, lane) : job->mechanism(job, lane);
     if (turn >= TURN_DONE) dontcache_finish(job);
     return turn;
 }

@@ -53,10 +53,17 @@ void job_abandon(struct job *job)
     /* Else a worker or the context's list has it, and frees it when done. */
 }
 
+static bool are_files(const struct job *job)
+{
+    return job->source.kind == SLUICE_KIND_FILE && job->target.kind == SLUICE_KIND_FILE;
+}
+
 static run_turn *turn_for(const struct job *job, const struct sluice_request *request)
 {
     if (job->memory.bytes && request->flags & SLUICE_REQUEST_SETTLE) return zerocopy_settle_turn;
     if (job->memory.bytes) return memory_mechanism(request->strategy);
+    if (request->flags & SLUICE_REQUEST_ATTRIBUTES) return are_files(job) ? attributes_turn : NULL;
+    if (request->flags & SLUICE_REQUEST_HOLES && !are_files(job)) return NULL;
     return job->tee ? tee_mechanism(request->strategy) : mechanism(request->strategy);
 }
 

@@ -27,7 +27,9 @@ void job_prepare(struct job *job, const struct sluice_request *request, run_turn
 {
     /* Shared blocks are nobody's pages. */
     bool dontcache = request->flags & SLUICE_REQUEST_DONTCACHE && run != reflink_turn;
-    job->run = dontcache ? dontcache_turn : run;
+    job->keeps_holes = request->flags & SLUICE_REQUEST_HOLES && run != reflink_turn;
+    job->run_end = 0;
+    job->run = dontcache ? dontcache_turn : job->keeps_holes ? holes_turn : run;
     job->mechanism = run;
     job->awaited = NULL;
     job->wants = 0;

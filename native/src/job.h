@@ -110,6 +110,8 @@ struct job {
     /* The attempt. Owned by the worker that runs it. */
     run_turn *run;
     run_turn *mechanism;   /* the same, or what it is wrapped around */
+    bool keeps_holes;      /* it is run over the source's data alone */
+    int64_t run_end;       /* of the run of data under the transfer */
     int64_t offset;        /* next byte of the source; -1: no positions */
     int64_t remaining;     /* bytes wanted still; -1: until the source ends */
     int64_t target_offset; /* next byte of the target; -1: its own position */
@@ -143,6 +145,12 @@ run_turn *memory_mechanism(uint32_t opcode);
 run_turn *tee_mechanism(uint32_t opcode);
 
 run_turn sendfile_turn, splice_turn, copy_file_range_turn, reflink_turn, mapped_turn, buffered_turn, direct_turn, ring_turn;
+
+/* Runs the job's mechanism over the source's data, and leaves its holes. */
+run_turn holes_turn;
+
+/* Gives the target what the source has beyond bytes, owner and mode. */
+run_turn attributes_turn;
 
 /* Runs the job's mechanism and leaves the page cache as it was. */
 run_turn dontcache_turn;

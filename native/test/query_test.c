@@ -140,36 +140,6 @@ TEST("sluice_probe() answers for every strategy")
     CHECK_EQ(sluice_probe(1000), -EINVAL);
 }
 
-TEST("sluice_next_extent() walks the data of a sparse file")
-{
-    int file = memory_file_of(0);
-    MUST(ftruncate(file, 4 * MIB));
-    MUST(pwrite(file, "a", 1, MIB));
-    MUST(pwrite(file, "b", 1, 3 * MIB));
-    MUST(lseek(file, 99, SEEK_SET));
-    const int64_t page = sysconf(_SC_PAGESIZE);
-    struct sluice_extent extent = {.start = 0};
-    CHECK_EQ(sluice_next_extent(file, &extent), 0);
-    CHECK_EQ(extent.start, MIB);
-    CHECK_EQ(extent.end, MIB + page);
-    extent.start = extent.end;
-    CHECK_EQ(sluice_next_extent(file, &extent), 0);
-    CHECK_EQ(extent.start, 3 * MIB);
-    CHECK_EQ(extent.end, 3 * MIB + page);
-    extent.start = extent.end;
-    CHECK_EQ(sluice_next_extent(file, &extent), -ENXIO);
-    CHECK_EQ(lseek(file, 0, SEEK_CUR), 99);
-}
-
-TEST("sluice_next_extent() within data starts where it was asked")
-{
-    struct sluice_extent extent = {.start = 100};
-    CHECK_EQ(sluice_next_extent(file_of(5000), &extent), 0);
-    CHECK_EQ(extent.start, 100);
-    CHECK_EQ(extent.end, 5000);
-    CHECK_EQ(sluice_next_extent(source_pipe().engine, &extent), -ESPIPE);
-}
-
 TEST("sluice_publish() names an unnamed file and never replaces one")
 {
     int file = open(".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);

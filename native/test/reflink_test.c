@@ -82,6 +82,9 @@ TEST("reflink shares the blocks on btrfs")
     check_outcome(run(&context, source, target, request(SLUICE_REFLINK, 4096, 35904, 0)), SLUICE_END_DONE, 35904);
     check_contents(read_file(target), 35904, 4096);
     check_error(run(&context, source, target, request(SLUICE_REFLINK, 1, 4096, 0)), EINVAL);
+    /* A file that was cut says the same, and is at its end. */
+    MUST(ftruncate(source, 20000));
+    check_outcome(run(&context, source, target, request(SLUICE_REFLINK, 0, 40000, 0)), SLUICE_END_EOF, 0);
     context_close(&context);
     drop(source);
     drop(target);

@@ -1,4 +1,13 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -39,6 +48,19 @@ test("copy into a folder keeps the name", async () => {
   const end = await cli(["copy", tempFile(data), folder]);
   assert.is(end.code, 0, end.stderr);
   assert.equal(await digestFile(join(folder, "file")), { bytes: data.length, sha256: sha256(data) });
+});
+
+test("copy into a folder by a symbolic link and .. goes where the kernel goes", async () => {
+  const from = tempFile(data);
+  const folder = tempFolder();
+  mkdirSync(join(folder, "y", "z"), { recursive: true });
+  symlinkSync("y/z", join(folder, "link"));
+  writeFileSync(join(folder, "file"), "somebody else's");
+  assert.is((await cli(["copy", from, `${folder}/link/..`])).code, 0);
+  assert.is((await cli(["copy", from, `${folder}/link/`])).code, 0);
+  assert.is(readFileSync(join(folder, "file"), "utf8"), "somebody else's");
+  assert.equal(readdirSync(join(folder, "y")).sort(), ["file", "z"]);
+  assert.equal(readdirSync(join(folder, "y", "z")), ["file"]);
 });
 
 test("copy --no-overwrite leaves the old target and exits 1", async () => {

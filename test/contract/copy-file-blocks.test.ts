@@ -3,11 +3,13 @@ import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { copyFile } from "sluice";
+import { setImmediate as turn } from "node:timers/promises";
+import { copyFile, transfer, TransferError } from "sluice";
 import { assert, test } from "../support/contract.ts";
 import { mountScratch } from "../support/filesystem.ts";
 import { tempFolder } from "../support/temp.ts";
 import { allocated, assertBytes, data, dataFile, KiB, MiB, readRange, sparseFile } from "./support/files.ts";
+import { mountTmpfs } from "./support/limits.ts";
 import { failure } from "./support/outcome.ts";
 
 const middle = data(3 * MiB + 1);
@@ -54,21 +56,144 @@ for (const [name, size, pieces] of shapes) {
   });
 }
 
+/** A file that is being copied is cut down to nothing after some turns of the event loop: what became of the copies. */
+async function cutWhileCopied(
+  make: (path: string) => void,
+  copy: (from: string, to: string) => Promise<unknown>,
+  folder = tempFolder(),
+): Promise<void> {
+  const [source, target] = [join(folder, "source"), join(folder, "target")];
+  make(source);
+  const whole = fs.readFileSync(source);
+  for (let round = 0; round < 40; round++) {
+    fs.rmSync(source, { force: true });
+    make(source);
+    fs.writeFileSync(target, "old");
+    const fd = fs.openSync(source, "r+");
+    const copying = copy(source, target).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    for (let turns = 0; turns < round % 20; turns++) await turn();
+    fs.ftruncateSync(fd, 0);
+    const error = await copying;
+    fs.closeSync(fd);
+    const found = fs.readFileSync(target);
+    if (error === undefined) {
+      assert.ok(found.length === 0 || found.equals(whole), `${found.length} bytes, and not the file's`);
+    } else {
+      if (!(error instanceof TransferError)) throw error;
+      assert.is(error.code, "ERR_SLUICE_TRUNCATED");
+      assert.ok(found.equals(Buffer.from("old")));
+    }
+  }
+}
+
+const sparse = (path: string) => void sparseFile(path, 4 * MiB, { [MiB]: data(64 * KiB) });
+const dense = (path: string) => fs.writeFileSync(path, data(4 * MiB));
+
+const copies: readonly (readonly [string, (path: string) => void, (from: string, to: string) => Promise<unknown>])[] = [
+  ["copyFile() of a sparse file", sparse, (from, to) => copyFile(from, to, { reflink: "never" })],
+  ["copyFile() of a dense file", dense, (from, to) => copyFile(from, to, { reflink: "never" })],
+  ["transfer() with atomic", dense, (from, to) => transfer(from, to, { atomic: true })],
+  ["transfer() with snapshot", sparse, (from, to) => transfer(from, to, { atomic: true, consistency: "snapshot" })],
+];
+for (const [name, make, copy] of copies)
+  test(`${name} that is cut meanwhile is whole, truncated, or was empty before: never zeros (37)`, {}, () =>
+    cutWhileCopied(make, copy),
+  );
+
+for (const type of ["btrfs", "xfs"] as const)
+  test(
+    `copyFile() by sharing blocks on ${type} of a file that is cut meanwhile is whole, truncated, or was empty before (37)`,
+    { needs: ["engine", type], timeoutMs: 60_000 },
+    async () => {
+      const folder = mountScratch(type);
+      await cutWhileCopied(dense, (from, to) => copyFile(from, to, { reflink: "always" }), folder);
+      await cutWhileCopied(dense, (from, to) => transfer(from, to, { atomic: true, consistency: "snapshot" }), folder);
+    },
+  );
+
+/** 4,000 runs of a page each. */
+function manyRuns(path: string): string {
+  const fd = fs.openSync(path, "w");
+  for (let run = 0; run < 4000; run++) fs.writeSync(fd, data(4096, 1 + (run % 7)), 0, 4096, run * 16 * KiB);
+  fs.ftruncateSync(fd, 4000 * 16 * KiB + 5);
+  fs.closeSync(fd);
+  return path;
+}
+
 test(
-  "copyFile() of a sparse file that is cut between two runs of data is truncated (35, 37)",
+  "copyFile() of a file of many runs is few attempts, and reports at most ten times a second",
   { needs: ["engine"] },
   async () => {
     const folder = tempFolder();
-    const source = sparseFile(join(folder, "source"), 8 * MiB, { 0: data(10_000), [6 * MiB]: data(20_000, 2) });
+    const source = manyRuns(join(folder, "source"));
+    const seen: number[] = [];
+    const started = performance.now();
+    const report = await copyFile(source, join(folder, "target"), {
+      reflink: "never",
+      onProgress: (bytes) => seen.push(bytes),
+    });
+    const tenths = (performance.now() - started) / 100;
+    assert.is(report.bytes, 4000 * 16 * KiB + 5);
+    assert.ok(report.attempts.length <= 2, `${report.attempts.length} attempts`);
+    assert.ok(seen.length <= tenths + 1, `${seen.length} reports in ${tenths} tenths of a second`);
+    assert.is(seen.at(-1), report.bytes);
+    assertBytes(fs.readFileSync(join(folder, "target")), fs.readFileSync(source));
+  },
+);
+
+test("copyFile() of a sparse file whose onProgress throws tells how far it came", { needs: ["engine"] }, async () => {
+  const folder = tempFolder();
+  const source = manyRuns(join(folder, "source"));
+  const cause = new Error("mine");
+  const onProgress = () => {
+    throw cause;
+  };
+  const error = await failure(() => copyFile(source, join(folder, "target"), { reflink: "never", onProgress }));
+  assert.is(error.code, "ABORT_ERR");
+  assert.is(error.cause, cause);
+  assert.ok(error.bytesTransferred > 0);
+  assert.equal(fs.readdirSync(folder), ["source"]);
+});
+
+test("copyFile() of a sparse file to a full disk tells how far it came", { needs: ["engine", "root"] }, async () => {
+  const folder = mountTmpfs("4m");
+  const source = manyRuns(join(tempFolder(), "source"));
+  const error = await failure(() => copyFile(source, join(folder, "target")));
+  assert.is(error.code, "ENOSPC");
+  // Every run has come with the hole behind it.
+  assert.ok(error.bytesTransferred > 8 * MiB && error.bytesTransferred < 32 * MiB, `${error.bytesTransferred} bytes`);
+  assert.is(error.sourceOffset, error.bytesTransferred);
+  assert.ok(error.attempts.length > 0 && error.attempts.length <= 3);
+  assert.equal(fs.readdirSync(folder), []);
+});
+
+test(
+  "a file of more bytes than JavaScript counts is EOVERFLOW, but for a range that it can count",
+  { needs: ["engine", "xfs"], timeoutMs: 60_000 },
+  async () => {
+    const folder = mountScratch("xfs");
+    const source = join(folder, "source");
+    fs.writeFileSync(source, data(5000));
+    // node:fs can't count so far either.
+    execFileSync("truncate", ["--size", String(2n ** 53n + 4096n), source]);
     const target = join(folder, "target");
-    fs.writeFileSync(target, "old");
-    // The first report comes at the end of the first run: the second is then beyond the end of the file.
-    const onProgress = () => fs.truncateSync(source, MiB);
-    const error = await failure(() => copyFile(source, target, { reflink: "never", onProgress }));
-    assert.is(error.code, "ERR_SLUICE_TRUNCATED");
-    assert.is(error.sourceOffset, 6 * MiB);
-    assert.ok(error.bytesTransferred >= 10_000 && error.bytesTransferred < MiB);
-    assert.is(fs.readFileSync(target, "utf8"), "old");
+    for (const refuse of [
+      () => copyFile(source, target),
+      () => copyFile(source, target, { reflink: "never" }),
+      () => transfer(source, target),
+      () => transfer(source, target, { consistency: "snapshot" }),
+    ]) {
+      const error = await failure(refuse);
+      assert.is(error.code, "EOVERFLOW");
+      assert.equal(fs.readdirSync(folder), ["source"]);
+    }
+    for (const consistency of ["live", "snapshot"] as const) {
+      assert.is((await transfer(source, target, { length: 4000, consistency })).bytes, 4000);
+      assertBytes(fs.readFileSync(target), data(5000).subarray(0, 4000));
+    }
   },
 );
 

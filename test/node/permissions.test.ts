@@ -94,4 +94,49 @@ asNobody(
   },
 );
 
+/** The two ways to replace a file. */
+const ways: readonly (readonly [string, (from: string, to: string) => Promise<unknown>])[] = [
+  ["copyFile()", (from, to) => copyFile(from, to)],
+  ["transfer() with atomic", (from, to) => transfer(from, to, { atomic: true })],
+];
+
+/** Owner, group and mode before; owner and mode afterwards, when a user without privileges has replaced the file. */
+const replaced: readonly (readonly [string, number, number, number, number])[] = [
+  ["its own set-id bits go, as when it writes into the file", 65_534, 0, 0o6755, 0o755],
+  ["another user's set-id bits go", 0, 0, 0o6755, 0o755],
+  ["another user's mode stays where the group does", 0, 0, 0o640, 0o640],
+  ["rights of a group that it is not in don't pass to its own", 65_534, 12_345, 0o664, 0o644],
+  ["nor do they where others have none", 65_534, 12_345, 0o2670, 0o600],
+];
+
+for (const [name, replace] of ways) {
+  for (const [what, uid, gid, mode, expected] of replaced)
+    asNobody(`${name} by a user without privileges: ${what}`, async (folder) => {
+      const { path, content } = dataFile(folder, 1000);
+      const target = join(folder, "target");
+      fs.writeFileSync(target, "old");
+      fs.chownSync(target, uid, gid);
+      fs.chmodSync(target, mode);
+      become();
+      await replace(path, target);
+      const status = fs.statSync(target);
+      assert.equal([status.uid, status.gid, (status.mode & 0o7777).toString(8)], [65_534, 0, expected.toString(8)]);
+      process.seteuid?.(0);
+      assertBytes(fs.readFileSync(target), content);
+    });
+
+  asNobody(`${name} refuses another user's file in a sticky folder before it copies`, async (folder) => {
+    const { path } = dataFile(folder, 1000);
+    const target = join(folder, "target");
+    fs.writeFileSync(target, "old");
+    fs.chmodSync(folder, 0o1777);
+    become();
+    const error = await failure(() => replace(path, target));
+    assert.is(error.code, "EPERM");
+    assert.is(error.bytesTransferred, 0);
+    assert.is(fs.readFileSync(target, "utf8"), "old");
+    assert.is(fs.readdirSync(folder).length, 2);
+  });
+}
+
 test.run();

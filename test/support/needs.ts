@@ -81,6 +81,8 @@ export const needs = {
   /** For what no module of Node's can do, such as to send urgent data. */
   compiler: () =>
     compilers().some((name) => missingProgram(name) === undefined) ? undefined : "there is no C compiler",
+  /** Extended attributes can be set and read: by archives, which node: modules and most machines have no other means for. */
+  tar: () => missingProgram("tar"),
   haproxy: () => missingProgram("haproxy"),
   nginx: () => missingProgram("nginx"),
   /** A btrfs image can be made and mounted: see `mountScratch`. */

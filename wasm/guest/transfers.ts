@@ -77,8 +77,8 @@ export function transfer(from: string, to: string, options: TransferOptions): Re
   let target: Target | undefined;
   let touched = false;
   try {
-    // A directory is refused before anything is created for it.
-    refuseDirectory(inspect(source, from, false), to);
+    // What can refuse does so before anything is made.
+    planFor(inspect(source, from, false), newFile(to), request);
     target = openTarget(targetPlace);
     const { file, created } = target;
     const { plan, emptying } = planFor(...inspectPair(source, from, file, to), request);

@@ -2,7 +2,7 @@
 import { fstatSync } from "node:fs";
 import { type FileHandle, readlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { inspectionRecord } from "../../../core/records.ts";
 import { errnoName } from "../../../core/errno.ts";
 import { TransferError } from "../../../core/error.ts";
@@ -13,7 +13,7 @@ import { duplicate } from "../open.ts";
 import type { Machine } from "../machine.ts";
 import { callFailed } from "../system-error.ts";
 import { transfer } from "../transfer.ts";
-import { Temporary } from "./temporary.ts";
+import { openScratch } from "./temporary.ts";
 
 /** A range of a file. Bytes. */
 export interface Span {
@@ -21,7 +21,7 @@ export interface Span {
   readonly end: number;
 }
 
-/** Shared blocks begin at whole ones: 64 KiB is a multiple of every filesystem's. */
+/** Shared blocks begin, and end, at whole ones: 64 KiB is a multiple of every filesystem's. */
 const blockBytes = 65536;
 
 /** What does not share blocks, best first. */
@@ -41,16 +41,16 @@ const elsewhere = new Set([
 ]);
 
 /** Beside the file, where its blocks can be shared, else wherever temporary files go. */
-async function createTemporary(machine: Machine, fd: number): Promise<Temporary> {
+async function createScratch(fd: number): Promise<FileHandle> {
   const path = await readlink(`/proc/self/fd/${fd}`).catch(() => undefined);
   if (path !== undefined) {
     try {
-      return await Temporary.create(machine, join(dirname(path), "snapshot"), 0o600);
+      return await openScratch(dirname(path), "snapshot");
     } catch (error) {
       if (!(error instanceof TransferError && elsewhere.has(error.code))) throw error;
     }
   }
-  return Temporary.create(machine, join(tmpdir(), "snapshot"), 0o600);
+  return openScratch(tmpdir(), "snapshot");
 }
 
 /** What changes when a file does. */
@@ -70,16 +70,28 @@ function stateOf({ native }: Machine, fd: number, name: string): { readonly size
 
 const rangeOf = ({ start, end }: Span) => ({ offset: start, length: end - start, targetOffset: start });
 
-/** Shares the blocks of a span up to the end of the file, since they are shared as a whole. Answers whether it could. */
-async function shareBlocks(machine: Machine, fd: number, to: number, { start, end }: Span): Promise<boolean> {
+/** Shares the blocks of a span, which begins at a whole one. Answers how many bytes, or undefined where it can't. */
+async function shareBlocks(machine: Machine, fd: number, to: number, span: Span): Promise<number | undefined> {
   try {
-    await transfer(machine, fd, to, { ...rangeOf({ start: start - (start % blockBytes), end }), strategy: "reflink" });
-    return true;
+    return (await transfer(machine, fd, to, { ...rangeOf(span), strategy: "reflink" })).bytes;
   } catch (error) {
     // Whatever kept them from being shared, copying meets it again if it matters.
-    if (error instanceof TransferError) return false;
+    if (error instanceof TransferError) return undefined;
     throw error;
   }
+}
+
+/** The whole blocks around a span, or what the file has of them: the last may be cut by its end alone. */
+function blocksOf({ start, end }: Span, size: number): Span {
+  return { start: start - (start % blockBytes), end: Math.min(Math.ceil(end / blockBytes) * blockBytes, size) };
+}
+
+/** What a copy that took its time throws where the file isn't any more what it was. */
+function changed(name: string, size: number, owed: number): TransferError {
+  if (size >= owed)
+    return new TransferError(`Cannot save ${name}: it was changed while it was copied`, { code: "ERR_SLUICE_CHANGED" });
+  const message = `Cannot save ${name}: expected ${owed - size} more bytes at offset ${size}, source was truncated`;
+  return new TransferError(message, { code: "ERR_SLUICE_TRUNCATED", failed: "source", sourceOffset: size });
 }
 
 /**
@@ -87,7 +99,8 @@ async function shareBlocks(machine: Machine, fd: number, to: number, { start, en
  * (FICLONERANGE; btrfs, xfs), else by a copy.
  *
  * @param isKept whether a lease keeps others from changing the file meanwhile
- * @throws TransferError `ERR_SLUICE_CHANGED` where a copy took long enough for somebody to change the file under it
+ * @throws TransferError `ERR_SLUICE_CHANGED` where a copy took long enough for somebody to change the file under it,
+ * `ERR_SLUICE_TRUNCATED` where it has become shorter than it was at the call
  */
 export async function snapshot(
   machine: Machine,
@@ -96,26 +109,27 @@ export async function snapshot(
   span: Span,
   signal: AbortSignalLike | undefined,
   isKept: boolean,
-): Promise<Temporary> {
+): Promise<FileHandle> {
   // The caller may close its own meanwhile.
   const held = typeof machine.native === "string" ? undefined : duplicate(machine.native, fd, name);
   const own = held?.fd ?? fd;
-  let temporary: Temporary | undefined;
+  let scratch: FileHandle | undefined;
   try {
     const before = stateOf(machine, own, name);
-    temporary = await createTemporary(machine, own);
-    const to = temporary.handle.fd;
-    // One step, which no writer gets between; but not of a file that doesn't know its size.
-    const atOnce = before.size > span.start && (await shareBlocks(machine, own, to, { ...span, end: before.size }));
-    if (!atOnce && span.end > span.start)
-      await transfer(machine, own, to, { ...rangeOf(span), strategy: copying, signal });
-    if (!atOnce && !isKept && stateOf(machine, own, name).stamp !== before.stamp)
-      throw new TransferError(`Cannot save ${name}: it was changed while it was copied`, {
-        code: "ERR_SLUICE_CHANGED",
-      });
-    return temporary;
+    // A file that doesn't know its size says 0, and owes nothing.
+    const owed = Math.min(span.end, before.size);
+    scratch = await createScratch(own);
+    const blocks = blocksOf(span, before.size);
+    // One step, which no writer gets between.
+    const shared = owed > span.start ? await shareBlocks(machine, own, scratch.fd, blocks) : undefined;
+    if (shared !== undefined && blocks.start + shared < owed) throw changed(name, blocks.start + shared, owed);
+    if (shared === undefined && span.end > span.start)
+      await transfer(machine, own, scratch.fd, { ...rangeOf(span), strategy: copying, signal });
+    const after = stateOf(machine, own, name);
+    if (shared === undefined && !isKept && after.stamp !== before.stamp) throw changed(name, after.size, owed);
+    return scratch;
   } catch (error) {
-    await temporary?.dispose();
+    await scratch?.close();
     throw error;
   } finally {
     held?.close();

@@ -1,10 +1,11 @@
 /** The file that a copy is made in, until it is complete. */
 import { constants } from "node:fs";
 import { type FileHandle, link, open, rename, unlink } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import type { Native } from "../../../core/abi.ts";
 import { errnoName } from "../../../core/errno.ts";
 import type { Machine } from "../machine.ts";
-import { fsCall, callFailed, codeOf, explained } from "../system-error.ts";
+import { callFailed, codeOf, explained, fsCall } from "../system-error.ts";
+import type { Place } from "./place.ts";
 
 /** In linux/fcntl.h, but not in node:fs. The value includes O_DIRECTORY, as the kernel wants it. */
 const O_TMPFILE = 0o20200000;
@@ -12,53 +13,90 @@ const O_TMPFILE = 0o20200000;
 /** What a filesystem or a kernel without O_TMPFILE answers (open(2)); runtimes have two names for the first. */
 const noUnnamedFiles = ["EOPNOTSUPP", "ENOTSUP", "EISDIR", "EINVAL"];
 
-/** The file under construction. */
+/** Filesystems that have no renameat2(2), or no flags of it, may have links. */
+const noNewName = ["EINVAL", "ENOSYS", "EPERM", "EOPNOTSUPP"];
+
+/** How much of the target's name shows in the temporary's. NAME_MAX is 255 bytes, on encrypting filesystems 143. */
+const shownBytes = 32;
+
+const terminated = (path: string): Uint8Array => new TextEncoder().encode(`${path}\0`);
+
+/** A name of its own, short whatever the name that it is made for, and cut between characters. */
+export function temporaryName(name: string): string {
+  const { read } = new TextEncoder().encodeInto(name, new Uint8Array(shownBytes));
+  return `.${name.slice(0, read)}.${crypto.randomUUID()}.sluice`;
+}
+
+/** A file without a name; undefined where the filesystem has none. */
+async function openUnnamed(folder: string, name: string, mode: number): Promise<FileHandle | undefined> {
+  try {
+    return await open(folder, O_TMPFILE | constants.O_RDWR, mode);
+  } catch (error) {
+    if (noUnnamedFiles.includes(codeOf(error) ?? "")) return undefined;
+    throw explained(error, `create ${name}`, "open");
+  }
+}
+
+/** A file that goes when it is closed. It may have a name for a moment. */
+export async function openScratch(folder: string, name: string): Promise<FileHandle> {
+  const unnamed = await openUnnamed(folder, name, 0o600);
+  if (unnamed !== undefined) return unnamed;
+  const path = `${folder}/${temporaryName(name)}`;
+  const handle = await fsCall(`create ${path}`, "open", open(path, "wx+", 0o600));
+  await fsCall(`create ${path}`, "unlink", unlink(path));
+  return handle;
+}
+
+/**
+ * Whether an unnamed file can get a name: not without /proc, nor under filters that refuse linkat(2). "." is taken in every
+ * folder, which the kernel says once it has found the file.
+ */
+function canBePublished(native: Native, { fd }: FileHandle, place: Place): boolean {
+  return errnoName(-native.sluice_publish(fd, terminated(place.beside(".")))) === "EEXIST";
+}
+
 export class Temporary {
   readonly handle: FileHandle;
   /** Undefined while it has no name. */
   #path: string | undefined;
-  readonly #target: string;
+  readonly #place: Place;
   readonly #machine: Machine;
 
-  private constructor(machine: Machine, handle: FileHandle, target: string, path: string | undefined) {
+  private constructor(machine: Machine, handle: FileHandle, place: Place, path: string | undefined) {
     this.#machine = machine;
     this.handle = handle;
-    this.#target = target;
+    this.#place = place;
     this.#path = path;
   }
 
-  static #siblingOf(target: string): string {
-    return join(dirname(target), `.${basename(target)}.${crypto.randomUUID()}.sluice`);
+  /** Makes one in the place's folder. */
+  static async create(machine: Machine, place: Place, mode: number): Promise<Temporary> {
+    const { native } = machine;
+    const unnamed = typeof native === "string" ? undefined : await openUnnamed(place.folder, place.path, mode);
+    if (unnamed !== undefined && typeof native !== "string") {
+      if (canBePublished(native, unnamed, place)) return new Temporary(machine, unnamed, place, undefined);
+      await unnamed.close();
+    }
+    const path = place.beside(temporaryName(place.name));
+    const handle = await fsCall(`create ${place.path}`, "open", open(path, "wx+", mode));
+    return new Temporary(machine, handle, place, path);
   }
 
-  static async create(machine: Machine, target: string, mode: number): Promise<Temporary> {
-    if (typeof machine.native !== "string") {
-      try {
-        const handle = await open(dirname(target), O_TMPFILE | constants.O_RDWR, mode);
-        return new Temporary(machine, handle, target, undefined);
-      } catch (error) {
-        if (!noUnnamedFiles.includes(codeOf(error) ?? "")) throw explained(error, `create ${target}`, "open");
-      }
-    }
-    const path = Temporary.#siblingOf(target);
-    const handle = await fsCall(`create ${target}`, "open", open(path, "wx+", mode));
-    return new Temporary(machine, handle, target, path);
+  get #what(): string {
+    return `copy to ${this.#place.path}`;
   }
 
   /** Gives the file its name, in one step that either happens or doesn't. */
   async publish(overwrite: boolean): Promise<void> {
-    if (this.#path === undefined && this.#link(this.#target)) return;
-    if (!overwrite && this.#path === undefined) throw callFailed(`copy to ${this.#target}`, "link", "EEXIST");
-    if (!overwrite && this.#path !== undefined) {
-      await fsCall(`copy to ${this.#target}`, "link", link(this.#path, this.#target));
-      return;
-    }
+    const { entry, name } = this.#place;
+    if (this.#path === undefined && this.#link(entry)) return;
+    if (!overwrite) return this.#takeNewName(entry);
     if (this.#path === undefined) {
-      const path = Temporary.#siblingOf(this.#target);
-      if (!this.#link(path)) throw callFailed(`copy to ${this.#target}`, "linkat", "EEXIST");
+      const path = this.#place.beside(temporaryName(name));
+      if (!this.#link(path)) throw callFailed(this.#what, "linkat", "EEXIST");
       this.#path = path;
     }
-    await fsCall(`copy to ${this.#target}`, "rename", rename(this.#path, this.#target));
+    await fsCall(this.#what, "rename", rename(this.#path, entry));
     this.#path = undefined;
   }
 
@@ -66,10 +104,25 @@ export class Temporary {
   #link(path: string): boolean {
     const { native } = this.#machine;
     if (typeof native === "string") throw new TypeError("An unnamed temporary needs the engine");
-    const answer = native.sluice_publish(this.handle.fd, new TextEncoder().encode(`${path}\0`));
+    const answer = native.sluice_publish(this.handle.fd, terminated(path));
     if (answer === 0) return true;
     if (errnoName(-answer) === "EEXIST") return false;
-    throw callFailed(`copy to ${path}`, "linkat", errnoName(-answer));
+    throw callFailed(this.#what, "linkat", errnoName(-answer));
+  }
+
+  /** A rename that replaces nothing; a link where the filesystem has no such thing. */
+  async #takeNewName(entry: string): Promise<void> {
+    const { native } = this.#machine;
+    if (this.#path === undefined) throw callFailed(this.#what, "linkat", "EEXIST");
+    const answer =
+      typeof native === "string" ? undefined : native.sluice_rename_new(terminated(this.#path), terminated(entry));
+    if (answer === 0) {
+      this.#path = undefined;
+      return;
+    }
+    const code = answer === undefined ? undefined : errnoName(-answer);
+    if (code !== undefined && !noNewName.includes(code)) throw callFailed(this.#what, "renameat2", code);
+    await fsCall(this.#what, "link", link(this.#path, entry));
   }
 
   async dispose(): Promise<void> {

@@ -1,14 +1,24 @@
 /** Descriptors and paths as targets. */
-import { fstatSync, fsync, write } from "node:fs";
-import { dirname } from "node:path";
+import { type BigIntStats, fstatSync, fsync, write } from "node:fs";
+import { stat } from "node:fs/promises";
 import { promisify } from "node:util";
 import type { Native } from "../../../core/abi.ts";
-import type { Endpoint } from "../../../core/endpoint.ts";
+import { type Endpoint, endpoint } from "../../../core/endpoint.ts";
 import type { AbortSignalLike } from "../../../core/request.ts";
-import { inspectFd } from "../inspect.ts";
-import { syncFolder } from "../copy/destination.ts";
-import { closeFd, type Duplicate, duplicate, empty, type OpenedPath, openTarget, removeFile } from "../open.ts";
-import { fsCall } from "../system-error.ts";
+import { pathOf } from "../copy/path.ts";
+import { Place } from "../copy/place.ts";
+import { inspectFd, narrow } from "../inspect.ts";
+import {
+  closeFd,
+  createTarget,
+  type Duplicate,
+  duplicate,
+  empty,
+  type OpenedPath,
+  openTarget,
+  takeBack,
+} from "../open.ts";
+import { callFailed, fsCall } from "../system-error.ts";
 import type { TargetEnd } from "./target.ts";
 
 const writeAsync = promisify(write);
@@ -20,12 +30,26 @@ const fsyncAsync = promisify(fsync);
  */
 const pipeBuf = 4096;
 
+/** How often a file is made anew that others take away. */
+const mostTries = 20;
+
+/** A file that is not there yet is taken for an empty one in its folder. */
+function newFileIn(folder: BigIntStats, name: string, native: Native | string): Endpoint {
+  const device = narrow(folder.dev);
+  const reach = typeof native === "string" ? { fd: false, withoutFd: native } : { fd: true };
+  return endpoint({ kind: "file", name, size: 0, identity: { device, inode: 0 }, ...reach });
+}
+
 export class FdTarget implements TargetEnd {
   readonly #from: number | string | URL;
   readonly #signal: AbortSignalLike | undefined;
   readonly #durable: boolean;
   #opening: Promise<void> | undefined;
   #opened: OpenedPath | undefined;
+  /** Where it is to be made, while nothing is there. */
+  #place: Place | undefined;
+  #folder: BigIntStats | undefined;
+  #native: Native | string = "";
   #duplicate: Duplicate | undefined;
   #mostBytes = Infinity;
   readonly idleTimeoutMs = 0;
@@ -46,7 +70,7 @@ export class FdTarget implements TargetEnd {
   }
 
   get path(): string | undefined {
-    return this.#opened?.name;
+    return this.#opened?.name ?? this.#place?.path;
   }
 
   enter(): undefined {
@@ -60,20 +84,45 @@ export class FdTarget implements TargetEnd {
 
   open(): Promise<void> | undefined {
     if (typeof this.#from === "number") return undefined;
-    this.#opening = openTarget(this.#from, this.#signal).then((opened) => {
-      this.#opened = opened;
-    });
+    this.#opening = this.#open(this.#from);
     return this.#opening;
   }
 
+  async #open(path: string | URL): Promise<void> {
+    this.#opened = await openTarget(path, this.#signal);
+    if (this.#opened !== undefined) return;
+    this.#place = await Place.find(pathOf(path, "target"));
+    this.#folder = await fsCall(`open ${this.#place.path}`, "stat", stat(this.#place.folder, { bigint: true }));
+  }
+
+  make(): Promise<void> | undefined {
+    if (typeof this.#from === "number" || this.#place === undefined) return undefined;
+    this.#opening = this.#make(this.#from, this.#place);
+    return this.#opening;
+  }
+
+  /** Others may make it, and take it away again, at the same time. */
+  async #make(path: string | URL, place: Place): Promise<void> {
+    for (let tries = 1; tries <= mostTries; tries++) {
+      this.#opened = (await createTarget(place)) ?? (await openTarget(path, this.#signal));
+      if (this.#opened !== undefined) return;
+    }
+    throw callFailed(`open ${place.path}`, "open", "EEXIST");
+  }
+
   inspect(native: Native | string): Endpoint {
+    this.#native = native;
+    if (this.#opened === undefined && this.#place !== undefined && this.#folder !== undefined)
+      return newFileIn(this.#folder, this.#place.path, native);
     const found = inspectFd(native, this.fd, this.path ?? `fd ${this.fd}`);
     if (found.kind === "pipe") this.#mostBytes = pipeBuf;
     return found;
   }
 
   empty(): Promise<void> | undefined {
-    return this.#opened === undefined || this.#opened.created ? undefined : empty(this.#opened.fd, this.#opened.name);
+    return this.#opened === undefined || this.#opened.place !== undefined
+      ? undefined
+      : empty(this.#opened.fd, this.#opened.name);
   }
 
   async write(bytes: Uint8Array, offset: number | undefined): Promise<number> {
@@ -95,7 +144,7 @@ export class FdTarget implements TargetEnd {
     // A FIFO or a device has nothing that fsync(2) could keep.
     if (!this.#durable || opened === undefined || !fstatSync(opened.fd).isFile()) return;
     await fsCall(`write ${opened.name}`, "fsync", fsyncAsync(opened.fd));
-    if (opened.created) await syncFolder(dirname(opened.name));
+    await opened.place?.sync();
   }
 
   async end(_broken: boolean, untouched: boolean): Promise<void> {
@@ -103,10 +152,20 @@ export class FdTarget implements TargetEnd {
     if (this.#opening !== undefined) await Promise.allSettled([this.#opening]);
     this.#duplicate?.close();
     this.#duplicate = undefined;
-    const opened = this.#opened;
-    this.#opened = undefined;
-    if (opened === undefined) return;
-    await closeFd(opened.fd);
-    if (untouched && opened.created) await removeFile(opened.name);
+    const [opened, place] = [this.#opened, this.#place];
+    this.#opened = this.#place = undefined;
+    try {
+      if (opened !== undefined) await this.#give(opened, untouched);
+    } finally {
+      await place?.close();
+    }
+  }
+
+  async #give(opened: OpenedPath, untouched: boolean): Promise<void> {
+    try {
+      if (untouched) takeBack(this.#native, opened);
+    } finally {
+      await closeFd(opened.fd);
+    }
   }
 }

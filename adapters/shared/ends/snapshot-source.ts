@@ -1,9 +1,10 @@
 /** A regular file as it was at the moment of the call. */
+import type { FileHandle } from "node:fs/promises";
 import type { Native } from "../../../core/abi.ts";
 import type { Endpoint } from "../../../core/endpoint.ts";
 import type { AbortSignalLike, Request } from "../../../core/request.ts";
+import { checkCountable } from "../../../core/select.ts";
 import { readSnapshot, snapshot } from "../copy/snapshot.ts";
-import type { Temporary } from "../copy/temporary.ts";
 import { inspectFd } from "../inspect.ts";
 import type { Machine } from "../machine.ts";
 import type { SourceEnd } from "./source.ts";
@@ -15,7 +16,7 @@ export class SnapshotSource implements SourceEnd {
   readonly #request: Request;
   readonly #signal: AbortSignalLike | undefined;
   #saving: Promise<void> | undefined;
-  #copy: Temporary | undefined;
+  #copy: FileHandle | undefined;
   #name = "";
 
   constructor(original: SourceEnd, machine: Machine, request: Request, signal: AbortSignalLike | undefined) {
@@ -26,7 +27,7 @@ export class SnapshotSource implements SourceEnd {
   }
 
   get fd(): number | undefined {
-    return this.#copy?.handle.fd ?? this.#original.fd;
+    return this.#copy?.fd ?? this.#original.fd;
   }
 
   keep(): void {
@@ -53,13 +54,12 @@ export class SnapshotSource implements SourceEnd {
     const { offset, length = Infinity } = this.#request;
     // A file that doesn't know its size is read to its end.
     const end = Math.max(offset, Math.min(offset + length, size ?? Number.MAX_SAFE_INTEGER));
+    checkCountable(name, end);
     this.#copy = await snapshot(this.#machine, fd, name, { start: offset, end }, this.#signal, false);
   }
 
   inspect(native: Native | string): Endpoint {
-    return this.#copy === undefined
-      ? this.#original.inspect(native)
-      : inspectFd(native, this.#copy.handle.fd, this.#name);
+    return this.#copy === undefined ? this.#original.inspect(native) : inspectFd(native, this.#copy.fd, this.#name);
   }
 
   stop(): void {
@@ -67,9 +67,7 @@ export class SnapshotSource implements SourceEnd {
   }
 
   read(max: number, offset: number | undefined): Promise<Uint8Array | undefined> {
-    return this.#copy === undefined
-      ? this.#original.read(max, offset)
-      : readSnapshot(this.#copy.handle, max, offset ?? 0);
+    return this.#copy === undefined ? this.#original.read(max, offset) : readSnapshot(this.#copy, max, offset ?? 0);
   }
 
   watch(): void {
@@ -79,7 +77,7 @@ export class SnapshotSource implements SourceEnd {
   async end(broken: boolean): Promise<void> {
     // An abort may have overtaken the saving; what comes of it is taken away all the same.
     if (this.#saving !== undefined) await Promise.allSettled([this.#saving]);
-    await this.#copy?.dispose();
+    await this.#copy?.close();
     await this.#original.end(broken);
   }
 }

@@ -19,7 +19,10 @@ export interface TargetEnd {
   keep(native: Native | string): void;
   /** Opens what has to be opened first, once the source is known to be there. */
   open(): Promise<void> | undefined;
+  /** What it is now, or would be once it is made. */
   inspect(native: Native | string): Endpoint;
+  /** Makes the file that isn't there yet, once nothing can refuse any more. Undefined: there is nothing to make. */
+  make?(): Promise<void> | undefined;
   /** Empties the file it was opened from. */
   empty(): Promise<void> | undefined;
   /** Whether a write that was handed over can't be taken back, and need not be waited for. */

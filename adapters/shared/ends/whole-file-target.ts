@@ -2,7 +2,7 @@
 import type { Native } from "../../../core/abi.ts";
 import type { Endpoint } from "../../../core/endpoint.ts";
 import { WholeFile } from "../copy/whole-file.ts";
-import { pathOf } from "../copy/destination.ts";
+import { pathOf } from "../copy/path.ts";
 import { inspectFd } from "../inspect.ts";
 import type { Machine } from "../machine.ts";
 import type { TargetEnd } from "./target.ts";

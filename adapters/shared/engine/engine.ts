@@ -321,6 +321,19 @@ export class Engine {
     return new Promise((resolve) => this.#pending.set(handle, resolve));
   }
 
+  /** Gives a file the extended attributes of another. */
+  async giveAttributes(source: number, target: number): Promise<Outcome> {
+    const handle = this.open(source, target);
+    if (handle < 0) return failed(-handle);
+    requestRecord.set(this.#request.view, "strategy", opcodes.buffered);
+    requestRecord.set(this.#request.view, "flags", requestFlags.attributes);
+    for (const field of ["offset", "length", "target_offset"] as const)
+      requestRecord.set(this.#request.view, field, -1);
+    const outcome = await this.#start(handle);
+    this.close(handle);
+    return outcome;
+  }
+
   /** Makes a ring, or opens one by a descriptor: a handle, or a negative errno. */
   createRing(bytes: number, attachMs: number): number {
     return this.native.sluice_ring_create(this.#waker.context, bytes, attachMs);

@@ -22,7 +22,8 @@ export function encode({ view }: RecordMemory, job: Job, flags = 0): void {
   if (strategy === "portable") throw new TypeError("The engine has no portable strategy");
   requestRecord.set(view, "strategy", opcodes[strategy]);
   const dontcache = job.cache === "dontcache" ? requestFlags.dontcache : 0;
-  requestRecord.set(view, "flags", flags | dontcache | (job.givesWay ? requestFlags.give_way : 0));
+  const holes = job.keepsHoles ? requestFlags.holes : 0;
+  requestRecord.set(view, "flags", flags | dontcache | holes | (job.givesWay ? requestFlags.give_way : 0));
   requestRecord.set(view, "offset", job.offset ?? -1);
   requestRecord.set(view, "length", job.length ?? -1);
   requestRecord.set(view, "target_offset", job.targetOffset ?? -1);

@@ -78,7 +78,7 @@ export function move(
 }
 
 /** Whether the budget allows it, before anything is changed. */
-function checkPlan(budget: Budget, { source, length, targetOffset }: Plan): number {
+export function checkPlan(budget: Budget, { source, length, targetOffset }: Plan): number {
   if (length === undefined)
     throw new TransferError(`Cannot send ${source.name}: its size is unknown`, { code: "ERR_SLUICE_UNSUPPORTED" });
   budget.checkFile((targetOffset ?? 0) + length);

@@ -1,5 +1,5 @@
 /** sluice:transfer/native, as a host gives it to one instance. */
-import { closeSync, fsyncSync } from "node:fs";
+import { type BigIntStats, closeSync, fchmodSync, fchownSync, fstatSync, fsyncSync } from "node:fs";
 import { basename } from "node:path/posix";
 import type * as Native from "../../../wasm/types/host/interfaces/sluice-transfer-native.ts";
 import { openFlags } from "../../../core/abi.ts";
@@ -15,15 +15,17 @@ import { type Endpoint, endpoint, isSameFile } from "../../../core/endpoint.ts";
 import { TransferError } from "../../../core/error.ts";
 import { explainPlan } from "../../../core/explain.ts";
 import type { Report } from "../../../core/report.ts";
+import { replacingMode } from "../../../core/replace.ts";
 import { checkOptions } from "../../../core/request.ts";
 import { select } from "../../../core/select.ts";
+import { ownerRefusals, permissionsOf } from "../copy/inherit.ts";
 import { inspectFd } from "../inspect.ts";
 import { callFailed, codeOf, explained } from "../system-error.ts";
 import { Budget, checkLimits } from "./budget.ts";
 import type { EngineMachine } from "./engine-machine.ts";
 import { type Lent, lendRoots } from "./filesystem.ts";
 import type { Folder } from "./folder.ts";
-import { answering, handleClass, move, type OpenHandle, planBetween, runPlan } from "./native-handle.ts";
+import { answering, checkPlan, handleClass, move, type OpenHandle, planBetween, runPlan } from "./native-handle.ts";
 import type { OpenAt } from "./open-at.ts";
 import type { Limits, Roots } from "./options.ts";
 
@@ -159,20 +161,32 @@ export function createNativeHost(machine: EngineMachine, openAt: OpenAt, roots: 
     }
   }
 
+  /** Takes away a file that was made for nothing: the same one, still empty. */
+  function takeBack({ root, path }: Place, { fd }: OpenHandle): void {
+    const ours = fstatSync(fd, { bigint: true });
+    const there = root.folder.stat(path, false);
+    const same = there.dev === ours.dev && there.ino === ours.ino;
+    if (same && there.size === 0n && there.nlink === 1n) root.folder.unlink(path);
+  }
+
   function transfer(from: string, to: string, options: Native.TransferOptions): Native.Report {
     return answering("transfer", () => {
       const [sourcePlace, targetPlace] = [place("source", from), place("target", to)];
       budget.checkHandles();
       const source = openFile(sourcePlace, openFlags.read);
       try {
+        const asked = optionsOf(options);
+        // What can refuse does so before there is a file.
+        const found = inspectFd(machine.native, source.fd, source.name);
+        checkPlan(budget, planBetween(machine, found, lookAt(targetPlace), asked).plan);
         const { file, created } = openTarget(targetPlace);
         let inVain = created;
         try {
           const onStart = () => (inVain = false);
-          return reportRecord(move(machine, budget, source, file, optionsOf(options), onStart), hostDialect);
+          return reportRecord(move(machine, budget, source, file, asked, onStart), hostDialect);
         } finally {
+          if (inVain) takeBack(targetPlace, file);
           closeSync(file.fd);
-          if (inVain) targetPlace.root.folder.unlink(targetPlace.path);
         }
       } finally {
         closeSync(source.fd);
@@ -208,20 +222,34 @@ export function createNativeHost(machine: EngineMachine, openAt: OpenAt, roots: 
     });
   }
 
+  /** What has a name that a copy is to get. */
+  function occupant(folder: Folder, last: string): BigIntStats | undefined {
+    try {
+      return folder.stat(last, false);
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") return undefined;
+      throw error;
+    }
+  }
+
   /** The whole copy, beneath the folder that holds the target. A symbolic link there is replaced, not followed. */
   function copy(source: OpenHandle, target: Place, { overwrite, durable }: Native.CopyOptions): Report {
     const last = basename(target.path);
     const folder = target.root.folder.folder(parentOf(target.path));
     try {
+      const old = occupant(folder, last);
       const { fd, path } = createTemporary(folder, last, target.name);
       let done = false;
       try {
+        // Nobody may read the new content meanwhile who may not read the old.
+        if (old?.isFile()) fchmodSync(fd, 0o600);
         const ends = [
           inspectFd(machine.native, source.fd, source.name),
           inspectFd(machine.native, fd, target.name),
         ] as const;
         const plan = select(...ends, checkOptions({ targetOffset: 0, fallback: false }), machine.knowledge);
         const report = runPlan(machine, budget, plan, source.fd, fd);
+        if (old?.isFile()) inheritOwner(fd, old);
         if (durable) fsyncSync(fd);
         publish(folder, path, last, overwrite);
         done = true;
@@ -268,6 +296,20 @@ export function createNativeHost(machine: EngineMachine, openAt: OpenAt, roots: 
       for (const { folder } of lent) folder.close();
     },
   };
+}
+
+/** Owner, group and mode of the file whose place is taken, as far as this process may give them; never set-id bits. */
+function inheritOwner(fd: number, old: BigIntStats): void {
+  const { uid, gid } = old;
+  for (const owner of [uid, fstatSync(fd, { bigint: true }).uid]) {
+    try {
+      fchownSync(fd, Number(owner), Number(gid));
+      break;
+    } catch (error) {
+      if (!ownerRefusals.has(codeOf(error) ?? "")) throw error;
+    }
+  }
+  fchmodSync(fd, replacingMode(permissionsOf(old), permissionsOf(fstatSync(fd, { bigint: true })), false));
 }
 
 const parentOf = (path: string): string => path.slice(0, path.lastIndexOf("/") + 1) || ".";
