@@ -3,12 +3,16 @@ import { createReadStream } from "node:fs";
 import { createLazyFile } from "../shared/fetch/create.ts";
 import type { ServeFile } from "../shared/fetch/file.ts";
 import { nodeHandlers, type ToNodeHandler } from "../shared/fetch/node-handler.ts";
+import type { ServeOptions, Server } from "../shared/fetch/options.ts";
 import { bun } from "./ffi.ts";
+import { serveByBun } from "./server.ts";
 
-export { serve } from "./server.ts";
 export type * from "../shared/fetch/options.ts";
 
 export const file: ServeFile = createLazyFile(bun, (fd) => fd);
 
 /** Bun's node:http shows no descriptors. */
 export const toNodeHandler: ToNodeHandler = nodeHandlers(createReadStream);
+
+/** See ../node/fetch.ts. */
+export const serve: (options: ServeOptions) => Promise<Server> = serveByBun(toNodeHandler);

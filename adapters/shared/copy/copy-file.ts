@@ -14,8 +14,9 @@ import { errnoName } from "../../../core/errno.ts";
 import { argumentError, shown, TransferError } from "../../../core/error.ts";
 import type { CacheMode, Strategy } from "../../../core/kernel.ts";
 import type { Report } from "../../../core/report.ts";
-import { checkObject, checkOptions } from "../../../core/request.ts";
-import type { CopyOptions } from "../api.ts";
+import { checkKnown } from "../../../core/options.ts";
+import { checkOptions } from "../../../core/request.ts";
+import { type CopyOptions, copyOptions } from "../api.ts";
 import { RecordMemory } from "../engine/record-memory.ts";
 import { inspectFd } from "../inspect.ts";
 import type { Machine } from "../machine.ts";
@@ -42,7 +43,7 @@ const choices = {
 } as const;
 
 function checkCopyOptions(options: CopyOptions): void {
-  checkObject(options);
+  checkKnown(options, copyOptions);
   const { signal, onProgress, cache } = options;
   checkOptions({ signal, onProgress, cache });
   for (const name of ["reflink", "sparse"] as const) {

@@ -3,6 +3,7 @@ import type { createReadStream } from "node:fs";
 import type { ServerResponse } from "node:http";
 import { TransferError } from "../../../core/error.ts";
 import type { FilePart } from "./body.ts";
+import type { RequestEnd } from "./request-end.ts";
 
 /** How a file is read: by node:fs, or past JavaScript. */
 export type OpenStream = typeof createReadStream;
@@ -11,7 +12,7 @@ export type OpenStream = typeof createReadStream;
  * Sends a part of an open file as the whole body of a response whose head has been set, and closes the file. A body
  * that comes out short breaks the connection off, for its length has been promised.
  *
- * @param gone aborted when the connection is
+ * @param end of the request, which may come while it waits for its turn
  * @returns when all has been handed over, or the connection is gone
  * @throws TransferError `ERR_SLUICE_TRUNCATED`; what reading fails with
  */
@@ -19,7 +20,7 @@ export function sendFile(
   open: OpenStream,
   { fd, start, length }: FilePart,
   response: ServerResponse,
-  gone: AbortSignal,
+  end: RequestEnd,
 ): Promise<void> {
   const stream = open("", { fd, start, end: start + length - 1 });
   return new Promise((resolve, reject) => {
@@ -40,7 +41,7 @@ export function sendFile(
     });
     response.once("close", over);
     // An answer that waits for its turn may hear of its connection's end by nothing else.
-    gone.addEventListener("abort", over, { once: true });
+    end.add(over);
     // Not stream.pipeline, which makes an AbortSignal, aborts it, and waits for the file to be closed.
     stream.pipe(response, { end: false });
   });

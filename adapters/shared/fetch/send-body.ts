@@ -1,0 +1,151 @@
+/** Sends streams to responses of node:http. */
+import process from "node:process";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { isBrotli, isCoded, isDecodable, outermost } from "./coding.ts";
+import { promisedLength, setHead } from "./head.ts";
+import type { RequestEnd } from "./request-end.ts";
+
+const isBun = process.versions["bun"] !== undefined;
+
+/** The first chunks of a body, put aside to see what they are. */
+class Beginning {
+  readonly chunks: Uint8Array[] = [];
+  isAll = false;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+
+  constructor(reader: ReadableStreamDefaultReader<Uint8Array>) {
+    this.#reader = reader;
+  }
+
+  /** Reads one chunk more, that has something in it. */
+  async extend(): Promise<void> {
+    const chunk = await readChunk(this.#reader);
+    if (chunk === undefined) this.isAll = true;
+    else this.chunks.push(chunk);
+  }
+
+  /** The whole body. */
+  async *all(): AsyncGenerator<Uint8Array, void, undefined> {
+    yield* this.chunks;
+    while (!this.isAll) {
+      const chunk = await readChunk(this.#reader);
+      if (chunk === undefined) return;
+      yield chunk;
+    }
+  }
+
+  /** The first chunk as a rule. */
+  get bytes(): Uint8Array {
+    const [first, ...others] = this.chunks;
+    return first !== undefined && others.length === 0 ? first : Buffer.concat(this.chunks);
+  }
+}
+
+async function readChunk(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Uint8Array | undefined> {
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return undefined;
+    if (!(value instanceof Uint8Array)) throw new TypeError("The body of the Response has chunks that are no bytes");
+    if (value.length > 0) return value;
+  }
+}
+
+/** Bytes that isBrotli() looks at. */
+const brotliPrefix = 4096;
+
+/** Whether a body is in the coding that its head names. */
+async function isAsCoded(answer: Response, beginning: Beginning): Promise<boolean> {
+  const coding = outermost(answer.headers.get("content-encoding"));
+  if (coding === "") return true;
+  let verdict: boolean | undefined;
+  while ((verdict = isCoded(coding, beginning.bytes, beginning.isAll)) === undefined) await beginning.extend();
+  // Brotli has no mark. An answer with a URL is fetch()'s own, and has been decoded, but where Bun was asked not to.
+  if (verdict && coding === "br" && answer.url !== "")
+    return isBun && isBrotli(beginning.bytes.subarray(0, brotliPrefix));
+  return verdict;
+}
+
+/** Whether the head of an answer without a body is that of one that fetch() would have decoded. */
+export const isAsCodedHead = ({ url, headers }: Response): boolean =>
+  url === "" || !isDecodable(outermost(headers.get("content-encoding")));
+
+/** A body that isn't what its head has promised. */
+function misfit(promised: number | undefined, what: string): RangeError {
+  return new RangeError(`The body of the Response has ${what} its Content-Length of ${promised}`);
+}
+
+/** Waits until an answer takes more, or is over. */
+function drained(response: ServerResponse, end: RequestEnd): Promise<void> {
+  return new Promise((resolve) => {
+    const settle = () => {
+      response.off("drain", settle);
+      forget();
+      resolve();
+    };
+    response.on("drain", settle);
+    const forget = end.add(settle);
+  });
+}
+
+/** Ends an answer, and the connection behind it. */
+function endWithConnection(message: IncomingMessage, response: ServerResponse): void {
+  const { socket } = message;
+  // A stream of HTTP/2 ends alone.
+  if (message.httpVersionMajor < 2) response.once("finish", () => socket.destroySoon());
+  response.end();
+}
+
+/**
+ * Sends a body, and its head with the first bytes, when it is known whether that fits. What is more than the head has
+ * promised doesn't leave; where it is less the connection is broken off by whoever hears of the error.
+ *
+ * @param body nobody reads it
+ * @returns when all has been handed over, or the connection is gone
+ * @throws what the body fails with; RangeError where it has another length than was promised
+ */
+export async function sendBody(
+  message: IncomingMessage,
+  response: ServerResponse,
+  answer: Response,
+  body: ReadableStream<Uint8Array>,
+  end: RequestEnd,
+): Promise<void> {
+  const reader = body.getReader();
+  const cancel = () => void reader.cancel().catch(() => undefined);
+  const forget = end.add(cancel);
+  // A write that comes just after the connection has gone.
+  response.once("error", cancel);
+  try {
+    const beginning = new Beginning(reader);
+    await beginning.extend();
+    const isCoded = await isAsCoded(answer, beginning);
+    if (end.isPast) return;
+    const promised = isCoded ? promisedLength(answer.headers) : undefined;
+    setHead(message, response, answer, { length: promised, isCoded });
+    if (message.method === "HEAD") {
+      cancel();
+      return void response.end();
+    }
+    let sent = 0;
+    for await (const chunk of beginning.all()) {
+      if (end.isPast) return;
+      const room = promised === undefined ? Infinity : promised - sent;
+      const isTaken = room === 0 || response.write(chunk.subarray(0, room));
+      sent += chunk.length;
+      if (chunk.length > room) {
+        endWithConnection(message, response);
+        throw misfit(promised, "more than");
+      }
+      if (!isTaken) await drained(response, end);
+    }
+    if (end.isPast) return;
+    if (promised !== undefined && sent < promised) throw misfit(promised, `${sent} bytes, fewer than`);
+    response.end();
+  } catch (error) {
+    cancel();
+    throw error;
+  } finally {
+    forget();
+    response.off("error", cancel);
+  }
+}
