@@ -18,6 +18,8 @@ export interface ServerOptions extends SiteOptions {
   /** Let other processes listen on the same port. */
   readonly reusePort: boolean;
   readonly cors: boolean;
+  /** 0: for ever. */
+  readonly keepAliveTimeoutMs: number;
   readonly log: keyof typeof formats | "none";
   readonly metrics: boolean;
 }
@@ -41,14 +43,17 @@ const ownStrategy = isBun ? "bun" : "portable";
 const observe = isBun ? observeHandler : observeNodeHttp;
 
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { host, port, reusePort, cors, log } = options;
+  const { host, port, reusePort, cors, log, keepAliveTimeoutMs } = options;
   const metrics = options.metrics ? createMetrics(ownStrategy) : undefined;
   const accessLog = log === "none" ? undefined : createAccessLog(formats[log]);
   const handler = withManners(createSite(options), { cors });
   const observers = [metrics, accessLog].filter((observer) => observer !== undefined);
   const observation = observers.length === 0 ? undefined : observe(handler, joinObservers(observers));
   const fetch = observation?.handler ?? handler;
-  const server = await listening(options, serve({ host, port, reusePort, fetch, onError: tellBodyError }));
+  const server = await listening(
+    options,
+    serve({ host, port, reusePort, keepAliveTimeoutMs, fetch, onError: tellBodyError }),
+  );
   return {
     port: server.port,
     metrics,

@@ -1,10 +1,12 @@
 /** Whether bytes are in the content coding that their head names: fetch() decodes bodies and leaves their heads as they came. */
 import { brotliDecompressSync, constants } from "node:zlib";
 
-/** Bytes by which compressed data, hardly any of which are those of text, is told from text. */
-const enough = 16;
+/** Bytes by which compressed data, hardly any of which are those of text, is told from text: needed, and looked at. */
+const needed = 16;
+const looked = 64;
 
-const controls = /[\0-\x08\x0e-\x1a\x1c-\x1f\x7f]/;
+/** But for the white space among them. */
+const controls = /(?!\s)\p{Cc}/u;
 
 function isText(bytes: Uint8Array): boolean {
   try {
@@ -37,8 +39,8 @@ const skippedFrame = beginsWith([0x50, 0x5f], byte(0x2a), byte(0x4d), byte(0x18)
 
 /** Of codings without a mark (RFC 7932, RFC 1951) text is not in them. */
 const unlikeText: Test = (bytes, isAll) => {
-  if (!isText(bytes)) return true;
-  return isAll || bytes.length >= enough ? false : undefined;
+  if (!isText(bytes.subarray(0, looked))) return true;
+  return isAll || bytes.length >= needed ? false : undefined;
 };
 
 const tests: Readonly<Record<string, Test>> = {
@@ -54,20 +56,26 @@ export const outermost = (header: string | null): string =>
   header?.split(",").at(-1)?.trim().toLowerCase().replace("identity", "") ?? "";
 
 /** Whether the first bytes of a body are in a coding; `isAll`: there are no others. Codings that nobody knows are believed. */
-export function isCoded(coding: string, bytes: Uint8Array, isAll: boolean): boolean | undefined {
+export function isIn(coding: string, bytes: Uint8Array, isAll: boolean): boolean | undefined {
   return Object.hasOwn(tests, coding) ? tests[coding]?.(bytes, isAll) : true;
 }
 
 /** Whether fetch() may have decoded a coding. */
 export const isDecodable = (coding: string): boolean => Object.hasOwn(tests, coding);
 
+interface Decompressed {
+  readonly buffer: Uint8Array;
+  readonly engine: { readonly bytesWritten: number };
+}
+
 /** Whether the first bytes of a body decode, by brotli, which has no mark: slow. */
 export function isBrotli(bytes: Uint8Array): boolean {
   try {
     const flags = { finishFlush: constants.BROTLI_OPERATION_FLUSH, info: true };
     // With `info` the stream itself comes back, which knows how much it has read.
-    const { engine } = brotliDecompressSync(bytes, flags) as unknown as { engine: { bytesWritten: number } };
-    return engine.bytesWritten === bytes.length;
+    const { buffer, engine } = brotliDecompressSync(bytes, flags) as unknown as Decompressed;
+    // What begins by chance like a block of metadata, or ends at once, has nothing in it.
+    return engine.bytesWritten === bytes.length && buffer.length > 0;
   } catch {
     return false;
   }

@@ -1,7 +1,7 @@
 /** Sends streams to responses of node:http. */
 import process from "node:process";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { isBrotli, isCoded, isDecodable, outermost } from "./coding.ts";
+import { isBrotli, isDecodable, isIn, outermost } from "./coding.ts";
 import { promisedLength, setHead } from "./head.ts";
 import type { RequestEnd } from "./request-end.ts";
 
@@ -58,7 +58,7 @@ async function isAsCoded(answer: Response, beginning: Beginning): Promise<boolea
   const coding = outermost(answer.headers.get("content-encoding"));
   if (coding === "") return true;
   let verdict: boolean | undefined;
-  while ((verdict = isCoded(coding, beginning.bytes, beginning.isAll)) === undefined) await beginning.extend();
+  while ((verdict = isIn(coding, beginning.bytes, beginning.isAll)) === undefined) await beginning.extend();
   // Brotli has no mark. An answer with a URL is fetch()'s own, and has been decoded, but where Bun was asked not to.
   if (verdict && coding === "br" && answer.url !== "")
     return isBun && isBrotli(beginning.bytes.subarray(0, brotliPrefix));
