@@ -18,14 +18,14 @@ async function drop(body: Response["body"]): Promise<void> {
   if (body !== null && !body.locked) await body.cancel();
 }
 
-/** Sends an answer to its end. Rejects where its body fails, or the connection does. */
+/** Sends an answer to its end. Rejects where its body fails, or the connection does; answers what else there is to tell. */
 async function send(
   open: OpenStream,
   message: IncomingMessage,
   response: ServerResponse,
   answer: Response,
   end: RequestEnd,
-): Promise<void> {
+): Promise<Error | void> {
   const { body, status } = answer;
   if (response.destroyed || end.isPast) return drop(body);
   if (bodiless.has(status)) {
@@ -58,13 +58,12 @@ function sendStatus(response: ServerResponse, status: number): void {
   for (const name of response.getHeaderNames()) response.removeHeader(name);
   response.statusCode = status;
   response.statusMessage = "";
+  response.setHeader("content-length", 0);
   response.end();
 }
 
 /** Ends an answer that has failed: with 500 while that can be said, else by breaking the connection off. */
 function abandon(response: ServerResponse): void {
-  // All that it has is on its way.
-  if (response.writableEnded) return;
   if (response.headersSent || response.destroyed) response.destroy();
   else sendStatus(response, 500);
 }
@@ -122,6 +121,7 @@ export const nodeHandlers =
       message.once(clientEnded, () => abort.abort());
       call(fetch, request)
         .then((answer) => send(open, message, response, answer, end))
+        .then((error) => error && onError(error))
         .catch((error: unknown) => {
           abandon(response);
           if (!isOfAbort(error, abort.signal, end)) onError(error);

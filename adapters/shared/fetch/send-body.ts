@@ -87,12 +87,14 @@ function drained(response: ServerResponse, end: RequestEnd): Promise<void> {
   });
 }
 
-/** Ends an answer, and the connection behind it. */
-function endWithConnection(message: IncomingMessage, response: ServerResponse): void {
-  const { socket } = message;
+/** Ends a connection behind what an answer has written by now, when its turn has come. */
+function endConnection({ httpVersionMajor, socket }: IncomingMessage, response: ServerResponse): void {
   // A stream of HTTP/2 ends alone.
-  if (message.httpVersionMajor < 2) response.once("finish", () => socket.destroySoon());
-  response.end();
+  if (httpVersionMajor >= 2) return void response.end();
+  // What was written before its turn is flushed after the event.
+  const end = () => process.nextTick(() => socket.destroySoon());
+  if (response.socket === null) response.once("socket", end);
+  else end();
 }
 
 /**
@@ -100,8 +102,8 @@ function endWithConnection(message: IncomingMessage, response: ServerResponse): 
  * promised doesn't leave; where it is less the connection is broken off by whoever hears of the error.
  *
  * @param body nobody reads it
- * @returns when all has been handed over, or the connection is gone
- * @throws what the body fails with; RangeError where it has another length than was promised
+ * @returns when all has been handed over, or the connection is gone; an error where there was more
+ * @throws what the body fails with; RangeError where there was less
  */
 export async function sendBody(
   message: IncomingMessage,
@@ -109,7 +111,7 @@ export async function sendBody(
   answer: Response,
   body: ReadableStream<Uint8Array>,
   end: RequestEnd,
-): Promise<void> {
+): Promise<RangeError | undefined> {
   const reader = body.getReader();
   const cancel = () => void reader.cancel().catch(() => undefined);
   const forget = end.add(cancel);
@@ -119,28 +121,34 @@ export async function sendBody(
     const beginning = new Beginning(reader);
     await beginning.extend();
     const isCoded = await isAsCoded(answer, beginning);
-    if (end.isPast) return;
+    if (end.isPast) return undefined;
     const promised = isCoded ? promisedLength(answer.headers) : undefined;
     setHead(message, response, answer, { length: promised, isCoded });
     if (message.method === "HEAD") {
       cancel();
-      return void response.end();
+      response.end();
+      return undefined;
     }
     let sent = 0;
     for await (const chunk of beginning.all()) {
-      if (end.isPast) return;
+      if (end.isPast) return undefined;
       const room = promised === undefined ? Infinity : promised - sent;
       const isTaken = room === 0 || response.write(chunk.subarray(0, room));
       sent += chunk.length;
       if (chunk.length > room) {
-        endWithConnection(message, response);
-        throw misfit(promised, "more than");
+        endConnection(message, response);
+        cancel();
+        return misfit(promised, "more than");
       }
       if (!isTaken) await drained(response, end);
     }
-    if (end.isPast) return;
-    if (promised !== undefined && sent < promised) throw misfit(promised, `${sent} bytes, fewer than`);
+    if (end.isPast) return undefined;
+    if (promised !== undefined && sent < promised) {
+      response.shouldKeepAlive = false;
+      throw misfit(promised, `${sent} bytes, fewer than`);
+    }
     response.end();
+    return undefined;
   } catch (error) {
     cancel();
     throw error;
