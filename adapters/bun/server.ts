@@ -7,6 +7,7 @@ import { createServer } from "node:net";
 import type { ToNodeHandler } from "../shared/fetch/node-handler.ts";
 import { type Acceptor, serveByNode } from "../shared/fetch/node-server.ts";
 import type { ServeOptions, Server } from "../shared/fetch/options.ts";
+import { BunStillness } from "./stillness.ts";
 
 const acceptor: Acceptor = (server) => {
   const listener = createServer({ allowHalfOpen: true, noDelay: true });
@@ -17,4 +18,4 @@ const acceptor: Acceptor = (server) => {
 export const serveByBun =
   (toNodeHandler: ToNodeHandler) =>
   (options: ServeOptions): Promise<Server> =>
-    serveByNode(toNodeHandler, options, { acceptor, forgetsTime: true });
+    serveByNode(toNodeHandler, options, { acceptor, createStillness: (times) => new BunStillness(times) });

@@ -5,7 +5,7 @@ import * as fs from "node:fs";
 import * as http from "node:http";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { type FetchHandler, file, serve } from "sluice/fetch";
+import { type FetchHandler, file, serve, type ServeOptions, type Server } from "sluice/fetch";
 import { assert, test } from "../support/contract.ts";
 import { collect, digest, randomBytes, sha256 } from "../support/data.ts";
 import { tempFolder } from "../support/temp.ts";
@@ -360,6 +360,77 @@ test("serve() resolves with where it listens, and rejects where it can't", {}, a
   assert.is(server.url, `http://127.0.0.1:${server.port}/`);
   const { code } = await rejection(() => serve({ port: server.port, host: "127.0.0.1", fetch: () => new Response() }));
   assert.is(code, "EADDRINUSE");
+});
+
+test("serve() listens where hostname says, by either of its names, and refuses two", {}, async () => {
+  const fetch = () => new Response("fine");
+  for (const where of [
+    { hostname: "127.0.0.1" },
+    { host: "127.0.0.1" },
+    { host: "127.0.0.1", hostname: "127.0.0.1" },
+    { host: undefined, hostname: "127.0.0.1" },
+    { host: "127.0.0.1", hostname: undefined },
+  ]) {
+    await using server = await serve({ fetch, ...where });
+    assert.is(server.hostname, "127.0.0.1");
+  }
+  const wrong: readonly unknown[] = [
+    { fetch, hostname: "127.0.0.1", host: "127.0.0.2" },
+    { fetch, hostname: 1 },
+    { fetch, keepAliveTimeoutMs: -1 },
+    { fetch, keepAliveTimeoutMs: "75s" },
+    { fetch, idleTimeoutMs: 0.5 },
+    { fetch: "fine" },
+  ];
+  for (const options of wrong) {
+    const error = await rejection(() => serve(options as ServeOptions));
+    assert.match(error.code ?? "", /^ERR_(INVALID_ARG|OUT_OF_RANGE)/, JSON.stringify(options));
+  }
+});
+
+test("serve() keeps a connection for a next request as long as keepAliveTimeoutMs says", {}, async () => {
+  const fetch = () => new Response("fine");
+  await using short = await serve({ fetch, hostname: "127.0.0.1", keepAliveTimeoutMs: 200 });
+  await using usual = await serve({ fetch, hostname: "127.0.0.1" });
+  const ask = async (server: Server) => {
+    const socket = await connectTo(server);
+    socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    const [first] = (await once(socket, "data")) as [Buffer];
+    return { socket, text: first.toString() };
+  };
+  const [closing, open] = [await ask(short), await ask(usual)];
+  assert.match(open.text, /\r\nkeep-alive: timeout=75\r\n/i);
+  await once(closing.socket.resume(), "close");
+  // By then it would be gone, too, if it had the same time.
+  open.socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  const [again] = (await once(open.socket, "data")) as [Buffer];
+  assert.match(again.toString(), /^HTTP\/1\.1 200 /);
+  open.socket.destroy();
+});
+
+test("serve() ends a connection that stands still for idleTimeoutMs, and none that goes on", {}, async () => {
+  const root = tempFolder();
+  const { path, content } = dataFile(root, 24 * MiB);
+  await using server = await serveFiles({ root }, { idleTimeoutMs: 1000, onError: () => undefined });
+  const still = await connectTo(server);
+  const stalled = await connectTo(server);
+  const ends = [still, stalled].map((socket) => new Promise((resolve) => socket.once("close", resolve)));
+  still.resume().write("GET / HT");
+  stalled.on("error", () => undefined);
+  const name = path.slice(root.length);
+  stalled.write(`GET ${name} HTTP/1.1\r\nHost: x\r\n\r\n`);
+  await stallAfterFirst(stalled);
+  const reading = await connectTo(server);
+  reading.write(`GET ${name} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+  const chunks: Buffer[] = [];
+  // Slower than the time-out altogether, and never still for that long.
+  for await (const chunk of reading as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    if (chunks.length <= 40) await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  assert.ok(Buffer.concat(chunks).subarray(-content.length).equals(content));
+  stalled.resume();
+  await Promise.all(ends);
 });
 
 test("serve().close() lets running answers finish and closes what is idle", {}, async () => {

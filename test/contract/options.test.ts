@@ -2,9 +2,21 @@
 import * as fs from "node:fs";
 import * as net from "node:net";
 import { join } from "node:path";
-import * as sluice from "sluice";
-import * as web from "sluice/fetch";
-import * as wasi from "sluice/wasi";
+import {
+  copyFile,
+  createPipe,
+  createRing,
+  explain,
+  type FileChannel,
+  lease,
+  map,
+  openFile,
+  proxy,
+  tee,
+  transfer,
+} from "sluice";
+import { file as fileResponse, serve, type Server, toNodeHandler } from "sluice/fetch";
+import { instantiateFallback, instantiatePlugin, wasiImports } from "sluice/wasi";
 import { assert, test } from "../support/contract.ts";
 import { tempFolder } from "../support/temp.ts";
 
@@ -23,40 +35,40 @@ const bag = (options: Bag): never => options as never;
 const roots = { "/data": { path: "/" } };
 const fetch = () => new Response();
 
-async function withChannel<T>(file: string, act: (channel: sluice.FileChannel) => Promise<T>): Promise<T> {
-  await using channel = await sluice.openFile(file, "r+");
+async function withChannel<T>(file: string, act: (channel: FileChannel) => Promise<T>): Promise<T> {
+  await using channel = await openFile(file, "r+");
   return await act(channel);
 }
 
-async function withServer<T>(act: (server: web.Server) => Promise<T>): Promise<T> {
-  await using server = await web.serve({ fetch, hostname: "127.0.0.1" });
+async function withServer<T>(act: (server: Server) => Promise<T>): Promise<T> {
+  await using server = await serve({ fetch, hostname: "127.0.0.1" });
   return await act(server);
 }
 
 const calls: Readonly<Record<string, Call>> = {
-  transfer: (options, { file, target }) => sluice.transfer(file, target, bag(options)),
-  tee: (options, { file, target }) => sluice.tee(file, [target], bag(options)),
-  copyFile: (options, { file, target }) => sluice.copyFile(file, target, bag(options)),
-  explain: (options, { file, target }) => sluice.explain(file, target, bag(options)),
-  lease: (options, { file }) => sluice.lease(file, "read", bag(options)),
-  map: (options, { file }) => sluice.map(file, bag(options)),
-  proxy: (options) => sluice.proxy(new net.Socket(), new net.Socket(), bag(options)),
-  "proxy, maxBytes": (options) => sluice.proxy(new net.Socket(), new net.Socket(), { maxBytes: bag(options) }),
-  createRing: (options) => sluice.createRing(bag(options)),
-  createPipe: (options) => sluice.createPipe(bag(options)),
+  transfer: (options, { file, target }) => transfer(file, target, bag(options)),
+  tee: (options, { file, target }) => tee(file, [target], bag(options)),
+  copyFile: (options, { file, target }) => copyFile(file, target, bag(options)),
+  explain: (options, { file, target }) => explain(file, target, bag(options)),
+  lease: (options, { file }) => lease(file, "read", bag(options)),
+  map: (options, { file }) => map(file, bag(options)),
+  proxy: (options) => proxy(new net.Socket(), new net.Socket(), bag(options)),
+  "proxy, maxBytes": (options) => proxy(new net.Socket(), new net.Socket(), { maxBytes: bag(options) }),
+  createRing: (options) => createRing(bag(options)),
+  createPipe: (options) => createPipe(bag(options)),
   "FileChannel, transferTo": (options, { file, target }) =>
     withChannel(file, (channel) => channel.transferTo(0, 1, target, bag(options))),
   "FileChannel, transferFrom": (options, { file }) =>
     withChannel(file, (channel) => channel.transferFrom(file, 0, 1, bag(options))),
-  file: (options, { target }) => web.file(new Request("http://x/"), "/", bag({ root: target, ...options })),
-  serve: (options) => web.serve(bag({ fetch, ...options })),
+  file: (options, { target }) => fileResponse(new Request("http://x/"), "/", bag({ root: target, ...options })),
+  serve: (options) => serve(bag({ fetch, ...options })),
   "serve, close": (options) => withServer((server) => server.close(bag(options))),
-  toNodeHandler: (options) => web.toNodeHandler(fetch, bag(options)),
-  instantiateFallback: (options) => wasi.instantiateFallback(bag({ roots, ...options })),
-  instantiatePlugin: (options) => wasi.instantiatePlugin(bag({ roots, ...options })),
-  wasiImports: (options) => wasi.wasiImports(bag({ roots, ...options })),
-  "wasiImports, limits": (options) => wasi.wasiImports({ roots, limits: bag(options) }),
-  "wasiImports, roots": (options) => wasi.wasiImports({ roots: { "/data": bag({ path: "/", ...options }) } }),
+  toNodeHandler: (options) => toNodeHandler(fetch, bag(options)),
+  instantiateFallback: (options) => instantiateFallback(bag({ roots, ...options })),
+  instantiatePlugin: (options) => instantiatePlugin(bag({ roots, ...options })),
+  wasiImports: (options) => wasiImports(bag({ roots, ...options })),
+  "wasiImports, limits": (options) => wasiImports({ roots, limits: bag(options) }),
+  "wasiImports, roots": (options) => wasiImports({ roots: { "/data": bag({ path: "/", ...options }) } }),
 };
 
 /** What takes no options, or none of ours. */
@@ -101,21 +113,21 @@ for (const [name, call] of Object.entries(calls))
     }
   });
 
-test("every public function is in the table above", {}, () => {
+test("every public function is in the table above", {}, async () => {
   const known = new Set(Object.keys(calls).map((name) => name.replace(/,.*/, "")));
-  for (const module of [sluice, web, wasi])
+  for (const module of await Promise.all([import("sluice"), import("sluice/fetch"), import("sluice/wasi")]))
     for (const [name, value] of Object.entries(module))
       if (typeof value === "function") assert.ok(known.has(name) || others.has(name), name);
 });
 
 test("an explanation's drawing refuses an option that it doesn't know", {}, async () => {
   const { file, target } = place();
-  const explanation = await sluice.explain(file, target);
+  const explanation = await explain(file, target);
   assertRefused(await outcome(() => explanation.drawing(bag({ bogus: 1 }))), "drawing");
 });
 
 test("the calls of a ring refuse an option that they don't know", { needs: ["engine"] }, async () => {
-  await using ring = await sluice.createRing();
+  await using ring = await createRing();
   const bogus = bag({ bogus: 1 });
   const methods: Readonly<Record<string, () => unknown>> = {
     write: () => ring.write(new Uint8Array(1), bogus),
@@ -127,7 +139,7 @@ test("the calls of a ring refuse an option that they don't know", { needs: ["eng
 });
 
 test("a component's functions refuse an option that they don't know", {}, async () => {
-  using guest = await wasi.instantiateFallback({ roots });
+  using guest = await instantiateFallback({ roots });
   const bogus = bag({ bogus: 1 });
   assertRefused(await outcome(() => guest.transfer("/data/a", "/data/b", bogus)), "transfer");
   assertRefused(await outcome(() => guest.copyFile("/data/a", "/data/b", bogus)), "copyFile");

@@ -32,11 +32,15 @@ const defaultKeepAliveTimeoutMs = 75_000;
 /** The longest time of a runtime's timers, less the second that Node adds to what it advertises. Milliseconds. */
 const longestMs = 0x7fffffff - 1000;
 
-/** What is asked of a server, checked. */
-interface Asked {
-  readonly host: string | undefined;
+/** Milliseconds; 0: for ever. */
+export interface ServerTimes {
   readonly idleTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
+}
+
+/** What is asked of a server, checked. */
+interface Asked extends ServerTimes {
+  readonly host: string | undefined;
 }
 
 function check(options: ServeOptions): Asked {
@@ -57,28 +61,35 @@ function check(options: ServeOptions): Asked {
 /** What takes the connections of a server: the server itself, or one that hands them on. */
 export type Acceptor = (server: HttpServer) => NetServer;
 
-/** What a runtime's node:http leaves to others. */
-export interface ServerTraits {
-  readonly acceptor: Acceptor;
-  /** Whether time-outs of its connections have to be set for it. */
-  readonly forgetsTime: boolean;
+/** Ends connections that stand still. */
+export interface Stillness {
+  add(socket: Socket): void;
+  /** An answer begins. */
+  begin(socket: Socket): void;
+  /** The last one that was running is over. */
+  end(socket: Socket): void;
+  stop(): void;
 }
 
-const own: ServerTraits = { acceptor: (server) => server, forgetsTime: false };
+/** What a runtime's node:http leaves to others. */
+export interface ServerTraits {
+  readonly acceptor?: Acceptor;
+  readonly createStillness?: (times: ServerTimes) => Stillness;
+}
 
 /** See {@link Server}. Rejects with what listening fails with. */
 export async function serveByNode(
   toNodeHandler: ToNodeHandler,
   options: ServeOptions,
-  { acceptor, forgetsTime }: ServerTraits = own,
+  { acceptor = (server) => server, createStillness }: ServerTraits = {},
 ): Promise<Server> {
   const { host, idleTimeoutMs, keepAliveTimeoutMs } = check(options);
   const { fetch, port = 0, reusePort = false, onError } = options;
   const handler = toNodeHandler(fetch, { onError });
-  const setTimer = (socket: Socket, ms: number) => forgetsTime && socket.setTimeout(ms);
-  const connections = new Connections((socket) => setTimer(socket, keepAliveTimeoutMs));
+  const stillness = createStillness?.({ idleTimeoutMs, keepAliveTimeoutMs });
+  const connections = new Connections((socket) => stillness?.end(socket));
   const server = createServer((request, response) => {
-    setTimer(request.socket, idleTimeoutMs);
+    stillness?.begin(request.socket);
     connections.begin(response, request.socket);
     handler(request, response);
   });
@@ -89,12 +100,16 @@ export async function serveByNode(
   const listener = acceptor(server);
   listener.on("connection", (socket: Socket) => {
     connections.add(socket);
-    setTimer(socket, idleTimeoutMs);
-    if (forgetsTime) socket.on("timeout", () => socket.destroy());
+    stillness?.add(socket);
   });
   // The types of Node 20 don't know reusePort.
   const listening = { port, reusePort, ...(host !== undefined && { host }) };
-  await once(listener.listen(listening), "listening");
+  try {
+    await once(listener.listen(listening), "listening");
+  } catch (error) {
+    stillness?.stop();
+    throw error;
+  }
   const address = listener.address() as AddressInfo;
 
   const shutDown = async ({ timeoutMs = closeTimeoutMs }: CloseOptions = {}) => {
@@ -104,6 +119,7 @@ export async function serveByNode(
     const timer = setTimeout(() => connections.destroy(), timeoutMs);
     await closed;
     clearTimeout(timer);
+    stillness?.stop();
   };
   let closing: Promise<void> | undefined;
   const close = async (how: CloseOptions = {}) => {

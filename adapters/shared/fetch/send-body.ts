@@ -24,13 +24,13 @@ class Beginning {
     else this.chunks.push(chunk);
   }
 
-  /** The whole body. */
+  /** The whole body, in pieces. */
   async *all(): AsyncGenerator<Uint8Array, void, undefined> {
-    yield* this.chunks;
+    for (const chunk of this.chunks) yield* piecesOf(chunk);
     while (!this.isAll) {
       const chunk = await readChunk(this.#reader);
       if (chunk === undefined) return;
-      yield chunk;
+      yield* piecesOf(chunk);
     }
   }
 
@@ -39,6 +39,13 @@ class Beginning {
     const [first, ...others] = this.chunks;
     return first !== undefined && others.length === 0 ? first : Buffer.concat(this.chunks);
   }
+}
+
+/** Bytes of one write: a connection on which none is done in the time for that stands still. */
+const pieceSize = 256 * 1024;
+
+function* piecesOf(chunk: Uint8Array): Generator<Uint8Array, void, undefined> {
+  for (let at = 0; at < chunk.length; at += pieceSize) yield chunk.subarray(at, at + pieceSize);
 }
 
 async function readChunk(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Uint8Array | undefined> {
