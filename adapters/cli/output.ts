@@ -34,7 +34,13 @@ export function outliveReader(say: (line: string) => void): void {
 
 /** Writes to the log on stdout, as long as there is somebody to read it. */
 export function writeLog(text: string): void {
-  if (!isLost) process.stdout.write(text);
+  if (isLost) return;
+  try {
+    process.stdout.write(text);
+  } catch (error) {
+    // Deno writes within the call.
+    onError(error as NodeJS.ErrnoException);
+  }
 }
 
 const told = new Set<string>();
