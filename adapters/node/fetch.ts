@@ -43,9 +43,11 @@ export function file(request: Request, path: string, options: FileOptions): Prom
 }
 
 /**
- * Serves a handler over HTTP/1.1, by node:http (Node, Deno) or Bun.serve.
+ * Serves a handler over HTTP/1.1, by node:http. Clients that end their side after a request get their answer; a body of
+ * another length than its head has promised ends the connection. See docs/fetch.md.
  *
  * @returns once it listens; rejects with the system's error where it can't
+ * @throws TypeError, RangeError for options of a wrong type or range, and for those that there are not
  */
 export function serve(options: ServeOptions): Promise<Server> {
   return serveByNode(toHandler, options);

@@ -37,14 +37,12 @@ export interface RunningServer {
 /** How long answers in flight are waited for. Milliseconds. */
 export const shutdownMs = 10_000;
 
-/** Bun.serve sends files by its own sendfile, and tells nobody of it. */
-const isBun = process.versions["bun"] !== undefined;
-const ownStrategy = isBun ? "bun" : "portable";
-const observe = isBun ? observeHandler : observeNodeHttp;
+/** Bun's node:http has no diagnostics channel. */
+const observe = process.versions["bun"] === undefined ? observeNodeHttp : observeHandler;
 
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { host, port, reusePort, cors, log, keepAliveTimeoutMs } = options;
-  const metrics = options.metrics ? createMetrics(ownStrategy) : undefined;
+  const metrics = options.metrics ? createMetrics() : undefined;
   const accessLog = log === "none" ? undefined : createAccessLog(formats[log]);
   const handler = withManners(createSite(options), { cors });
   const observers = [metrics, accessLog].filter((observer) => observer !== undefined);
