@@ -19,7 +19,10 @@ interface State {
   headSince: number | undefined;
 }
 
-const movedBy = ({ bytesRead, bytesWritten }: Socket): number => bytesRead + bytesWritten;
+/** Bytes that the engine has moved, past the counts of a socket. */
+export const movedNatively = new WeakMap<Socket, number>();
+
+const movedBy = (socket: Socket): number => socket.bytesRead + socket.bytesWritten + (movedNatively.get(socket) ?? 0);
 
 export class BunStillness implements Stillness {
   readonly #times: ServerTimes;

@@ -2,6 +2,7 @@
 import { createLazyFile } from "../shared/fetch/create.ts";
 import { nodeHandlers } from "../shared/fetch/node-handler.ts";
 import { serveByNode } from "../shared/fetch/node-server.ts";
+import { sendByStream } from "../shared/fetch/send.ts";
 import type {
   FetchHandler,
   FileOptions,
@@ -16,7 +17,7 @@ import { createReadStream } from "./stream.ts";
 export type * from "../shared/fetch/options.ts";
 
 const respond = createLazyFile(node, (fd) => fd);
-const toHandler = nodeHandlers(createReadStream);
+const toHandler = nodeHandlers(sendByStream(createReadStream));
 
 /**
  * Answers a GET or HEAD with a file beneath a folder, and with the errors of HTTP where there is none: 400 (malformed

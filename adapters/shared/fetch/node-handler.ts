@@ -8,7 +8,7 @@ import { toRequest } from "./node-request.ts";
 import { type FetchHandler, handlerOptions, type HandlerOptions, type NodeHandler } from "./options.ts";
 import { beginRequest, type RequestEnd } from "./request-end.ts";
 import { isAsCodedHead, sendBody } from "./send-body.ts";
-import { type OpenStream, sendFile } from "./send.ts";
+import type { SendFile } from "./send.ts";
 
 /** Statuses whose answers have no body (RFC 9110, 6.4.1). */
 const bodiless = new Set([204, 205, 304]);
@@ -20,7 +20,7 @@ async function drop(body: Response["body"]): Promise<void> {
 
 /** Sends an answer to its end. Rejects where its body fails, or the connection does; answers what else there is to tell. */
 async function send(
-  open: OpenStream,
+  sendFile: SendFile,
   message: IncomingMessage,
   response: ServerResponse,
   answer: Response,
@@ -50,7 +50,7 @@ async function send(
   const file = isHead ? undefined : takeFile(body);
   if (file === undefined) return sendBody(message, response, answer, body, end);
   setHead(message, response, answer, { length: file.length, isCoded: true });
-  return sendFile(open, file, response, end);
+  return sendFile(file, response, end);
 }
 
 /** Answers with a status and nothing else that could tell anybody anything. */
@@ -98,9 +98,9 @@ async function call(fetch: FetchHandler, request: Request): Promise<Response> {
 
 export type ToNodeHandler = (fetch: FetchHandler, options?: HandlerOptions) => NodeHandler;
 
-/** Makes `toNodeHandler` for a way of reading files. */
+/** Makes `toNodeHandler` for a way of sending files. */
 export const nodeHandlers =
-  (open: OpenStream): ToNodeHandler =>
+  (sendFile: SendFile): ToNodeHandler =>
   (fetch, options = {}) => {
     checkKnown(options, handlerOptions);
     const { onError = console.error } = options;
@@ -120,7 +120,7 @@ export const nodeHandlers =
       // It may be gone, and it may wait: what the handler answers all the same is sent.
       message.once(clientEnded, () => abort.abort());
       call(fetch, request)
-        .then((answer) => send(open, message, response, answer, end))
+        .then((answer) => send(sendFile, message, response, answer, end))
         .then((error) => error && onError(error))
         .catch((error: unknown) => {
           abandon(response);
