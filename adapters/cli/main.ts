@@ -13,7 +13,7 @@ import { receiveCommand } from "./commands/receive.ts";
 import { sendCommand } from "./commands/send.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { describeFailure, exitCodes, exitCodesHelp } from "./exit.ts";
-import { endWithReader } from "./output.ts";
+import { watchOutput } from "./output.ts";
 import { tell } from "./screen.ts";
 
 /** From here and from the bundle, which lies as deep. */
@@ -56,7 +56,7 @@ function buildProgram(): Command {
   return program;
 }
 
-endWithReader();
+watchOutput();
 try {
   await buildProgram().parseAsync();
 } catch (error) {

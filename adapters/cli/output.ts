@@ -12,14 +12,14 @@ function end(error: NodeJS.ErrnoException): void {
 let onError = end;
 let isLost = false;
 
-/** Ends the process when the reader of stdout goes, unless it outlives that. */
-export function endWithReader(): void {
+/** Ends the process when the reader of stdout goes, unless it outlives that; not when nobody reads what is said to people. */
+export function watchOutput(): void {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => onError(error));
+  process.stderr.on("error", () => undefined);
 }
 
 /**
- * Has a service go on when its log can't be written, be it that the reader has gone or that a disk is full, and when
- * nobody reads its errors.
+ * Has a service go on when its log can't be written, be it that the reader has gone or that a disk is full.
  *
  * @param say is told why, in one line; the same line more than once
  */
@@ -29,7 +29,6 @@ export function outliveReader(say: (line: string) => void): void {
     isLost ||= error.code === "EPIPE";
     say(`sluice: ${describeFailure("write the log", error).message}; going on without it`);
   };
-  process.stderr.on("error", () => undefined);
 }
 
 /** Writes to the log on stdout, as long as there is somebody to read it. */

@@ -84,13 +84,14 @@ function misfit(promised: number | undefined, what: string): RangeError {
 /** Waits until an answer takes more, or is over. */
 function drained(response: ServerResponse, end: RequestEnd): Promise<void> {
   return new Promise((resolve) => {
+    let forget: (() => void) | undefined;
     const settle = () => {
       response.off("drain", settle);
-      forget();
+      forget?.();
       resolve();
     };
     response.on("drain", settle);
-    const forget = end.add(settle);
+    forget = end.add(settle);
   });
 }
 
@@ -123,7 +124,7 @@ export async function sendBody(
   const cancel = () => void reader.cancel().catch(() => undefined);
   const forget = end.add(cancel);
   // A write that comes just after the connection has gone.
-  response.once("error", cancel);
+  response.on("error", cancel);
   try {
     const beginning = new Beginning(reader);
     await beginning.extend();
