@@ -51,7 +51,7 @@ test("send and receive bring 64 MiB over whole", async () => {
 test("receive goes on where nobody reads what it says", async () => {
   const to = join(tempFolder(), "received");
   const receiver = await startReceiver(to);
-  receiver.child.stderr.destroy();
+  receiver.child.stderr?.destroy();
   const sent = await cli(["send", tempFile(small), `127.0.0.1:${receiver.port}`]);
   assert.is((await receiver.ended).code, 0);
   assert.is(sent.code, 0, sent.stderr);

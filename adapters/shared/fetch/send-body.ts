@@ -82,17 +82,13 @@ function misfit(promised: number | undefined, what: string): RangeError {
 }
 
 /** Waits until an answer takes more, or is over. */
-function drained(response: ServerResponse, end: RequestEnd): Promise<void> {
-  return new Promise((resolve) => {
-    let forget: (() => void) | undefined;
-    const settle = () => {
-      response.off("drain", settle);
-      forget?.();
-      resolve();
-    };
-    response.on("drain", settle);
-    forget = end.add(settle);
+async function drained(response: ServerResponse, end: RequestEnd): Promise<void> {
+  let forget = () => {};
+  await new Promise<void>((resolve) => {
+    response.once("drain", resolve);
+    forget = end.add(resolve);
   });
+  forget();
 }
 
 /** Ends a connection behind what an answer has written by now, when its turn has come. */
