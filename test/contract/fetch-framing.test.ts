@@ -70,8 +70,11 @@ const ways: Readonly<Record<string, (url: string, method: string) => Promise<Res
   },
 };
 
-const onNode = async (handler: FetchHandler): Promise<Pick<Server, "port"> & AsyncDisposable> => {
-  const server = http.createServer(toNodeHandler(handler, { onError: () => undefined }));
+type OnError = (error: unknown) => void;
+type Start = (handler: FetchHandler, onError?: OnError) => Promise<Pick<Server, "port"> & AsyncDisposable>;
+
+const onNode: Start = async (handler, onError = () => undefined) => {
+  const server = http.createServer(toNodeHandler(handler, { onError }));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return {
@@ -83,8 +86,8 @@ const onNode = async (handler: FetchHandler): Promise<Pick<Server, "port"> & Asy
   };
 };
 
-const servers: Readonly<Record<string, (handler: FetchHandler) => Promise<Pick<Server, "port"> & AsyncDisposable>>> = {
-  "serve()": (handler) => serve({ hostname: "127.0.0.1", fetch: handler, onError: () => undefined }),
+const servers: Readonly<Record<string, Start>> = {
+  "serve()": (fetch, onError = () => undefined) => serve({ hostname: "127.0.0.1", fetch, onError }),
   "toNodeHandler()": onNode,
 };
 
@@ -168,31 +171,31 @@ function streamOf(chunks: number, size: number, promised: number): Response {
   return new Response(body, { headers: { "content-length": String(promised) } });
 }
 
-for (const [what, [make, promised, least]] of Object.entries(misfits))
-  test(`serve() ends the connection of ${what} than was promised, and tells onError`, {}, async () => {
-    const errors: unknown[] = [];
-    await using server = await serve({
-      hostname: "127.0.0.1",
-      fetch: (asked) => (asked.url.endsWith("/next") ? new Response("THE NEXT ANSWER") : make()),
-      onError: (error) => errors.push(error),
+for (const [serverName, start] of Object.entries(servers))
+  for (const [what, [make, promised, least]] of Object.entries(misfits))
+    test(`${serverName} ends the connection of ${what} than was promised, and tells onError`, {}, async () => {
+      const errors: unknown[] = [];
+      await using server = await start(
+        (asked) => (asked.url.endsWith("/next") ? new Response("THE NEXT ANSWER") : make()),
+        (error) => errors.push(error),
+      );
+      const socket = await connectTo(server);
+      let text = "";
+      socket.setEncoding("latin1").on("data", (chunk: string) => (text += chunk));
+      // A reset is an end, too.
+      socket.on("error", () => undefined);
+      const closed = once(socket, "close");
+      socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\nGET /next HTTP/1.1\r\nHost: x\r\n\r\n");
+      await closed;
+      const [head = "", body = ""] = text.split("\r\n\r\n");
+      assert.ok(!text.includes("THE NEXT"), "the next answer would be taken for a part of this one");
+      // Nothing had left: that can be said.
+      if (head.startsWith("HTTP/1.1 500")) assert.is(body, "");
+      else if (head !== "") assert.match(head, new RegExp(`content-length: ${promised}(\\r|$)`, "i"));
+      assert.ok(body.length >= least && body.length <= promised, `${body.length} bytes`);
+      await waitFor("the error", () => errors.length > 0);
+      assert.instance(errors[0], RangeError);
     });
-    const socket = await connectTo(server);
-    let text = "";
-    socket.setEncoding("latin1").on("data", (chunk: string) => (text += chunk));
-    // A reset is an end, too.
-    socket.on("error", () => undefined);
-    const closed = once(socket, "close");
-    socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\nGET /next HTTP/1.1\r\nHost: x\r\n\r\n");
-    await closed;
-    const [head = "", body = ""] = text.split("\r\n\r\n");
-    assert.ok(!text.includes("THE NEXT"), "the next answer would be taken for a part of this one");
-    // Nothing had left: that can be said.
-    if (head.startsWith("HTTP/1.1 500")) assert.is(body, "");
-    else if (head !== "") assert.match(head, new RegExp(`content-length: ${promised}(\\r|$)`, "i"));
-    assert.ok(body.length >= least && body.length <= promised, `${body.length} bytes`);
-    await waitFor("the error", () => errors.length > 0);
-    assert.instance(errors[0], RangeError);
-  });
 
 test("serve() frames answers by itself, whatever is copied from another connection's", {}, async () => {
   const odd: Readonly<Record<string, Record<string, string>>> = {

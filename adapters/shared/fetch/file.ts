@@ -35,13 +35,13 @@ function contentType(path: string): string {
   return isText.test(type) ? `${type}; charset=utf-8` : type;
 }
 
-function commonHeaders(variant: Variant, { etag, lastModified }: Validators, options: FileOptions): Headers {
+function commonHeaders(variant: Variant, { etag, changed, lastModified }: Validators, options: FileOptions): Headers {
   const { maxAge = 0, immutable = false, headers: extra = {} } = options;
-  const headers = new Headers({
-    ...(etag !== undefined && { etag }),
-    ...(lastModified !== undefined && { "last-modified": lastModified }),
-    "cache-control": `public, max-age=${maxAge}${immutable ? ", immutable" : ""}`,
-  });
+  const headers = new Headers({ "cache-control": `public, max-age=${maxAge}${immutable ? ", immutable" : ""}` });
+  if (etag !== undefined) headers.set("etag", etag);
+  if (lastModified !== undefined) headers.set("last-modified", lastModified);
+  // The very date that stands for a later one: a server's own may be older by then.
+  if (lastModified !== undefined && changed === undefined) headers.set("date", lastModified);
   for (const [name, value] of Object.entries(extra)) headers.set(name, value);
   if (variant.varies) headers.append("vary", "accept-encoding");
   return headers;
