@@ -2,6 +2,7 @@
  * Draws the path of the bytes for a terminal: user space above, kernel in the middle, hardware
  * below, each hop in the stroke of what it costs, each mode switch on the line that it crosses.
  */
+import { checkKnown } from "./options.ts";
 
 export type Lane = "user" | "kernel" | "hardware";
 
@@ -157,6 +158,7 @@ function layOut({ hops }: Path, width: number): Layout {
 
 /** Draws a path. The text has no trailing spaces and no line break at its end. */
 export function draw(path: Path, options: DrawingOptions = {}): string {
+  checkKnown(options, { width: true, ascii: true });
   const chars = options.ascii === true ? ascii : unicode;
   const canvas = new Canvas();
   const layout = layOut(path, Math.max(80, options.width ?? 80));

@@ -7,7 +7,8 @@
  */
 import { limits } from "./abi.ts";
 import { argumentError, shown, TransferError } from "./error.ts";
-import { type ByteCount, checkObject, optionalCount } from "./request.ts";
+import { checkKnown, type Names } from "./options.ts";
+import { type ByteCount, optionalCount } from "./request.ts";
 
 /**
  * What becomes of writes to the view. "read" and "private": they stay in this process, each page being copied when it
@@ -31,6 +32,8 @@ export interface MapOptions {
   /** Default "guard". */
   readonly policy?: MapPolicy | undefined;
 }
+
+export const mapOptions: Names<MapOptions> = { mode: true, offset: true, length: true, policy: true };
 
 export interface MapRequest {
   readonly mode: MapMode;
@@ -62,7 +65,7 @@ const notShared: Partial<Record<MapPolicy, string>> = {
  * @throws TransferError `ERR_SLUICE_UNSUPPORTED` for a copy or a lease that should be shared
  */
 export function checkMapOptions(options: MapOptions = {}): MapRequest {
-  checkObject(options);
+  checkKnown(options, mapOptions);
   const { mode = "read", policy = "guard", length } = options;
   const request = {
     mode: oneOf("mode", modes, mode),

@@ -1,6 +1,7 @@
 /** What a proxied pair of connections is asked for, and what it reports. */
 import { argumentError, shown } from "./error.ts";
-import { type AbortSignalLike, type ByteCount, checkObject, checkSignal, optionalCount } from "./request.ts";
+import { checkKnown, type Names } from "./options.ts";
+import { type AbortSignalLike, type ByteCount, checkSignal, optionalCount } from "./request.ts";
 
 /** The two ends of a pair, by the names of the arguments. */
 export type ProxySide = "a" | "b";
@@ -79,6 +80,19 @@ export interface ProxyFailure {
   readonly failed: ProxySide | undefined;
 }
 
+export const proxyOptions: Names<ProxyOptions> = {
+  signal: true,
+  idleTimeoutMs: true,
+  timeoutMs: true,
+  maxBytes: true,
+  head: true,
+  onProgress: true,
+  strategy: true,
+  fallback: true,
+  adopt: true,
+};
+const directions: Names<ProxyProgress> = { aToB: true, bToA: true };
+
 /** Checked options. */
 export interface ProxyRequest {
   readonly idleTimeoutMs: number;
@@ -95,7 +109,8 @@ export interface ProxyRequest {
 /** Longest time-out of a runtime's timers. */
 const mostMs = 0x7fffffff;
 
-function milliseconds(name: string, value: unknown): number {
+/** A time-out; 0 and Infinity, which is told as 0, are for ever. @throws TypeError, RangeError */
+export function milliseconds(name: string, value: unknown): number {
   if (value === undefined || value === Infinity) return 0;
   if (typeof value !== "number")
     throw argumentError("ERR_INVALID_ARG_TYPE", `${name} must be a number of milliseconds, got ${typeof value}`);
@@ -105,6 +120,7 @@ function milliseconds(name: string, value: unknown): number {
 }
 
 function most(direction: keyof ProxyProgress, value: ProxyOptions["maxBytes"]): number {
+  if (typeof value === "object") checkKnown(value, directions);
   const own = typeof value === "object" && value !== null ? value[direction] : value;
   return own === Infinity ? Infinity : (optionalCount("maxBytes", own) ?? Infinity);
 }
@@ -124,7 +140,7 @@ const proxyStrategies: readonly (string | undefined)[] = ["auto", "splice", "buf
  * @throws TypeError, RangeError for values of a wrong type or range
  */
 export function checkProxyOptions(options: ProxyOptions = {}): ProxyRequest {
-  checkObject(options);
+  checkKnown(options, proxyOptions);
   checkSignal(options.signal);
   const { onProgress, head, strategy } = options;
   if (onProgress !== undefined && typeof onProgress !== "function")

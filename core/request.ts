@@ -1,5 +1,6 @@
 /** The options of a transfer, checked before any byte moves. */
 import { argumentError, shown, TransferError } from "./error.ts";
+import { checkKnown, type Names } from "./options.ts";
 import type { CacheMode, Strategy } from "./kernel.ts";
 import { type Consistency, consistencies, type OnLeaseBreak, onLeaseBreaks } from "./lease.ts";
 import { strategies, strategyNames } from "./strategies.ts";
@@ -69,6 +70,22 @@ export interface AbortSignalLike {
   addEventListener(type: "abort", listener: () => void, options?: { once?: boolean }): void;
   removeEventListener(type: "abort", listener: () => void): void;
 }
+
+export const transferOptions: Names<TransferOptions> = {
+  offset: true,
+  length: true,
+  targetOffset: true,
+  strategy: true,
+  fallback: true,
+  consistency: true,
+  onLeaseBreak: true,
+  leaseHoldMs: true,
+  cache: true,
+  atomic: true,
+  durable: true,
+  signal: true,
+  onProgress: true,
+};
 
 /** Checked options; what `select` reads. */
 export interface Request {
@@ -159,7 +176,7 @@ function checkCache(value: unknown, strategy: "auto" | readonly Strategy[]): Cac
  * @throws TransferError `ERR_SLUICE_UNSUPPORTED` for a consistency or cache mode that this version lacks
  */
 export function checkOptions(options: TransferOptions = {}): Request {
-  checkObject(options);
+  checkKnown(options, transferOptions);
   checkSignal(options.signal);
   if (options.onProgress !== undefined && typeof options.onProgress !== "function")
     throw argumentError("ERR_INVALID_ARG_TYPE", `onProgress must be a function, got ${typeof options.onProgress}`);
@@ -182,12 +199,6 @@ export function checkOptions(options: TransferOptions = {}): Request {
     atomic,
     durable,
   };
-}
-
-/** @throws TypeError for options that are no object */
-export function checkObject(options: unknown): void {
-  if (typeof options !== "object" || options === null || Array.isArray(options))
-    throw argumentError("ERR_INVALID_ARG_TYPE", `options must be an object, got ${shown(options)}`);
 }
 
 /** @throws TypeError for what is no AbortSignal */

@@ -5,6 +5,7 @@
  * them at compile time. Another version of the layout has another {@link ringVersion}, and is refused at the opening.
  */
 import { argumentError } from "./error.ts";
+import type { Names } from "./options.ts";
 
 /** "SLUIRING", as the eight bytes at the start of the memory. */
 export const ringMagic = "SLUIRING";
@@ -70,6 +71,8 @@ export interface RingOptions {
    */
   readonly attachMs?: number | undefined;
 }
+
+export const ringOptions: Names<RingOptions> = { bytes: true, attachMs: true };
 
 /** Options that have been checked. */
 export interface RingRequest {

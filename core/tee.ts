@@ -1,5 +1,6 @@
 /** One source to several targets: what is asked for, what is told, and who is too slow. */
 import { argumentError, shown, TransferError, type TransferErrorDetails } from "./error.ts";
+import { checkKnown, type Names } from "./options.ts";
 import type { Copied, Report } from "./report.ts";
 import { type AbortSignalLike, type ByteCount, checkOptions, optionalCount } from "./request.ts";
 
@@ -103,8 +104,21 @@ function choose<Name extends keyof typeof choices>(name: Name, value: unknown): 
   throw argumentError("ERR_INVALID_ARG_VALUE", `${name} must be one of ${known.join(", ")}, got ${shown(value)}`);
 }
 
+export const teeOptions: Names<TeeOptions> = {
+  offset: true,
+  length: true,
+  slowest: true,
+  lag: true,
+  onFailure: true,
+  strategy: true,
+  atomic: true,
+  durable: true,
+  signal: true,
+};
+
 /** @throws TypeError, RangeError */
 export function checkTeeOptions(options: TeeOptions): TeeRequest {
+  checkKnown(options, teeOptions);
   const { offset, length, atomic, durable, signal } = options;
   const request = checkOptions({ offset, length, atomic, durable, signal });
   const lag = optionalCount("lag", options.lag) ?? defaultLag;

@@ -37,6 +37,10 @@ export function parseDuration(text: string): number {
   return ms;
 }
 
+/** An option of a number of seconds, with its default in milliseconds, which --help shows in seconds. */
+export const durationOption = (flags: string, description: string, defaultMs: number): Option =>
+  new Option(flags, description).argParser(parseDuration).default(defaultMs, String(defaultMs / 1000));
+
 /** A whole number from 1. */
 export function parseCount(text: string): number {
   const count = /^\d+$/.test(text) ? Number(text) : Number.NaN;

@@ -13,6 +13,7 @@ import { receiveCommand } from "./commands/receive.ts";
 import { sendCommand } from "./commands/send.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { describeFailure, exitCodes, exitCodesHelp } from "./exit.ts";
+import { watchOutput } from "./output.ts";
 import { tell } from "./screen.ts";
 
 /** From here and from the bundle, which lies as deep. */
@@ -55,13 +56,7 @@ function buildProgram(): Command {
   return program;
 }
 
-/** A reader that has seen enough, as in `sluice doctor | head`, is no error. */
-function endWithReader(error: NodeJS.ErrnoException): void {
-  if (error.code !== "EPIPE") throw error;
-  process.exit();
-}
-
-process.stdout.on("error", endWithReader);
+watchOutput();
 try {
   await buildProgram().parseAsync();
 } catch (error) {

@@ -49,5 +49,9 @@ export function printJson(value: unknown): void {
 
 /** Writes a line for people to stderr, where it never mixes with data. */
 export function tell(text: string): void {
-  process.stderr.write(`${text}\n`);
+  try {
+    process.stderr.write(`${text}\n`);
+  } catch {
+    // Deno writes within the call, and there is nobody else to tell.
+  }
 }

@@ -5,6 +5,7 @@ import { createLazyFile } from "../shared/fetch/create.ts";
 import type { ServeFile } from "../shared/fetch/file.ts";
 import { nodeHandlers, type ToNodeHandler } from "../shared/fetch/node-handler.ts";
 import { serveByNode } from "../shared/fetch/node-server.ts";
+import { sendByStream } from "../shared/fetch/send.ts";
 import type { ServeOptions, Server } from "../shared/fetch/options.ts";
 import { deno } from "./ffi.ts";
 import { createReadStream } from "./stream.ts";
@@ -25,7 +26,7 @@ const adopt: Adopt = (fd, native) => {
 
 export const file: ServeFile = createLazyFile(deno, adopt);
 
-export const toNodeHandler: ToNodeHandler = nodeHandlers(createReadStream);
+export const toNodeHandler: ToNodeHandler = nodeHandlers(sendByStream(createReadStream));
 
 /** By node:http, which shows the descriptors of its sockets; Deno.serve doesn't. */
 export function serve(options: ServeOptions): Promise<Server> {

@@ -2,6 +2,7 @@
 import { createLazyFile } from "../shared/fetch/create.ts";
 import { nodeHandlers } from "../shared/fetch/node-handler.ts";
 import { serveByNode } from "../shared/fetch/node-server.ts";
+import { sendByStream } from "../shared/fetch/send.ts";
 import type {
   FetchHandler,
   FileOptions,
@@ -16,7 +17,7 @@ import { createReadStream } from "./stream.ts";
 export type * from "../shared/fetch/options.ts";
 
 const respond = createLazyFile(node, (fd) => fd);
-const toHandler = nodeHandlers(createReadStream);
+const toHandler = nodeHandlers(sendByStream(createReadStream));
 
 /**
  * Answers a GET or HEAD with a file beneath a folder, and with the errors of HTTP where there is none: 400 (malformed
@@ -43,9 +44,11 @@ export function file(request: Request, path: string, options: FileOptions): Prom
 }
 
 /**
- * Serves a handler over HTTP/1.1, by node:http (Node, Deno) or Bun.serve.
+ * Serves a handler over HTTP/1.1, by node:http. Clients that end their side after a request get their answer; a body of
+ * another length than its head has promised ends the connection. See docs/fetch.md.
  *
  * @returns once it listens; rejects with the system's error where it can't
+ * @throws TypeError, RangeError for options of a wrong type or range, and for those that there are not
  */
 export function serve(options: ServeOptions): Promise<Server> {
   return serveByNode(toHandler, options);

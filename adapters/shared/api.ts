@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
 import type { Capability } from "../../core/capabilities.ts";
 import type { CacheMode, Strategy } from "../../core/kernel.ts";
+import type { Names } from "../../core/options.ts";
 import type { ByteCount } from "../../core/request.ts";
 import type { Lease } from "./lease.ts";
 import type { SharedRing } from "./ring/shared-ring.ts";
@@ -83,6 +84,17 @@ export interface CopyOptions {
   /** Called with the bytes copied so far, at most about ten times a second, and once at the end. */
   readonly onProgress?: ((bytes: number) => void) | undefined;
 }
+
+export const copyOptions: Names<CopyOptions> = {
+  overwrite: true,
+  preserve: true,
+  reflink: true,
+  sparse: true,
+  cache: true,
+  durable: true,
+  signal: true,
+  onProgress: true,
+};
 
 /** What this machine and runtime can do, with the reason for each answer. */
 export interface CapabilityReport {

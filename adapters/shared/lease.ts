@@ -4,7 +4,8 @@ import { leaseStates, leaseTypes } from "../../core/abi.ts";
 import { errnoName, errnoText } from "../../core/errno.ts";
 import { argumentError, shown, TransferError } from "../../core/error.ts";
 import type { LeaseType } from "../../core/lease.ts";
-import { checkHoldMs, checkObject } from "../../core/request.ts";
+import { checkKnown } from "../../core/options.ts";
+import { checkHoldMs } from "../../core/request.ts";
 import type { LeaseOptions, LeaseSource } from "./api.ts";
 import type { Engine } from "./engine/engine.ts";
 import type { Machine } from "./machine.ts";
@@ -128,7 +129,7 @@ export async function lease(
   type: LeaseType,
   options: LeaseOptions = {},
 ): Promise<Lease> {
-  checkObject(options);
+  checkKnown(options, { holdMs: true });
   if (type !== "read" && type !== "write")
     throw argumentError("ERR_INVALID_ARG_VALUE", `type must be "read" or "write", got ${shown(type)}`);
   const holdMs = checkHoldMs("holdMs", options.holdMs);

@@ -77,6 +77,16 @@ if (noCompiler !== undefined) {
   });
 }
 
+test("receive goes on where nobody reads what it says", async () => {
+  const to = join(tempFolder(), "received");
+  const receiver = await startReceiver(to);
+  receiver.child.stderr?.destroy();
+  const sent = await cli(["send", tempFile(small), `127.0.0.1:${receiver.port}`]);
+  assert.is((await receiver.ended).code, 0);
+  assert.is(sent.code, 0, sent.stderr);
+  assert.is(sha256(readFileSync(to)), sha256(small));
+});
+
 test("send --offset --length sends that range", async () => {
   const { server, port, accepted } = await listen();
   const running = startCli(["send", tempFile(small), `localhost:${port}`, "--offset", "1K", "--length", "5000"]);

@@ -1,14 +1,14 @@
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { once } from "node:events";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { randomBytes, sha256 } from "../support/data.ts";
+import { collect, randomBytes, sha256 } from "../support/data.ts";
 import { tempFile, tempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
 import { cli } from "./cli.ts";
-import { endServers, failToServe, get, runtimes, startServe, statusOf } from "./serving.ts";
+import { connectTo, endServers, failToServe, get, runtimes, type Serving, startServe, statusOf } from "./serving.ts";
 
 const large = randomBytes(32 * 2 ** 20);
 const awkward = `50% "a<b>" & 'c' #1?.txt`;
@@ -72,6 +72,55 @@ for (const runtime of runtimes) {
     assert.match(await get(serving, "//folder"), /\r\nlocation: \.\/folder\/\r\n/i);
     const head = await fetch(`${serving.url}folder/`, { method: "HEAD" });
     assert.is(head.headers.get("content-length"), answer.headers.get("content-length"));
+  });
+
+  test(`--keep-alive-timeout says how long idle connections are kept (${name})`, async () => {
+    const short = await startServe(runtime, site, "--keep-alive-timeout", "0.2");
+    const usual = await startServe(runtime, site);
+    const ask = async (serving: Serving) => {
+      const socket = await connectTo(serving);
+      socket.write("GET /page/ HTTP/1.1\r\nHost: a\r\n\r\n");
+      const [chunk] = (await once(socket, "data")) as [Buffer];
+      return { socket, head: chunk.toString() };
+    };
+    const kept = await ask(usual);
+    const { socket } = await ask(short);
+    await once(socket.resume(), "close");
+    assert.is(kept.socket.destroyed, false);
+    assert.match(kept.head, /\r\nkeep-alive: timeout=75\r\n/i);
+    kept.socket.destroy();
+  });
+
+  test(`serve answers clients that have ended their side: a file, a large one, a folder (${name})`, async () => {
+    const serving = await startServe(runtime, site, "--listing");
+    const ask = async (path: string) => {
+      const socket = connect({ port: serving.port, host: "127.0.0.1", allowHalfOpen: true });
+      await once(socket, "connect");
+      socket.end(`GET ${path} HTTP/1.0\r\n\r\n`);
+      await once(socket, "finish");
+      return collect(socket);
+    };
+    for (let i = 0; i < 5; i++) {
+      assert.match((await ask("/page/index.html")).toString(), /<p>page<\/p>$/);
+      assert.match((await ask("/folder/")).toString(), /<\/html>\n$/);
+    }
+    const answer = await ask("/large.bin");
+    assert.is(sha256(answer.subarray(-large.length)), sha256(large));
+  });
+
+  test(`serve sends and shows /.well-known/, and no other name with a dot (${name})`, async () => {
+    const root = tempFolder();
+    for (const folder of [".well-known/acme-challenge", ".git"]) {
+      mkdirSync(join(root, folder), { recursive: true });
+      writeFileSync(join(root, folder, "token"), "token");
+    }
+    const serving = await startServe(runtime, root, "--listing");
+    assert.is(await (await fetch(`${serving.url}.well-known/acme-challenge/token`)).text(), "token");
+    assert.is((await fetch(`${serving.url}.git/token`)).status, 404);
+    assert.match(await (await fetch(serving.url)).text(), 'href=".well-known/"');
+    assert.match(await (await fetch(`${serving.url}.well-known/`)).text(), 'href="acme-challenge/"');
+    assert.not.match(await (await fetch(serving.url)).text(), ".git");
+    assert.is((await fetch(`${serving.url}.git/`)).status, 404);
   });
 
   test(`--single answers navigations alone with the application (${name})`, async () => {

@@ -16,6 +16,7 @@ const wrong: readonly (readonly string[])[] = [
   ["send", "file", "host:80", "--strategy", "teleport"],
   ["receive", "http", "file"],
   ["explain", "floppy", "tcp"],
+  ["serve", "--keep-alive-timeout", "soon"],
 ];
 
 for (const args of wrong)
@@ -32,6 +33,23 @@ test("--help names the commands and the exit codes", async () => {
   for (const word of ["copy", "send", "receive", "explain", "doctor", "130", "143"])
     assert.match(end.stdout.toString(), word);
 });
+
+const seconds: readonly (readonly [command: string, option: string, byDefault: number])[] = [
+  ["proxy", "--connect-timeout", 5],
+  ["proxy", "--idle-timeout", 0],
+  ["proxy", "--timeout", 0],
+  ["proxy", "--drain", 10],
+  ["serve", "--keep-alive-timeout", 75],
+  ["serve", "--cache", 0],
+];
+
+for (const [command, option, byDefault] of seconds)
+  test(`${command} --help shows the default of ${option} in seconds`, async () => {
+    const { stdout } = await cli([command, "--help"]);
+    const text = stdout.toString().replace(/\s+/g, " ");
+    const told = new RegExp(`${option} <seconds> [^]*?\\(default: (\\d+)\\)`).exec(text);
+    assert.is(told?.[1], String(byDefault), text);
+  });
 
 test("--version prints the package's version", async () => {
   const end = await cli(["--version"]);

@@ -127,6 +127,24 @@ test("file() ignores, denies or allows names that begin with a dot", {}, async (
     assert.is(await (await ask(path, { root, dotfiles: "allow" })).text(), "inside", path);
 });
 
+test("file() serves /.well-known/ whatever becomes of other names that begin with a dot", {}, async () => {
+  const root = tempFolder();
+  for (const folder of [".well-known/acme-challenge", ".well-known/.git", "sub/.well-known"]) {
+    fs.mkdirSync(join(root, folder), { recursive: true });
+    fs.writeFileSync(join(root, folder, "token"), "token");
+  }
+  fs.writeFileSync(join(root, ".well-known/.env"), "token");
+  const hidden = ["/.well-known/.git/token", "/.well-known/.env", "/sub/.well-known/token", "/.well-known-not/token"];
+  for (const [dotfiles, status] of [
+    ["ignore", 404],
+    ["deny", 403],
+  ] as const) {
+    for (const path of ["/.well-known/acme-challenge/token", "/%2ewell-known/acme-challenge/token"])
+      assert.is(await (await ask(path, { root, dotfiles })).text(), "token", path);
+    for (const path of hidden) assert.is((await ask(path, { root, dotfiles })).status, status, path);
+  }
+});
+
 test("file() answers 404 for names longer than any file's", {}, async () => {
   const { root } = site();
   assert.is((await ask(`/${"x".repeat(300)}`, { root })).status, 404);

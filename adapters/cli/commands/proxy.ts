@@ -2,7 +2,7 @@
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { type Address, parseAddress } from "../../../core/address.ts";
 import { policies, type Policy } from "../../../core/balance.ts";
-import { parseBytes, parseCount, parseDuration, parsePort, parseWorkers, quietOption } from "../arguments.ts";
+import { durationOption, parseBytes, parseCount, parsePort, parseWorkers, quietOption } from "../arguments.ts";
 import { parseTrust } from "../proxy/trust.ts";
 
 interface ProxyCommandOptions {
@@ -34,14 +34,11 @@ export const proxyCommand = (): Command =>
       new Argument("<upstream...>", "where connections go: the same, several with commas between").argParser(parseEnds),
     )
     .addOption(new Option("--balance <policy>", "which upstream is next").choices([...policies]).default(policies[0]))
-    .option("--connect-timeout <seconds>", "try another upstream after so long", parseDuration, 5000)
-    .option(
-      "--idle-timeout <seconds>",
-      "end connections on which nothing moves for so long; 0: never",
-      parseDuration,
-      0,
+    .addOption(durationOption("--connect-timeout <seconds>", "try another upstream after so long", 5000))
+    .addOption(
+      durationOption("--idle-timeout <seconds>", "end connections on which nothing moves for so long; 0: never", 0),
     )
-    .option("--timeout <seconds>", "end connections after so long; 0: never", parseDuration, 0)
+    .addOption(durationOption("--timeout <seconds>", "end connections after so long; 0: never", 0))
     .option("--max-bytes <bytes>", "end connections after so many in one direction", parseBytes)
     .option("--max-connections <number>", "open at a time; more are closed as they come", parseCount, 10_000)
     .addOption(
@@ -54,7 +51,7 @@ export const proxyCommand = (): Command =>
       'take connections from these addresses or prefixes alone ("unix" for Unix sockets), and their word for who the client is',
       parseFrom,
     )
-    .option("--drain <seconds>", "wait so long for connections to end when told to end", parseDuration, 10_000)
+    .addOption(durationOption("--drain <seconds>", "wait so long for connections to end when told to end", 10_000))
     .addOption(new Option("--json-log", "write the access log as JSON, one object a line").conflicts("quiet"))
     .option("--workers <number>", "proxy in so many processes, and replace those that end", parseWorkers)
     .option("--metrics-port <port>", "answer /metrics there, for Prometheus", parsePort)

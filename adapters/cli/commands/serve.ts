@@ -1,6 +1,6 @@
 /** `sluice serve [DIR]` */
 import { Command, InvalidArgumentError, Option } from "commander";
-import { parsePort, parseWorkers, quietOption } from "../arguments.ts";
+import { durationOption, parsePort, parseWorkers, quietOption } from "../arguments.ts";
 
 interface ServeOptions {
   readonly port: number;
@@ -11,6 +11,7 @@ interface ServeOptions {
   readonly cors?: boolean;
   readonly jsonLog?: boolean;
   readonly quiet?: boolean;
+  readonly keepAliveTimeout: number;
   readonly workers?: number;
   readonly metricsPort?: number;
   readonly metricsHost: string;
@@ -30,6 +31,9 @@ export const serveCommand = (): Command =>
     .option("--cache <seconds>", "let clients keep files for so long without asking again", parseSeconds, 0)
     .option("--cors", "let pages of every origin read the answers")
     .addOption(new Option("--json-log", "write the access log as JSON, one object a line").conflicts("quiet"))
+    .addOption(
+      durationOption("--keep-alive-timeout <seconds>", "keep idle connections for so long; 0: for ever", 75_000),
+    )
     .option("--workers <number>", "serve in so many processes, and replace those that end", parseWorkers)
     .option("--metrics-port <port>", "answer /metrics there, for Prometheus", parsePort)
     .option("--metrics-host <address>", "… and on this address", localHost)
@@ -46,6 +50,7 @@ export const serveCommand = (): Command =>
         single: options.single === true,
         cacheSeconds: cache,
         cors: options.cors === true,
+        keepAliveTimeoutMs: options.keepAliveTimeout,
         log: quiet ? "none" : options.jsonLog === true ? "json" : "line",
         quiet,
         workers,

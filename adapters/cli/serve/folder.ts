@@ -3,6 +3,7 @@ import { closeSync, type Dirent } from "node:fs";
 import { lstat, readdir, realpath } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { openChecked } from "../../shared/fetch/beneath.ts";
+import { isHidden } from "../../shared/fetch/request-path.ts";
 import { callFailed, codeOf } from "../../shared/system-error.ts";
 
 export interface Entry {
@@ -48,23 +49,23 @@ const absent: ReadonlySet<unknown> = new Set([
  * @throws TransferError for what says nothing of the path: EMFILE, EIO, …
  */
 export async function readFolder(root: string, names: readonly string[]): Promise<Folder | undefined> {
-  if (!names.every(isVisible)) return undefined;
+  if (!names.every(isShown)) return undefined;
   const fd = await openChecked(root, names.join("/") || ".");
   if (typeof fd === "string") {
     if (absent.has(fd)) return undefined;
     throw callFailed(`open ${names.join("/")}`, "open", fd);
   }
   try {
-    return await readOpened(root, `/proc/self/fd/${fd}`);
+    return await readOpened(root, `/proc/self/fd/${fd}`, names.length);
   } finally {
     closeSync(fd);
   }
 }
 
-async function readOpened(root: string, path: string): Promise<Folder | undefined> {
+async function readOpened(root: string, path: string, depth: number): Promise<Folder | undefined> {
   const found = await orAbsent(readdir(path, { withFileTypes: true }));
   if (found === undefined) return undefined;
-  const shown = found.filter(({ name }) => isVisible(name)).sort(order);
+  const shown = found.filter(({ name }) => isShown(name, depth)).sort(order);
   const entries = await inBatches(shown.slice(0, mostEntries), (entry) => look(root, path, entry));
   return {
     entries: entries.filter((entry) => entry !== undefined).sort(order),
@@ -73,7 +74,7 @@ async function readOpened(root: string, path: string): Promise<Folder | undefine
 }
 
 /** A name that is one step down, and not hidden. Names of a path come from outside. */
-const isVisible = (name: string): boolean => name !== "" && !/^\.|[/\0]/.test(name);
+const isShown = (name: string, depth: number): boolean => !/^$|^\.\.?$|[/\0]/.test(name) && !isHidden(name, depth);
 
 /** Where a link leads to; undefined where that is outside of the root. */
 async function targetOf(root: string, link: string): Promise<string | undefined> {

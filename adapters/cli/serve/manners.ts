@@ -43,9 +43,7 @@ function textResponse(text: string, status: number, headers: Readonly<Record<str
   });
 }
 
-function tellError(error: unknown, { method, url, signal }: Request): void {
-  // Nobody is left to whom it matters.
-  if (signal.aborted) return;
+function tellError(error: unknown, { method, url }: Request): void {
   tell(`sluice: ${describeFailure(`answer ${method} ${new URL(url).pathname}`, error).message}`);
 }
 

@@ -15,8 +15,7 @@ export interface Metrics extends Observer {
 /** Messages of errors may be among the reasons: there is no end to those. */
 const mostReasons = 40;
 
-/** @param ownStrategy the name for bodies that the runtime sends by itself */
-export function createMetrics(ownStrategy: string): Metrics {
+export function createMetrics(): Metrics {
   const registry = new Registry();
   const registers = [registry];
   const requests = new Counter({
@@ -62,7 +61,7 @@ export function createMetrics(ownStrategy: string): Metrics {
       inFlight.dec();
       requests.inc({ method, status });
       const own = bytes - (moved.get(response) ?? 0);
-      if (own > 0) sent.inc({ strategy: ownStrategy }, own);
+      if (own > 0) sent.inc({ strategy: "portable" }, own);
     },
     snapshot: () => registry.getMetricsAsJSON(),
     stop() {

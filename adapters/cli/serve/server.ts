@@ -18,6 +18,8 @@ export interface ServerOptions extends SiteOptions {
   /** Let other processes listen on the same port. */
   readonly reusePort: boolean;
   readonly cors: boolean;
+  /** 0: for ever. */
+  readonly keepAliveTimeoutMs: number;
   readonly log: keyof typeof formats | "none";
   readonly metrics: boolean;
 }
@@ -35,20 +37,21 @@ export interface RunningServer {
 /** How long answers in flight are waited for. Milliseconds. */
 export const shutdownMs = 10_000;
 
-/** Bun.serve sends files by its own sendfile, and tells nobody of it. */
-const isBun = process.versions["bun"] !== undefined;
-const ownStrategy = isBun ? "bun" : "portable";
-const observe = isBun ? observeHandler : observeNodeHttp;
+/** Bun's node:http has no diagnostics channel. */
+const observe = process.versions["bun"] === undefined ? observeNodeHttp : observeHandler;
 
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { host, port, reusePort, cors, log } = options;
-  const metrics = options.metrics ? createMetrics(ownStrategy) : undefined;
+  const { host, port, reusePort, cors, log, keepAliveTimeoutMs } = options;
+  const metrics = options.metrics ? createMetrics() : undefined;
   const accessLog = log === "none" ? undefined : createAccessLog(formats[log]);
   const handler = withManners(createSite(options), { cors });
   const observers = [metrics, accessLog].filter((observer) => observer !== undefined);
   const observation = observers.length === 0 ? undefined : observe(handler, joinObservers(observers));
   const fetch = observation?.handler ?? handler;
-  const server = await listening(options, serve({ host, port, reusePort, fetch, onError: tellBodyError }));
+  const server = await listening(
+    options,
+    serve({ host, port, reusePort, keepAliveTimeoutMs, fetch, onError: tellBodyError }),
+  );
   return {
     port: server.port,
     metrics,

@@ -1,5 +1,5 @@
 /** A log on stdout. */
-import process from "node:process";
+import { writeLog } from "../output.ts";
 
 /** PIPE_BUF of Linux: a write of no more arrives in one piece, whoever else writes to the same pipe. */
 const pieceSize = 4096;
@@ -16,7 +16,7 @@ export function createLineLog(): LineLog {
   let scheduled = false;
   const flush = () => {
     scheduled = false;
-    if (held !== "") process.stdout.write(held);
+    if (held !== "") writeLog(held);
     held = "";
   };
   return {

@@ -7,6 +7,8 @@ export type Report =
   | { readonly kind: "ready" }
   | { readonly kind: "listening" }
   | { readonly kind: "failed"; readonly message: string }
+  /** Its log can't be written. */
+  | { readonly kind: "log"; readonly line: string }
   | { readonly kind: "metrics"; readonly question: number; readonly snapshot: Snapshot };
 
 /** To a worker. */

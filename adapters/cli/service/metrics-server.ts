@@ -21,6 +21,8 @@ export async function serveMetrics(
       .then((text) => response.writeHead(200, { "content-type": metricsType }).end(text))
       .catch((error: unknown) => response.writeHead(500).end(`${String(error)}\n`));
   });
+  // A client that has sent all may end its side and wait.
+  Object.assign(server, { httpAllowHalfOpen: true });
   unobserved.add(server);
   const port = await listen(server, address);
   return {

@@ -5,6 +5,7 @@ import process from "node:process";
 import type { HostAddress } from "../../../core/address.ts";
 import { describeFailure, exitCodes } from "../exit.ts";
 import { listenForInterrupt } from "../interrupt.ts";
+import { outliveReader, tellOnce } from "../output.ts";
 import { tell } from "../screen.ts";
 import { serveMetrics } from "./metrics-server.ts";
 import type { Program } from "./program.ts";
@@ -39,6 +40,7 @@ export async function runService<O>(
   options: ServiceOptions,
 ): Promise<void> {
   if (cluster.isWorker) return runWorker(program);
+  outliveReader(tellOnce);
   try {
     await serveUntilInterrupted(program, prepare, wordsOf, options);
   } catch (error) {

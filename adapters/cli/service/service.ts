@@ -1,5 +1,8 @@
 /** What serves, whether in this process or in others. */
+import cluster from "node:cluster";
 import { Counter, Registry } from "prom-client";
+import { tellOnce } from "../output.ts";
+import type { Report } from "./messages.ts";
 import { Place } from "./place.ts";
 import type { Program } from "./program.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -31,6 +34,8 @@ export async function serveByWorkers<O>(program: Program<O>, options: O, count: 
     help: "Workers that ended and were replaced.",
     registers: [registry],
   });
+  // All of them have the same stdout.
+  cluster.on("message", (_worker, report: Report) => report.kind === "log" && tellOnce(report.line));
   const mission = { options: shared, shutdownMs: program.shutdownMs(options) };
   const places = Array.from({ length: count }, (_, i) => new Place(i + 1, mission, () => replaced.inc()));
   const stop = async () => void (await Promise.all(places.map((place) => place.stop())));

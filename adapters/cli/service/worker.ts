@@ -2,11 +2,13 @@
 import process from "node:process";
 import { describeFailure } from "../exit.ts";
 import { listenForInterrupt } from "../interrupt.ts";
+import { outliveReader } from "../output.ts";
 import type { Order, Report } from "./messages.ts";
 import type { Program, Running } from "./program.ts";
 
 /** Runs the program as the supervisor says, until it says stop or a signal arrives. */
 export async function runWorker<O>(program: Program<O>): Promise<void> {
+  outliveReader((line) => tellSupervisor({ kind: "log", line }));
   // Ctrl-C reaches every process of a terminal, and the supervisor's order follows: both mean the same.
   const { signal } = listenForInterrupt();
   const stopped = Promise.race([heard("stop"), new Promise((resolve) => signal.addEventListener("abort", resolve))]);

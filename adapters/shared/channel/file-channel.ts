@@ -4,6 +4,7 @@ import { promisify } from "node:util";
 import { count, countOrAll, lockRange } from "../../../core/channel.ts";
 import { TransferError } from "../../../core/error.ts";
 import type { MapMode } from "../../../core/mapping.ts";
+import { checkKnown, type Names } from "../../../core/options.ts";
 import type { Report } from "../../../core/report.ts";
 import type { ByteCount, TransferOptions } from "../../../core/request.ts";
 import type { MappedFile, Source, Target } from "../api.ts";
@@ -28,6 +29,27 @@ export interface ChannelTransferOptions extends Omit<TransferOptions, "offset" |
    * Not called where `transferFrom()` takes nothing because the position is past the end of the file.
    */
   readonly onReport?: ((report: Report) => void) | undefined;
+}
+
+const channelOptions: Names<ChannelTransferOptions> = {
+  strategy: true,
+  fallback: true,
+  consistency: true,
+  onLeaseBreak: true,
+  leaseHoldMs: true,
+  cache: true,
+  atomic: true,
+  durable: true,
+  signal: true,
+  onProgress: true,
+  onReport: true,
+};
+
+/** The options of a transfer among those of a channel. */
+function chosen(options: ChannelTransferOptions): TransferOptions {
+  checkKnown(options, channelOptions);
+  const { onReport: _, ...rest } = options;
+  return rest;
 }
 
 /** The channel's own answer to a transfer: a count, as Java gives it. */
@@ -200,18 +222,16 @@ export class FileChannel implements AsyncDisposable {
     options: ChannelTransferOptions = {},
   ): Promise<number> {
     this.#check("read");
+    const rest = chosen(options);
     const range = { offset: count("position", position), length: countOrAll("count", length) };
     if (!(target instanceof FileChannel))
-      return answered(
-        await this.#run(() => transfer(this.#machine, this.#fd, target, { ...options, ...range })),
-        options,
-      );
+      return answered(await this.#run(() => transfer(this.#machine, this.#fd, target, { ...rest, ...range })), options);
     target.#check("write");
     const report = await this.#run(() =>
       target.#inTurn(() =>
         target.#moving(async () => {
           const targetOffset = target.#appends ? undefined : target.#position;
-          return transfer(this.#machine, this.#fd, target.#fd, { ...options, ...range, targetOffset });
+          return transfer(this.#machine, this.#fd, target.#fd, { ...rest, ...range, targetOffset });
         }),
       ),
     );
@@ -230,16 +250,17 @@ export class FileChannel implements AsyncDisposable {
     options: ChannelTransferOptions = {},
   ): Promise<number> {
     this.#check("write");
+    const rest = chosen(options);
     const at = count("position", position);
     const most = countOrAll("count", length);
     if (source instanceof FileChannel) source.#check("read");
     const report = await this.#run(async () => {
       if (at > (await this.#size())) return undefined;
       const range = { length: most, targetOffset: this.#appends ? undefined : at };
-      if (!(source instanceof FileChannel)) return transfer(this.#machine, source, this.#fd, { ...options, ...range });
+      if (!(source instanceof FileChannel)) return transfer(this.#machine, source, this.#fd, { ...rest, ...range });
       return source.#inTurn(() =>
         source.#moving(async () =>
-          transfer(this.#machine, source.#fd, this.#fd, { ...options, ...range, offset: source.#position }),
+          transfer(this.#machine, source.#fd, this.#fd, { ...rest, ...range, offset: source.#position }),
         ),
       );
     });

@@ -5,9 +5,10 @@ import type { Endpoint } from "../../../core/endpoint.ts";
 import { argumentError, shown, TransferError, withProgress } from "../../../core/error.ts";
 import type { Strategy } from "../../../core/kernel.ts";
 import type { Report } from "../../../core/report.ts";
-import { checkObject, checkOptions } from "../../../core/request.ts";
+import { checkKnown } from "../../../core/options.ts";
+import { checkOptions } from "../../../core/request.ts";
 import { checkCountable } from "../../../core/select.ts";
-import type { CopyOptions } from "../api.ts";
+import { type CopyOptions, copyOptions } from "../api.ts";
 import { inspectFd } from "../inspect.ts";
 import type { Machine } from "../machine.ts";
 import { asTransferError, callFailed, fsCall } from "../system-error.ts";
@@ -31,7 +32,7 @@ const choices = {
 } as const;
 
 function checkCopyOptions(options: CopyOptions): void {
-  checkObject(options);
+  checkKnown(options, copyOptions);
   const { signal, onProgress, cache } = options;
   checkOptions({ signal, onProgress, cache });
   for (const name of ["reflink", "sparse"] as const) {

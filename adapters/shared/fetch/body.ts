@@ -75,8 +75,6 @@ const abandoned = new FinalizationRegistry<OpenFile>((file) => file.close());
 
 /** Makes a stream that owns the file. What nobody is reading when its request ends is closed. */
 export function fileBody(request: Request, file: OpenFile, pieces: readonly Piece[]): Body {
-  // Nobody is there to read it; a rejection would be one more error for a server to tell of.
-  if (request.signal.aborted) file.close();
   const source = new FileSource(file, pieces);
   // Nothing is read before somebody asks for it.
   const body: Body = new ReadableStream(source, { highWaterMark: 0 });
@@ -86,6 +84,8 @@ export function fileBody(request: Request, file: OpenFile, pieces: readonly Piec
   };
   source.forget = atRequestEnd(request, drop);
   if (source.forget !== undefined) return body;
+  // Nobody is there to read it; a rejection would be one more error for a server to tell of.
+  if (request.signal.aborted) file.close();
   request.signal.addEventListener("abort", () => file.close(), { once: true });
   abandoned.register(body, file);
   return body;

@@ -1,24 +1,9 @@
 /** Conditional requests (RFC 9110, 13). */
-import etag from "etag";
 import fresh from "fresh";
-import type { OpenFile } from "./open-file.ts";
+import type { Validators } from "./validators.ts";
 
-export interface Validators {
-  readonly etag: string;
-  readonly lastModified: string;
-}
-
-/** The tag is weak: size and time say nothing sure of the bytes. Each coding of a file has its own. */
-export function validatorsOf({ stats }: OpenFile, coding: string | undefined): Validators {
-  const tag = etag(stats);
-  return {
-    etag: coding === undefined ? tag : tag.replace(/"$/, `-${coding}"`),
-    lastModified: stats.mtime.toUTCString(),
-  };
-}
-
-/** A date of HTTP in milliseconds; NaN for nonsense, which compares as false and is thereby ignored. */
-const time = (date: string | null): number => (date === null ? Number.NaN : Date.parse(date));
+/** A date of HTTP in milliseconds; NaN for nonsense and for none, which compares as false and is thereby ignored. */
+const time = (date: string | null | undefined): number => Date.parse(date ?? "");
 
 /** If-Match compares strongly (13.1.1), which no weak tag passes: only "*" does. */
 function isPreconditionFailed(headers: Headers, { lastModified }: Validators): boolean {
@@ -27,7 +12,7 @@ function isPreconditionFailed(headers: Headers, { lastModified }: Validators): b
   return time(lastModified) > time(headers.get("if-unmodified-since"));
 }
 
-function isFresh(headers: Headers, { etag: tag, lastModified }: Validators): boolean {
+function isFresh(headers: Headers, { etag, changed }: Validators): boolean {
   const field = (name: string) => headers.get(name) ?? undefined;
   return fresh(
     {
@@ -35,7 +20,7 @@ function isFresh(headers: Headers, { etag: tag, lastModified }: Validators): boo
       "if-modified-since": field("if-modified-since"),
       "cache-control": field("cache-control"),
     },
-    { etag: tag, "last-modified": lastModified },
+    { etag, "last-modified": changed },
   );
 }
 
@@ -49,8 +34,8 @@ export function evaluateConditions(headers: Headers, validators: Validators): 30
 const strongAgeMs = 1000;
 
 /** Whether a range may be sent for If-Range: never by a weak tag, and by a date only where that is exact (13.1.5). */
-export function mayBeRanged(headers: Headers, { lastModified }: Validators): boolean {
+export function mayBeRanged(headers: Headers, { changed }: Validators, nowMs: number): boolean {
   const ifRange = headers.get("if-range");
   if (ifRange === null) return true;
-  return ifRange.trim() === lastModified && Date.now() - time(lastModified) >= strongAgeMs;
+  return ifRange.trim() === changed && nowMs - time(changed) >= strongAgeMs;
 }

@@ -4,16 +4,18 @@ import mime from "mime";
 import { STATUS_CODES } from "node:http";
 import { basename, join } from "node:path";
 import { argumentError } from "../../../core/error.ts";
+import { checkKnown } from "../../../core/options.ts";
 import type { OpenBeneath } from "./beneath.ts";
 import { fileBody } from "./body.ts";
-import { evaluateConditions, mayBeRanged, validatorsOf } from "./conditions.ts";
+import { evaluateConditions, mayBeRanged } from "./conditions.ts";
 import { type Found, lookUp } from "./look-up.ts";
 import type { OpenFile } from "./open-file.ts";
-import type { FileOptions } from "./options.ts";
+import { fileOptions, type FileOptions } from "./options.ts";
 import { chooseVariant, type Variant } from "./precompressed.ts";
 import { contentRange, multipart, type Part, partsOf, type Piece } from "./ranges.ts";
 import { decodePath } from "./request-path.ts";
 import { readUnsized } from "./unsized.ts";
+import { type Validators, validatorsOf } from "./validators.ts";
 
 export type ServeFile = (request: Request, path: string, options: FileOptions) => Promise<Response>;
 
@@ -34,14 +36,13 @@ function contentType(path: string): string {
   return isText.test(type) ? `${type}; charset=utf-8` : type;
 }
 
-function commonHeaders(variant: Variant, options: FileOptions): Headers {
+function commonHeaders(variant: Variant, { etag, changed, lastModified }: Validators, options: FileOptions): Headers {
   const { maxAge = 0, immutable = false, headers: extra = {} } = options;
-  const { etag, lastModified } = validatorsOf(variant.file, variant.coding);
-  const headers = new Headers({
-    etag,
-    "last-modified": lastModified,
-    "cache-control": `public, max-age=${maxAge}${immutable ? ", immutable" : ""}`,
-  });
+  const headers = new Headers({ "cache-control": `public, max-age=${maxAge}${immutable ? ", immutable" : ""}` });
+  if (etag !== undefined) headers.set("etag", etag);
+  if (lastModified !== undefined) headers.set("last-modified", lastModified);
+  // The very date that stands for a later one: a server's own may be older by then.
+  if (lastModified !== undefined && changed === undefined) headers.set("date", lastModified);
   for (const [name, value] of Object.entries(extra)) headers.set(name, value);
   if (variant.varies) headers.append("vary", "accept-encoding");
   return headers;
@@ -96,10 +97,11 @@ function respond(
 ): Response {
   const { file } = variant;
   const size = bytes?.byteLength ?? file.size;
-  const validators = validatorsOf(file, variant.coding);
-  const headers = commonHeaders(variant, options);
+  const nowMs = Date.now();
+  const validators = validatorsOf(file.stats, variant.coding, nowMs);
+  const headers = commonHeaders(variant, validators, options);
   const refused = evaluateConditions(request.headers, validators);
-  const isRanged = request.method === "GET" && mayBeRanged(request.headers, validators);
+  const isRanged = request.method === "GET" && mayBeRanged(request.headers, validators, nowMs);
   const parts = isRanged ? partsOf(request.headers.get("range"), size) : undefined;
   const close = (response: Response) => {
     file.close();
@@ -132,7 +134,9 @@ function folderUrl(request: Request, urlPath: string): string | undefined {
   return last !== "" && urlPath.endsWith(last) ? `./${last}/${search}` : undefined;
 }
 
-function checkOptions({ root, maxAge = 0 }: FileOptions): void {
+function checkOptions(options: FileOptions): void {
+  checkKnown(options, fileOptions);
+  const { root, maxAge = 0 } = options;
   if (typeof root !== "string" && !(root instanceof URL))
     throw argumentError("ERR_INVALID_ARG_TYPE", "root must be a path or a file URL");
   if (!Number.isSafeInteger(maxAge) || maxAge < 0)

@@ -1,50 +1,56 @@
 /** Handlers in the manner of fetch as listeners of node:http. */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import { checkKnown } from "../../../core/options.ts";
 import { codeOf } from "../system-error.ts";
 import { takeFile } from "./body.ts";
+import { promisedLength, setHead } from "./head.ts";
 import { toRequest } from "./node-request.ts";
-import type { FetchHandler, HandlerOptions, NodeHandler } from "./options.ts";
-import { beginRequest } from "./request-end.ts";
-import { type OpenStream, sendFile } from "./send.ts";
+import { type FetchHandler, handlerOptions, type HandlerOptions, type NodeHandler } from "./options.ts";
+import { beginRequest, type RequestEnd } from "./request-end.ts";
+import { isAsCodedHead, sendBody } from "./send-body.ts";
+import type { SendFile } from "./send.ts";
 
 /** Statuses whose answers have no body (RFC 9110, 6.4.1). */
 const bodiless = new Set([204, 205, 304]);
-
-function setHead(message: IncomingMessage, response: ServerResponse, { status, statusText, headers }: Response): void {
-  response.statusCode = status;
-  // HTTP/2 has no such text.
-  if (statusText !== "" && message.httpVersionMajor < 2) response.statusMessage = statusText;
-  for (const [name, value] of headers) if (name !== "set-cookie") response.setHeader(name, value);
-  const cookies = headers.getSetCookie();
-  if (cookies.length > 0) response.setHeader("set-cookie", cookies);
-}
 
 /** Cancels a body that is not going to be sent, unless somebody else reads it. */
 async function drop(body: Response["body"]): Promise<void> {
   if (body !== null && !body.locked) await body.cancel();
 }
 
-/** Sends an answer to its end. Rejects where its body fails, or the connection does. */
+/** Sends an answer to its end. Rejects where its body fails, or the connection does; answers what else there is to tell. */
 async function send(
-  open: OpenStream,
+  sendFile: SendFile,
   message: IncomingMessage,
   response: ServerResponse,
   answer: Response,
-  gone: AbortSignal,
-): Promise<void> {
-  const { body } = answer;
-  if (response.destroyed || gone.aborted) return drop(body);
-  setHead(message, response, answer);
-  if (body === null || message.method === "HEAD" || bodiless.has(answer.status)) {
+  end: RequestEnd,
+): Promise<Error | void> {
+  const { body, status } = answer;
+  if (response.destroyed || end.isPast) return drop(body);
+  if (bodiless.has(status)) {
+    setHead(message, response, answer, { length: status === 205 ? 0 : undefined, isCoded: true });
     response.end();
     return drop(body);
   }
-  const file = takeFile(body);
-  if (file !== undefined) return sendFile(open, file, response, gone);
+  const isHead = message.method === "HEAD";
+  if (body === null) {
+    const isCoded = !isHead || isAsCodedHead(answer);
+    const promised = isCoded ? promisedLength(answer.headers) : undefined;
+    if (!isHead && promised !== undefined && promised > 0) response.shouldKeepAlive = false;
+    setHead(message, response, answer, { length: isHead ? promised : 0, isCoded });
+    return void response.end();
+  }
   if (body.locked) throw new TypeError("The body of the Response is being read by somebody else");
-  return pipeline(Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0]), response, { signal: gone });
+  if (isHead && !answer.headers.has("content-encoding")) {
+    setHead(message, response, answer, { length: promisedLength(answer.headers), isCoded: true });
+    response.end();
+    return drop(body);
+  }
+  const file = isHead ? undefined : takeFile(body);
+  if (file === undefined) return sendBody(message, response, answer, body, end);
+  setHead(message, response, answer, { length: file.length, isCoded: true });
+  return sendFile(file, response, end);
 }
 
 /** Answers with a status and nothing else that could tell anybody anything. */
@@ -52,6 +58,7 @@ function sendStatus(response: ServerResponse, status: number): void {
   for (const name of response.getHeaderNames()) response.removeHeader(name);
   response.statusCode = status;
   response.statusMessage = "";
+  response.setHeader("content-length", 0);
   response.end();
 }
 
@@ -76,9 +83,12 @@ const disconnected: ReadonlySet<unknown> = new Set([
 ]);
 
 /** Whether an error is nothing but the client's going away. */
-function isOfAbort(error: unknown, { aborted, reason }: AbortSignal): boolean {
-  return aborted && (error === reason || disconnected.has(codeOf(error)));
+function isOfAbort(error: unknown, { aborted, reason }: AbortSignal, { isPast }: RequestEnd): boolean {
+  return (aborted && error === reason) || (isPast && disconnected.has(codeOf(error)));
 }
+
+/** Emitted by a request whose client has ended its side of the connection. */
+export const clientEnded = Symbol("clientEnded");
 
 async function call(fetch: FetchHandler, request: Request): Promise<Response> {
   const response: unknown = await fetch(request);
@@ -88,29 +98,33 @@ async function call(fetch: FetchHandler, request: Request): Promise<Response> {
 
 export type ToNodeHandler = (fetch: FetchHandler, options?: HandlerOptions) => NodeHandler;
 
-/** Makes `toNodeHandler` for a way of reading files. */
+/** Makes `toNodeHandler` for a way of sending files. */
 export const nodeHandlers =
-  (open: OpenStream): ToNodeHandler =>
-  (fetch, { onError = console.error } = {}) =>
-  (message, response) => {
-    const abort = new AbortController();
-    const request = toRequest(message, abort.signal);
-    if (typeof request === "number") return sendStatus(response, request);
-    const end = beginRequest(request);
-    const over = () => {
-      if (!response.writableFinished) abort.abort();
-      end();
+  (sendFile: SendFile): ToNodeHandler =>
+  (fetch, options = {}) => {
+    checkKnown(options, handlerOptions);
+    const { onError = console.error } = options;
+    return (message, response) => {
+      const abort = new AbortController();
+      const request = toRequest(message, abort.signal);
+      if (typeof request === "number") return sendStatus(response, request);
+      const end = beginRequest(request);
+      const over = () => {
+        if (!response.writableFinished) abort.abort();
+        end.come();
+      };
+      response.once("finish", () => letGo(message));
+      response.once("close", over);
+      // Node 20 and Deno tell an answer that waits for its turn nothing of its connection's end.
+      message.once("aborted", over);
+      // It may be gone, and it may wait: what the handler answers all the same is sent.
+      message.once(clientEnded, () => abort.abort());
+      call(fetch, request)
+        .then((answer) => send(sendFile, message, response, answer, end))
+        .then((error) => error && onError(error))
+        .catch((error: unknown) => {
+          abandon(response);
+          if (!isOfAbort(error, abort.signal, end)) onError(error);
+        });
     };
-    response.once("finish", () => letGo(message));
-    response.once("close", over);
-    // Node 20 and Deno tell an answer that waits for its turn nothing of its connection's end.
-    message.once("aborted", over);
-    call(fetch, request)
-      .then((answer) => send(open, message, response, answer, abort.signal))
-      .catch((error: unknown) => {
-        abandon(response);
-        if (!isOfAbort(error, abort.signal)) onError(error);
-      })
-      // What was opened after the client had gone is over, too.
-      .finally(() => abort.signal.aborted && end());
   };

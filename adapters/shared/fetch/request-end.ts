@@ -1,20 +1,37 @@
 /** The end of a request, for what must not outlive it: servers of ours tell it. */
 
-const ours = new WeakMap<Request, Set<() => void>>();
+/** What is to be done at the end of a request. */
+export class RequestEnd {
+  #acts: Set<() => void> | undefined = new Set();
 
-/** Announces a request that will be ended by the function it answers, whatever becomes of its response. */
-export function beginRequest(request: Request): () => void {
-  const acts = new Set<() => void>();
-  ours.set(request, acts);
-  return () => {
+  get isPast(): boolean {
+    return this.#acts === undefined;
+  }
+
+  /** Has something done at the end, or at once where that is past: what takes that back. */
+  add(act: () => void): () => void {
+    if (this.#acts === undefined) act();
+    else this.#acts.add(act);
+    return () => void this.#acts?.delete(act);
+  }
+
+  come(): void {
+    const acts = this.#acts ?? [];
+    this.#acts = undefined;
     for (const act of acts) act();
-    acts.clear();
-  };
+  }
 }
 
-/** Calls back at the end of a request that a server of ours has begun: what takes that back. Undefined where it is somebody else's. */
+const ours = new WeakMap<Request, RequestEnd>();
+
+/** Announces a request whose end will come, whatever becomes of its response. */
+export function beginRequest(request: Request): RequestEnd {
+  const end = new RequestEnd();
+  ours.set(request, end);
+  return end;
+}
+
+/** Has something done at the end of a request that a server of ours has begun. Undefined where it is somebody else's. */
 export function atRequestEnd(request: Request, act: () => void): (() => void) | undefined {
-  const acts = ours.get(request);
-  acts?.add(act);
-  return acts && (() => void acts.delete(act));
+  return ours.get(request)?.add(act);
 }

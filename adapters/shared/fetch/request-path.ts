@@ -6,6 +6,10 @@ export type RequestPath = { readonly path: string; readonly isFolder: boolean } 
 
 const hidden = { ignore: 404, deny: 403 } as const;
 
+/** Names that begin with a dot are private, but for the one that is there to be asked for (RFC 8615), at the root alone. */
+export const isHidden = (name: string, depth: number): boolean =>
+  name.startsWith(".") && !(depth === 0 && name === ".well-known");
+
 /**
  * Decodes a URL path, once. An encoded slash separates names as a plain one does: what the path then leads to is
  * beneath the root like everything else. A query is cut off.
@@ -21,6 +25,6 @@ export function decodePath(urlPath: string, dotfiles: FileOptions["dotfiles"] = 
   if (decoded.includes("\0")) return { status: 400 };
   const names = decoded.split("/").filter((name) => name !== "" && name !== ".");
   if (names.includes("..")) return { status: 403 };
-  if (dotfiles !== "allow" && names.some((name) => name.startsWith("."))) return { status: hidden[dotfiles] };
+  if (dotfiles !== "allow" && names.some(isHidden)) return { status: hidden[dotfiles] };
   return { path: names.join("/") || ".", isFolder: names.length === 0 || /\/\.?$/.test(decoded) };
 }

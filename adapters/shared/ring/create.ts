@@ -3,8 +3,8 @@ import { closeSync, constants, openSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { errnoName } from "../../../core/errno.ts";
 import { argumentError, shown, TransferError } from "../../../core/error.ts";
-import { checkObject } from "../../../core/request.ts";
-import { checkPipeBytes, checkRingOptions, type RingOptions } from "../../../core/ring.ts";
+import { checkKnown } from "../../../core/options.ts";
+import { checkPipeBytes, checkRingOptions, ringOptions, type RingOptions } from "../../../core/ring.ts";
 import type { HasFd } from "../api.ts";
 import type { Engine } from "../engine/engine.ts";
 import { checkFd } from "../ends/recognise.ts";
@@ -24,7 +24,7 @@ function admit(machine: Machine, engine: Engine, handle: number, what: string, s
 }
 
 export function createRing(machine: Machine, options: RingOptions = {}): SharedRing {
-  checkObject(options);
+  checkKnown(options, ringOptions);
   const { bytes, attachMs } = checkRingOptions(options);
   const engine = engineOf(machine, "make a ring");
   return admit(machine, engine, engine.createRing(bytes, attachMs), "make a ring", "memfd_create");
@@ -83,7 +83,7 @@ function pipeEnd({ native }: Engine, fd: number): PipeEnd {
 }
 
 export function createPipe(machine: Machine, options: { readonly bytes?: number | undefined } = {}): Pipe {
-  checkObject(options);
+  checkKnown(options, { bytes: true });
   const bytes = checkPipeBytes(options.bytes);
   const engine = engineOf(machine, "make a pipe");
   const made = openPipe(engine.native, bytes);

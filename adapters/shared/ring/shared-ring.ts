@@ -1,7 +1,8 @@
 /** A shared ring for JavaScript: writes, reads, and views of what the other process has written. */
 import type { Placement } from "../../../core/mapping.ts";
 import { TransferError } from "../../../core/error.ts";
-import { checkObject, type AbortSignalLike, checkSignal } from "../../../core/request.ts";
+import { checkKnown } from "../../../core/options.ts";
+import { type AbortSignalLike, checkSignal } from "../../../core/request.ts";
 import { argumentError, shown } from "../../../core/error.ts";
 import { ringLayout } from "../../../core/ring.ts";
 import { KernelMemory } from "../map/kernel-memory.ts";
@@ -19,7 +20,7 @@ export interface RingCallOptions {
 }
 
 function checkCall(options: RingCallOptions): AbortSignalLike | undefined {
-  checkObject(options);
+  checkKnown(options, { signal: true });
   checkSignal(options.signal);
   return options.signal;
 }

@@ -1,5 +1,6 @@
 /** What an instance may use, and what it has used. */
 import { argumentError, TransferError } from "../../../core/error.ts";
+import { checkKnown } from "../../../core/options.ts";
 import type { OpenHandle } from "./native-handle.ts";
 import type { Limits } from "./options.ts";
 import { closeSync } from "node:fs";
@@ -18,7 +19,9 @@ function limit(name: keyof Limits, value: unknown, usual: number): number {
 export type CheckedLimits = Required<{ [K in keyof Limits]: number }>;
 
 /** Checked limits. @throws TypeError, RangeError */
-export function checkLimits({ openHandles, bytes, fileBytes }: Limits): CheckedLimits {
+export function checkLimits(limits: Limits): CheckedLimits {
+  checkKnown(limits, { openHandles: true, bytes: true, fileBytes: true });
+  const { openHandles, bytes, fileBytes } = limits;
   return {
     openHandles: limit("openHandles", openHandles, usualHandles),
     bytes: limit("bytes", bytes, Infinity),

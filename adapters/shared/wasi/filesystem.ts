@@ -1,5 +1,6 @@
 /** wasi:filesystem on this thread: the folders that a guest is lent, and nothing else. */
 import { argumentError, shown } from "../../../core/error.ts";
+import { checkKnown } from "../../../core/options.ts";
 import type { CheckedLimits } from "./budget.ts";
 import { answer, Descriptor, DirectoryEntryStream, type Household } from "./descriptor.ts";
 import { Folder } from "./folder.ts";
@@ -33,6 +34,7 @@ function checkRoot(name: string, root: Root): Root {
     throw argumentError("ERR_INVALID_ARG_VALUE", `a root must be named like "/data", got ${shown(name)}`);
   if (typeof root !== "object" || root === null || typeof root.path !== "string")
     throw argumentError("ERR_INVALID_ARG_TYPE", `root ${name} must be an object with the path of a folder`);
+  checkKnown(root, { path: true, write: true });
   if (root.write !== undefined && typeof root.write !== "boolean")
     throw argumentError("ERR_INVALID_ARG_TYPE", `write of root ${name} must be a boolean, got ${typeof root.write}`);
   return root;

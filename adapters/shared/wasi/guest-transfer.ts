@@ -2,6 +2,7 @@
 import type * as Transfer from "../../../wasm/types/host/interfaces/sluice-transfer-transfer.ts";
 import { type ErrorCase, errorOfCase } from "../../../core/component.ts";
 import { TransferError } from "../../../core/error.ts";
+import { checkKnown, type Names } from "../../../core/options.ts";
 import type { Copied } from "../../../core/report.ts";
 import { type ByteCount, optionalCount } from "../../../core/request.ts";
 
@@ -94,7 +95,22 @@ function caseOf(thrown: unknown): HostCase | undefined {
   return undefined;
 }
 
+const transferOptions: Names<GuestTransferOptions> = {
+  offset: true,
+  length: true,
+  targetOffset: true,
+  strategies: true,
+};
+const copyOptions: Names<GuestCopyOptions> = { overwrite: true, durable: true };
+
+function copyRecord(options: GuestCopyOptions) {
+  checkKnown(options, copyOptions);
+  const { overwrite = true, durable = false } = options;
+  return { overwrite, durable };
+}
+
 function optionsRecord(options: GuestTransferOptions) {
+  checkKnown(options, transferOptions);
   const big = (name: "offset" | "length" | "targetOffset") => {
     const count = optionalCount(name, options[name]);
     return count === undefined ? undefined : BigInt(count);
@@ -129,13 +145,15 @@ export function guestTransfer(exported: typeof Transfer, onClose: () => void): G
     open = false;
     onClose();
   };
-  const copyRecord = ({ overwrite = true, durable = false }: GuestCopyOptions) => ({ overwrite, durable });
   return {
     transfer: (source, target, options = {}) => {
       const record = optionsRecord(options);
       return ask(() => exported.transfer(source, target, record));
     },
-    copyFile: (source, target, options = {}) => ask(() => exported.copyFile(source, target, copyRecord(options))),
+    copyFile: (source, target, options = {}) => {
+      const record = copyRecord(options);
+      return ask(() => exported.copyFile(source, target, record));
+    },
     explain: (source, target, options = {}) => {
       const record = optionsRecord(options);
       return ask(() => exported.explain(source, target, record));

@@ -1,7 +1,7 @@
 /** The functions of `sluice/wasi`, bound to one runtime. */
 import process from "node:process";
 import type * as Transfer from "../../../wasm/types/host/interfaces/sluice-transfer-transfer.ts";
-import { checkObject } from "../../../core/request.ts";
+import { checkKnown, checkObject, type Names } from "../../../core/options.ts";
 import { machineOf } from "../machine.ts";
 import type { Runtime } from "../runtime.ts";
 import { checkLimits } from "./budget.ts";
@@ -26,6 +26,9 @@ export interface ImportOptions extends WasiOptions {
   readonly onOutput?: ((bytes: Uint8Array) => void) | undefined;
 }
 
+const wasiOptions: Names<WasiOptions> = { roots: true, limits: true };
+const importOptions: Names<ImportOptions> = { ...wasiOptions, lend: true, onOutput: true };
+
 /** What a component that jco has transpiled is instantiated with, and what it has open. */
 export interface WasiImports extends Disposable {
   /** By the names of interfaces, without versions. */
@@ -48,6 +51,8 @@ export interface Guest {
   coreModule(name: string): CoreModule | Promise<CoreModule>;
 }
 
+const pluginOptions: Names<PluginOptions> = { ...wasiOptions, guest: true, onOutput: true };
+
 /** An instance of a guest, and its exports. */
 export interface GuestInstance<Exports> extends Disposable {
   readonly exports: Exports;
@@ -67,7 +72,7 @@ const forgotten = new FinalizationRegistry<() => void>((close) => close());
 
 export function createWasi(runtime: Runtime, adopt: AdoptOpen): Wasi {
   function wasiImports(options: ImportOptions): WasiImports {
-    checkObject(options);
+    checkKnown(options, importOptions);
     const { roots, limits = {}, lend = "nothing", onOutput = (bytes) => void process.stderr.write(bytes) } = options;
     checkObject(roots);
     const machine = machineOf(runtime);
@@ -119,9 +124,11 @@ export function createWasi(runtime: Runtime, adopt: AdoptOpen): Wasi {
   }
 
   async function instantiatePlugin<Exports>(options: PluginOptions): Promise<GuestTransfer | GuestInstance<Exports>> {
-    const guest = options.guest ?? (await loadComponent("plugin"));
-    const host = wasiImports({ ...options, lend: "engine" });
-    if (options.guest === undefined) return own(guest as Component, host);
+    checkKnown(options, pluginOptions);
+    const { guest: ours, ...others } = options;
+    const guest = ours ?? (await loadComponent("plugin"));
+    const host = wasiImports({ ...others, lend: "engine" });
+    if (ours === undefined) return own(guest as Component, host);
     const exports = (await instantiate(guest, host)) as Exports;
     const close = () => {
       forgotten.unregister(host);
@@ -140,8 +147,10 @@ export function createWasi(runtime: Runtime, adopt: AdoptOpen): Wasi {
   }
 
   return {
-    instantiateFallback: async (options) =>
-      own(await loadComponent("fallback"), wasiImports({ ...options, lend: "nothing" })),
+    instantiateFallback: async (options) => {
+      checkKnown(options, wasiOptions);
+      return own(await loadComponent("fallback"), wasiImports(options));
+    },
     instantiatePlugin: instantiatePlugin as Wasi["instantiatePlugin"],
     wasiImports,
   };

@@ -1,0 +1,60 @@
+/** Sends files to responses on sockets of node:net by the engine. */
+import { closeSync } from "node:fs";
+import type { ServerResponse } from "node:http";
+import type { RequestEnd } from "../shared/fetch/request-end.ts";
+import { type SendFile, truncated } from "../shared/fetch/send.ts";
+import { machineOf } from "../shared/machine.ts";
+import { transfer } from "../shared/transfer.ts";
+import { bun } from "./ffi.ts";
+import { socketFd } from "./sockets.ts";
+import { movedNatively } from "./stillness.ts";
+
+/** Waits until a response has its connection: one that is pipelined comes behind others. */
+function turnOf(response: ServerResponse, end: RequestEnd): Promise<void> | undefined {
+  if (response.socket !== null) return undefined;
+  return new Promise((resolve) => {
+    const settle = () => {
+      response.off("socket", settle);
+      // What was written before its turn is flushed after the event.
+      process.nextTick(resolve);
+    };
+    response.once("socket", settle);
+    end.add(settle);
+  });
+}
+
+/** @param otherwise for connections that show no descriptor, and where there is no engine */
+export const sendByTransfer =
+  (otherwise: SendFile): SendFile =>
+  async (part, response, end) => {
+    const { fd, start, length } = part;
+    await turnOf(response, end);
+    const { socket } = response;
+    const machine = machineOf(bun);
+    if (end.isPast || socket === null) return closeSync(fd);
+    if (typeof machine.native === "string" || typeof socketFd(socket) === "string")
+      return otherwise(part, response, end);
+    const before = movedNatively.get(socket) ?? 0;
+    const onProgress = (bytes: number) => void movedNatively.set(socket, before + bytes);
+    const abort = new AbortController();
+    const forget = end.add(() => abort.abort());
+    try {
+      response.flushHeaders();
+      const { bytes } = await transfer(machine, fd, socket, {
+        offset: start,
+        length,
+        signal: abort.signal,
+        onProgress,
+      });
+      // A file that was shorter from the start on.
+      if (bytes < length) throw truncated(length - bytes, start + bytes);
+      response.end();
+    } catch (error) {
+      const isGone = end.isPast || socket.destroyed;
+      response.destroy();
+      if (!isGone) throw error;
+    } finally {
+      forget();
+      closeSync(fd);
+    }
+  };
