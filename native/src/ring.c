@@ -200,6 +200,8 @@ static int attach(struct ring *ring, int fd)
     /* Whoever opened it before has come and gone: what he has read, nobody knows. */
     uint32_t absent = SLUICE_RING_ABSENT;
     if (!atomic_compare_exchange_strong(&ring->header->parties[RING_OPENER], &absent, SLUICE_RING_HERE)) return -EBUSY;
+    /* Of an empty ring that has ended its writer waits for this alone. */
+    ring_wake_all(ring);
     return 0;
 }
 
@@ -245,10 +247,20 @@ static bool is_alive(struct ring *ring, enum ring_party other)
     return true;
 }
 
+static enum ring_party other_party(const struct ring *ring)
+{
+    return ring->party == RING_CREATOR ? RING_OPENER : RING_CREATOR;
+}
+
+bool ring_is_met(const struct ring *ring)
+{
+    return atomic_load(&ring->header->parties[other_party(ring)]) != SLUICE_RING_ABSENT;
+}
+
 int ring_peer(struct ring *ring)
 {
     if (!is_intact(ring)) return -EBADMSG;
-    enum ring_party other = ring->party == RING_CREATOR ? RING_OPENER : RING_CREATOR;
+    enum ring_party other = other_party(ring);
     _Atomic uint32_t *state = &ring->header->parties[other];
     switch (atomic_load(state)) {
     case SLUICE_RING_ABSENT:

@@ -78,10 +78,12 @@ int ring_claim(struct ring *ring, enum ring_role role);
  * -EOWNERDEAD, -ETIMEDOUT when it hasn't come in time, -EBADMSG when the header is no ring's any more.
  */
 int ring_peer(struct ring *ring);
+/* Whether the other side has come, however it is now. */
+bool ring_is_met(const struct ring *ring);
 
 /* --- ring_flow.c: positions and wake-ups. For the writer: --- */
 
-/* Room in bytes, or why nobody will read what is written: no concern of a writer that has ended, and all of whose bytes are read. */
+/* Room in bytes, or why nobody will read what is written. */
 int64_t ring_room(struct ring *ring);
 /* Where to write next, `length` bytes at most: no more than ring_room() has said. */
 struct ring_span ring_free_span(const struct ring *ring, uint64_t length);
@@ -89,7 +91,10 @@ struct ring_span ring_free_span(const struct ring *ring, uint64_t length);
 void ring_publish(struct ring *ring, uint64_t length);
 /* Wakes a sleeping reader however little there is. */
 void ring_flush(struct ring *ring);
-void ring_end(struct ring *ring);
+/* Says that this was all: 0, or why nobody is there to hear it. */
+int ring_end(struct ring *ring);
+/* After that: 0 once a reader has come and taken everything, -EAGAIN: not yet; or why nobody will. */
+int ring_drained(struct ring *ring);
 
 /* --- For the reader: --- */
 

@@ -41,11 +41,9 @@ static int64_t count_used(struct ring *ring)
 int64_t ring_room(struct ring *ring)
 {
     int peer = ring_peer(ring);
-    /* After that look: a reader that has taken everything may go, and has to be told from one that hasn't. */
+    if (peer < 0) return peer;
     int64_t used = count_used(ring);
-    if (used < 0) return used;
-    bool all_taken = ring->ended && used == 0;
-    return peer < 0 && !all_taken ? peer : (int64_t)ring->capacity - used;
+    return used < 0 ? used : (int64_t)ring->capacity - used;
 }
 
 struct ring_span ring_free_span(const struct ring *ring, uint64_t length)
@@ -67,11 +65,27 @@ void ring_flush(struct ring *ring)
     if (atomic_load(&ring->header->reader_waits)) wake(&ring->header->reader_waits);
 }
 
-void ring_end(struct ring *ring)
+int ring_end(struct ring *ring)
 {
+    if (ring->ended) return 0;
+    /* From here on a reader may go once it has everything. One that is dead by now never hears that this was all. */
+    ring->looked_at = 0;
+    int peer = ring_peer(ring);
+    if (peer == -EOWNERDEAD || peer == -EBADMSG) return peer;
     ring->ended = true;
     atomic_store(&ring->header->ended, 1);
     ring_flush(ring);
+    return 0;
+}
+
+int ring_drained(struct ring *ring)
+{
+    int peer = ring_peer(ring);
+    /* After that look: a reader that has taken everything may go, and has to be told from one that hasn't. */
+    int64_t used = count_used(ring);
+    if (used < 0) return (int)used;
+    if (used > 0 || !ring_is_met(ring)) return peer < 0 ? peer : -EAGAIN;
+    return peer == -EBADMSG ? peer : 0;
 }
 
 /* --- the reader --- */
@@ -129,6 +143,7 @@ void ring_announce(struct ring *ring, uint32_t wants)
 bool ring_is_ready(struct ring *ring, uint32_t wants)
 {
     if (ring->role == RING_READER) return ring_unread(ring) != -EAGAIN;
+    if (ring->ended) return ring_drained(ring) != -EAGAIN;
     int64_t room = ring_room(ring);
     return room < 0 || room >= wants;
 }

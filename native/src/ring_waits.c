@@ -75,7 +75,7 @@ static void take_out(struct job *job)
 /* What a job that waits for the ring alone comes to. */
 static void end_wait(struct job *job, struct ring *ring)
 {
-    int64_t answer = ring->role == RING_READER ? ring_unread(ring) : ring_room(ring);
+    int64_t answer = ring->role == RING_READER ? ring_unread(ring) : ring->ended ? ring_drained(ring) : ring_room(ring);
     job->error = answer < 0 ? (int)-answer : 0;
     job->failed = SLUICE_SIDE_NONE;
     job_end(job, answer < 0 ? SLUICE_END_ERROR : SLUICE_END_DONE);

@@ -258,8 +258,7 @@ int32_t sluice_ring_end(int32_t handle)
     int32_t answer;
     struct ring *ring = begin(handle, RING_WRITER, &answer);
     if (!ring) return answer;
-    ring_end(ring);
-    return finish(ring, 0);
+    return finish(ring, ring_end(ring));
 }
 
 int32_t sluice_ring_status(int32_t handle, void *status)

@@ -266,7 +266,19 @@ TEST("ring: a reader hears of an end, of a close without an end, and of nobody's
     check_outcome(wait_for(&context, rings.creator, SLUICE_REQUEST_WAIT_ROOM, SMALL), SLUICE_END_DONE, 0);
     ring_close(rings.creator);
 
+    /* An end of nothing is one only for a reader that has come. */
     int32_t lonely = sluice_ring_create(context.handle, SMALL, 50);
+    CHECK_EQ(sluice_ring_end(lonely), 0);
+    check_error(wait_for(&context, lonely, SLUICE_REQUEST_WAIT_ROOM, SMALL), ETIMEDOUT);
+    ring_close(lonely);
+    int32_t met = ring_create(&context, SMALL);
+    CHECK_EQ(sluice_ring_end(met), 0);
+    int32_t late = sluice_ring_open(context.handle, sluice_ring_fd(met));
+    check_outcome(wait_for(&context, met, SLUICE_REQUEST_WAIT_ROOM, SMALL), SLUICE_END_DONE, 0);
+    ring_close(late);
+    ring_close(met);
+
+    lonely = sluice_ring_create(context.handle, SMALL, 50);
     CHECK_GE(lonely, 1);
     check_error(wait_for(&context, lonely, SLUICE_REQUEST_WAIT_DATA, 1), ETIMEDOUT);
     ring_close(lonely);
@@ -576,6 +588,9 @@ static void survive(bool child_writes, unsigned seed)
     CHECK_EQ(pthread_join(killer, NULL), 0);
     /* 200 ms is promised; the rest is for a machine that is busy. */
     CHECK_LE(noticed - killing.killed_at, 2000);
+    /* Nor is there anybody to be told of an end, then or later. */
+    for (int i = 0; i < 2 && !child_writes; i++)
+        CHECK_EQ(sluice_ring_end(ring), -EOWNERDEAD);
     ring_close(ring);
     close(fds[0]);
     close(fds[1]);

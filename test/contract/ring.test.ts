@@ -96,6 +96,124 @@ test("ring: kill -9 of a process of each runtime gives both sides' errors", { ne
   }
 });
 
+test("ring: a reader that was killed has not heard of the end, whatever it had taken", { needs }, async () => {
+  for (const writes of [true, false])
+    for await (const { peer, ring } of ringPeers("take", () => createRing({ bytes: 64 * KiB }), 64 * KiB)) {
+      await ring.write(data(1000));
+      await waitFor("the reader to take all", () => ring.status.read === 1000);
+      peer.kill();
+      await peer.ended;
+      const told = async (call: () => Promise<void>) => {
+        const { code, bytesTransferred } = await failure(call);
+        assert.equal([code, bytesTransferred], ["EOWNERDEAD", 0], peer.runtime);
+      };
+      // What has died is noticed by the next look, which writes do not take each time.
+      if (writes) assert.is(await writeOn(ring), "EOWNERDEAD", peer.runtime);
+      await told(() => ring.end());
+      await told(() => ring.end());
+      await told(() => ring.write(data(KiB)));
+    }
+});
+
+test("ring: an end of nothing waits for somebody to come and see it", { needs }, async () => {
+  await using lonely = await createRing({ attachMs: 50 });
+  assert.is((await failure(() => lonely.end())).code, "ETIMEDOUT");
+  await using ring = await createRing();
+  const ending = ring.end();
+  const state = watch(ending);
+  await sleep(20);
+  assert.not.ok(state.settled, "nobody has come yet");
+  await using opener = await openRing(ring.path);
+  assert.is(await opener.read(), undefined);
+  await ending;
+});
+
+test("ring: a write that fails while it waits says what is in the ring", { needs, timeoutMs: 60_000 }, async () => {
+  const stuck = async (ring: SharedRing, fail: () => void, signal?: AbortSignal) => {
+    const writing = failure(() => ring.write(data(100 * KiB), { signal }));
+    await waitFor("the ring to be full", () => ring.status.written === ring.capacity);
+    fail();
+    const { code, bytesTransferred } = await writing;
+    assert.is(bytesTransferred, 64 * KiB, code);
+    return code;
+  };
+  for await (const { peer, ring } of ringPeers("hold", () => createRing({ bytes: 64 * KiB }), 64 * KiB))
+    assert.is(await stuck(ring, () => peer.kill()), "EOWNERDEAD", peer.runtime);
+  {
+    await using rings = await pair();
+    assert.is(await stuck(rings.creator, () => rings.opener.close()), "EPIPE");
+  }
+  {
+    await using rings = await pair();
+    assert.is(await stuck(rings.creator, () => rings.creator.close()), "ERR_SLUICE_CLOSED");
+  }
+  {
+    await using rings = await pair();
+    const abort = new AbortController();
+    assert.is(await stuck(rings.creator, () => abort.abort(), abort.signal), "ABORT_ERR");
+  }
+  {
+    await using rings = await pair();
+    const lie = () => {
+      const fd = fs.openSync(rings.opener.path, "r+");
+      fs.writeSync(fd, Buffer.alloc(8, 0xff), 0, 8, 384);
+      fs.closeSync(fd);
+    };
+    assert.is(await stuck(rings.creator, lie), "EBADMSG");
+  }
+  await using lonely = await createRing({ bytes: 64 * KiB, attachMs: 50 });
+  assert.is(await stuck(lonely, () => {}), "ETIMEDOUT");
+});
+
+test("ring: a call hears its abort before, and in, its turn, and has then done nothing", { needs }, async () => {
+  await using rings = await pair();
+  const { creator, opener } = rings;
+  const aborted = { signal: AbortSignal.abort() };
+  const refused = async (call: () => Promise<unknown>) => {
+    const { code, bytesTransferred } = await failure(call);
+    assert.equal([code, bytesTransferred], ["ABORT_ERR", 0]);
+  };
+  await refused(() => creator.write(data(3), aborted));
+  await refused(() => creator.write(new Uint8Array(0), aborted));
+  await refused(() => creator.end(aborted));
+  assert.equal(creator.status, { written: 0, read: 0, ended: false, other: "here" });
+  await creator.write(data(5));
+  await refused(() => opener.read(aborted));
+  await refused(() => opener.views(aborted).next());
+  await refused(() => transfer(opener, "/dev/null", aborted));
+  assertBytes(Buffer.from((await opener.read()) ?? []), data(5));
+
+  // Behind a read and a write that wait: none of these waits for them.
+  const abort = new AbortController();
+  const { signal } = abort;
+  const reading = opener.read();
+  const queued = [
+    refused(() => opener.read({ signal })),
+    refused(() => opener.views({ signal }).next()),
+    refused(() => transfer(opener, "/dev/null", { signal })),
+  ];
+  const state = watch(reading);
+  await sleep(5);
+  abort.abort();
+  await Promise.all(queued);
+  assert.not.ok(state.settled);
+  await creator.write(data(7));
+  assert.is((await reading)?.length, 7);
+  const again = new AbortController();
+  const writing = creator.write(data(100 * KiB));
+  const behind = [
+    refused(() => creator.write(data(3), { signal: again.signal })),
+    refused(() => creator.end({ signal: again.signal })),
+    refused(() => transfer("/proc/version", creator, { signal: again.signal })),
+  ];
+  again.abort();
+  await Promise.all(behind);
+  const received = collect(opener);
+  await writing;
+  await creator.end();
+  assertBytes(await received, data(100 * KiB));
+});
+
 /** u64s and u32s of the header that the other side could write: see docs/ipc.md. */
 const lies: readonly (readonly [at: number, bytes: Buffer])[] = [
   [256, Buffer.alloc(8, 0xff)],

@@ -123,7 +123,8 @@ export class RingTarget extends RingEnd implements TargetEnd {
     // For a moment only: a write is not raced against a cancellation, which is looked for in between.
     const timer = setTimeout(() => side.stopWaiting(), mostWaitMs);
     try {
-      await side.wait("write to the ring", "wait_room", Math.min(bytes.byteLength, this.ring.capacity / 2));
+      const room = Math.min(bytes.byteLength, this.ring.capacity / 2);
+      await side.wait({ what: "write to the ring", flag: "wait_room", bytes: room });
     } finally {
       clearTimeout(timer);
     }

@@ -4,6 +4,7 @@ import { extentRecord, pipeEndsRecord, ringStatusRecord } from "../../../core/re
 import { errnoName, errnoNumber, errnoText } from "../../../core/errno.ts";
 import { TransferError } from "../../../core/error.ts";
 import type { Outcome } from "../../../core/kernel.ts";
+import type { AbortSignalLike } from "../../../core/request.ts";
 import type { ringParties } from "../../../core/ring.ts";
 import type { Engine } from "../engine/engine.ts";
 import { RecordMemory } from "../engine/record-memory.ts";
@@ -28,6 +29,18 @@ export interface RingPlace {
   readonly end: number;
 }
 
+/** What is waited for: data, or room for so many bytes. */
+export interface RingWait {
+  /** Of an error: what could not be done. */
+  readonly what: string;
+  readonly flag: "wait_data" | "wait_room";
+  readonly bytes: number;
+  /** Bytes that the same call has put into the ring before. */
+  readonly before?: number;
+  /** Aborting it gives the wait up. */
+  readonly signal?: AbortSignalLike | undefined;
+}
+
 /** Rings whose objects nobody can reach any more are closed: to the other side that is as good as a close without an end. */
 const forgotten = new FinalizationRegistry(({ native, handle }: { native: Native; handle: number }) => {
   native.sluice_ring_close(handle);
@@ -42,7 +55,7 @@ export class RingSide {
   /** The job that waits, made when first needed. */
   #job = 0;
   #isWaiting = false;
-  #waited: Promise<void> = Promise.resolve();
+  #waited: Promise<unknown> = Promise.resolve();
   #isOpen = true;
   readonly #watchers = new Set<() => void>();
 
@@ -110,26 +123,31 @@ export class RingSide {
     this.check("end the ring", this.native.sluice_ring_end(this.handle));
   }
 
-  /** Waits for data, or for room. A cancelled wait resolves, too: whoever waited looks again. */
-  wait(what: string, flag: "wait_data" | "wait_room", bytes: number): Promise<void> {
+  /** Waits for data, or for room: whether that is there. False for a wait that was given up. */
+  wait(wait: RingWait): Promise<boolean> {
     // One that has been stopped may not have heard of it yet.
-    const turn = this.#waited.then(() => this.#wait(what, flag, bytes));
+    const turn = this.#waited.then(() => this.#wait(wait));
     this.#waited = turn.catch(() => {});
     return turn;
   }
 
-  async #wait(what: string, flag: "wait_data" | "wait_room", bytes: number): Promise<void> {
-    if (!this.#isOpen) this.check(what, 0);
-    if (this.#job === 0) this.#job = this.check(what, this.native.sluice_ring_job(this.handle));
+  async #wait({ what, flag, bytes, before = 0, signal }: RingWait): Promise<boolean> {
+    this.check(what, 0, before);
+    if (signal?.aborted) return false;
+    if (this.#job === 0) this.#job = this.check(what, this.native.sluice_ring_job(this.handle), before);
+    const stop = () => this.stopWaiting();
+    signal?.addEventListener("abort", stop, { once: true });
     this.#isWaiting = true;
     let outcome: Outcome;
     try {
       outcome = await this.#engine.waitForRing(this.#job, flag, bytes);
     } finally {
       this.#isWaiting = false;
+      signal?.removeEventListener("abort", stop);
       if (!this.#isOpen) this.#closeJob();
     }
-    if (outcome.end === "error") this.check(what, -outcome.errno);
+    this.check(what, outcome.end === "error" ? -outcome.errno : 0, before);
+    return outcome.end === "done";
   }
 
   get engine(): Engine {

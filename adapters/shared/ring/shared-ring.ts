@@ -7,7 +7,7 @@ import { argumentError, shown } from "../../../core/error.ts";
 import { ringLayout } from "../../../core/ring.ts";
 import { KernelMemory } from "../map/kernel-memory.ts";
 import type { Runtime } from "../runtime.ts";
-import type { RingSide, RingStatus } from "./ring-side.ts";
+import type { RingSide, RingStatus, RingWait } from "./ring-side.ts";
 
 /** Most bytes of a chunk that is read. */
 const chunkBytes = 256 * 1024;
@@ -15,7 +15,10 @@ const chunkBytes = 256 * 1024;
 const viewBytes = 1024 * 1024;
 
 export interface RingCallOptions {
-  /** Aborting rejects with `ABORT_ERR`. What a write had put into the ring by then stays there: `bytesTransferred`. */
+  /**
+   * Aborting rejects with `ABORT_ERR`, at once even where calls before this one still wait: it then does nothing when
+   * its turn comes. What a write had put into the ring by then stays there: `bytesTransferred`.
+   */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -91,26 +94,27 @@ export class SharedRing implements AsyncDisposable {
     const signal = checkCall(options);
     if (!(bytes instanceof Uint8Array))
       throw argumentError("ERR_INVALID_ARG_TYPE", `bytes must be a Uint8Array, got ${shown(bytes)}`);
-    return this.queue(() => this.writeNow(bytes, signal));
+    return this.#call("write to the ring", signal, () => this.writeNow(bytes, signal));
   }
 
-  /** Says that no more will be written, and resolves when the reader has taken the last byte. */
+  /**
+   * Says that no more will be written, and resolves when a reader has come and taken the last byte. Rejects where the
+   * reader had died before it could hear of the end, whatever it had taken by then.
+   */
   end(options: RingCallOptions = {}): Promise<void> {
     const signal = checkCall(options);
-    return this.queue(async () => {
+    const what = "end the ring";
+    return this.#call(what, signal, async () => {
       this.#side.end();
-      for (let drained = false; !drained;) {
-        await this.#wait("end the ring", "wait_room", this.capacity, signal, 0);
-        const { written, read } = this.status;
-        drained = written === read;
-      }
+      for (let drained = false; !drained;)
+        drained = await this.#wait({ what, flag: "wait_room", bytes: this.capacity, signal });
     });
   }
 
   /** The next bytes, up to 256 KiB of them, copied out of the ring; undefined at the end. */
   read(options: RingCallOptions = {}): Promise<Uint8Array | undefined> {
     const signal = checkCall(options);
-    return this.queue(() => this.readNow(chunkBytes, signal));
+    return this.#call("read from the ring", signal, () => this.readNow(chunkBytes, signal));
   }
 
   /** Chunks as {@link read} gives them. Leaving the loop leaves the ring open. */
@@ -128,7 +132,7 @@ export class SharedRing implements AsyncDisposable {
   async *views(options: RingCallOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
     const signal = checkCall(options);
     for (;;) {
-      const lent = await this.queue(() => this.#lend(signal));
+      const lent = await this.#call("read from the ring", signal, () => this.#lend(signal));
       if (lent === undefined) return;
       try {
         yield lent.bytes;
@@ -168,7 +172,7 @@ export class SharedRing implements AsyncDisposable {
     for (;;) {
       const place = this.#side.tryPeek();
       if (place !== undefined) return place;
-      await this.#wait("read from the ring", "wait_data", 1, signal, 0);
+      await this.#wait({ what: "read from the ring", flag: "wait_data", bytes: 1, signal });
     }
   }
 
@@ -185,31 +189,35 @@ export class SharedRing implements AsyncDisposable {
   async writeNow(bytes: Uint8Array, signal: AbortSignalLike | undefined): Promise<void> {
     for (let at = 0; at < bytes.byteLength;) {
       if (signal?.aborted) throw aborted("write to the ring", signal, at);
-      const left = bytes.byteLength - at;
       const n = this.#side.tryWrite(bytes.subarray(at), at);
+      const room = Math.min(bytes.byteLength - at, this.capacity / 2);
       if (n === undefined)
-        await this.#wait("write to the ring", "wait_room", Math.min(left, this.capacity / 2), signal, at);
+        await this.#wait({ what: "write to the ring", flag: "wait_room", bytes: room, before: at, signal });
       else at += n;
     }
   }
 
-  async #wait(
-    what: string,
-    flag: "wait_data" | "wait_room",
-    bytes: number,
-    signal: AbortSignalLike | undefined,
-    before: number,
-  ): Promise<void> {
-    const stop = () => this.#side.stopWaiting();
-    if (signal?.aborted) throw aborted(what, signal, before);
-    signal?.addEventListener("abort", stop, { once: true });
-    try {
-      await this.#side.wait(what, flag, bytes);
-    } finally {
-      signal?.removeEventListener("abort", stop);
-    }
-    if (!this.#side.isOpen) this.#side.check(what, 0, before);
-    if (signal?.aborted) throw aborted(what, signal, before);
+  /** False where the wait was given up for another's sake: whoever waited looks again. */
+  async #wait(wait: RingWait): Promise<boolean> {
+    const met = await this.#side.wait(wait);
+    if (wait.signal?.aborted) throw aborted(wait.what, wait.signal, wait.before ?? 0);
+    return met;
+  }
+
+  /** A call in its turn, unless it is aborted before that. */
+  #call<T>(what: string, signal: AbortSignalLike | undefined, call: () => Promise<T>): Promise<T> {
+    if (signal === undefined) return this.queue(call);
+    return new Promise((resolve, reject) => {
+      const giveUp = () => reject(aborted(what, signal, 0));
+      signal.addEventListener("abort", giveUp, { once: true });
+      const turn = this.queue(() => {
+        signal.removeEventListener("abort", giveUp);
+        if (signal.aborted) throw aborted(what, signal, 0);
+        return call();
+      });
+      turn.then(resolve, reject);
+      if (signal.aborted) giveUp();
+    });
   }
 
   /** @internal Runs a call when those before it have ended, however they did. */

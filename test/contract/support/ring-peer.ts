@@ -1,9 +1,10 @@
 /**
  * The other process of a ring: opens one, makes one of its own, tells where that is, and does what it was told to.
  *
- *     FILE echo | for-ever  PATH-OR-FD  SIZE-OF-ITS-OWN
+ *     FILE echo | for-ever | take | hold  PATH-OR-FD  SIZE-OF-ITS-OWN
  */
 import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
 import { createRing, openRing, type SharedRing, transfer } from "sluice";
 import { data } from "./files.ts";
 import { isRingPattern, ringPattern } from "./ring-peers.ts";
@@ -39,7 +40,16 @@ async function forEver(inbound: SharedRing, outbound: SharedRing): Promise<void>
   }
 }
 
-const deeds: Readonly<Record<string, typeof echo>> = { echo, "for-ever": forEver };
+/** Until it is killed, too. */
+async function take(inbound: SharedRing): Promise<void> {
+  for await (const chunk of inbound) if (chunk.length === 0) throw new Error("A chunk is empty");
+}
+
+async function hold(): Promise<void> {
+  await sleep(3_600_000);
+}
+
+const deeds: Readonly<Record<string, typeof echo>> = { echo, "for-ever": forEver, take, hold };
 
 const [name = "", place = "", size] = process.argv.slice(2);
 const deed = deeds[name];

@@ -33,10 +33,13 @@ export interface RingPeer extends Disposable {
   readonly ended: Promise<string>;
 }
 
+/** "take" reads for ever, "hold" opens the ring and does nothing. */
+type Deed = "echo" | "for-ever" | "take" | "hold";
+
 async function start(
   runtime: string,
   command: readonly [string, ...string[]],
-  deed: "echo" | "for-ever",
+  deed: Deed,
   ring: SharedRing,
   bytes: number,
 ): Promise<RingPeer> {
@@ -61,9 +64,9 @@ async function start(
   return { runtime, path, ended, kill, [Symbol.dispose]: kill };
 }
 
-/** Starts a peer on each of the runtimes, one after the other. "echo" inherits our ring's descriptor, "for-ever" opens its path. */
+/** Starts a peer on each of the runtimes, one after the other. "echo" inherits our ring's descriptor, the others open its path. */
 export async function* ringPeers(
-  deed: "echo" | "for-ever",
+  deed: Deed,
   ring: () => Promise<SharedRing>,
   bytes: number,
 ): AsyncGenerator<{ readonly peer: RingPeer; readonly ring: SharedRing }> {
