@@ -1,8 +1,9 @@
 /**
  * What this kernel and this pair of filesystems can do, as far as it is known: yes, no or unknown.
  *
- * A "no" is believed only where the errno speaks of the kernel (ENOSYS) or of the filesystem
- * (EOPNOTSUPP, EXDEV). EINVAL and EPERM may be the fault of one descriptor and are never remembered.
+ * What the kernel lacks, a probe says. An attempt can't: ENOSYS, too, may be the answer of a FUSE server, or of one odd
+ * file. So a refusal counts for the two mounts that it came from, once a second pair of their files has met it, and for a
+ * while. Only ENOSYS, EOPNOTSUPP and EXDEV count; EINVAL and EPERM may be the fault of one descriptor.
  */
 import type { Endpoint } from "./endpoint.ts";
 import type { Strategy } from "./kernel.ts";
@@ -14,16 +15,31 @@ export interface Capability {
   readonly reason: string;
 }
 
-type Scope = "kernel" | "pair";
+const lasting: ReadonlySet<string> = new Set(["ENOSYS", "EOPNOTSUPP", "EXDEV"]);
 
-const lasting: Readonly<Record<string, Scope>> = { ENOSYS: "kernel", EOPNOTSUPP: "pair", EXDEV: "pair" };
+/** How long a refusal is believed, in milliseconds: modules are loaded, servers replaced, and layers of overlayfs differ. */
+const believedMs = 300_000;
 
-/** Filesystem pairs remembered before all of it is dropped; it is relearnt in one call each. */
+/** Filesystem pairs remembered before all of it is dropped; it is relearnt in two calls each. */
 const memory = 256;
+
+/** What two mounts have answered. */
+interface Refusal {
+  readonly capability: Capability;
+  readonly until: number;
+  /** The pair of files that said so, by their inodes; undefined once another one has. */
+  readonly files: string | undefined;
+}
 
 export class Capabilities {
   readonly #kernel = new Map<Strategy, Capability>();
-  readonly #pairs = new Map<string, Capability>();
+  readonly #pairs = new Map<string, Refusal>();
+  readonly #now: () => number;
+
+  /** @param now the time in milliseconds, of a clock that never goes back */
+  constructor(now: () => number = Date.now) {
+    this.#now = now;
+  }
 
   /** Records what a probe or the loading of the library found out about the whole machine. */
   declare(strategy: Strategy, ability: Ability, reason: string): void {
@@ -39,7 +55,9 @@ export class Capabilities {
   between(strategy: Strategy, source: Endpoint, target: Endpoint): Capability {
     const machine = this.of(strategy);
     if (machine.ability === "no" || this.#pairs.size === 0) return machine;
-    return this.#pairs.get(pairKey(strategy, source, target)) ?? machine;
+    const refusal = this.#pairs.get(pairKey(strategy, source, target));
+    if (refusal === undefined || this.#now() >= refusal.until) return machine;
+    return refusal.files === undefined || refusal.files === filesKey(source, target) ? refusal.capability : machine;
   }
 
   /** Learns from an attempt: an errno name when it was refused, undefined when it moved bytes. */
@@ -47,15 +65,16 @@ export class Capabilities {
     if (strategy === "portable") return;
     if (code === undefined) {
       if (this.of(strategy).ability === "unknown") this.declare(strategy, "yes", "seen at work");
-      return;
-    }
-    const scope = lasting[code];
-    if (scope === "kernel") this.declare(strategy, "no", `the kernel answered ${code}`);
-    else if (scope === "pair" && isKnownFile(source) && isKnownFile(target)) {
+      if (this.#pairs.size > 0) this.#pairs.delete(pairKey(strategy, source, target));
+    } else if (lasting.has(code) && isKnownFile(source) && isKnownFile(target)) {
       if (this.#pairs.size >= memory) this.#pairs.clear();
-      this.#pairs.set(pairKey(strategy, source, target), {
-        ability: "no",
-        reason: `these filesystems answered ${code}`,
+      const key = pairKey(strategy, source, target);
+      const files = filesKey(source, target);
+      const known = this.#pairs.get(key);
+      this.#pairs.set(key, {
+        capability: { ability: "no", reason: `these filesystems answered ${code}` },
+        until: this.#now() + believedMs,
+        files: known === undefined || known.files === files ? files : undefined,
       });
     }
   }
@@ -66,6 +85,11 @@ function isKnownFile({ kind, identity }: Endpoint): boolean {
   return kind === "file" && identity !== undefined;
 }
 
-function pairKey(strategy: Strategy, source: Endpoint, target: Endpoint): string {
-  return `${strategy} ${source.identity?.device} ${target.identity?.device}`;
-}
+/** Device numbers are used again when a filesystem has gone, and so are magic numbers: the id of a mount is not. */
+const mountKey = ({ identity, filesystem }: Endpoint): string =>
+  `${identity?.device}:${identity?.mount ?? ""}:${filesystem}`;
+
+const pairKey = (strategy: Strategy, source: Endpoint, target: Endpoint): string =>
+  `${strategy} ${mountKey(source)} ${mountKey(target)}`;
+
+const filesKey = (source: Endpoint, target: Endpoint): string => `${source.identity?.inode} ${target.identity?.inode}`;

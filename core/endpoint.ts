@@ -40,8 +40,10 @@ export interface Endpoint {
   readonly size: number | undefined;
   /** Bytes allocated on disk; less than `size` for a sparse file. */
   readonly allocated: number | undefined;
-  /** Device and inode, to tell whether two endpoints are the same file. */
-  readonly identity: { readonly device: FileNumber; readonly inode: FileNumber } | undefined;
+  /** Device and inode, to tell whether two endpoints are the same file; and the mount it was found in, where that is told. */
+  readonly identity:
+    | { readonly device: FileNumber; readonly inode: FileNumber; readonly mount?: FileNumber }
+    | undefined;
   /** statfs f_type. */
   readonly filesystem: number;
   /** Bytes that the runtime has already read from a socket: they go first, out of its own buffer. */

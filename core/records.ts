@@ -35,10 +35,13 @@ export const records = {
     size: "i64",
     device: "i64",
     inode: "i64",
+    /** The mount that it was opened in; 0 where the kernel doesn't tell (before Linux 5.8). */
+    mount: "i64",
     filesystem: "i64",
     blocks: "i64",
-    /** In and out: the device and filesystem of the last answer, by which the next may spare itself statfs. */
+    /** In and out: the device, mount and filesystem of the last answer, by which the next may spare itself statfs. */
     known_device: "i64",
+    known_mount: "i64",
     known_filesystem: "i64",
     mode: "u32",
     reserved: "u32",

@@ -35,8 +35,8 @@ export interface Plan {
   readonly rejected: readonly Candidate[];
 }
 
-/** What selection asks about a mechanism between these two ends. */
-export type Knowledge = (strategy: Strategy, source: Endpoint, target: Endpoint) => Capability;
+/** What selection asks about a mechanism: on this machine, and between two ends where they are given. */
+export type Knowledge = (strategy: Strategy, source?: Endpoint, target?: Endpoint) => Capability;
 
 type Order = readonly Strategy[];
 
@@ -168,7 +168,7 @@ function objection(
     if (isRing(end) && strategy !== "sharedRing") return `${end.name} is memory, which no such call reaches`;
   }
   if (source.kind === "memory" && request.cache !== "normal") return "memory is in no page cache";
-  const { ability, reason } = knowledge(strategy, source, target);
+  const { ability, reason } = knowledge(strategy);
   if (ability === "no") return reason;
   if (request.strategy === "auto" && strategies[strategy].onlyAsked !== undefined)
     return strategies[strategy].unfit(source, target, request) ?? strategies[strategy].onlyAsked;
@@ -177,6 +177,21 @@ function objection(
     strategies[strategy].unfit(source, target, request) ??
     tooFew(strategy, source, request)
   );
+}
+
+/**
+ * What these filesystems answered before spares a call only where another mechanism follows. The last one, and so the
+ * only one that was named, is asked each time: the same call ends with the same code, whatever came before it.
+ */
+function refusedBefore(
+  strategy: Strategy,
+  source: Endpoint,
+  target: Endpoint,
+  knowledge: Knowledge,
+): string | undefined {
+  if (strategy === "portable") return undefined;
+  const { ability, reason } = knowledge(strategy, source, target);
+  return ability === "no" ? reason : undefined;
 }
 
 /**
@@ -194,12 +209,14 @@ export function select(source: Endpoint, target: Endpoint, request: Request, kno
 
   const forced = request.strategy !== "auto";
   const wanted: Order = request.strategy === "auto" ? automatic(source, target, request.cache) : request.strategy;
+  const objections = wanted.map((strategy) => objection(strategy, source, target, request, knowledge));
+  const last = objections.lastIndexOf(undefined);
   const candidates: Candidate[] = [];
   const rejected: Candidate[] = [];
-  for (const strategy of wanted) {
-    const why = objection(strategy, source, target, request, knowledge);
-    if (why === undefined) candidates.push({ strategy, reason: forced ? "asked for" : strategies[strategy].about });
-    else rejected.push({ strategy, reason: why });
+  for (const [index, strategy] of wanted.entries()) {
+    const reason = objections[index] ?? (index < last ? refusedBefore(strategy, source, target, knowledge) : undefined);
+    if (reason !== undefined) rejected.push({ strategy, reason });
+    else candidates.push({ strategy, reason: forced ? "asked for" : strategies[strategy].about });
   }
   if (candidates.length === 0) {
     const list = rejected.map(({ strategy, reason }) => `${strategy}: ${reason}`).join("; ");

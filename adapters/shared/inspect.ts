@@ -38,6 +38,7 @@ function inspectNative(native: Native, fd: number, name: string): Endpoint {
     identity: {
       device: inspectionRecord.getWide(record.view, "device"),
       inode: inspectionRecord.getWide(record.view, "inode"),
+      mount: inspectionRecord.getWide(record.view, "mount"),
     },
     filesystem: get("filesystem"),
     buffered: 0,

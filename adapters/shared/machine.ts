@@ -15,7 +15,7 @@ const upToFilesystem: readonly Strategy[] = ["reflink", "direct"];
 
 export class Machine {
   readonly runtime: Runtime;
-  readonly capabilities = new Capabilities();
+  readonly capabilities = new Capabilities(() => performance.now());
   /** Undefined on the portable path. */
   readonly engine: Engine | undefined;
   /** The bound library, or why there is none. */
@@ -51,7 +51,10 @@ export class Machine {
     }
   }
 
-  readonly knowledge: Knowledge = (strategy, source, target) => this.capabilities.between(strategy, source, target);
+  readonly knowledge: Knowledge = (strategy, source, target) =>
+    source === undefined || target === undefined
+      ? this.capabilities.of(strategy)
+      : this.capabilities.between(strategy, source, target);
 
   report(): CapabilityReport {
     const entries = strategyNames.map((name) => [name, this.capabilities.of(name)] as const);

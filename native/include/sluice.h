@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 843068688
+#define SLUICE_ABI_FINGERPRINT 1505972508
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
@@ -223,16 +223,18 @@ struct sluice_inspection {
     int64_t size;
     int64_t device;
     int64_t inode;
+    int64_t mount;
     int64_t filesystem;
     int64_t blocks;
     int64_t known_device;
+    int64_t known_mount;
     int64_t known_filesystem;
     uint32_t mode;
     uint32_t reserved;
     int64_t modified_ns;
     int64_t changed_ns;
 };
-_Static_assert(sizeof(struct sluice_inspection) == 88, "sluice_inspection");
+_Static_assert(sizeof(struct sluice_inspection) == 104, "sluice_inspection");
 
 struct sluice_pair_request {
     uint32_t flags;

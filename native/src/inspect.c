@@ -9,6 +9,22 @@
 #include "filesystem.h"
 #include "job.h"
 
+#ifndef STATX_MNT_ID
+#define STATX_MNT_ID 0x1000U /* Linux 5.8 */
+#endif
+
+#ifndef STATX_MNT_ID_UNIQUE
+#define STATX_MNT_ID_UNIQUE 0x4000U /* Linux 6.8: one that is never used again */
+#endif
+
+/* As large as the kernel writes it, with the fields that older headers lack. */
+union statx_answer {
+    struct statx known;
+    uint64_t words[32];
+};
+
+enum { STATX_MOUNT_WORD = 0x90 / 8 };
+
 static int socket_option(int fd, int option)
 {
     int value = 0;
@@ -63,49 +79,85 @@ static int64_t device_size(int fd)
  * A system call costs a microsecond and more on a virtual machine. A file without blocks may be procfs's, whose sizes
  * mean nothing, and device numbers are used again: such a one is always asked for.
  */
-static void inspect_filesystem(int fd, const struct stat *status, struct sluice_inspection *answer)
+static void inspect_filesystem(int fd, struct sluice_inspection *answer)
 {
     struct statfs filesystem;
-    int64_t device = (int64_t)status->st_dev;
-    if (answer->known_device != device || status->st_blocks == 0) {
+    bool is_known = answer->known_device == answer->device && answer->known_mount == answer->mount;
+    if (!is_known || answer->blocks == 0) {
         int64_t known = filesystem_of(fd).magic;
         if (known == 0 && SYS(fstatfs, fd, &filesystem) == 0) known = filesystem.f_type;
         answer->known_filesystem = known;
-        answer->known_device = device;
+        answer->known_device = answer->device;
+        answer->known_mount = answer->mount;
     }
     answer->filesystem = answer->known_filesystem;
 }
 
-static int64_t in_ns(const struct timespec *time)
+static int64_t in_ns(const struct statx_timestamp *time)
 {
-    return (int64_t)time->tv_sec * 1000000000 + time->tv_nsec;
+    return time->tv_sec * 1000000000 + time->tv_nsec;
+}
+
+/* As the kernel puts the two together for fstat(2). */
+static int64_t device_number(const struct statx *status)
+{
+    uint64_t major = status->stx_dev_major, minor = status->stx_dev_minor;
+    return (int64_t)((minor & 0xff) | (major << 8) | ((minor & ~UINT64_C(0xff)) << 12));
+}
+
+static void fill(struct sluice_inspection *answer, const union statx_answer *told)
+{
+    const struct statx *status = &told->known;
+    bool has_mount = status->stx_mask & (STATX_MNT_ID | STATX_MNT_ID_UNIQUE);
+    answer->kind = fd_kind(status->stx_mode);
+    answer->size = (int64_t)status->stx_size;
+    answer->device = device_number(status);
+    answer->inode = (int64_t)status->stx_ino;
+    answer->mount = has_mount ? (int64_t)told->words[STATX_MOUNT_WORD] : 0;
+    answer->blocks = (int64_t)status->stx_blocks;
+    answer->mode = status->stx_mode;
+    answer->modified_ns = in_ns(&status->stx_mtime);
+    answer->changed_ns = in_ns(&status->stx_ctime);
+}
+
+/* Where statx(2) is missing (before Linux 4.11) or filtered, there are no mounts to tell. */
+static int32_t fill_without_mount(struct sluice_inspection *answer, int fd)
+{
+    struct stat status;
+    int64_t failed = SYS(fstat, fd, &status);
+    if (failed < 0) return (int32_t)failed;
+    answer->kind = fd_kind(status.st_mode);
+    answer->size = status.st_size;
+    answer->device = (int64_t)status.st_dev;
+    answer->inode = (int64_t)status.st_ino;
+    answer->blocks = status.st_blocks;
+    answer->mode = status.st_mode;
+    answer->modified_ns = (int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
+    answer->changed_ns = (int64_t)status.st_ctim.tv_sec * 1000000000 + status.st_ctim.tv_nsec;
+    return 0;
 }
 
 int32_t sluice_inspect(int32_t fd, void *inspection)
 {
     struct sluice_inspection *answer = inspection;
-    struct stat status;
-    int64_t failed = SYS(fstat, fd, &status);
+    union statx_answer status;
+    *answer = (struct sluice_inspection){
+        .known_device = answer->known_device,
+        .known_mount = answer->known_mount,
+        .known_filesystem = answer->known_filesystem,
+    };
+    int64_t failed = SYS(statx, fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_MNT_ID_UNIQUE, &status);
+    if (failed == 0)
+        fill(answer, &status);
+    else if (failed == -ENOSYS || failed == -EPERM)
+        failed = fill_without_mount(answer, fd);
     if (failed < 0) return (int32_t)failed;
     int64_t flags = SYS(fcntl, fd, F_GETFL);
     if (flags < 0) return (int32_t)flags;
-    uint32_t kind = fd_kind(status.st_mode);
-    bool has_blocks = kind == SLUICE_KIND_FILE || kind == SLUICE_KIND_BLOCK_DEVICE;
-    *answer = (struct sluice_inspection){
-        .kind = kind,
-        .flags = access_flags(flags),
-        .size = kind == SLUICE_KIND_BLOCK_DEVICE ? device_size(fd) : status.st_size,
-        .device = (int64_t)status.st_dev,
-        .inode = (int64_t)status.st_ino,
-        .known_device = answer->known_device,
-        .known_filesystem = answer->known_filesystem,
-        .blocks = status.st_blocks,
-        .mode = status.st_mode,
-        .modified_ns = in_ns(&status.st_mtim),
-        .changed_ns = in_ns(&status.st_ctim),
-    };
-    if (kind == SLUICE_KIND_SOCKET) answer->flags |= socket_flags(fd);
-    if (has_blocks) inspect_filesystem(fd, &status, answer);
+    answer->flags = access_flags(flags);
+    if (answer->kind == SLUICE_KIND_SOCKET) answer->flags |= socket_flags(fd);
+    if (answer->kind == SLUICE_KIND_BLOCK_DEVICE) answer->size = device_size(fd);
+    if (answer->kind == SLUICE_KIND_FILE || answer->kind == SLUICE_KIND_BLOCK_DEVICE) inspect_filesystem(fd, answer);
     return 0;
 }
 

@@ -12,7 +12,7 @@ const elsewhere = on(3n);
 
 /** After an errno: what is known of this pair, of another pair, and of the machine. */
 const lessons: readonly (readonly [code: string, pair: Ability, other: Ability, machine: Ability])[] = [
-  ["ENOSYS", "no", "no", "no"],
+  ["ENOSYS", "no", "unknown", "unknown"],
   ["EOPNOTSUPP", "no", "unknown", "unknown"],
   ["EXDEV", "no", "unknown", "unknown"],
   ["EINVAL", "unknown", "unknown", "unknown"],
@@ -35,6 +35,47 @@ for (const [code, pair, other, machine] of lessons)
     assert.is(known.of("sendfile").ability, "unknown");
     if (pair === "no") assert.match(known.between("copyFileRange", here, there).reason, code);
   });
+
+const files = (mount: number, source: bigint, target: bigint): readonly [Endpoint, Endpoint] => {
+  const identity = { device: 1n, mount };
+  return [file(1, { identity: { ...identity, inode: source } }), file(1, { identity: { ...identity, inode: target } })];
+};
+
+test("learn() takes one pair of files for odd, and a second one for their mounts", () => {
+  const known = new Capabilities();
+  const asked = (pair: readonly [Endpoint, Endpoint]) => known.between("copyFileRange", ...pair).ability;
+  known.learn("copyFileRange", ...files(1, 1n, 2n), "ENOSYS");
+  known.learn("copyFileRange", ...files(1, 1n, 2n), "ENOSYS");
+  assert.equal([asked(files(1, 1n, 2n)), asked(files(1, 3n, 4n))], ["no", "unknown"]);
+  known.learn("copyFileRange", ...files(1, 3n, 4n), "EOPNOTSUPP");
+  assert.equal([asked(files(1, 1n, 2n)), asked(files(1, 5n, 6n))], ["no", "no"]);
+  // What one of them can do, they are not all without.
+  known.learn("copyFileRange", ...files(1, 7n, 8n), undefined);
+  assert.equal([asked(files(1, 1n, 2n)), asked(files(1, 5n, 6n))], ["yes", "yes"]);
+});
+
+test("learn() of a mount says nothing of the next one on the same device", () => {
+  const known = new Capabilities();
+  for (const inode of [1n, 2n]) known.learn("reflink", ...files(1, inode, inode), "EOPNOTSUPP");
+  assert.is(known.between("reflink", ...files(1, 3n, 3n)).ability, "no");
+  assert.is(known.between("reflink", ...files(2, 3n, 3n)).ability, "unknown");
+  const [source, target] = files(1, 3n, 3n);
+  assert.is(known.between("reflink", { ...source, filesystem: 7 }, target).ability, "unknown");
+});
+
+test("between() believes a refusal for a while, and asks again", () => {
+  let now = 1000;
+  const known = new Capabilities(() => now);
+  const asked = (inode: bigint) => known.between("reflink", ...files(1, inode, inode)).ability;
+  known.learn("reflink", ...files(1, 1n, 1n), "EXDEV");
+  known.learn("reflink", ...files(1, 2n, 2n), "EXDEV");
+  now += 299_999;
+  assert.equal([asked(1n), asked(3n)], ["no", "no"]);
+  now += 1;
+  assert.equal([asked(1n), asked(3n)], ["unknown", "unknown"]);
+  known.learn("reflink", ...files(1, 3n, 3n), "EXDEV");
+  assert.equal([asked(1n), asked(4n)], ["no", "no"], "asked once more, not twice");
+});
 
 test("of() is unknown, with a reason, before anything was learnt", () => {
   assert.equal(new Capabilities().of("splice"), { ability: "unknown", reason: "not probed yet" });

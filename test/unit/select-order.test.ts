@@ -4,9 +4,10 @@ import * as assert from "uvu/assert";
 import type { EndpointKind } from "#core/endpoint.js";
 import type { TransferError } from "#core/error.js";
 import type { Strategy } from "#core/kernel.js";
+import type { TransferOptions } from "#core/request.js";
 import { type Knowledge, select } from "#core/select.js";
 import { strategyNames } from "#core/strategies.js";
-import { end, request, unknowing } from "../support/ends.ts";
+import { end, file, request, unknowing } from "../support/ends.ts";
 
 type Kind = Exclude<EndpointKind, "directory" | "other">;
 
@@ -176,6 +177,20 @@ test("select() refuses a forced mechanism that is known not to work", () => {
   const { code, message } = refusal(forced);
   assert.is(code, "ERR_SLUICE_UNSUPPORTED");
   assert.match(message, "sendfile is gone");
+});
+
+test("select() spares a call that these filesystems refused before, but never the last one that was asked for", () => {
+  const between: Knowledge = (_strategy, source) =>
+    source === undefined ? { ability: "yes", reason: "probed" } : { ability: "no", reason: "these filesystems said no" };
+  const planFor = (options: TransferOptions) =>
+    select(file(1), file(2), request({ ...options, targetOffset: 0 }), between);
+  for (const strategy of ["reflink", "copyFileRange", "splice", "mapped"] as const)
+    assert.equal(names(planFor({ strategy }).candidates), [strategy]);
+  const several = planFor({ strategy: ["reflink", "copyFileRange", "sendfile"] });
+  // sendfile takes no offset of the target, so nothing follows copyFileRange.
+  assert.equal([names(several.candidates), names(several.rejected)], [["copyFileRange"], ["reflink", "sendfile"]]);
+  assert.equal(names(planFor({}).candidates), ["portable"]);
+  assert.equal(names(planFor({ fallback: false }).candidates), ["mapped"]);
 });
 
 /** What a property of the target takes away from the order of auto. */
