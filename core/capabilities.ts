@@ -5,7 +5,7 @@
  * file. So a refusal counts for the two mounts that it came from, once a second pair of their files has met it, and for a
  * while. Only ENOSYS, EOPNOTSUPP and EXDEV count; EINVAL and EPERM may be the fault of one descriptor.
  */
-import type { Endpoint } from "./endpoint.ts";
+import type { Endpoint, FileNumber } from "./endpoint.ts";
 import type { Strategy } from "./kernel.ts";
 
 export type Ability = "yes" | "no" | "unknown";
@@ -27,9 +27,20 @@ const memory = 256;
 interface Refusal {
   readonly capability: Capability;
   readonly until: number;
-  /** The pair of files that said so, by their inodes; undefined once another one has. */
-  readonly files: string | undefined;
+  /** The files that said so; undefined once two others have: neither the source nor the target alone is odd. */
+  readonly files: Files | undefined;
 }
+
+/** Two files of a pair of mounts, by their inodes. */
+interface Files {
+  readonly source: FileNumber | undefined;
+  readonly target: FileNumber | undefined;
+}
+
+const filesOf = (source: Endpoint, target: Endpoint): Files => ({
+  source: source.identity?.inode,
+  target: target.identity?.inode,
+});
 
 export class Capabilities {
   readonly #kernel = new Map<Strategy, Capability>();
@@ -57,7 +68,9 @@ export class Capabilities {
     if (machine.ability === "no" || this.#pairs.size === 0) return machine;
     const refusal = this.#pairs.get(pairKey(strategy, source, target));
     if (refusal === undefined || this.#now() >= refusal.until) return machine;
-    return refusal.files === undefined || refusal.files === filesKey(source, target) ? refusal.capability : machine;
+    const { files, capability } = refusal;
+    const { source: from, target: to } = filesOf(source, target);
+    return files === undefined || (files.source === from && files.target === to) ? capability : machine;
   }
 
   /** Learns from an attempt: an errno name when it was refused, undefined when it moved bytes. */
@@ -69,12 +82,14 @@ export class Capabilities {
     } else if (lasting.has(code) && isKnownFile(source) && isKnownFile(target)) {
       if (this.#pairs.size >= memory) this.#pairs.clear();
       const key = pairKey(strategy, source, target);
-      const files = filesKey(source, target);
+      const files = filesOf(source, target);
       const known = this.#pairs.get(key);
+      const first = known === undefined ? files : known.files;
+      const isOfAll = first === undefined || (first.source !== files.source && first.target !== files.target);
       this.#pairs.set(key, {
         capability: { ability: "no", reason: `these filesystems answered ${code}` },
         until: this.#now() + believedMs,
-        files: known === undefined || known.files === files ? files : undefined,
+        files: isOfAll ? undefined : first,
       });
     }
   }
@@ -91,5 +106,3 @@ const mountKey = ({ identity, filesystem }: Endpoint): string =>
 
 const pairKey = (strategy: Strategy, source: Endpoint, target: Endpoint): string =>
   `${strategy} ${mountKey(source)} ${mountKey(target)}`;
-
-const filesKey = (source: Endpoint, target: Endpoint): string => `${source.identity?.inode} ${target.identity?.inode}`;

@@ -3,6 +3,7 @@ import { accessSync, constants, readFileSync, statSync } from "node:fs";
 import { networkInterfaces, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import process from "node:process";
+import { withoutFuse } from "./fuse.ts";
 
 /** Why the need is not met here, or undefined where it is. */
 type Probe = () => string | undefined | Promise<string | undefined>;
@@ -88,6 +89,8 @@ export const needs = {
   /** A btrfs image can be made and mounted: see `mountScratch`. */
   btrfs: mountable("btrfs"),
   xfs: mountable("xfs"),
+  /** A filesystem of a server of our own can be mounted: see `mountFuse`. */
+  fuse: withoutFuse,
 } as const satisfies Record<string, Probe>;
 
 export type Need = keyof typeof needs;

@@ -181,7 +181,9 @@ test("select() refuses a forced mechanism that is known not to work", () => {
 
 test("select() spares a call that these filesystems refused before, but never the last one that was asked for", () => {
   const between: Knowledge = (_strategy, source) =>
-    source === undefined ? { ability: "yes", reason: "probed" } : { ability: "no", reason: "these filesystems said no" };
+    source === undefined
+      ? { ability: "yes", reason: "probed" }
+      : { ability: "no", reason: "these filesystems said no" };
   const planFor = (options: TransferOptions) =>
     select(file(1), file(2), request({ ...options, targetOffset: 0 }), between);
   for (const strategy of ["reflink", "copyFileRange", "splice", "mapped"] as const)

@@ -1,0 +1,111 @@
+/** What one file, or one mount, refuses says nothing of others: not to capabilities(), and not to what is tried next. */
+import { execFileSync } from "node:child_process";
+import * as fs from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { capabilities, type Report, type Strategy, transfer } from "sluice";
+import { assert, test } from "../support/contract.ts";
+import { mountFuse } from "../support/fuse.ts";
+import { tempFolder } from "../support/temp.ts";
+import { connect } from "./support/connection.ts";
+import { dataFile, KiB, MiB } from "./support/files.ts";
+import { failure } from "./support/outcome.ts";
+
+/** Throws away what comes. */
+async function toSocket(path: string, options: { readonly strategy?: Strategy } = {}): Promise<Report> {
+  using link = await connect();
+  link.peer.resume();
+  return await transfer(path, link.socket, options);
+}
+
+const tried = ({ attempts }: { readonly attempts: Report["attempts"] }) => attempts.map(({ strategy }) => strategy);
+
+test("refusals: one odd file of a mount switches nothing off", { needs: ["engine", "fuse"] }, async () => {
+  const mount = mountFuse("odd");
+  const [odd, plain] = [join(mount, "odd"), join(mount, "plain")];
+  const folder = tempFolder();
+  const forced = ["sendfile", "splice", "copyFileRange", "buffered"] as const;
+  const codes = async () => {
+    const all: string[] = [];
+    for (const strategy of forced)
+      all.push((await failure(() => transfer(odd, join(folder, "forced"), { strategy, targetOffset: 0 }))).code);
+    for (const strategy of ["sendfile", "splice"] as const)
+      all.push((await failure(() => toSocket(odd, { strategy }))).code);
+    return all;
+  };
+  const known = capabilities();
+  const before = await codes();
+  for (let i = 0; i < 3; i++) {
+    assert.is((await failure(() => toSocket(odd))).code, "ENOSYS");
+    assert.is((await failure(() => transfer(odd, join(folder, `odd-${i}`)))).code, "ENOSYS");
+  }
+  assert.equal(capabilities(), known);
+  assert.equal(await codes(), before, "the same call, the same code");
+  assert.equal(tried(await toSocket(plain)), ["sendfile"]);
+  const report = await transfer(plain, join(folder, "plain"));
+  assert.is(report.bytes, MiB);
+  assert.equal(tried(report).slice(0, 2), ["reflink", "copyFileRange"]);
+});
+
+test(
+  "refusals: the same call gives the same code, before and after automatic ones",
+  { needs: ["engine"] },
+  async () => {
+    const folder = tempFolder();
+    const { path } = dataFile(folder, 100 * KiB);
+    const other = dataFile(folder, 100 * KiB, 2).path;
+    for (const base of [folder, "/dev/shm"]) {
+      const target = join(base === folder ? folder : tempFolder(base), "target");
+      for (const strategy of ["reflink", "copyFileRange", ["reflink", "copyFileRange"]] as const) {
+        const outcome = () =>
+          transfer(path, target, { strategy }).then(
+            (report) => report.strategy,
+            (error: { readonly code: string }) => error.code,
+          );
+        const first = await outcome();
+        for (const source of [path, other]) for (let i = 0; i < 3; i++) await transfer(source, `${target}-${i}`);
+        assert.is(await outcome(), first, `${String(strategy)} to ${base}`);
+      }
+    }
+  },
+);
+
+test(
+  "refusals: the next filesystem on a loop device is asked anew",
+  { needs: ["engine", "xfs"], alone: true, timeoutMs: 60_000 },
+  async () => {
+    const folder = tempFolder();
+    const env = { ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin` };
+    const call = (program: string, ...args: string[]) =>
+      execFileSync(program, args, { env, stdio: "pipe" }).toString().trim();
+    const image = (reflink: 0 | 1): string => {
+      const path = join(folder, `image-${reflink}`);
+      fs.writeFileSync(path, "");
+      fs.truncateSync(path, 320 * MiB);
+      call("mkfs.xfs", "-q", "-m", `reflink=${reflink}`, path);
+      return path;
+    };
+    const point = join(folder, "mount");
+    fs.mkdirSync(point);
+    const images = [image(0), image(1)];
+    const device = call("losetup", "--find", "--show", images[0] ?? "");
+    try {
+      const met: [device: number, first: Strategy | undefined][] = [];
+      for (const path of images) {
+        call("losetup", "--detach", device);
+        call("losetup", device, path);
+        call("mount", device, point);
+        const sources = [1, 2, 3].map((seed) => dataFile(point, MiB, seed).path);
+        let last: Report | undefined;
+        for (const source of sources) last = await transfer(source, `${source}-copy`);
+        met.push([fs.statSync(point).dev, last?.attempts[0]?.strategy]);
+        call("umount", point);
+      }
+      const [plain, sharing] = met;
+      assert.is(plain?.[0], sharing?.[0], "one device");
+      assert.equal([plain?.[1], sharing?.[1]], ["copyFileRange", "reflink"]);
+    } finally {
+      call("losetup", "--detach", device);
+    }
+  },
+);
