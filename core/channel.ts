@@ -1,5 +1,5 @@
 /** What a file channel is, apart from the kernel: its ranges, its position and its locks. */
-import { argumentError } from "./error.ts";
+import { argumentError, shown } from "./error.ts";
 import { type ByteCount, optionalCount } from "./request.ts";
 
 /** A range of a file, in bytes; `end` may be Infinity. */
@@ -21,13 +21,19 @@ export function countOrAll(name: string, value: ByteCount): number {
   return value === Infinity ? Infinity : count(name, value);
 }
 
-/** @throws RangeError where the range ends past 2^53 - 1 */
+/** A size of 0 is to the end, as for the kernel (fcntl(2)) and for Java. @throws RangeError where the range ends past 2^53 - 1 */
 export function lockRange(position: ByteCount, size: ByteCount): LockRange {
   const start = count("position", position);
-  const end = start + countOrAll("size", size);
+  const end = start + (countOrAll("size", size) || Infinity);
   if (end !== Infinity && !Number.isSafeInteger(end))
     throw argumentError("ERR_OUT_OF_RANGE", `a lock must end before 2^53, got ${end}`);
   return { start, end };
+}
+
+/** @throws TypeError for what is no Uint8Array */
+export function checkBuffer(value: unknown): void {
+  if (!(value instanceof Uint8Array))
+    throw argumentError("ERR_INVALID_ARG_TYPE", `buffer must be a Uint8Array, got ${shown(value)}`);
 }
 
 /** Whether two ranges have a byte in common. */

@@ -37,7 +37,7 @@ const table = {
   ENOTEMPTY: [39, "directory not empty"],
   ELOOP: [40, "too many symbolic links"],
   ENODATA: [61, "no data available"],
-  EBADMSG: [74, "the shared memory does not hold a ring as it should"],
+  EBADMSG: [74, "bad message: what was stored is damaged"],
   EOVERFLOW: [75, "value too large for data type"],
   EILSEQ: [84, "illegal byte sequence"],
   ENOTSOCK: [88, "not a socket"],

@@ -146,7 +146,8 @@ function checkStrategy(value: unknown): "auto" | readonly Strategy[] {
       "ERR_INVALID_ARG_VALUE",
       `strategy must be "auto" or one or more of ${strategyNames.join(", ")}, got ${shown(value)}`,
     );
-  return list;
+  // The caller may change his own while the transfer runs.
+  return [...list];
 }
 
 export const cacheModes: readonly CacheMode[] = ["normal", "direct", "dontcache"];

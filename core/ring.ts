@@ -4,6 +4,7 @@
  * `native/header.mjs` makes the constants of the engine from these tables, and the engine asserts its struct against
  * them at compile time. Another version of the layout has another {@link ringVersion}, and is refused at the opening.
  */
+import { errnoText } from "./errno.ts";
 import { argumentError } from "./error.ts";
 import type { Names } from "./options.ts";
 
@@ -79,6 +80,17 @@ export interface RingRequest {
   readonly bytes: number;
   /** 0: for ever. */
   readonly attachMs: number;
+}
+
+/** What errnos mean where they speak of a ring. */
+const ringTexts: Readonly<Record<string, string>> = {
+  EBADMSG: "the shared memory does not hold a ring as it should",
+  ETIMEDOUT: "nobody has opened the ring in time",
+};
+
+/** What an errno name means of a ring, in a few words. */
+export function ringErrnoText(name: string): string {
+  return ringTexts[name] ?? errnoText(name);
 }
 
 function checkNumber(name: string, value: unknown, least: number, most: number): number {

@@ -8,8 +8,9 @@ import { errnoName, errnoNumber, errnoText } from "./errno.ts";
 import { TransferError, type TransferErrorDetails } from "./error.ts";
 import type { Job, Outcome, Run } from "./kernel.ts";
 import type { Attempt, Copied, Report } from "./report.ts";
+import { ringErrnoText } from "./ring.ts";
 import type { Candidate, Plan } from "./select.ts";
-import { strategies } from "./strategies.ts";
+import { isRing, strategies } from "./strategies.ts";
 
 /** The report without what only a driver can tell: the wall-clock time, and what became of a lease. */
 export type Account = Omit<Report, "durationNs" | "leaseBroken">;
@@ -136,7 +137,9 @@ function judge(plan: Plan, { strategy }: Candidate, outcome: Outcome, moved: num
   const reason = (plan.cache === "dontcache" ? cacheRefusals[code] : undefined) ?? row.unsupported?.[code];
   if (reason !== undefined)
     return failed(`${reason} (${code})${after}`, { code: "ERR_SLUICE_UNSUPPORTED", errno, failed: outcome.failed });
-  return failed(`${errnoText(code)} (${code}, ${syscall})${after}`, {
+  const isOfRing = outcome.failed !== undefined && isRing(plan[outcome.failed]);
+  const text = isOfRing ? ringErrnoText(code) : errnoText(code);
+  return failed(`${text} (${code}, ${syscall})${after}`, {
     code,
     errno,
     syscall,

@@ -9,9 +9,15 @@ export function codeOf(error: unknown): string | undefined {
 }
 
 /** A TransferError for a system call that failed before any byte moved. */
-export function callFailed(what: string, syscall: string, code: string, cause?: unknown): TransferError {
+export function callFailed(
+  what: string,
+  syscall: string,
+  code: string,
+  cause?: unknown,
+  text = errnoText(code),
+): TransferError {
   const errno = errnoNumber(code);
-  return new TransferError(`Cannot ${what}: ${errnoText(code)} (${code}, ${syscall})`, {
+  return new TransferError(`Cannot ${what}: ${text} (${code}, ${syscall})`, {
     code,
     errno: errno > 0 ? errno : undefined,
     syscall,

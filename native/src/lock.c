@@ -14,6 +14,8 @@ int32_t sluice_lock(int32_t fd, uint32_t type, void *range)
 {
     const struct sluice_extent *extent = range;
     if (type >= sizeof types / sizeof *types) return -EINVAL;
+    /* A length of 0 would be to the end, too. */
+    if (extent->end >= 0 && extent->end <= extent->start) return -EINVAL;
     struct flock lock = {
         .l_type = types[type],
         .l_whence = SEEK_SET,

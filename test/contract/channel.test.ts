@@ -1,7 +1,7 @@
 /** openFile() and FileChannel: what Java's FileChannel promises. */
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { openFile, type Report } from "sluice";
+import { openFile, type Report, type Strategy, transfer } from "sluice";
 import { assert, test } from "../support/contract.ts";
 import { takeFdCensus } from "../support/fds.ts";
 import { tempFolder } from "../support/temp.ts";
@@ -329,6 +329,63 @@ test(
     await census.assertUnchanged();
   },
 );
+
+test("read() and write() take bytes alone, and do nothing with anything else", {}, async () => {
+  const path = file("abc");
+  await using channel = await openFile(path, "r+");
+  for (const wrong of ["text", undefined, null, 5, [1, 2], new ArrayBuffer(3), { byteLength: 3 }]) {
+    const buffer = wrong as unknown as Uint8Array;
+    for (const call of [
+      () => channel.write(buffer),
+      () => channel.write(buffer, 1),
+      () => channel.read(buffer),
+      () => channel.read(buffer, 1),
+    ])
+      assert.is((await rejection(call)).code, "ERR_INVALID_ARG_TYPE", String(wrong));
+  }
+  assert.equal([fs.readFileSync(path, "utf8"), channel.position], ["abc", 0]);
+});
+
+test("a lock of size 0 reaches to the end of the file, wherever that comes to be", engine, async () => {
+  const path = file("0123456789");
+  await using one = await openFile(path, "r+");
+  await using other = await openFile(path, "r+");
+  const lock = one.tryLock(50, 0);
+  assert.equal([lock?.position, lock?.size], [50, Infinity]);
+  assert.is((await failure(async () => one.tryLock(60, 5))).code, "ERR_SLUICE_OVERLAP");
+  assert.is((await failure(() => one.lock(100, 0))).code, "ERR_SLUICE_OVERLAP");
+  assert.is(other.tryLock(1000, 1), undefined);
+  using before = other.tryLock(0, 50);
+  assert.ok(before);
+  lock?.release();
+  using after = await other.lock(1000, 0);
+  assert.is(after.size, Infinity);
+});
+
+test("what a caller does to his options after the call is nothing to it", { needs: ["engine"] }, async () => {
+  const folder = tempFolder();
+  const { path, content } = dataFile(folder, 300 * KiB);
+  const strategy: Strategy[] = ["buffered"];
+  const options = { strategy, atomic: false };
+  const change = () => {
+    strategy[0] = "reflink";
+    options.atomic = true;
+  };
+  const sending = transfer(path, join(folder, "a"), options);
+  change();
+  assert.is((await sending).strategy, "buffered");
+  strategy[0] = "buffered";
+  await using source = await openFile(path);
+  await using target = await openFile(join(folder, "b"), "w");
+  const before = target.write(content);
+  let report: Report | undefined;
+  const asked = { strategy, onReport: (told: Report) => (report = told) };
+  const queued = source.transferTo(0, Infinity, target, asked);
+  change();
+  await before;
+  assert.is(await queued, content.length);
+  assert.is(report?.strategy, "buffered");
+});
 
 test("tryLock() excludes other channels where the ranges overlap", engine, async () => {
   const path = file("0123456789");

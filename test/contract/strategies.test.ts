@@ -86,6 +86,25 @@ for (const [from, to, by] of served) {
 }
 
 test(
+  "a forced mechanism that an end does not take is ERR_SLUICE_UNSUPPORTED, with the reason",
+  { needs: ["engine"] },
+  async () => {
+    const { path } = dataFile(tempFolder(), 100 * KiB);
+    for (const strategy of ["sendfile", "splice", ["sendfile", "splice"]] as const) {
+      const error = await failure(() => transfer(path, "/dev/full", { strategy }));
+      assert.equal(
+        [error.code, error.errno, error.bytesTransferred],
+        ["ERR_SLUICE_UNSUPPORTED", 22, 0],
+        String(strategy),
+      );
+      assert.match(error.message, /one of the ends takes no (sendfile|splice) \(EINVAL\)/);
+      assert.equal(error.attempts.at(-1)?.code, "EINVAL");
+    }
+    assert.is((await failure(() => transfer(path, "/dev/full"))).code, "ENOSPC");
+  },
+);
+
+test(
   "transfer() by reflink shares the blocks of a file on btrfs",
   { needs: ["engine", "btrfs"], timeoutMs: 60_000 },
   async () => {

@@ -165,6 +165,19 @@ test("transferLoop() says in general what direct I/O and dontcache can't be had 
   assert.is(failureOf({ ...toSocket, options: { strategy: "sendfile" }, outcomes: [untold] }).code, "ENODATA");
 });
 
+test("transferLoop() tells a damaged file from a broken ring", () => {
+  const damaged = { end: "error", errno: 74, failed: "source" } as const;
+  const options = { strategy: "sharedRing" } as const;
+  assert.match(
+    failureOf({ ...toSocket, options: { strategy: "buffered" }, outcomes: [damaged] }).message,
+    /damaged \(EBADMSG/,
+  );
+  const ring = end("ring");
+  const fromRing = failureOf({ source: ring, target: file(1), options, outcomes: [damaged] });
+  assert.match(fromRing.message, /does not hold a ring/);
+  assert.match(failureOf({ source: file(1), target: ring, options, outcomes: [damaged] }).message, /damaged/);
+});
+
 test("transferLoop() teaches the capabilities what the pair lacks, and what works", () => {
   const knowledge = new Capabilities();
   play({

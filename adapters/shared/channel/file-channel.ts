@@ -1,7 +1,7 @@
 /** A file with a position, after java.nio.channels.FileChannel. */
 import { constants, fdatasync, fstat, fsync, ftruncate, read, write } from "node:fs";
 import { promisify } from "node:util";
-import { count, countOrAll, lockRange } from "../../../core/channel.ts";
+import { checkBuffer, count, countOrAll, lockRange } from "../../../core/channel.ts";
 import { TransferError } from "../../../core/error.ts";
 import type { MapMode } from "../../../core/mapping.ts";
 import { checkKnown, type Names } from "../../../core/options.ts";
@@ -45,11 +45,11 @@ const channelOptions: Names<ChannelTransferOptions> = {
   onReport: true,
 };
 
-/** The options of a transfer among those of a channel. */
+/** The options of a transfer among those of a channel, as they are now: the caller may change them while it waits for its turn. */
 function chosen(options: ChannelTransferOptions): TransferOptions {
   checkKnown(options, channelOptions);
-  const { onReport: _, ...rest } = options;
-  return rest;
+  const { onReport: _, strategy, ...rest } = options;
+  return { ...rest, strategy: typeof strategy === "object" ? [...strategy] : strategy };
 }
 
 /** The channel's own answer to a transfer: a count, as Java gives it. */
@@ -152,6 +152,7 @@ export class FileChannel implements AsyncDisposable {
   /** Reads into a buffer: how many bytes, at most as many as it holds. 0 at the end of the file (Java: -1). */
   async read(buffer: Uint8Array, position?: ByteCount): Promise<number> {
     this.#check("read");
+    checkBuffer(buffer);
     if (position !== undefined) {
       const at = count("position", position);
       return this.#run(() => this.#readAt(buffer, at));
@@ -172,6 +173,7 @@ export class FileChannel implements AsyncDisposable {
   /** Writes all of a buffer. A file that was opened to append takes it at its end, whatever the position (pwrite(2)). */
   async write(buffer: Uint8Array, position?: ByteCount): Promise<number> {
     this.#check("write");
+    checkBuffer(buffer);
     if (position !== undefined) {
       const at = count("position", position);
       return this.#run(() => this.#writeAt(buffer, at));
@@ -291,7 +293,7 @@ export class FileChannel implements AsyncDisposable {
   /**
    * Locks a part of the file against other channels and processes that ask, and waits for it where somebody else has
    * it. Locks are the open file's (F_OFD_SETLK, fcntl(2); Linux 3.15): two channels exclude each other within one
-   * process, too. Without a size: to the end, wherever that comes to be.
+   * process, too. Without a size, or with 0: to the end, wherever that comes to be.
    *
    * @param shared a lock that several may have at a time, for which the file has to be open for reading
    * @throws TransferError `ERR_SLUICE_OVERLAP` where this channel has locked some of the range already,

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { errnoName } from "../../../core/errno.ts";
 import { argumentError, shown, TransferError } from "../../../core/error.ts";
 import { checkKnown } from "../../../core/options.ts";
-import { checkPipeBytes, checkRingOptions, ringOptions, type RingOptions } from "../../../core/ring.ts";
+import { checkPipeBytes, checkRingOptions, ringErrnoText, ringOptions, type RingOptions } from "../../../core/ring.ts";
 import type { HasFd } from "../api.ts";
 import type { Engine } from "../engine/engine.ts";
 import { checkFd } from "../ends/recognise.ts";
@@ -19,7 +19,8 @@ function engineOf({ engine, native }: Machine, what: string): Engine {
 }
 
 function admit(machine: Machine, engine: Engine, handle: number, what: string, syscall: string): SharedRing {
-  if (handle < 0) throw callFailed(what, syscall, errnoName(-handle));
+  const code = errnoName(-handle);
+  if (handle < 0) throw callFailed(what, syscall, code, undefined, ringErrnoText(code));
   return new SharedRing(machine.runtime, new RingSide(engine, handle));
 }
 

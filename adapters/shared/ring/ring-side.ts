@@ -1,11 +1,11 @@
 /** One side of a shared ring as the engine holds it: calls that never wait, and a wait that holds no thread. */
 import { type Native } from "../../../core/abi.ts";
 import { extentRecord, pipeEndsRecord, ringStatusRecord } from "../../../core/records.ts";
-import { errnoName, errnoNumber, errnoText } from "../../../core/errno.ts";
+import { errnoName, errnoNumber } from "../../../core/errno.ts";
 import { TransferError } from "../../../core/error.ts";
 import type { Outcome } from "../../../core/kernel.ts";
 import type { AbortSignalLike } from "../../../core/request.ts";
-import type { ringParties } from "../../../core/ring.ts";
+import { ringErrnoText, type ringParties } from "../../../core/ring.ts";
 import type { Engine } from "../engine/engine.ts";
 import { RecordMemory } from "../engine/record-memory.ts";
 
@@ -91,7 +91,11 @@ export class RingSide {
       throw new TransferError(`Cannot ${what}: it has been closed`, { code: "ERR_SLUICE_CLOSED", bytesTransferred });
     if (answer >= 0) return answer;
     const code = errnoName(-answer);
-    throw new TransferError(`Cannot ${what}: ${errnoText(code)} (${code})`, { code, errno: -answer, bytesTransferred });
+    throw new TransferError(`Cannot ${what}: ${ringErrnoText(code)} (${code})`, {
+      code,
+      errno: -answer,
+      bytesTransferred,
+    });
   }
 
   /** Copies what there is room for into the ring; undefined: there is none. */
