@@ -1,11 +1,18 @@
 /** Errors of the kernel and of the runtime's file-system API, as TransferErrors. */
-import { errnoNumber, errnoText } from "../../core/errno.ts";
+import { errnoName, errnoNumber, errnoText, isErrnoName } from "../../core/errno.ts";
 import { TransferError } from "../../core/error.ts";
 
-/** The code that the platform put on an error, such as "ENOENT" or "ERR_INVALID_ARG_VALUE". */
+/**
+ * The code of an error, such as "ENOENT" or "ERR_INVALID_ARG_VALUE": the one that the platform put on it. Deno has none
+ * for a refusal for want of a permission, nor for errnos that it has no class for, whose numbers its message tells.
+ */
 export function codeOf(error: unknown): string | undefined {
-  if (typeof error !== "object" || error === null || !("code" in error)) return undefined;
-  return typeof error.code === "string" ? error.code : undefined;
+  if (typeof error !== "object" || error === null) return undefined;
+  if ("code" in error && typeof error.code === "string") return error.code;
+  if (!(error instanceof Error)) return undefined;
+  if (error.name === "NotCapable") return "EACCES";
+  const [, errno] = /\(os error (\d+)\)/.exec(error.message) ?? [];
+  return errno === undefined ? undefined : errnoName(Number(errno));
 }
 
 /** A TransferError for a system call that failed before any byte moved. */
@@ -56,14 +63,15 @@ export function saysClosed(error: unknown): boolean {
   return otherNames[codeOf(error) ?? ""] === "ERR_SLUICE_CLOSED";
 }
 
-/** Whether Deno refused for want of a permission, which it says by name and not by code. */
-const isNotCapable = (error: unknown): boolean => error instanceof Error && error.name === "NotCapable";
+/** Whether it is about an argument, or a bug. Deno tells some errnos, such as EINVAL, by a TypeError. */
+const isOfArgument = (error: Error, code: string): boolean =>
+  (error instanceof TypeError || error instanceof RangeError) && !isErrnoName(code);
 
 /** The error that a transfer rejects with: what a runtime threw, in our shape, unless it is about an argument. */
 export function asTransferError(error: unknown): unknown {
   if (error instanceof TransferError || !(error instanceof Error)) return error;
-  const code = isNotCapable(error) ? "EACCES" : codeOf(error);
-  if (code === undefined || error instanceof TypeError || error instanceof RangeError) return error;
+  const code = codeOf(error);
+  if (code === undefined || isOfArgument(error, code)) return error;
   const known = otherNames[code] ?? code;
   const errno = errnoNumber(known);
   return new TransferError(`Cannot transfer: ${error.message} (${known})`, {

@@ -1,9 +1,11 @@
 /** What a test may need of the machine and the runtime, by name, each found out in the process that runs the test. */
+import { spawnSync } from "node:child_process";
 import { accessSync, constants, readFileSync, statSync } from "node:fs";
 import { networkInterfaces, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import process from "node:process";
 import { withoutFuse } from "./fuse.ts";
+import { tempFolder } from "./temp.ts";
 
 /** Why the need is not met here, or undefined where it is. */
 type Probe = () => string | undefined | Promise<string | undefined>;
@@ -77,6 +79,12 @@ export const needs = {
   proc: () => (isExecutable("/proc/self") ? undefined : "/proc is not mounted"),
   /** /dev/shm is another filesystem than the temporary folder. */
   tmpfs: otherDevice,
+  /** The temporary folder is on a filesystem that takes no file of nearly 2^53 bytes, as ext4. */
+  largestFile: () => {
+    const path = join(tempFolder(), "large");
+    const { status } = spawnSync("truncate", ["--size", String(Number.MAX_SAFE_INTEGER - 100), path]);
+    return status === 0 ? "the temporary folder takes files of 2^53 bytes" : undefined;
+  },
   /** What is in the page cache can be asked: see `pageCache`. */
   fincore: () => missingProgram("fincore"),
   /** For what no module of Node's can do, such as to send urgent data. */

@@ -28,7 +28,7 @@ export function answering<T>(call: () => T): T {
     return call();
   } catch (error) {
     if (error instanceof Answer) throw error;
-    const code = error instanceof Error && error.name === "NotCapable" ? "EACCES" : codeOf(error);
+    const code = codeOf(error);
     if (code === undefined) throw error;
     throw answer(wasiCode(code), error);
   }

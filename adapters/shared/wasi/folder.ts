@@ -76,8 +76,18 @@ export class Folder {
     }
   }
 
+  /** Takes a name away that is no folder's. What unlink(2) refuses has to be known before: Deno's removes empty folders. */
   unlink(path: string): void {
-    this.#named(path, "unlinkat", unlinkSync);
+    const name = path.replace(/\/+$/, "");
+    if (/(^|\/)\.{1,2}$/.test(name)) {
+      this.folder(name).close();
+      throw systemError("EISDIR", "unlinkat");
+    }
+    this.#named(name, "unlinkat", (entry) => {
+      const isFolder = lstatSync(entry).isDirectory();
+      if (isFolder || name !== path) throw systemError(isFolder ? "EISDIR" : "ENOTDIR", "unlinkat");
+      unlinkSync(entry);
+    });
   }
 
   makeFolder(path: string): void {
