@@ -17,6 +17,10 @@ export interface Capability {
 
 const lasting: ReadonlySet<string> = new Set(["ENOSYS", "EOPNOTSUPP", "EXDEV"]);
 
+/** EXDEV within one mount is about what lies beneath these two files: the layers of an overlayfs are several filesystems. */
+const isLasting = (code: string, source: Endpoint, target: Endpoint): boolean =>
+  lasting.has(code) && (code !== "EXDEV" || mountKey(source) !== mountKey(target));
+
 /** How long a refusal is believed, in milliseconds: modules are loaded, servers replaced, and layers of overlayfs differ. */
 const believedMs = 300_000;
 
@@ -79,7 +83,7 @@ export class Capabilities {
     if (code === undefined) {
       if (this.of(strategy).ability === "unknown") this.declare(strategy, "yes", "seen at work");
       if (this.#pairs.size > 0) this.#pairs.delete(pairKey(strategy, source, target));
-    } else if (lasting.has(code) && isKnownFile(source) && isKnownFile(target)) {
+    } else if (isLasting(code, source, target) && isKnownFile(source) && isKnownFile(target)) {
       if (this.#pairs.size >= memory) this.#pairs.clear();
       const key = pairKey(strategy, source, target);
       const files = filesOf(source, target);

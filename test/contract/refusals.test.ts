@@ -1,7 +1,7 @@
 /** What one file, or one mount, refuses says nothing of others: not to capabilities(), and not to what is tried next. */
 import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import process from "node:process";
 import { capabilities, type Report, type Strategy, transfer } from "sluice";
 import { assert, test } from "../support/contract.ts";
@@ -17,6 +17,11 @@ async function toSocket(path: string, options: { readonly strategy?: Strategy } 
   link.peer.resume();
   return await transfer(path, link.socket, options);
 }
+
+const env = { ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin` };
+
+const call = (program: string, ...args: string[]): string =>
+  execFileSync(program, args, { env, stdio: "pipe" }).toString().trim();
 
 const tried = ({ attempts }: { readonly attempts: Report["attempts"] }) => attempts.map(({ strategy }) => strategy);
 
@@ -70,14 +75,38 @@ test(
   },
 );
 
+test("refusals: one layer of an overlayfs speaks for no other", { needs: ["engine", "xfs", "overlay"] }, async () => {
+  const folder = tempFolder();
+  const inside = (...names: string[]) => join(folder, ...names);
+  for (const name of ["lower", "upper", "mount"]) fs.mkdirSync(inside(name));
+  const lowers = [1, 2, 3].map((seed) => dataFile(inside("lower"), MiB, seed).path);
+  const names = lowers.map((path) => basename(path));
+  call("truncate", "--size=320M", inside("image"));
+  call("mkfs.xfs", "-q", inside("image"));
+  call("mount", "-o", "loop", inside("image"), inside("upper"));
+  let mounted: number;
+  try {
+    for (const name of ["files", "work"]) fs.mkdirSync(inside("upper", name));
+    const layers = `lowerdir=${inside("lower")},upperdir=${inside("upper/files")},workdir=${inside("upper/work")},xino=on`;
+    call("mount", "-t", "overlay", "overlay", "-o", layers, inside("mount"));
+    mounted = fs.openSync(inside("mount"), "r");
+    call("umount", "--lazy", inside("mount"));
+  } finally {
+    call("umount", "--lazy", inside("upper"));
+  }
+  const at = (name: string) => `/proc/self/fd/${mounted}/${name}`;
+  const copy = async (name: string) => tried(await transfer(at(name), at(`${name}-copy`)));
+  for (const name of names) assert.is((await copy(name))[0], "reflink");
+  for (const name of names) assert.equal(await copy(`${name}-copy`), ["reflink"]);
+  for (const name of names) assert.is((await copy(name))[0], "reflink");
+  fs.closeSync(mounted);
+});
+
 test(
   "refusals: the next filesystem on a loop device is asked anew",
   { needs: ["engine", "xfs"], alone: true, timeoutMs: 60_000 },
   async () => {
     const folder = tempFolder();
-    const env = { ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin` };
-    const call = (program: string, ...args: string[]) =>
-      execFileSync(program, args, { env, stdio: "pipe" }).toString().trim();
     const image = (reflink: 0 | 1): string => {
       const path = join(folder, `image-${reflink}`);
       fs.writeFileSync(path, "");
@@ -95,11 +124,14 @@ test(
         call("losetup", "--detach", device);
         call("losetup", device, path);
         call("mount", device, point);
-        const sources = [1, 2, 3].map((seed) => dataFile(point, MiB, seed).path);
-        let last: Report | undefined;
-        for (const source of sources) last = await transfer(source, `${source}-copy`);
-        met.push([fs.statSync(point).dev, last?.attempts[0]?.strategy]);
-        call("umount", point);
+        try {
+          const sources = [1, 2, 3].map((seed) => dataFile(point, MiB, seed).path);
+          let last: Report | undefined;
+          for (const source of sources) last = await transfer(source, `${source}-copy`);
+          met.push([fs.statSync(point).dev, last?.attempts[0]?.strategy]);
+        } finally {
+          call("umount", point);
+        }
       }
       const [plain, sharing] = met;
       assert.is(plain?.[0], sharing?.[0], "one device");

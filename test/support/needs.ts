@@ -97,6 +97,9 @@ export const needs = {
   /** A btrfs image can be made and mounted: see `mountScratch`. */
   btrfs: mountable("btrfs"),
   xfs: mountable("xfs"),
+  /** Folders can be laid over each other. */
+  overlay: async () =>
+    readFileSync("/proc/filesystems", "utf8").includes("overlay") ? isRoot() : "this kernel has no overlayfs",
   /** A filesystem of a server of our own can be mounted: see `mountFuse`. */
   fuse: withoutFuse,
 } as const satisfies Record<string, Probe>;

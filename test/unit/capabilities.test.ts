@@ -2,7 +2,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { type Ability, Capabilities } from "#core/capabilities.js";
-import type { Endpoint } from "#core/endpoint.js";
+import { asNew, type Endpoint } from "#core/endpoint.js";
 import { end, file } from "../support/ends.ts";
 
 const on = (device: bigint): Endpoint => file(1, { identity: { device, inode: 1n } });
@@ -46,15 +46,33 @@ test("learn() takes one pair of files for odd, and a second one for their mounts
   const asked = (pair: readonly [Endpoint, Endpoint]) => known.between("copyFileRange", ...pair).ability;
   known.learn("copyFileRange", ...files(1, 1n, 2n), "ENOSYS");
   known.learn("copyFileRange", ...files(1, 1n, 2n), "ENOSYS");
-  // The same source, and the same target, may be what is odd.
+  // It is the source that they have in common.
   known.learn("copyFileRange", ...files(1, 1n, 5n), "ENOSYS");
-  known.learn("copyFileRange", ...files(1, 6n, 2n), "ENOSYS");
-  assert.equal([asked(files(1, 1n, 2n)), asked(files(1, 3n, 4n))], ["no", "unknown"]);
+  assert.equal([asked(files(1, 1n, 6n)), asked(files(1, 3n, 5n))], ["no", "unknown"]);
   known.learn("copyFileRange", ...files(1, 3n, 4n), "EOPNOTSUPP");
   assert.equal([asked(files(1, 1n, 2n)), asked(files(1, 5n, 6n))], ["no", "no"]);
   // What one of them can do, they are not all without.
   known.learn("copyFileRange", ...files(1, 7n, 8n), undefined);
   assert.equal([asked(files(1, 1n, 2n)), asked(files(1, 5n, 6n))], ["yes", "yes"]);
+});
+
+test("learn() never takes a new file for odd", () => {
+  const known = new Capabilities();
+  const asked = (pair: readonly [Endpoint, Endpoint]) => known.between("reflink", ...pair).ability;
+  const made = (source: bigint): readonly [Endpoint, Endpoint] => {
+    const [from, to] = files(1, source, 1n);
+    return [from, asNew(to)];
+  };
+  known.learn("reflink", ...made(1n), "EOPNOTSUPP");
+  assert.equal([asked(made(1n)), asked(files(1, 1n, 9n)), asked(made(2n))], ["no", "no", "unknown"]);
+  known.learn("reflink", ...made(2n), "EOPNOTSUPP");
+  assert.equal([asked(made(3n)), asked(files(1, 8n, 9n))], ["no", "no"]);
+});
+
+test("learn() takes EXDEV within one mount for a matter of what lies beneath", () => {
+  const known = new Capabilities();
+  for (const inode of [1n, 2n, 3n]) known.learn("reflink", ...files(1, inode, inode + 5n), "EXDEV");
+  assert.is(known.between("reflink", ...files(1, 1n, 6n)).ability, "unknown");
 });
 
 test("learn() of a mount says nothing of the next one on the same device", () => {
@@ -70,13 +88,13 @@ test("between() believes a refusal for a while, and asks again", () => {
   let now = 1000;
   const known = new Capabilities(() => now);
   const asked = (inode: bigint) => known.between("reflink", ...files(1, inode, inode)).ability;
-  known.learn("reflink", ...files(1, 1n, 1n), "EXDEV");
-  known.learn("reflink", ...files(1, 2n, 2n), "EXDEV");
+  known.learn("reflink", ...files(1, 1n, 1n), "EOPNOTSUPP");
+  known.learn("reflink", ...files(1, 2n, 2n), "EOPNOTSUPP");
   now += 299_999;
   assert.equal([asked(1n), asked(3n)], ["no", "no"]);
   now += 1;
   assert.equal([asked(1n), asked(3n)], ["unknown", "unknown"]);
-  known.learn("reflink", ...files(1, 3n, 3n), "EXDEV");
+  known.learn("reflink", ...files(1, 3n, 3n), "EOPNOTSUPP");
   assert.equal([asked(1n), asked(4n)], ["no", "no"], "asked once more, not twice");
 });
 
