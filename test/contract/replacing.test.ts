@@ -48,6 +48,21 @@ for (const [name, replace] of ways) {
     }
   });
 
+  test(`${name} leaves a file its extended attributes`, { needs: ["engine", "tar"] }, async () => {
+    const folder = tempFolder();
+    const { path, content } = dataFile(folder, 1000);
+    const target = join(folder, "target");
+    fs.writeFileSync(target, "old");
+    const archive = join(folder, "archive");
+    const tar = (...args: string[]) => execFileSync("tar", ["--directory", folder, ...args], { encoding: "latin1" });
+    tar("--format=pax", "--pax-option=SCHILY.xattr.user.note:=kept", "--create", `--file=${archive}`, "target");
+    fs.unlinkSync(target);
+    tar("--xattrs", "--extract", `--file=${archive}`);
+    await replace(path, target);
+    assertBytes(fs.readFileSync(target), content);
+    assert.match(tar("--xattrs", "--create", "--file=-", "target"), "SCHILY.xattr.user.note=kept\n");
+  });
+
   test(`${name} follows links from the folders that the kernel finds`, {}, async () => {
     const folder = tempFolder();
     const { path, content } = dataFile(folder, 1000);

@@ -65,6 +65,8 @@ export const needs = {
   tmpfs: otherDevice,
   /** What is in the page cache can be asked: see `pageCache`. */
   fincore: () => missingProgram("fincore"),
+  /** Extended attributes can be set and read: by archives, which node: modules and most machines have no other means for. */
+  tar: () => missingProgram("tar"),
   haproxy: () => missingProgram("haproxy"),
   nginx: () => missingProgram("nginx"),
   /** A btrfs image can be made and mounted: see `mountScratch`. */
