@@ -69,7 +69,7 @@ export async function writeInGoes(
 async function writeAt(place: Place, durable: boolean, write: (partial: Partial) => Promise<Report>): Promise<Report> {
   const old = await place.status();
   checkOccupant(place.path, old, { overwrite: true });
-  if (old !== undefined) await checkReplaceable(machineOf(node), place, old, undefined);
+  if (old !== undefined) checkReplaceable(machineOf(node), place, old, undefined);
   const path = place.beside(partialName(place.name));
   await using channel = await openFile(path, constants.O_RDWR | constants.O_CREAT, old === undefined ? 0o666 : 0o600);
   lock(channel, place.path);

@@ -53,10 +53,11 @@ for (const [name, replace] of ways) {
     const { path, content } = dataFile(folder, 1000);
     const target = join(folder, "target");
     fs.writeFileSync(target, "old");
+    const archive = join(folder, "archive");
     const tar = (...args: string[]) => execFileSync("tar", ["--directory", folder, ...args], { encoding: "latin1" });
-    tar("--format=pax", "--pax-option=SCHILY.xattr.user.note:=kept", "--create", "--file=archive", "target");
+    tar("--format=pax", "--pax-option=SCHILY.xattr.user.note:=kept", "--create", `--file=${archive}`, "target");
     fs.unlinkSync(target);
-    tar("--xattrs", "--extract", "--file=archive");
+    tar("--xattrs", "--extract", `--file=${archive}`);
     await replace(path, target);
     assertBytes(fs.readFileSync(target), content);
     assert.match(tar("--xattrs", "--create", "--file=-", "target"), "SCHILY.xattr.user.note=kept\n");

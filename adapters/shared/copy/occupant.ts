@@ -27,12 +27,12 @@ export function checkOccupant(
 const forbidden = new Set(["EPERM", "EBUSY"]);
 
 /** Throws what the rename over a file would fail with, where that can be told. */
-export async function checkReplaceable(
+export function checkReplaceable(
   { native }: Machine,
   place: Place,
   old: BigIntStats,
   source: BigIntStats | undefined,
-): Promise<void> {
+): void {
   if (source !== undefined && source.dev === old.dev && source.ino === old.ino)
     throw new TransferError(`Cannot copy to ${place.path}: it is the source itself`, { code: "ERR_SLUICE_OVERLAP" });
   if (typeof native !== "string") {

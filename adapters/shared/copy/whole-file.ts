@@ -63,7 +63,7 @@ export class WholeFile {
     try {
       const old = await place.status();
       checkOccupant(named, old, options);
-      if (old !== undefined) await checkReplaceable(machine, place, old, source);
+      if (old !== undefined) checkReplaceable(machine, place, old, source);
       // Nobody may read the new content meanwhile who may not read the old.
       const temporary = await Temporary.create(machine, place, old === undefined ? mode : 0o600);
       const file = new WholeFile(machine, place, temporary, old, options);
