@@ -48,6 +48,8 @@ export interface Outcome {
   readonly leaseBroken?: boolean | undefined;
   /** What the kernel itself says about copies, where it says something. */
   readonly copied?: Copied | undefined;
+  /** Whether nothing was tried, for no thread could be had for it. */
+  readonly unstaffed?: boolean | undefined;
   /** Sends from memory that the kernel still refers to, though the attempt is over. */
   readonly held?: number | undefined;
   /** What the runtime threw, where the attempt ran through its API. */

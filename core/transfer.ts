@@ -55,7 +55,8 @@ export function* transferLoop(plan: Plan, capabilities: Capabilities): Generator
     const outcome = yield jobFor(plan, candidate, ledger.bytes, more);
     const verdict = judge(plan, candidate, outcome, ledger.bytes, more);
     enter(ledger, candidate, outcome, verdict);
-    const refused = verdict.kind === "next" && outcome.errno > 0 ? errnoName(outcome.errno) : undefined;
+    const refused =
+      verdict.kind === "next" && outcome.errno > 0 && outcome.unstaffed !== true ? errnoName(outcome.errno) : undefined;
     if (refused !== undefined || outcome.bytes > 0)
       capabilities.learn(candidate.strategy, plan.source, plan.target, refused);
     if (verdict.kind === "complete") return close(plan, ledger);
@@ -127,6 +128,12 @@ function judge(plan: Plan, { strategy }: Candidate, outcome: Outcome, moved: num
       `expected ${owed} more ${owed === 1 ? "byte" : "bytes"} at offset ${(plan.offset ?? 0) + total}, source was truncated`,
       { code: "ERR_SLUICE_TRUNCATED" },
     );
+  }
+  if (outcome.unstaffed === true) {
+    const why = "no thread can be started (EAGAIN: RLIMIT_NPROC, or the pids.max of a cgroup)";
+    return more
+      ? { kind: "next", why }
+      : failed(why, { code: "EAGAIN", errno: outcome.errno, syscall: "pthread_create" });
   }
   const code = codeOf(outcome);
   const errno = outcome.errno || errnoNumber(code) || undefined;

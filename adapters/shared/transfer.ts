@@ -92,7 +92,11 @@ class Runner implements LeasedRun {
     if (job.strategy === "portable") return this.#portable.run(job);
     if (this.#link === undefined) throw new TypeError(`${job.strategy} was chosen for ends without descriptors`);
     const outcome = this.#link.run(job);
-    if (!("then" in outcome)) return outcome;
+    if (!("then" in outcome)) {
+      // The portable path is next, and the caller's descriptor is still there.
+      if (outcome.unstaffed === true) this.#source.keepReadable();
+      return outcome;
+    }
     return outcome.then((end) => {
       if (end.end === "eof" && this.#source.hearEnd !== undefined) return this.#heard(this.#source.hearEnd(), end);
       const told = end.end === "cancelled" ? this.#explain(end) : end;

@@ -106,6 +106,8 @@ static int32_t job_start(int32_t handle, const struct sluice_request *request, b
     bool is_held = job->memory.bytes && request->flags & SLUICE_REQUEST_LAST;
     if (!run || is_held || is_outside(job, request)) return -EINVAL;
     if (job->state != JOB_IDLE) return -EBUSY;
+    bool is_at_end = request->length == 0 && !tee_has_head(job);
+    if (!is_wait(request) && !is_at_end && !lanes_staff()) return -EAGAIN;
     int failed = enter_rings(job);
     if (failed < 0) return failed;
     job_discard(job);

@@ -101,6 +101,8 @@ bool lanes_start_job(struct job *job);
 void lanes_call(void);
 /* Sees to it that somebody looks out for lost contexts. With the lock held. False where no thread can be had. */
 bool lanes_attend(void);
+/* Sees to it that a job is run, if need be by a thread more. With the lock held. False where there is none. */
+bool lanes_staff(void);
 /* Hands a job to whichever lane can run its next turn. With the lock held. */
 void lanes_dispatch(struct job *job, enum turn after);
 /* Closes a descriptor on a thread that may wait for that; false where there is none. Without the lock. */

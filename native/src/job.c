@@ -48,6 +48,7 @@ void job_prepare(struct job *job, const struct sluice_request *request, run_turn
     job->pending = 0;
     job->gives_way = request->flags & SLUICE_REQUEST_GIVE_WAY;
     job->is_last = request->flags & SLUICE_REQUEST_LAST;
+    job->is_stray = false;
     job->refusal = 0;
     job->doubted = false;
     job->broken = 0;

@@ -121,6 +121,7 @@ struct job {
     size_t pending;              /* bytes in the pipe or the residue */
     bool gives_way;              /* another mechanism follows */
     bool is_last;                /* the job is over when this is done */
+    bool is_stray;               /* no thread of the blocking lane could be had: it runs on the other */
     int refusal;                 /* errno to report once the residue is out */
     bool doubted;                /* splice(2) has said EAGAIN of the source, and bytes have not come since */
     int broken;                  /* the source's error, which it tells once, while there are bytes before it */

@@ -161,12 +161,15 @@ static void ring_bell(const struct queue *queue)
 
 static void enqueue(struct job *job)
 {
-    append(&blocking_queue, job);
-    ring_bell(&blocking_queue);
-    if (!pool_staff(&blocking, blocking_queue.length)) {
-        unlink_queued(job);
-        fail_dispatch(job, EAGAIN);
+    if (pool_staff(&blocking, blocking_queue.length + 1)) {
+        append(&blocking_queue, job);
+        ring_bell(&blocking_queue);
+        return;
     }
+    /* No thread may wait for it but one of the other lane: that is better than nothing. */
+    job->is_stray = true;
+    append(&prompt_queue, job);
+    ring_bell(&prompt_queue);
 }
 
 /* --- closing --- */
@@ -254,6 +257,11 @@ bool lanes_attend(void)
     return prompt.threads > 0 || pool_staff(&prompt, 1);
 }
 
+bool lanes_staff(void)
+{
+    return pool_staff(&prompt, 1);
+}
+
 /* Whether its first turn neither waits for a source nor, where the target turns out to be full, for that. */
 static bool begins_at_once(const struct job *job)
 {
@@ -263,16 +271,13 @@ static bool begins_at_once(const struct job *job)
 
 bool lanes_start_job(struct job *job)
 {
-    bool staffed = pool_staff(&prompt, 1), at_once = staffed && begins_at_once(job);
-    if (at_once) {
-        job->syscalls++; /* that of lanes_call() */
-        append(&prompt_queue, job);
-    } else if (staffed) {
+    if (!begins_at_once(job)) {
         lanes_dispatch(job, TURN_AGAIN);
-    } else {
-        fail_dispatch(job, EAGAIN);
+        return false;
     }
-    return at_once;
+    job->syscalls++; /* that of lanes_call() */
+    append(&prompt_queue, job);
+    return true;
 }
 
 void lanes_call(void)
@@ -312,7 +317,7 @@ static enum turn take_turn(struct job *job, struct lane *lane)
         dontcache_finish(job);
         return TURN_CANCELLED;
     }
-    if (!lane->may_block) {
+    if (!lane->may_block && !job->is_stray) {
         if (may_block(&job->target)) return TURN_COLD;
         if (job->pending == 0 && !is_resident(job, (int64_t)wanted(job, SLUICE_TURN_BYTES))) return TURN_COLD;
     }
@@ -344,7 +349,7 @@ static void run(struct job *job, struct lane *lane)
     enum turn turn = take_turns(job, lane);
     /* While it runs nobody else touches its ends. */
     bool leaves = turn == TURN_DONE && job->is_last;
-    if (leaves && !lane->may_block && !(end_closes_quickly(&job->source) && end_closes_quickly(&job->target)))
+    if (leaves && !lane->may_block && !job->is_stray && !(end_closes_quickly(&job->source) && end_closes_quickly(&job->target)))
         turn = TURN_COLD;
     if (turn >= TURN_DONE) job_settle(job, close_where_it_may_wait);
     if (turn == TURN_DONE && leaves) job_leave_ends(job);

@@ -87,6 +87,7 @@ export const needs = {
   },
   /** What is in the page cache can be asked: see `pageCache`. */
   fincore: () => missingProgram("fincore"),
+  prlimit: () => missingProgram("prlimit"),
   /** For what no module of Node's can do, such as to send urgent data. */
   compiler: () =>
     compilers().some((name) => missingProgram(name) === undefined) ? undefined : "there is no C compiler",

@@ -316,7 +316,8 @@ export class Engine {
 
   #start(handle: number): Promise<Outcome> | Outcome {
     const started = this.native.sluice_job_start(handle, this.#request.bytes);
-    if (started < 0) return failed(-started);
+    // EAGAIN is about threads alone, and there may be room for one again at any time.
+    if (started < 0) return { ...failed(-started), unstaffed: errnoName(-started) === "EAGAIN" };
     this.ref();
     return new Promise((resolve) => this.#pending.set(handle, resolve));
   }
