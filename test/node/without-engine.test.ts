@@ -88,4 +88,16 @@ test("transfer() has its engine when nothing is lacking", async () => {
   assert.is(told.strategy, "sendfile");
 });
 
+test("proxy() that is refused for want of the engine leaves both sockets as they were", async () => {
+  const env = { ...process.env, SLUICE_DISABLE_NATIVE: "1" };
+  const { code, output, stdout } = await runChild([process.execPath, here("support/refused-proxy.js")], 20_000, env);
+  assert.is(code, 0, output);
+  assert.equal(JSON.parse(stdout), {
+    code: "ERR_SLUICE_UNSUPPORTED",
+    heard: "before after",
+    answer: "as it was",
+    halfOpen: false,
+  });
+});
+
 test.run();

@@ -39,6 +39,7 @@ export class Intake {
     this.#wasFlowing = socket.readableFlowing === true && !socket.destroyed;
     if (this.#wasFlowing) socket.pause();
     if (socket.readableLength > 0 && !socket.destroyed) this.#empty();
+    this.#checkEnd();
     const { push, pause } = socket;
     this.#restores = [
       shadow(socket, "push", (chunk: unknown, encoding?: BufferEncoding) =>
@@ -159,9 +160,17 @@ export class Intake {
   }
 
   #end(): void {
-    const error = this.#runtime.endedBy?.(this.#socket);
-    if (error === undefined) this.#holdsEnd = true;
-    else this.#socket.destroy(error);
+    this.#holdsEnd = true;
+    this.#checkEnd();
+  }
+
+  /** An end that the runtime has taken for one, before or since, may have been a reset. */
+  #checkEnd(): void {
+    const socket = this.#socket;
+    const error = this.ended && !socket.destroyed ? this.#runtime.endedBy?.(socket) : undefined;
+    if (error === undefined) return;
+    this.#holdsEnd = false;
+    socket.destroy(error);
   }
 
   #enter(chunk: Uint8Array): void {

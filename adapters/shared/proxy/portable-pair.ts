@@ -99,8 +99,18 @@ export class PortablePair implements Pair {
 
   async #write(flow: Flow, bytes: Uint8Array, count: (bytes: number) => void): Promise<void> {
     for (let at = 0; at < bytes.byteLength;) {
-      const n = await patiently(() => flow.to.target.write(bytes.subarray(at), undefined), this.#stop);
-      if (n === undefined) return;
+      const rest = bytes.subarray(at);
+      let isHanded = false;
+      const write = async () => {
+        isHanded = true;
+        return await flow.to.target.write(rest, undefined);
+      };
+      const n = await patiently(write, this.#stop);
+      if (n === undefined) {
+        // What a stream was handed is on its way, whatever becomes of the pair.
+        if (isHanded && flow.to.target.buffers) count(rest.byteLength);
+        return;
+      }
       count(n);
       at += n;
     }
