@@ -23,36 +23,29 @@ function turnOf(response: ServerResponse, end: RequestEnd): Promise<void> | unde
   });
 }
 
-/** @param otherwise for connections that show no descriptor, and where there is no engine */
+/** @param otherwise for connections that show no descriptor */
 export const sendByTransfer =
   (otherwise: SendFile): SendFile =>
   async (part, response, end) => {
     const { fd, start, length } = part;
     await turnOf(response, end);
     const { socket } = response;
-    const machine = machineOf(bun);
     if (end.isPast || socket === null) return closeSync(fd);
-    if (typeof machine.native === "string" || typeof socketFd(socket) === "string")
-      return otherwise(part, response, end);
+    if (typeof socketFd(socket) === "string") return otherwise(part, response, end);
     const before = movedNatively.get(socket) ?? 0;
     const onProgress = (bytes: number) => void movedNatively.set(socket, before + bytes);
     const abort = new AbortController();
     const forget = end.add(() => abort.abort());
+    const options = { offset: start, length, signal: abort.signal, onProgress };
     try {
+      const machine = machineOf(bun);
       response.flushHeaders();
-      const { bytes } = await transfer(machine, fd, socket, {
-        offset: start,
-        length,
-        signal: abort.signal,
-        onProgress,
-      });
+      const { bytes } = await transfer(machine, fd, socket, options);
       // A file that was shorter from the start on.
       if (bytes < length) throw truncated(length - bytes, start + bytes);
       response.end();
     } catch (error) {
-      const isGone = end.isPast || socket.destroyed;
-      response.destroy();
-      if (!isGone) throw error;
+      if (!end.isPast && !socket.destroyed) throw error;
     } finally {
       forget();
       closeSync(fd);
