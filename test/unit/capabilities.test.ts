@@ -2,7 +2,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { type Ability, Capabilities } from "#core/capabilities.js";
-import { type Endpoint } from "#core/endpoint.js";
+import { asNew, type Endpoint } from "#core/endpoint.js";
 import { end, file } from "../support/ends.ts";
 
 const on = (device: bigint): Endpoint => file(1, { identity: { device, inode: 1n } });
@@ -54,6 +54,19 @@ test("learn() takes one pair of files for odd, and a second one for their mounts
   // What one of them can do, they are not all without.
   known.learn("copyFileRange", ...files(1, 7n, 8n), undefined);
   assert.equal([asked(files(1, 1n, 2n)), asked(files(1, 5n, 6n))], ["yes", "yes"]);
+});
+
+test("learn() never takes a new file for odd", () => {
+  const known = new Capabilities();
+  const asked = (pair: readonly [Endpoint, Endpoint]) => known.between("reflink", ...pair).ability;
+  const made = (source: bigint): readonly [Endpoint, Endpoint] => {
+    const [from, to] = files(1, source, 1n);
+    return [from, asNew(to)];
+  };
+  known.learn("reflink", ...made(1n), "EOPNOTSUPP");
+  assert.equal([asked(made(1n)), asked(files(1, 1n, 9n)), asked(made(2n))], ["no", "no", "unknown"]);
+  known.learn("reflink", ...made(2n), "EOPNOTSUPP");
+  assert.equal([asked(made(3n)), asked(files(1, 8n, 9n))], ["no", "no"]);
 });
 
 test("learn() takes EXDEV within one mount for a matter of what lies beneath", () => {
