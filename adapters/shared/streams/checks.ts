@@ -8,7 +8,8 @@ import { delay } from "../delay.ts";
 import { machineFor } from "../machine.ts";
 import type { Runtime } from "../runtime.ts";
 import { Bed } from "./bed.ts";
-import { type Hooks, type Kind, Objection, trials } from "./trials.ts";
+import type { Kind, Proven } from "./surroundings.ts";
+import { type Hooks, Objection, trials } from "./trials.ts";
 
 /** What is known of one kind of hand-over. */
 export interface StreamCheck {
@@ -56,7 +57,7 @@ async function attempt(kind: Kind, native: Native, hooks: Hooks): Promise<Verdic
   }
 }
 
-export class Checks {
+export class Checks implements Proven {
   readonly #runtime: Runtime;
   readonly #hooks: Hooks;
   readonly #isOff: boolean;
@@ -93,12 +94,10 @@ export class Checks {
     process.emitWarning(`Such streams go the runtime's own way: ${reasons}`, "SluiceWarning");
   }
 
-  /** Whether the trial of a kind is still to come to its end. */
   isPending(kind: Kind): boolean {
     return !this.#found.has(kind);
   }
 
-  /** Why streams of a kind are not handed over, or undefined. To be asked where there is an engine. */
   objection(kind: Kind): string | undefined {
     if (trials[kind] === undefined) return `nothing is handed over from ${kind}`;
     if (!this.isPending(kind)) return this.#found.get(kind)?.objection;

@@ -7,6 +7,9 @@ import { WriteStream } from "node:fs";
 import { Socket } from "node:net";
 import type { Writable } from "node:stream";
 
+/** Why a socket is not handed over whose ledger is not even. */
+export const uneven = "the target was given more or less than was read";
+
 /** Bytes that the socket's consumers have been given, or are about to be. */
 const consumed = (socket: Socket): number => socket.bytesRead - socket.readableLength;
 

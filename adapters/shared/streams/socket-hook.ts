@@ -3,16 +3,13 @@ import type { Socket } from "node:net";
 import { slot } from "../slot.ts";
 import { decide, handOver } from "./hook.ts";
 import { isPaused, pipesOf } from "./internals.ts";
-import type { Ledger } from "./ledger.ts";
+import { type Ledger, uneven } from "./ledger.ts";
 import { lastTargetOf, ledgerOf } from "./pipes.ts";
 import { SocketFeed } from "./socket-feed.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 /** Bytes of one read that are more than messages: a socket that sends less at a time is served faster where it is. */
 const bulkBytes = 16_384;
-
-/** What was found in a target is not what was read from the socket. */
-export const uneven = "the target was given more or less than was read";
 
 /** Events of a target after which it may take what it could not. */
 const changes = ["drain", "unpipe", "close"] as const;

@@ -9,12 +9,10 @@ import { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
 import type { Bed } from "./bed.ts";
+import { uneven } from "./ledger.ts";
 import { notePipe } from "./pipes.ts";
 import { report } from "./report.ts";
-import { uneven } from "./socket-hook.ts";
-
-/** What is handed over, and to what. */
-export type Kind = `${"file" | "socket"} to ${"response" | "socket" | "file"}`;
+import type { Kind } from "./surroundings.ts";
 
 /** The hooks under trial. */
 export interface Hooks {
