@@ -45,7 +45,10 @@ int32_t sluice_read_now(int32_t source, void *request, void *bytes)
     if (asked->offset < 0 || asked->length < 0 || asked->length > SLUICE_INLINE_BYTES) return -EINVAL;
     struct job job = {.source = {.fd = source, .kind = SLUICE_KIND_FILE}, .offset = asked->offset};
     /* A read may not wait, but the readahead that it starts can: for the file's block map. */
-    if (!is_cached(&job, asked->length)) return -EAGAIN;
+    if (!is_cached(&job, asked->length)) {
+        int64_t flags = SYS(fcntl, source, F_GETFD);
+        return flags < 0 ? (int32_t)flags : -EAGAIN;
+    }
     struct iovec slice = {.iov_base = bytes, .iov_len = (size_t)asked->length};
     int64_t n = SYS(preadv2, source, &slice, 1, asked->offset, 0, RWF_NOWAIT);
     if (n == -EOPNOTSUPP && filesystem_of(source).kind == FILESYSTEM_MEMORY)
