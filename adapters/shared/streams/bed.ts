@@ -15,7 +15,18 @@ function withoutErrors<S extends EventEmitter>(stream: S): S {
   return stream.on("error", () => {});
 }
 
+/** Bytes in which no word comes twice. */
+function pattern(length: number): Buffer {
+  const words = new Uint32Array(length / 4);
+  for (let index = 0; index < words.length; index++) words[index] = Math.imul(index, 2_654_435_761);
+  return Buffer.from(words.buffer);
+}
+
 export class Bed {
+  /** More than goes out at once, so that turns are taken and waited for. */
+  readonly large = pattern(300_000);
+  /** So little that none is. */
+  readonly small = this.large.subarray(0, 5000);
   readonly #native: Native;
   readonly #sockets: Socket[] = [];
   readonly #files: number[] = [];

@@ -30,15 +30,7 @@ interface Trial {
   run(bed: Bed, hooks: Hooks): Promise<void>;
 }
 
-/** More than goes out at once, so that turns are taken and waited for; and so little that none is. */
-const large = pattern(300_000);
-const small = large.subarray(0, 5000);
 const text = (words: string): Buffer => Buffer.from(words, "latin1");
-
-function pattern(length: number): Buffer {
-  const words = Uint32Array.from({ length: length / 4 }, (_, index) => Math.imul(index, 2_654_435_761));
-  return Buffer.from(words.buffer);
-}
 
 /** An event that is going to be awaited: what fails meanwhile fails the trial, and nothing else. */
 function expect(stream: Readable | Writable, event: "end" | "finish"): Promise<unknown> {
@@ -142,9 +134,9 @@ async function respond(bed: Bed, hooks: Hooks, content: Buffer, announced: boole
 async function passOn(bed: Bed, hooks: Hooks, target: Writable): Promise<void> {
   const [near, far] = bed.connect();
   near._read = hooks.socket;
-  far.end(large);
+  far.end(bed.large);
   await pipe(near, target, true);
-  counts("bytesRead", near.bytesRead, large.length);
+  counts("bytesRead", near.bytesRead, bed.large.length);
 }
 
 const ofFiles = ["ReadStream: _read at its first read, fd, pos, start, end, bytesRead, kFs, kHandle"];
@@ -167,19 +159,19 @@ export const trials: Readonly<Partial<Record<Kind, Trial>>> = {
       const [near, far] = bed.connect();
       const arrived = collect(far);
       near.write("before");
-      await sendFile(bed, hooks, large, near, false);
+      await sendFile(bed, hooks, bed.large, near, false);
       near.write("between");
-      await sendFile(bed, hooks, small, near, false);
+      await sendFile(bed, hooks, bed.small, near, false);
       near.end("after");
       const whole = await arrived;
-      same(whole, text("before"), large, text("between"), small, text("after"));
+      same(whole, text("before"), bed.large, text("between"), bed.small, text("after"));
       counts("bytesWritten", near.bytesWritten, whole.length);
     },
   },
   "file to response": {
     relies: [...ofFiles, ...ofStreams, ...ofSockets, ...ofResponses],
     async run(bed, hooks) {
-      for (const content of [large, small])
+      for (const content of [bed.large, bed.small])
         for (const announced of [true, false]) await respond(bed, hooks, content, announced);
     },
   },
@@ -190,11 +182,11 @@ export const trials: Readonly<Partial<Record<Kind, Trial>>> = {
       const target = bed.writer(fd);
       const finished = expect(target, "finish");
       // Nothing is written by the runtime itself: Deno does not know descriptors that it has not opened.
-      await sendFile(bed, hooks, large, target, false);
-      await sendFile(bed, hooks, small, target, true);
+      await sendFile(bed, hooks, bed.large, target, false);
+      await sendFile(bed, hooks, bed.small, target, true);
       await finished;
-      counts("bytesWritten", target.bytesWritten, large.length + small.length);
-      same(await contentOf(bed, hooks, fd), large, small);
+      counts("bytesWritten", target.bytesWritten, bed.large.length + bed.small.length);
+      same(await contentOf(bed, hooks, fd), bed.large, bed.small);
     },
   },
   "socket to socket": {
@@ -203,7 +195,7 @@ export const trials: Readonly<Partial<Record<Kind, Trial>>> = {
       const [near, far] = bed.connect();
       const arrived = collect(far);
       await passOn(bed, hooks, near);
-      same(await arrived, large);
+      same(await arrived, bed.large);
     },
   },
   "socket to file": {
@@ -214,7 +206,7 @@ export const trials: Readonly<Partial<Record<Kind, Trial>>> = {
       const finished = expect(target, "finish");
       await passOn(bed, hooks, target);
       await finished;
-      same(await contentOf(bed, hooks, fd), large);
+      same(await contentOf(bed, hooks, fd), bed.large);
     },
   },
 };
