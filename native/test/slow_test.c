@@ -211,6 +211,24 @@ TEST("a small body isn't tried on the calling thread where a daemon may be asked
     drop(file);
 }
 
+TEST("a close that the daemon doesn't answer holds up nobody when a duplicate is closed")
+{
+    slow_mount();
+    struct context context = context_open();
+    int file = slow_file("f", O_RDONLY);
+    int32_t copy = sluice_duplicate(file);
+    CHECK_GE(copy, 0);
+    slow_order("hold flush");
+    test_note("closing the duplicate");
+    CHECK_EQ(sluice_close(copy), 0);
+    CHECK_EQ(sluice_close(-1), -EBADF);
+    check_others_go_on(&context);
+    slow_await("flush", 1);
+    slow_order("let flush");
+    drop(file);
+    context_close(&context);
+}
+
 TEST("a close that the daemon doesn't answer holds up nobody when a lease is released")
 {
     slow_mount();
