@@ -39,6 +39,16 @@ bool end_closes_quickly(const struct end *end)
     return end->fd < 0 || is_stream(end) || is_quick_file(end->fd);
 }
 
+/* Of a descriptor of our own, by the event loop's thread. */
+int32_t sluice_close(int32_t fd)
+{
+    struct glance glance;
+    bool is_file = glance_at(fd, &glance) == 0 && !S_ISSOCK(glance.mode) && !S_ISFIFO(glance.mode);
+    if (!is_file) return (int32_t)SYS(close, fd);
+    close_where_it_may_wait(fd);
+    return 0;
+}
+
 /* --- what has to wait until the lock is given back --- */
 
 struct deed {

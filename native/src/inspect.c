@@ -166,7 +166,3 @@ int32_t sluice_duplicate(int32_t fd)
     return (int32_t)SYS(fcntl, fd, F_DUPFD_CLOEXEC, 0);
 }
 
-int32_t sluice_close(int32_t fd)
-{
-    return (int32_t)SYS(close, fd);
-}

@@ -96,11 +96,20 @@ uint32_t leases_open(void)
 
 /* --- holding and letting go --- */
 
-/* A write lease lives on the caller's own open file description: its duplicate does not let it go by being closed. */
+/* A write lease lives on the caller's own open file description: its duplicate does not let it go by being closed. Without the lock. */
+static void end_lease(int32_t fd)
+{
+    SYS(fcntl, fd, F_SETLEASE, F_UNLCK);
+    close_where_it_may_wait(fd);
+}
+
 static void let_go(struct lease *lease)
 {
-    if (lease->fd >= 0) SYS(fcntl, lease->fd, F_SETLEASE, F_UNLCK);
-    close_fd(&lease->fd);
+    int fd = lease->fd;
+    lease->fd = -1;
+    if (fd < 0 || put_off(end_lease, fd)) return;
+    SYS(fcntl, fd, F_SETLEASE, F_UNLCK);
+    SYS(close, fd);
 }
 
 static void lease_free(struct lease *lease)
@@ -161,13 +170,21 @@ static int64_t safe_time(void)
     return limit - min_i64(limit / 8, MOST_RESERVE);
 }
 
-/* While a break is pending F_GETLEASE answers what the lease has to become: nothing, or a read lease. */
-static void look_at(struct lease *lease)
+/*
+ * While a break is pending F_GETLEASE answers what the lease has to become: nothing, or a read lease. The lock is given back meanwhile, for there may be
+ * many; whose descriptor is the same afterwards has had it all the time.
+ */
+static void look_at(uint32_t index)
 {
-    if (lease->context == 0 || lease->fd < 0 || lease->wanted) return;
-    int64_t left = SYS(fcntl, lease->fd, F_GETLEASE);
-    if (left == lease->type) return;
-    int64_t safe = safe_time();
+    struct lease before = leases[index];
+    if (before.context == 0 || before.fd < 0 || before.wanted) return;
+    unlock();
+    int64_t left = SYS(fcntl, before.fd, F_GETLEASE);
+    int64_t safe = left == before.type ? 0 : safe_time();
+    lock();
+    struct lease *lease = &leases[index];
+    bool is_same = lease->context && lease->generation == before.generation && lease->fd == before.fd;
+    if (!is_same || lease->wanted || left == before.type) return;
     lease->wanted = left == F_RDLCK ? SLUICE_LEASE_READ : SLUICE_LEASE_WRITE;
     lease->deadline = clock_ns(CLOCK_MONOTONIC) + (lease->most_held ? min_i64(lease->most_held, safe) : safe);
     untold++;
@@ -176,14 +193,14 @@ static void look_at(struct lease *lease)
 
 static void look_at_fd(int fd)
 {
-    for (struct lease *lease = leases; lease < leases + allocated; lease++)
-        if (lease->fd == fd) look_at(lease);
+    for (uint32_t i = 0; i < allocated; i++)
+        if (leases[i].fd == fd) look_at(i);
 }
 
 static void look_at_all(void)
 {
-    for (struct lease *lease = leases; lease < leases + allocated; lease++)
-        look_at(lease);
+    for (uint32_t i = 0; i < allocated; i++)
+        look_at(i);
 }
 
 static void release_overdue(void)
@@ -256,27 +273,25 @@ static void nudge(void)
 
 /* --- what is called --- */
 
-/* Takes charge of `fd` on success. */
-static int32_t lease_take(int32_t context, int fd, uint32_t type, uint32_t hold_ms)
+/* Takes charge of `fd`, which is leased, on success. */
+static int32_t lease_enter(int32_t context, int fd, int type, uint32_t hold_ms)
 {
     if (!context_is_open(context)) return -EBADF;
-    int failed = thread_ensure();
-    if (failed < 0) return failed;
     struct lease *lease = lease_allocate();
     if (!lease) return -ENOMEM;
-    int kernel_type = type == SLUICE_LEASE_READ ? F_RDLCK : F_WRLCK;
-    failed = set_lease(fd, kernel_type);
-    if (failed < 0) return failed;
     *lease = (struct lease){
         .context = context,
         .generation = lease->generation,
         .fd = fd,
-        .type = kernel_type,
+        .type = type,
         .most_held = (int64_t)hold_ms * 1000000,
     };
     if (open_leases++ == 0) nudge();
     if (context_may_be_lost()) lanes_attend();
-    return lease_handle(lease);
+    int32_t handle = lease_handle(lease);
+    /* A break before it was entered had nobody to be told to. */
+    look_at((uint32_t)(lease - leases));
+    return handle;
 }
 
 int32_t sluice_lease_open(int32_t context, int32_t fd, uint32_t type, uint32_t hold_ms)
@@ -285,17 +300,24 @@ int32_t sluice_lease_open(int32_t context, int32_t fd, uint32_t type, uint32_t h
     /* Outside the lock: a network filesystem may take its time. */
     int own = open_own(fd, type);
     if (own < 0) return own;
+    int kernel_type = type == SLUICE_LEASE_READ ? F_RDLCK : F_WRLCK;
     lock();
-    int32_t handle = lease_take(context, own, type, hold_ms);
+    int failed = context_is_open(context) ? thread_ensure() : -EBADF;
     unlock();
-    if (handle < 0) close_fd(&own);
+    if (failed == 0) failed = set_lease(own, kernel_type);
+    if (failed < 0) {
+        close_where_it_may_wait(own);
+        return failed;
+    }
+    lock();
+    int32_t handle = lease_enter(context, own, kernel_type, hold_ms);
+    unlock();
+    if (handle < 0) end_lease(own);
     return handle;
 }
 
-/* Asks the kernel too: the signal of a break may still be on its way. */
-static int32_t state_of(struct lease *lease)
+static int32_t state_of(const struct lease *lease)
 {
-    look_at(lease);
     if (lease->fd < 0) return SLUICE_LEASE_GONE;
     return lease->wanted ? SLUICE_LEASE_WANTED : SLUICE_LEASE_HELD;
 }
@@ -304,6 +326,9 @@ int32_t sluice_lease_release(int32_t handle)
 {
     lock();
     struct lease *lease = lease_find(handle);
+    /* The signal of a break may still be on its way. */
+    if (lease) look_at((uint32_t)(lease - leases));
+    lease = lease_find(handle);
     int32_t result = lease ? state_of(lease) : -EBADF;
     if (lease) lease_free(lease);
     unlock();

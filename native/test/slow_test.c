@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "fuse.h"
@@ -208,4 +209,39 @@ TEST("a small body isn't tried on the calling thread where a daemon may be asked
     CHECK_EQ(attempt(file, to.engine, request(SLUICE_SENDFILE, 0, 1000, -1)).end, SLUICE_END_BLOCKED);
     CHECK_EQ(attempt(file, to.engine, request(SLUICE_BUFFERED, 0, 1000, -1)).end, SLUICE_END_BLOCKED);
     drop(file);
+}
+
+TEST("a close that the daemon doesn't answer holds up nobody when a duplicate is closed")
+{
+    slow_mount();
+    struct context context = context_open();
+    int file = slow_file("f", O_RDONLY);
+    int32_t copy = sluice_duplicate(file);
+    CHECK_GE(copy, 0);
+    slow_order("hold flush");
+    test_note("closing the duplicate");
+    CHECK_EQ(sluice_close(copy), 0);
+    CHECK_EQ(sluice_close(-1), -EBADF);
+    check_others_go_on(&context);
+    slow_await("flush", 1);
+    slow_order("let flush");
+    drop(file);
+    context_close(&context);
+}
+
+TEST("a close that the daemon doesn't answer holds up nobody when a lease is released")
+{
+    slow_mount();
+    struct context context = context_open();
+    int file = slow_file("f", O_RDONLY);
+    int32_t lease = sluice_lease_open(context.handle, file, SLUICE_LEASE_READ, 0);
+    if (lease < 0) SKIP("no leases on FUSE: %s", strerror(-lease));
+    slow_order("hold flush");
+    test_note("releasing the lease");
+    CHECK_EQ(sluice_lease_release(lease), SLUICE_LEASE_HELD);
+    check_others_go_on(&context);
+    slow_await("flush", 1);
+    slow_order("let flush");
+    drop(file);
+    context_close(&context);
 }
