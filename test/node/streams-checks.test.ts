@@ -134,6 +134,36 @@ for (const [what, { change, kinds }] of Object.entries(changes))
     if (kinds.includes("file to socket")) assert.is(outcome.download.native, false);
   });
 
+/** Asks for answers that wait behind a large one, in the first moments of a process, and goes. */
+const hasty = `
+import { once } from "node:events";
+import fs from "node:fs";
+import http from "node:http";
+import net from "node:net";
+const path = process.argv[1] + "/file";
+fs.writeFileSync(path, Buffer.alloc(8 << 20, 1));
+const open = () => fs.readdirSync("/proc/self/fd").filter((fd) => { try { return fs.readlinkSync("/proc/self/fd/" + fd) === path; } catch { return false; } }).length;
+let asked = 0;
+const server = http.createServer((request, response) => { asked++; fs.createReadStream(path, { end: request.url === "/large" ? Infinity : 4095 }).pipe(response); });
+await once(server.listen(0, "127.0.0.1"), "listening");
+const client = net.connect(server.address().port, "127.0.0.1").on("error", () => {});
+client.write("GET /large HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n" + "GET /small HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n".repeat(8));
+while (asked < 9 || open() === 0) await new Promise((resolve) => setImmediate(resolve));
+client.resetAndDestroy();
+for (let looks = 0; looks < 300 && open() > 0; looks++) await new Promise((resolve) => setTimeout(resolve, 100));
+console.log(JSON.stringify(open()));
+process.exit();
+`;
+
+test("answers of a process's first moments leave no file open when their client goes", async () => {
+  const flags = ["--import", "sluice/register", "--input-type=module", "--eval", hasty] as const;
+  for (let round = 0; round < 3; round++) {
+    const { code, output, stdout } = await runChild([process.execPath, ...flags, tempFolder()], 60_000);
+    assert.is(code, 0, output);
+    assert.is(stdout, "0\n");
+  }
+});
+
 test("a read that the runtime makes beside the engine is an error, never a success with a hole", async () => {
   if (!hasEngine) return;
   await verify();

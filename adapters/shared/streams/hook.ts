@@ -3,6 +3,7 @@ import { type ReadStream, WriteStream } from "node:fs";
 import { ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
+import { onConnectionEnd } from "../connection-end.ts";
 import type { Engine } from "../engine/engine.ts";
 import { type Machine, machineFor } from "../machine.ts";
 import type { Runtime } from "../runtime.ts";
@@ -67,6 +68,15 @@ function isLeftBehind(stream: Readable, target: Writable | undefined): boolean {
   return gone && stream.listenerCount("data") <= pipesOf(stream).length;
 }
 
+/** What goes Node's way only because a process has just begun closes its file with its client's connection all the same. */
+function closeWithClient(stream: Readable, { req }: ServerResponse): void {
+  if (!(req.socket instanceof Socket)) return;
+  const forget = onConnectionEnd(req.socket, () => {
+    if (stream.listenerCount("data") <= pipesOf(stream).length) stream.destroy();
+  });
+  stream.once("close", forget);
+}
+
 interface Possible {
   readonly target: Writable;
   readonly sink: Sink;
@@ -109,8 +119,10 @@ export function handOver(stream: Readable, feed: Feed, surroundings: Surrounding
   told(objection ?? "");
   if (target instanceof ServerResponse && surroundings.disabled === undefined) keepPromise(target);
   if (stream.destroyed) return;
-  if (isLeftBehind(stream, target) && feed.closesItself) stream.destroy();
-  else feed.giveBack();
+  if (isLeftBehind(stream, target) && feed.closesItself) return void stream.destroy();
+  const isPending = "isPending" in decision && decision.isPending === true;
+  if (isPending && feed.closesItself && target instanceof ServerResponse) closeWithClient(stream, target);
+  feed.giveBack();
 }
 
 /**
