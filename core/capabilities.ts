@@ -2,8 +2,8 @@
  * What this kernel and this pair of filesystems can do, as far as it is known: yes, no or unknown.
  *
  * What the kernel lacks, a probe says. An attempt can't: ENOSYS, too, may be the answer of a FUSE server, or of one odd
- * file. So a refusal counts for the two mounts that it came from, once a second pair of their files has met it, and for a
- * while. Only ENOSYS, EOPNOTSUPP and EXDEV count; EINVAL and EPERM may be the fault of one descriptor.
+ * file. So a refusal counts for the two mounts that it came from, once files that have nothing in common have met it, and
+ * for a while. Only ENOSYS, EOPNOTSUPP and EXDEV count; EINVAL and EPERM may be the fault of one descriptor.
  */
 import type { Endpoint, FileNumber } from "./endpoint.ts";
 import type { Strategy } from "./kernel.ts";
@@ -31,20 +31,16 @@ const memory = 256;
 interface Refusal {
   readonly capability: Capability;
   readonly until: number;
-  /** The files that said so; undefined once two others have: neither the source nor the target alone is odd. */
-  readonly files: Files | undefined;
-}
-
-/** Two files of a pair of mounts, by their inodes. */
-interface Files {
+  /** The inodes that all of the answers have in common, so that one of the files may be odd; undefined where they differ. */
   readonly source: FileNumber | undefined;
   readonly target: FileNumber | undefined;
 }
 
-const filesOf = (source: Endpoint, target: Endpoint): Files => ({
-  source: source.identity?.inode,
-  target: target.identity?.inode,
-});
+const common = (inode: FileNumber | undefined, { identity }: Endpoint): FileNumber | undefined =>
+  inode === identity?.inode ? inode : undefined;
+
+const fits = (inode: FileNumber | undefined, { identity }: Endpoint): boolean =>
+  inode === undefined || inode === identity?.inode;
 
 export class Capabilities {
   readonly #kernel = new Map<Strategy, Capability>();
@@ -72,9 +68,7 @@ export class Capabilities {
     if (machine.ability === "no" || this.#pairs.size === 0) return machine;
     const refusal = this.#pairs.get(pairKey(strategy, source, target));
     if (refusal === undefined || this.#now() >= refusal.until) return machine;
-    const { files, capability } = refusal;
-    const { source: from, target: to } = filesOf(source, target);
-    return files === undefined || (files.source === from && files.target === to) ? capability : machine;
+    return fits(refusal.source, source) && fits(refusal.target, target) ? refusal.capability : machine;
   }
 
   /** Learns from an attempt: an errno name when it was refused, undefined when it moved bytes. */
@@ -86,14 +80,12 @@ export class Capabilities {
     } else if (isLasting(code, source, target) && isKnownFile(source) && isKnownFile(target)) {
       if (this.#pairs.size >= memory) this.#pairs.clear();
       const key = pairKey(strategy, source, target);
-      const files = filesOf(source, target);
       const known = this.#pairs.get(key);
-      const first = known === undefined ? files : known.files;
-      const isOfAll = first === undefined || (first.source !== files.source && first.target !== files.target);
       this.#pairs.set(key, {
         capability: { ability: "no", reason: `these filesystems answered ${code}` },
         until: this.#now() + believedMs,
-        files: isOfAll ? undefined : first,
+        source: known === undefined ? source.identity?.inode : common(known.source, source),
+        target: known === undefined ? target.identity?.inode : common(known.target, target),
       });
     }
   }

@@ -40,9 +40,12 @@ export interface Endpoint {
   readonly size: number | undefined;
   /** Bytes allocated on disk; less than `size` for a sparse file. */
   readonly allocated: number | undefined;
-  /** Device and inode, to tell whether two endpoints are the same file; and the mount it was found in, where that is told. */
+  /**
+   * Device and inode, to tell whether two endpoints are the same file; the inode of one that was made for this transfer
+   * is undefined: it is nobody else's. And the mount it was found in, where that is told.
+   */
   readonly identity:
-    | { readonly device: FileNumber; readonly inode: FileNumber; readonly mount?: FileNumber }
+    | { readonly device: FileNumber; readonly inode: FileNumber | undefined; readonly mount?: FileNumber }
     | undefined;
   /** statfs f_type. */
   readonly filesystem: number;
@@ -84,9 +87,14 @@ const virtualFilesystems = new Set([
 /** FUSE, where a server using direct_io reports a size of 0 for files that have content. */
 const fuse = 0x65735546;
 
+/** Whether a filesystem makes the content of its files when they are read: no size, no page cache, no disk. */
+export function isVirtual({ filesystem }: { readonly filesystem: number }): boolean {
+  return virtualFilesystems.has(filesystem);
+}
+
 /** Whether st_size of a regular file on this filesystem is its length. */
 export function sizeIsTrusted(filesystem: number, size: number): boolean {
-  return !virtualFilesystems.has(filesystem) && !(filesystem === fuse && size === 0);
+  return !isVirtual({ filesystem }) && !(filesystem === fuse && size === 0);
 }
 
 /** Whether reading it takes an offset. */
@@ -94,10 +102,15 @@ export function hasPositions({ kind }: Endpoint): boolean {
   return kind === "file" || kind === "blockDevice" || kind === "memory";
 }
 
+/** A file that was made for this transfer. */
+export function asNew(end: Endpoint): Endpoint {
+  return { ...end, identity: end.identity && { ...end.identity, inode: undefined } };
+}
+
 /** Whether two endpoints are one file. */
 export function isSameFile(a: Endpoint, b: Endpoint): boolean {
   return (
-    a.identity !== undefined &&
+    a.identity?.inode !== undefined &&
     b.identity !== undefined &&
     a.identity.device === b.identity.device &&
     a.identity.inode === b.identity.inode

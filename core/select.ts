@@ -1,7 +1,7 @@
 /** PURE: which mechanisms to try for a pair of ends, in which order, each with its reason. */
 import { limits } from "./abi.ts";
 import type { Capability } from "./capabilities.ts";
-import { type Endpoint, type EndpointKind, hasPositions, isSameFile } from "./endpoint.ts";
+import { type Endpoint, type EndpointKind, hasPositions, isSameFile, isVirtual } from "./endpoint.ts";
 import { errnoNumber } from "./errno.ts";
 import { TransferError } from "./error.ts";
 import type { CacheMode, Strategy } from "./kernel.ts";
@@ -103,8 +103,12 @@ function checkEnds(source: Endpoint, target: Endpoint, request: Request): void {
   }
   if (request.consistency !== "live" && source.kind !== "file")
     no("ERR_SLUICE_UNSUPPORTED", `consistency "${request.consistency}" is for regular files alone`);
+  // A lease is refused while anybody has the file open for writing (fcntl(2)), the transfer itself included.
+  const isWritten = source.writable || (isSameFile(source, target) && target.writable);
   if (!source.readable) no("EBADF", `${source.name} is not open for reading`);
   if (!target.writable) no("EBADF", `${target.name} is not open for writing`);
+  if (request.consistency === "leased" && isWritten)
+    no("EAGAIN", `${source.name} can't be leased, since it is open for writing`);
   if (!hasPositions(source) && request.offset !== 0)
     no("ESPIPE", `${source.name} has no positions, so offset must be 0`);
   if (!hasPositions(target) && request.targetOffset !== undefined)
@@ -168,6 +172,8 @@ function objection(
     if (isRing(end) && strategy !== "sharedRing") return `${end.name} is memory, which no such call reaches`;
   }
   if (source.kind === "memory" && request.cache !== "normal") return "memory is in no page cache";
+  for (const end of [source, target])
+    if (request.cache === "dontcache" && isVirtual(end)) return `nobody tells what ${end.name} has in the page cache`;
   const { ability, reason } = knowledge(strategy);
   if (ability === "no") return reason;
   if (request.strategy === "auto" && strategies[strategy].onlyAsked !== undefined)
@@ -236,6 +242,12 @@ export function select(source: Endpoint, target: Endpoint, request: Request, kno
     candidates: copying && !forced ? bufferedFirst(candidates) : candidates,
     rejected,
   };
+}
+
+/** What the runtime had already read from the source comes first, by its own means; undefined where there is nothing. */
+export function carried({ source, candidates }: Plan): Candidate | undefined {
+  if (source.buffered === 0 || candidates[0]?.strategy === "portable") return undefined;
+  return { strategy: "portable", reason: "the runtime had already read these bytes" };
 }
 
 /** A hop to the engine costs tens of µs, so a small body to a socket is tried on the calling thread first. */

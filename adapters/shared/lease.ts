@@ -69,10 +69,15 @@ export class Lease implements Disposable, AsyncDisposable {
     );
   }
 
+  /** @throws TransferError where there are no leases on any file */
+  static check({ engine, native }: Machine, name: string): Engine {
+    if (engine !== undefined) return engine;
+    throw new TransferError(`Cannot lease ${name}: ${String(native)}`, { code: "ERR_SLUICE_UNSUPPORTED" });
+  }
+
   /** Takes a lease on a descriptor, which may be closed afterwards. */
-  static take({ engine, native }: Machine, fd: number, name: string, type: LeaseType, holdMs = 0): Lease {
-    if (engine === undefined)
-      throw new TransferError(`Cannot lease ${name}: ${String(native)}`, { code: "ERR_SLUICE_UNSUPPORTED" });
+  static take(machine: Machine, fd: number, name: string, type: LeaseType, holdMs = 0): Lease {
+    const engine = Lease.check(machine, name);
     const handle = engine.openLease(fd, leaseTypes[type], holdMs);
     if (handle < 0) throw refused(name, type, errnoName(-handle), -handle);
     return new Lease(engine, handle, type);

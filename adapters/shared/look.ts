@@ -1,0 +1,141 @@
+/**
+ * What a path leads to, as a transfer would find it, without opening it: an open wakes whoever waits at a FIFO, starts
+ * devices, breaks leases, is told to those who watch the file, and its close drops the process's locks (fcntl(2)).
+ * An O_PATH descriptor does none of that.
+ */
+import { access, constants, open, type PathLike } from "node:fs";
+import { stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname } from "node:path";
+import { promisify } from "node:util";
+import type { Native } from "../../core/abi.ts";
+import { asNew, type Endpoint, endpoint, isVirtual } from "../../core/endpoint.ts";
+import { errnoName } from "../../core/errno.ts";
+import { checkSticky } from "./copy/occupant.ts";
+import { O_PATH, Place } from "./copy/place.ts";
+import { WholeFile } from "./copy/whole-file.ts";
+import { describeStats, inspectFd } from "./inspect.ts";
+import type { Machine } from "./machine.ts";
+import { closeFd, nameOf, openSource } from "./open.ts";
+import { callFailed, codeOf, explained } from "./system-error.ts";
+
+const openAsync = promisify(open);
+const accessAsync = promisify(access);
+
+/** What is there, and whether it may be used in a way: 0, or why not. */
+interface Look {
+  readonly end: Endpoint;
+  readonly refused: string | undefined;
+}
+
+async function lookAt(native: Native | string, path: PathLike, mode: number): Promise<Look> {
+  const name = nameOf(path);
+  if (typeof native === "string") {
+    const end = describeStats(await stat(path, { bigint: true }), name, native);
+    const refused = await accessAsync(path, mode).catch((error: unknown) => codeOf(error) ?? "EACCES");
+    return { end, refused: refused ?? undefined };
+  }
+  const fd = await openAsync(path, O_PATH);
+  try {
+    const answer = native.sluice_access(fd, mode);
+    return { end: inspectFd(native, fd, name), refused: answer < 0 ? errnoName(-answer) : undefined };
+  } finally {
+    await closeFd(fd);
+  }
+}
+
+/** What open(2) answers whatever the rights: nothing opens the name of a socket, and nobody writes a folder. */
+function unopenable({ kind }: Endpoint, mode: number): string | undefined {
+  if (kind === "directory" && mode === constants.W_OK) return "EISDIR";
+  return kind === "socket" ? "ENXIO" : undefined;
+}
+
+/** The same, with the errors of open(2). */
+async function lookToOpen({ native }: Machine, path: PathLike, mode: number): Promise<Endpoint> {
+  const name = nameOf(path);
+  const { end, refused } = await lookAt(native, path, mode).catch((error: unknown) => {
+    throw explained(error, `open ${name}`, "open");
+  });
+  const code = unopenable(end, mode) ?? refused;
+  if (code !== undefined) throw callFailed(`open ${name}`, "open", code);
+  return { ...end, name };
+}
+
+/** As transfers open their paths. */
+const opened = { append: false, nonblocking: true } as const;
+
+/** What a path is as a source. */
+export async function lookAtSource(machine: Machine, path: string | URL): Promise<Endpoint> {
+  const end = await lookToOpen(machine, path, constants.R_OK);
+  if (end.kind !== "blockDevice") return { ...end, ...opened, readable: true, writable: false };
+  // Its size is not to be had from outside.
+  const { fd, name } = await openSource(path);
+  try {
+    return inspectFd(machine.native, fd, name);
+  } finally {
+    await closeFd(fd);
+  }
+}
+
+/** What a path is as a target. */
+export async function lookAtTarget(machine: Machine, path: string | URL): Promise<Endpoint> {
+  try {
+    return { ...(await lookToOpen(machine, path, constants.W_OK)), ...opened, readable: false, writable: true };
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") throw error;
+  }
+  const place = await Place.find(nameOf(path));
+  try {
+    return await newTargetAt(machine.native, place);
+  } finally {
+    await place.close();
+  }
+}
+
+/** A target that is not there yet is taken for an empty file in its folder. */
+export async function newTargetAt(native: Native | string, { folder, path }: Place): Promise<Endpoint> {
+  return { ...(await newFileIn(native, folder, path)), readable: false };
+}
+
+/** A file that would be made beside what a path leads to, to take its place. */
+export async function lookAtWholeFile(machine: Machine, path: string): Promise<Endpoint> {
+  const { place, old } = await WholeFile.find(machine, path, { overwrite: true });
+  try {
+    const file = await newFileIn(machine.native, place.folder, path);
+    const user = process.geteuid?.();
+    if (old !== undefined && user !== undefined) await checkSticky(place, old, BigInt(user));
+    return { ...file, nonblocking: false };
+  } finally {
+    await place.close();
+  }
+}
+
+/**
+ * A file that would be made in a folder. Without the engine nobody can be believed about the right to: Deno's access() knows of
+ * no groups.
+ *
+ * @throws TransferError with what open(2) would answer
+ */
+async function newFileIn(native: Native | string, folder: string, name: string): Promise<Endpoint> {
+  const { end, refused } = await lookAt(native, folder, constants.W_OK | constants.X_OK).catch((error: unknown) => {
+    throw explained(error, `open ${name}`, "open");
+  });
+  const { identity, filesystem, fd, withoutFd } = end;
+  const denied = typeof native === "string" ? undefined : refused;
+  const code = end.kind === "directory" ? denied : "ENOTDIR";
+  if (code !== undefined) throw callFailed(`open ${name}`, "open", code);
+  const without = withoutFd === undefined ? {} : { withoutFd };
+  return asNew(endpoint({ kind: "file", name, size: 0, allocated: 0, filesystem, fd, identity, ...without }));
+}
+
+/** The copy that "snapshot" would send instead of a file: see `copy/snapshot.ts` for where it lies. */
+export async function lookAtSnapshot(
+  { native }: Machine,
+  original: Endpoint,
+  path: string | undefined,
+): Promise<Endpoint> {
+  const make = (folder: string) => newFileIn(native, folder, original.name);
+  const near = path === undefined || isVirtual(original) ? undefined : await make(dirname(path)).catch(() => undefined);
+  const copy = near ?? (await make(tmpdir()));
+  return { ...copy, size: original.size, allocated: original.allocated };
+}
