@@ -103,12 +103,8 @@ function checkEnds(source: Endpoint, target: Endpoint, request: Request): void {
   }
   if (request.consistency !== "live" && source.kind !== "file")
     no("ERR_SLUICE_UNSUPPORTED", `consistency "${request.consistency}" is for regular files alone`);
-  // A lease is refused while anybody has the file open for writing (fcntl(2)), the transfer itself included.
-  const isWritten = source.writable || (isSameFile(source, target) && target.writable);
   if (!source.readable) no("EBADF", `${source.name} is not open for reading`);
   if (!target.writable) no("EBADF", `${target.name} is not open for writing`);
-  if (request.consistency === "leased" && isWritten)
-    no("EAGAIN", `${source.name} can't be leased, since it is open for writing`);
   if (!hasPositions(source) && request.offset !== 0)
     no("ESPIPE", `${source.name} has no positions, so offset must be 0`);
   if (!hasPositions(target) && request.targetOffset !== undefined)

@@ -65,6 +65,6 @@ export function decide(
     throw new TransferError(`Cannot send ${from.name}: source and target are the same file`, {
       code: "ERR_SLUICE_OVERLAP",
     });
-  if (asked.consistency === "leased") Lease.check(machine, from.name);
+  if (asked.consistency === "leased" && from.kind === "file") Lease.foresee(machine, from, to);
   return { plan: select(from, to, emptying ? { ...asked, targetOffset: 0 } : asked, machine.knowledge), emptying };
 }
