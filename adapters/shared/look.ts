@@ -4,7 +4,7 @@
  * An O_PATH descriptor does none of that.
  */
 import { access, constants, open, type PathLike } from "node:fs";
-import { stat } from "node:fs/promises";
+import { stat, statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
@@ -32,8 +32,13 @@ async function lookAt(native: Native | string, path: PathLike, mode: number): Pr
   const name = nameOf(path);
   if (typeof native === "string") {
     const end = describeStats(await stat(path, { bigint: true }), name, native);
+    // Deno tells it to those alone that may ask for the system.
+    const filesystem = await statfs(path).then(
+      ({ type }) => type,
+      () => end.filesystem,
+    );
     const refused = await accessAsync(path, mode).catch((error: unknown) => codeOf(error) ?? "EACCES");
-    return { end, refused: refused ?? undefined };
+    return { end: { ...end, filesystem }, refused: refused ?? undefined };
   }
   const fd = await openAsync(path, O_PATH);
   try {
@@ -110,6 +115,17 @@ export async function lookAtWholeFile(machine: Machine, path: string): Promise<E
   }
 }
 
+const procfs = 0x9fa0;
+
+/** EFI variables are the only files among these that are made by open(2). */
+const efivarfs = 0xde5e81e4;
+
+/** What open(2) answers where nobody can make files. procfs doesn't even find the name. */
+function unmakable(folder: Endpoint): string | undefined {
+  if (!isVirtual(folder) || folder.filesystem === efivarfs) return undefined;
+  return folder.filesystem === procfs ? "ENOENT" : "EACCES";
+}
+
 /**
  * A file that would be made in a folder. Without the engine nobody can be believed about the right to: Deno's access() knows of
  * no groups.
@@ -122,7 +138,7 @@ async function newFileIn(native: Native | string, folder: string, name: string):
   });
   const { identity, filesystem, fd, withoutFd } = end;
   const denied = typeof native === "string" ? undefined : refused;
-  const code = end.kind === "directory" ? denied : "ENOTDIR";
+  const code = end.kind === "directory" ? (unmakable(end) ?? denied) : "ENOTDIR";
   if (code !== undefined) throw callFailed(`open ${name}`, "open", code);
   const without = withoutFd === undefined ? {} : { withoutFd };
   return asNew(endpoint({ kind: "file", name, size: 0, allocated: 0, filesystem, fd, identity, ...without }));
@@ -135,7 +151,7 @@ export async function lookAtSnapshot(
   path: string | undefined,
 ): Promise<Endpoint> {
   const make = (folder: string) => newFileIn(native, folder, original.name);
-  const near = path === undefined || isVirtual(original) ? undefined : await make(dirname(path)).catch(() => undefined);
+  const near = path === undefined ? undefined : await make(dirname(path)).catch(() => undefined);
   const copy = near ?? (await make(tmpdir()));
   return { ...copy, size: original.size, allocated: original.allocated };
 }

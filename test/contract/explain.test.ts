@@ -89,6 +89,8 @@ const targets: Readonly<Record<string, Make<Target>>> = {
   "a file's name with a slash": at("old/"),
   "in no folder": at("no/name"),
   "beneath a file": at("file/name"),
+  "in procfs": () => ({ end: "/proc/new" }),
+  "in sysfs": () => ({ end: "/sys/new" }),
   "a socket's path": ({ socket }) => ({ end: socket }),
   "a descriptor": opened("old", "r+"),
   "a descriptor that appends": opened("old", "a"),
