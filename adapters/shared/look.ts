@@ -22,7 +22,7 @@ import { callFailed, codeOf, explained } from "./system-error.ts";
 const openAsync = promisify(open);
 const accessAsync = promisify(access);
 
-/** What is there, and whether it may be used in a way: 0, or why not. */
+/** What is there, and the errno's name where it may not be used in the way that was asked about. */
 interface Look {
   readonly end: Endpoint;
   readonly refused: string | undefined;
