@@ -266,3 +266,43 @@ test("explain() breaks no lease, and a device is looked at from outside", { need
   assert.not.ok(broken.settled);
   assert.ok(held.release());
 });
+
+/** Links that lead nowhere yet, by what they say; their folder is reached by a link itself, so that only the kernel knows "..". */
+const dangling: readonly (readonly [leads: string, made: string | undefined])[] = [
+  ["made", "real/deep/made"],
+  ["../made", "real/made"],
+  ["../there/made", "real/there/made"],
+  ["../misleading/made", undefined],
+  ["chain", "real/made"],
+  ["loop", undefined],
+];
+
+const folders = ["real", "real/deep", "real/there", "misleading"];
+
+for (const [leads, made] of dangling)
+  for (const asked of [{}, { durable: true }, { atomic: true }] satisfies TransferOptions[])
+    test(`explain() and transfer() follow a link to "${leads}" alike: ${JSON.stringify(asked)}`, {}, async () => {
+      const root = tempFolder();
+      for (const name of folders) fs.mkdirSync(join(root, name), { recursive: true });
+      fs.symlinkSync("real/deep", join(root, "alias"));
+      fs.symlinkSync("../made", join(root, "real/deep/chain"));
+      fs.symlinkSync("loop", join(root, "real/deep/loop"));
+      const [file, link] = [join(root, "file"), join(root, "alias/link")];
+      fs.writeFileSync(file, "text");
+      fs.symlinkSync(leads, link);
+      const names = () =>
+        ["", ...folders].flatMap((name) => fs.readdirSync(join(root, name)).map((entry) => join(name, entry)));
+      const before = names();
+      const told = await explain(file, link, asked).catch(failed);
+      assert.equal(names(), before);
+      const met = await transfer(file, link, asked).catch(failed);
+      assert.equal(names().sort(), [...before, ...(made === undefined ? [] : [made])].sort());
+      if (made === undefined || "code" in told || "code" in met) {
+        assert.is(made, undefined);
+        assert.equal(met, told);
+        return;
+      }
+      assert.is(met.attempts[0]?.strategy, told.candidates[0]?.strategy);
+      assert.is(fs.readFileSync(join(root, made), "utf8"), "text");
+      assert.ok(fs.lstatSync(link).isSymbolicLink());
+    });
