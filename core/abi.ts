@@ -190,7 +190,7 @@ export const symbols = {
   sluice_access: define({
     args: ["i32", "u32"],
     names: ["fd", "mode"],
-    doc: "Whether this process may open what a descriptor names, which may be one of O_PATH: 0, or why not (access(2)'s modes).",
+    doc: "Whether this process may open what a descriptor names, which may be one of O_PATH (access(2)'s modes): 0, or why not where that can be told.",
   }),
   sluice_duplicate: define({
     args: ["i32"],

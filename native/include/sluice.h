@@ -509,7 +509,7 @@ SLUICE_EXPORT int32_t sluice_closes_quickly(int32_t fd);
 /* Describes what a descriptor is. */
 SLUICE_EXPORT int32_t sluice_inspect(int32_t fd, void *inspection);
 
-/* Whether this process may open what a descriptor names, which may be one of O_PATH: 0, or why not (access(2)'s modes). */
+/* Whether this process may open what a descriptor names, which may be one of O_PATH (access(2)'s modes): 0, or why not where that can be told. */
 SLUICE_EXPORT int32_t sluice_access(int32_t fd, uint32_t mode);
 
 /* Duplicates a descriptor (F_DUPFD_CLOEXEC), to be closed by sluice_close: Deno's node:fs closes its own alone. */

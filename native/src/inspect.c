@@ -171,12 +171,17 @@ int32_t sluice_inspect(int32_t fd, void *inspection)
     return 0;
 }
 
-/* By path, for kernels before 5.8 and filters that don't know faccessat2(2): by the real user's rights. */
+/*
+ * By path, for kernels before 5.8 and filters that don't know faccessat2(2). faccessat(2) goes by the real user's rights, and
+ * needs /proc: where that is another user, or /proc is missing, the open will tell.
+ */
 static int64_t access_by_path(int fd, uint32_t mode)
 {
+    if (SYS(getuid) != SYS(geteuid)) return 0;
     char own[32];
     snprintf(own, sizeof own, "/proc/self/fd/%d", fd);
-    return SYS(faccessat, AT_FDCWD, own, mode);
+    int64_t answer = SYS(faccessat, AT_FDCWD, own, mode);
+    return answer == -ENOENT ? 0 : answer;
 }
 
 int32_t sluice_access(int32_t fd, uint32_t mode)
