@@ -28,7 +28,8 @@ interface Look {
   readonly refused: string | undefined;
 }
 
-async function lookAt(native: Native | string, path: PathLike, mode: number): Promise<Look> {
+/** @param asks whether the runtime is asked about rights where the engine can't be */
+async function lookAt(native: Native | string, path: PathLike, mode: number, asks: boolean): Promise<Look> {
   const name = nameOf(path);
   if (typeof native === "string") {
     const end = describeStats(await stat(path, { bigint: true }), name, native);
@@ -37,8 +38,10 @@ async function lookAt(native: Native | string, path: PathLike, mode: number): Pr
       ({ type }) => type,
       () => end.filesystem,
     );
-    const refused = await accessAsync(path, mode).catch((error: unknown) => codeOf(error) ?? "EACCES");
-    return { end: { ...end, filesystem }, refused: refused ?? undefined };
+    const denied = asks
+      ? await accessAsync(path, mode).catch((error: unknown) => codeOf(error) ?? "EACCES")
+      : undefined;
+    return { end: { ...end, filesystem }, refused: denied ?? undefined };
   }
   const fd = await openAsync(path, O_PATH);
   try {
@@ -56,9 +59,9 @@ function unopenable({ kind }: Endpoint, mode: number): string | undefined {
 }
 
 /** The same, with the errors of open(2). */
-async function lookToOpen({ native }: Machine, path: PathLike, mode: number): Promise<Endpoint> {
+async function lookToOpen({ native, runtime }: Machine, path: PathLike, mode: number): Promise<Endpoint> {
   const name = nameOf(path);
-  const { end, refused } = await lookAt(native, path, mode).catch((error: unknown) => {
+  const { end, refused } = await lookAt(native, path, mode, runtime.guessesAccess !== true).catch((error: unknown) => {
     throw explained(error, `open ${name}`, "open");
   });
   const code = unopenable(end, mode) ?? refused;
@@ -107,11 +110,20 @@ export async function lookAtWholeFile(machine: Machine, path: string): Promise<E
   const { place, old } = await WholeFile.find(machine, path, { overwrite: true });
   try {
     const file = await newFileIn(machine.native, place.folder, path);
-    const user = process.geteuid?.();
+    const user = ownUser();
     if (old !== undefined && user !== undefined) await checkSticky(place, old, BigInt(user));
     return { ...file, nonblocking: false };
   } finally {
     await place.close();
+  }
+}
+
+/** Undefined where Deno keeps it to itself. */
+function ownUser(): number | undefined {
+  try {
+    return process.geteuid?.();
+  } catch {
+    return undefined;
   }
 }
 
@@ -127,18 +139,19 @@ function unmakable(folder: Endpoint): string | undefined {
 }
 
 /**
- * A file that would be made in a folder. Without the engine nobody can be believed about the right to: Deno's access() knows of
- * no groups.
+ * A file that would be made in a folder. Without the engine its rights are left to the open: a runtime's permissions may be to write
+ * one file and not its folder.
  *
  * @throws TransferError with what open(2) would answer
  */
 async function newFileIn(native: Native | string, folder: string, name: string): Promise<Endpoint> {
-  const { end, refused } = await lookAt(native, folder, constants.W_OK | constants.X_OK).catch((error: unknown) => {
-    throw explained(error, `open ${name}`, "open");
-  });
+  const { end, refused } = await lookAt(native, folder, constants.W_OK | constants.X_OK, false).catch(
+    (error: unknown) => {
+      throw explained(error, `open ${name}`, "open");
+    },
+  );
   const { identity, filesystem, fd, withoutFd } = end;
-  const denied = typeof native === "string" ? undefined : refused;
-  const code = end.kind === "directory" ? (unmakable(end) ?? denied) : "ENOTDIR";
+  const code = end.kind === "directory" ? (unmakable(end) ?? refused) : "ENOTDIR";
   if (code !== undefined) throw callFailed(`open ${name}`, "open", code);
   const without = withoutFd === undefined ? {} : { withoutFd };
   return asNew(endpoint({ kind: "file", name, size: 0, allocated: 0, filesystem, fd, identity, ...without }));
