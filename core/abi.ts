@@ -187,6 +187,11 @@ export const symbols = {
     names: ["fd", "inspection"],
     doc: "Describes what a descriptor is.",
   }),
+  sluice_access: define({
+    args: ["i32", "u32"],
+    names: ["fd", "mode"],
+    doc: "Whether this process may open what a descriptor names, which may be one of O_PATH (access(2)'s modes): 0, or why not where that can be told.",
+  }),
   sluice_duplicate: define({
     args: ["i32"],
     names: ["fd"],

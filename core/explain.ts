@@ -12,7 +12,7 @@ import {
 import { endpoint, type Endpoint, type EndpointKind } from "./endpoint.ts";
 import type { CacheMode, Strategy } from "./kernel.ts";
 import type { Copied } from "./report.ts";
-import type { Candidate, Plan } from "./select.ts";
+import { type Candidate, carried, type Plan } from "./select.ts";
 import { strategies } from "./strategies.ts";
 
 export interface ExplainedEnd {
@@ -54,13 +54,15 @@ export interface Explanation {
 /** Explains a plan. Nothing is opened, read or moved. */
 export function explainPlan(plan: Plan): Explanation {
   const { source, target, offset, length, cache, rejected } = plan;
+  const first = carried(plan);
+  const candidates = first === undefined ? plan.candidates : [first, ...plan.candidates];
   return {
     source: explainEnd(source),
     target: explainEnd(target),
     offset,
     length,
     cache,
-    candidates: plan.candidates.map((candidate) => explainCandidate(candidate, source, target)),
+    candidates: candidates.map((candidate) => explainCandidate(candidate, source, target)),
     rejected,
     drawing(options) {
       const [chosen] = plan.candidates;

@@ -1,7 +1,7 @@
 /** PURE: which mechanisms to try for a pair of ends, in which order, each with its reason. */
 import { limits } from "./abi.ts";
 import type { Capability } from "./capabilities.ts";
-import { type Endpoint, type EndpointKind, hasPositions, isSameFile } from "./endpoint.ts";
+import { type Endpoint, type EndpointKind, hasPositions, isSameFile, isVirtual } from "./endpoint.ts";
 import { errnoNumber } from "./errno.ts";
 import { TransferError } from "./error.ts";
 import type { CacheMode, Strategy } from "./kernel.ts";
@@ -168,6 +168,8 @@ function objection(
     if (isRing(end) && strategy !== "sharedRing") return `${end.name} is memory, which no such call reaches`;
   }
   if (source.kind === "memory" && request.cache !== "normal") return "memory is in no page cache";
+  for (const end of [source, target])
+    if (request.cache === "dontcache" && isVirtual(end)) return `nobody tells what ${end.name} has in the page cache`;
   const { ability, reason } = knowledge(strategy);
   if (ability === "no") return reason;
   if (request.strategy === "auto" && strategies[strategy].onlyAsked !== undefined)
@@ -236,6 +238,12 @@ export function select(source: Endpoint, target: Endpoint, request: Request, kno
     candidates: copying && !forced ? bufferedFirst(candidates) : candidates,
     rejected,
   };
+}
+
+/** What the runtime had already read from the source comes first, by its own means; undefined where there is nothing. */
+export function carried({ source, candidates }: Plan): Candidate | undefined {
+  if (source.buffered === 0 || candidates[0]?.strategy === "portable") return undefined;
+  return { strategy: "portable", reason: "the runtime had already read these bytes" };
 }
 
 /** A hop to the engine costs tens of µs, so a small body to a socket is tried on the calling thread first. */

@@ -3,7 +3,7 @@
  * another", and what it costs. Selection, fallback and `explain` all read this table.
  */
 import { limits } from "./abi.ts";
-import { type Endpoint, hasPositions } from "./endpoint.ts";
+import { type Endpoint, hasPositions, isVirtual } from "./endpoint.ts";
 import type { Strategy } from "./kernel.ts";
 import type { Copied } from "./report.ts";
 
@@ -65,11 +65,15 @@ const appends = (target: Endpoint): string | undefined =>
 const filesOnly = (source: Endpoint, target: Endpoint): string | undefined =>
   isFile(source) && isFile(target) ? undefined : "it works between regular files alone";
 
+const withoutBlocks = (...ends: readonly Endpoint[]): string | undefined =>
+  ends.some(isVirtual) ? "one of the files has no blocks on a disk" : undefined;
+
 export const strategies: Readonly<Record<Strategy, StrategyRow>> = {
   reflink: {
     syscalls: ["ioctl"],
     unfit: (source, target, { targetOffset }) =>
       filesOnly(source, target) ??
+      withoutBlocks(source, target) ??
       appends(target) ??
       (targetOffset === undefined ? "it takes explicit offsets only" : undefined),
     refusals: refusals(
@@ -84,6 +88,7 @@ export const strategies: Readonly<Record<Strategy, StrategyRow>> = {
       "EBADF",
       "EIO",
     ),
+    unsupported: { EINVAL: "the files share whole blocks of one filesystem alone" },
     zeroMayRefuse: true,
     copies: "0",
     switches: 2,
@@ -94,6 +99,7 @@ export const strategies: Readonly<Record<Strategy, StrategyRow>> = {
     syscalls: ["copy_file_range"],
     unfit: (source, target) => filesOnly(source, target) ?? appends(target),
     refusals: refusals("ENOSYS", "EXDEV", "EINVAL", "EIO", "EOPNOTSUPP", "EPERM", "EBADF", "EOVERFLOW", "ETXTBSY"),
+    unsupported: { EINVAL: "one of the files takes no copy_file_range" },
     zeroMayRefuse: true,
     copies: "0 or 1",
     switches: 2,
@@ -109,6 +115,7 @@ export const strategies: Readonly<Record<Strategy, StrategyRow>> = {
       return appends(target) ?? wouldBlockWorker(target);
     },
     refusals: refusals("EINVAL", "ENOSYS", "EPERM", "EOVERFLOW", "EOPNOTSUPP"),
+    unsupported: { EINVAL: "one of the ends takes no sendfile" },
     zeroMayRefuse: false,
     copies: "0 with a scatter/gather NIC, else 1",
     switches: 2,
@@ -122,6 +129,7 @@ export const strategies: Readonly<Record<Strategy, StrategyRow>> = {
       return appends(target) ?? wouldBlockWorker(target);
     },
     refusals: refusals("EINVAL", "ENOSYS", "EPERM", "EOVERFLOW", "EOPNOTSUPP"),
+    unsupported: { EINVAL: "one of the ends takes no splice" },
     zeroMayRefuse: false,
     copies: "0 or 1",
     switches: 4,
@@ -181,6 +189,7 @@ export const strategies: Readonly<Record<Strategy, StrategyRow>> = {
     syscalls: ["write", "mmap"],
     unfit: (source) => (isFile(source) && source.size !== undefined ? undefined : "its source must be a mappable file"),
     refusals: refusals("ENODEV", "EACCES", "EINVAL", "EPERM", "ENOMEM"),
+    unsupported: { ENODEV: "the file can't be mapped", EINVAL: "the file can't be mapped there" },
     zeroMayRefuse: false,
     copies: "1",
     switches: 4,
@@ -189,8 +198,10 @@ export const strategies: Readonly<Record<Strategy, StrategyRow>> = {
   },
   direct: {
     syscalls: ["write", "read"],
-    unfit: (source) =>
-      isFile(source) || source.kind === "blockDevice" ? undefined : "its source must be a file or a block device",
+    unfit: (source) => {
+      if (!isFile(source) && source.kind !== "blockDevice") return "its source must be a file or a block device";
+      return withoutBlocks(source);
+    },
     refusals: refusals("EINVAL", "EACCES", "EPERM", "ENOENT", "EROFS", "ETXTBSY", "ENOMEM"),
     unsupported: { EINVAL: "the filesystem has no direct I/O for this file" },
     zeroMayRefuse: false,

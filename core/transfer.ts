@@ -9,7 +9,7 @@ import { TransferError, type TransferErrorDetails } from "./error.ts";
 import type { Job, Outcome, Run } from "./kernel.ts";
 import type { Attempt, Copied, Report } from "./report.ts";
 import { ringErrnoText } from "./ring.ts";
-import type { Candidate, Plan } from "./select.ts";
+import { type Candidate, carried, type Plan } from "./select.ts";
 import { isRing, strategies } from "./strategies.ts";
 
 /** The report without what only a driver can tell: the wall-clock time, and what became of a lease. */
@@ -47,8 +47,8 @@ interface Failure {
 export function* transferLoop(plan: Plan, capabilities: Capabilities): Generator<Job, Account, Outcome> {
   const ledger: Ledger = { bytes: 0, syscalls: 0, waits: 0, cpuNs: 0, attempts: [], told: [] };
   if (plan.length === 0) return close(plan, ledger);
-  const carried = yield* carry(plan, ledger);
-  if (carried && ledger.bytes === plan.length) return close(plan, ledger);
+  const hasCarried = yield* carry(plan, ledger);
+  if (hasCarried && ledger.bytes === plan.length) return close(plan, ledger);
   let left = plan.candidates.length;
   for (const candidate of plan.candidates) {
     const more = --left > 0;
@@ -67,9 +67,8 @@ export function* transferLoop(plan: Plan, capabilities: Capabilities): Generator
 
 /** Brings over what the runtime had already read from the source. True when there was something. */
 function* carry(plan: Plan, ledger: Ledger): Generator<Job, boolean, Outcome> {
-  const first = plan.candidates[0];
-  if (plan.source.buffered === 0 || first?.strategy === "portable") return false;
-  const candidate: Candidate = { strategy: "portable", reason: "the runtime had already read these bytes" };
+  const candidate = carried(plan);
+  if (candidate === undefined) return false;
   const length = Math.min(plan.source.buffered, plan.length ?? plan.source.buffered);
   const outcome = yield { ...jobFor(plan, candidate, 0), length };
   const verdict = judge(plan, candidate, outcome, 0, false);

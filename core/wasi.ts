@@ -51,8 +51,6 @@ const nearest: Readonly<Record<string, WasiCode>> = {
   ENFILE: "insufficient-memory",
   ENOSYS: "unsupported",
   ENOBUFS: "insufficient-memory",
-  // Of Bun, for a size of 2^52 and more.
-  ERR_OUT_OF_RANGE: "file-too-large",
 };
 
 export function isWasiCode(value: unknown): value is WasiCode {

@@ -23,6 +23,11 @@ export function targetEnd(text: string): Endpoint {
   }
 }
 
+/** Whether it is a path; one of the current folder whose name is a word for a kind needs a slash. */
+export function isPath(text: string): boolean {
+  return sampleOf(text) === undefined;
+}
+
 function sampleOf(text: string): Endpoint | undefined {
   if (text.includes("/")) return undefined;
   const sample = sampleEndpoint(text);

@@ -65,6 +65,11 @@ function inspectByStat(fd: number, name: string, withoutFd: string): Endpoint {
   } catch (error) {
     throw callFailed(`use ${name}`, "fstat", codeOf(error) ?? "EBADF", error);
   }
+  return describeStats(stats, name, withoutFd);
+}
+
+/** What has been looked at without the engine. */
+export function describeStats(stats: BigIntStats, name: string, withoutFd: string): Endpoint {
   const kind = statKinds.find(([is]) => stats[is]())?.[1] ?? "other";
   return endpoint({
     kind,

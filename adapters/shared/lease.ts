@@ -1,7 +1,8 @@
 /** File leases: being told before somebody else changes a file. */
 import { closeSync } from "node:fs";
 import { leaseStates, leaseTypes } from "../../core/abi.ts";
-import { errnoName, errnoText } from "../../core/errno.ts";
+import { type Endpoint, isSameFile } from "../../core/endpoint.ts";
+import { errnoName, errnoNumber, errnoText } from "../../core/errno.ts";
 import { argumentError, shown, TransferError } from "../../core/error.ts";
 import type { LeaseType } from "../../core/lease.ts";
 import { checkKnown } from "../../core/options.ts";
@@ -69,10 +70,27 @@ export class Lease implements Disposable, AsyncDisposable {
     );
   }
 
+  /** @throws TransferError where there are no leases on any file */
+  static check({ engine, native }: Machine, name: string): Engine {
+    if (engine !== undefined) return engine;
+    throw new TransferError(`Cannot lease ${name}: ${String(native)}`, { code: "ERR_SLUICE_UNSUPPORTED" });
+  }
+
+  /**
+   * What can be known of a read lease before it is taken: there is none while anybody has the file open for writing, the
+   * transfer itself included.
+   *
+   * @throws TransferError `EAGAIN`, or where there are no leases on any file
+   */
+  static foresee(machine: Machine, source: Endpoint, target: Endpoint): void {
+    Lease.check(machine, source.name);
+    const isWritten = source.writable || (target.writable && isSameFile(source, target));
+    if (isWritten) throw refused(source.name, "read", "EAGAIN", errnoNumber("EAGAIN"));
+  }
+
   /** Takes a lease on a descriptor, which may be closed afterwards. */
-  static take({ engine, native }: Machine, fd: number, name: string, type: LeaseType, holdMs = 0): Lease {
-    if (engine === undefined)
-      throw new TransferError(`Cannot lease ${name}: ${String(native)}`, { code: "ERR_SLUICE_UNSUPPORTED" });
+  static take(machine: Machine, fd: number, name: string, type: LeaseType, holdMs = 0): Lease {
+    const engine = Lease.check(machine, name);
     const handle = engine.openLease(fd, leaseTypes[type], holdMs);
     if (handle < 0) throw refused(name, type, errnoName(-handle), -handle);
     return new Lease(engine, handle, type);

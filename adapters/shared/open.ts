@@ -1,5 +1,6 @@
 /** Opens paths so that nothing can block: not a FIFO without a peer, not a thread of the runtime's pool. */
 import { close, constants, fstatSync, ftruncate, lstatSync, open, type PathLike, unlinkSync } from "node:fs";
+import { stat } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Native } from "../../core/abi.ts";
@@ -28,7 +29,7 @@ export interface OpenedPath {
   readonly place?: Place;
 }
 
-const nameOf = (path: PathLike): string => (path instanceof URL ? fileURLToPath(path) : path.toString());
+export const nameOf = (path: PathLike): string => (path instanceof URL ? fileURLToPath(path) : path.toString());
 
 /** Opens a source. */
 export async function openSource(path: string | URL): Promise<OpenedPath> {
@@ -38,6 +39,16 @@ export async function openSource(path: string | URL): Promise<OpenedPath> {
   } catch (error) {
     throw explained(error, `open ${name}`, "open");
   }
+}
+
+/** Whether a target that could not be opened may be there later. */
+async function isAwaited(path: string | URL, code: string | undefined): Promise<boolean> {
+  // Somebody has a lease on it (open(2)), and has been told that it is wanted.
+  if (code === "EAGAIN") return true;
+  if (code !== "ENXIO") return false;
+  // Sockets and devices without a driver say the same, and go on saying it. What has gone meanwhile is met by the next try.
+  const found = await stat(path).catch(() => undefined);
+  return found === undefined || found.isFIFO();
 }
 
 /** Opens a target without emptying it yet, waiting for the reader of a FIFO, and for a lease to be given back. Undefined where nothing is there. */
@@ -51,9 +62,7 @@ export async function openTarget(
       return { fd: await openAsync(path, constants.O_WRONLY | quietly), name };
     } catch (error) {
       if (codeOf(error) === "ENOENT") return undefined;
-      // EAGAIN: somebody has a lease on it (open(2)), and has been told that it is wanted.
-      if (!["ENXIO", "EAGAIN"].includes(codeOf(error) ?? "") || signal?.aborted)
-        throw explained(error, `open ${name}`, "open");
+      if (signal?.aborted || !(await isAwaited(path, codeOf(error)))) throw explained(error, `open ${name}`, "open");
       await delay(retryMs);
     }
   }

@@ -1,14 +1,14 @@
 /** One transfer, from its arguments to its report: the effects around core's decisions. */
 import { errnoName } from "../../core/errno.ts";
-import { argumentError, shown, TransferError, withProgress } from "../../core/error.ts";
-import { isSameFile } from "../../core/endpoint.ts";
+import { TransferError, withProgress } from "../../core/error.ts";
 import type { Job, Outcome, Run } from "../../core/kernel.ts";
 import type { Report } from "../../core/report.ts";
-import { type AbortSignalLike, checkOptions, type Request, type TransferOptions } from "../../core/request.ts";
-import { type Plan, select } from "../../core/select.ts";
+import { checkOptions, type TransferOptions } from "../../core/request.ts";
+import type { Plan } from "../../core/select.ts";
 import { type Account, drive, transferLoop } from "../../core/transfer.ts";
 import type { Source, Target } from "./api.ts";
 import { Cancellation } from "./cancellation.ts";
+import { decide, endsFor } from "./decide.ts";
 import { Link } from "./engine/link.ts";
 import { type LeasedRun, LeasedTransfer, type Replacement } from "./leased.ts";
 import { asTransferError, callFailed, codeOf, explained } from "./system-error.ts";
@@ -16,12 +16,9 @@ import type { Machine } from "./machine.ts";
 import { MemoryHold } from "./memory-hold.ts";
 import { PortableRun } from "./portable.ts";
 import { Progress } from "./progress.ts";
-import { FdTarget } from "./ends/fd-target.ts";
-import { sourceOf, targetOf } from "./ends/recognise.ts";
-import { SnapshotSource } from "./ends/snapshot-source.ts";
+import { sourceOf } from "./ends/recognise.ts";
 import type { SourceEnd } from "./ends/source.ts";
 import type { TargetEnd } from "./ends/target.ts";
-import { WholeFileTarget } from "./ends/whole-file-target.ts";
 
 /** Errnos after which a connection is of no more use. */
 const brokenCodes = new Set(["EPIPE", "ECONNRESET", "ENOTCONN", "ECONNABORTED", "ETIMEDOUT", "EHOSTUNREACH"]);
@@ -158,41 +155,6 @@ function confirmed(leased: LeasedTransfer, plan: Plan, runner: Runner): Run {
   return async (job) => leased.confirm(plan, runner, job, await runner.run(job));
 }
 
-interface Choice {
-  readonly plan: Plan;
-  /** Whether the target is a file that has to lose its old content first. */
-  readonly emptying: boolean;
-}
-
-/** A path as target starts at its beginning, in a file that is emptied; but never in the source itself. */
-function choose(machine: Machine, source: SourceEnd, target: TargetEnd, asked: Request): Choice {
-  const from = source.inspect(machine.native);
-  const to = target.inspect(machine.native);
-  const emptying = target.path !== undefined && asked.targetOffset === undefined && to.kind === "file";
-  if (emptying && isSameFile(from, to))
-    throw new TransferError(`Cannot send ${from.name}: source and target are the same file`, {
-      code: "ERR_SLUICE_OVERLAP",
-    });
-  const request = emptying ? { ...asked, targetOffset: 0 } : asked;
-  return { plan: select(from, to, request, machine.knowledge), emptying };
-}
-
-/** The target, with what is asked of a path alone. */
-function targetFor(
-  machine: Machine,
-  to: Target,
-  { atomic, durable }: Request,
-  signal: AbortSignalLike | undefined,
-): TargetEnd {
-  if (!atomic && !durable) return targetOf(to, machine.runtime, signal);
-  if (typeof to !== "string" && !(to instanceof URL))
-    throw argumentError(
-      "ERR_INVALID_ARG_VALUE",
-      `${atomic ? "atomic" : "durable"} is for paths as targets, got ${shown(to)}`,
-    );
-  return atomic ? new WholeFileTarget(machine, to, durable) : new FdTarget(to, signal, durable);
-}
-
 /** Written out: properties added to a spread copy cost V8 a transition of its map each, 3 µs in all. */
 function reportOf(account: Account, leaseBroken: boolean, durationNs: number): Report {
   const { bytes, strategy, attempts, copied, cache, syscalls, waits, cpuNs } = account;
@@ -242,10 +204,12 @@ export async function transferFrom(
 ): Promise<Report> {
   const started = performance.now();
   const request = checkOptions(options);
-  const source: SourceEnd =
-    request.consistency === "snapshot" ? new SnapshotSource(given, machine, request, options.signal) : given;
-  const target = targetFor(machine, to, request, options.signal);
-  const cancellation = new Cancellation(options.signal);
+  // Read once: the options stay the caller's.
+  const { signal, onProgress } = options;
+  const { source, target } = endsFor(machine, given, to, request, signal);
+  const decision = () =>
+    decide(machine, source.inspect(machine.native), target.inspect(machine.native), request, target.path);
+  const cancellation = new Cancellation(signal);
   let runner: Runner | undefined;
   let leased: LeasedTransfer | undefined;
   let progress: Progress | undefined;
@@ -259,22 +223,26 @@ export async function transferFrom(
     // Without that, all up to the first attempt happens within the call.
     if (opening !== undefined) await opening;
     throwIfCancelled(cancellation);
-    if (request.consistency === "leased") leased = LeasedTransfer.hold(machine, source, request, cancellation);
-    let choice = choose(machine, source, target, request);
+    let decided = decision();
+    if (request.consistency === "leased") {
+      leased = LeasedTransfer.hold(machine, source, request, cancellation);
+      // From here on nobody changes the file.
+      decided = decision();
+    }
     const making = target.make?.();
     if (making !== undefined) {
       await making;
       throwIfCancelled(cancellation);
       // Others may have made it meanwhile.
-      choice = choose(machine, source, target, request);
+      decided = decision();
     }
-    const { emptying } = choice;
-    const plan = hooks.keepsHoles ? { ...choice.plan, keepsHoles: true } : choice.plan;
+    const { emptying } = decided;
+    const plan = hooks.keepsHoles ? { ...decided.plan, keepsHoles: true } : decided.plan;
     const running = new Runner(source, target, cancellation);
     runner = running;
     running.prepare(machine, plan, { emptying, leased: leased !== undefined });
     leased?.watch(plan, running);
-    progress = new Progress(running, target, options.onProgress, (error) => cancellation.abort(error));
+    progress = new Progress(running, target, onProgress, (error) => cancellation.abort(error));
     hooks.onStart?.(() => running.progress);
     if (emptying) await target.empty();
     const run = leased === undefined ? (job: Job) => running.run(job) : confirmed(leased, plan, running);

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 1505972508
+#define SLUICE_ABI_FINGERPRINT 342732096
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
@@ -508,6 +508,9 @@ SLUICE_EXPORT int32_t sluice_closes_quickly(int32_t fd);
 
 /* Describes what a descriptor is. */
 SLUICE_EXPORT int32_t sluice_inspect(int32_t fd, void *inspection);
+
+/* Whether this process may open what a descriptor names, which may be one of O_PATH (access(2)'s modes): 0, or why not where that can be told. */
+SLUICE_EXPORT int32_t sluice_access(int32_t fd, uint32_t mode);
 
 /* Duplicates a descriptor (F_DUPFD_CLOEXEC), to be closed by sluice_close: Deno's node:fs closes its own alone. */
 SLUICE_EXPORT int32_t sluice_duplicate(int32_t fd);

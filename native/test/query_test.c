@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -61,6 +62,37 @@ TEST("sluice_inspect() asks for a filesystem once, but for each file without blo
     CHECK_EQ(inspection.filesystem, 42);
     CHECK_EQ(sluice_inspect(empty, &inspection), 0);
     CHECK(inspection.filesystem != 42);
+}
+
+TEST("sluice_inspect() tells mounts from each other")
+{
+    int one = file_of(1), other = file_of(1), version = (int)MUST(open("/proc/version", O_RDONLY | O_CLOEXEC));
+    struct sluice_inspection here = inspect(one), there = inspect(version);
+    CHECK_EQ(inspect(other).mount, here.mount);
+    /* Before Linux 5.8 there is none to tell. */
+    if (here.mount != 0) CHECK(here.mount != there.mount);
+    CHECK(here.filesystem != there.filesystem);
+    close(version);
+}
+
+TEST("sluice_access() answers for what a descriptor names, however it is open")
+{
+    char path[] = "/tmp/sluice-access-XXXXXX";
+    close((int)MUST(mkstemp(path)));
+    int named = (int)MUST(open(path, O_PATH | O_CLOEXEC));
+    CHECK_EQ(sluice_access(named, R_OK | W_OK), 0);
+    /* Not even root executes a file that nobody may. */
+    CHECK_EQ(sluice_access(named, X_OK), -EACCES);
+    MUST(unlink(path));
+    MUST(mkfifo(path, 0600));
+    int fifo = (int)MUST(open(path, O_PATH | O_CLOEXEC));
+    CHECK_EQ(sluice_access(fifo, W_OK), 0);
+    CHECK_EQ(inspect(fifo).kind, SLUICE_KIND_PIPE);
+    CHECK_EQ(inspect(fifo).flags, SLUICE_FD_PATH);
+    CHECK_EQ(sluice_access(-1, R_OK), -EBADF);
+    close(named);
+    close(fifo);
+    MUST(unlink(path));
 }
 
 TEST("sluice_inspect() tells how a file is open")

@@ -4,7 +4,7 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { setImmediate as turn } from "node:timers/promises";
-import { copyFile, transfer, TransferError } from "sluice";
+import { copyFile, explain, transfer, TransferError } from "sluice";
 import { assert, test } from "../support/contract.ts";
 import { mountScratch } from "../support/filesystem.ts";
 import { tempFolder } from "../support/temp.ts";
@@ -185,6 +185,8 @@ test(
       () => copyFile(source, target, { reflink: "never" }),
       () => transfer(source, target),
       () => transfer(source, target, { consistency: "snapshot" }),
+      () => explain(source, target),
+      () => explain(source, target, { consistency: "snapshot" }),
     ]) {
       const error = await failure(refuse);
       assert.is(error.code, "EOVERFLOW");

@@ -193,6 +193,11 @@ test("ring: a call hears its abort before, and in, its turn, and has then done n
     refused(() => transfer(opener, "/dev/null", { signal })),
   ];
   const state = watch(reading);
+  assert.is(
+    (await explain(opener, "/dev/null")).candidates[0]?.strategy,
+    "sharedRing",
+    "who only asks waits for nobody",
+  );
   await sleep(5);
   abort.abort();
   await Promise.all(queued);

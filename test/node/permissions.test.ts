@@ -2,7 +2,7 @@
 import * as fs from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { copyFile, transfer } from "sluice";
+import { copyFile, explain, transfer, type TransferOptions } from "sluice";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { arrivals } from "../contract/support/connection.ts";
@@ -93,6 +93,45 @@ asNobody(
     assert.equal(fs.readdirSync(folder).length, 2);
   },
 );
+
+/** What refuses a target of a path, whatever else does: the folder, or the file. */
+const closed: readonly (readonly [string, number, TransferOptions])[] = [
+  ["folder", 0o755, {}],
+  ["folder", 0o755, { strategy: "sendfile", fallback: false }],
+  ["folder", 0o755, { atomic: true }],
+  ["folder", 0o755, { durable: true, cache: "direct" }],
+  ["sticky folder", 0o1777, { atomic: true }],
+  ["file", 0o1777, {}],
+];
+
+for (const [what, mode, options] of closed)
+  asNobody(`explain() and transfer() meet a closed ${what} alike: ${JSON.stringify(options)}`, async (folder) => {
+    const { path } = dataFile(folder, 1000);
+    const inner = join(folder, "inner");
+    fs.mkdirSync(inner);
+    fs.chmodSync(inner, mode);
+    const target = join(inner, "target");
+    if (what !== "folder") fs.writeFileSync(target, "old", { mode: 0o644 });
+    become();
+    const told = await failure(() => explain(path, target, options));
+    const met = await failure(() => transfer(path, target, options));
+    assert.is(told.code, what === "sticky folder" ? "EPERM" : "EACCES");
+    assert.equal([met.code, met.bytesTransferred], [told.code, 0]);
+    assert.is(fs.readdirSync(inner).length, what === "folder" ? 0 : 1);
+  });
+
+asNobody("explain() and transfer() know the folder that only this user may write", async (folder) => {
+  const { path, content } = dataFile(folder, 1000);
+  const own = join(folder, "own");
+  fs.mkdirSync(own);
+  fs.chownSync(own, 65_534, 65_534);
+  fs.chmodSync(own, 0o300);
+  become();
+  const target = join(own, "target");
+  const [first] = (await explain(path, target)).candidates;
+  assert.is((await transfer(path, target)).attempts[0]?.strategy, first?.strategy);
+  assertBytes(fs.readFileSync(target), content);
+});
 
 /** The two ways to replace a file. */
 const ways: readonly (readonly [string, (from: string, to: string) => Promise<unknown>])[] = [

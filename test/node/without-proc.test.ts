@@ -12,13 +12,16 @@ import { tempFolder } from "../support/temp.ts";
 const test = suite("without /proc");
 const script = fileURLToPath(new URL("support/replace-files.js", import.meta.url));
 
-const all = { made: ["copy", "durable", "atomic"] as const, once: { "once new": "made", "once old": "EEXIST" } };
+const all = {
+  made: ["copy", "durable", "atomic", "emptied", "saved"] as const,
+  once: { "once new": "made", "once old": "EEXIST" },
+};
 const expected = {
   told: {
     ...Object.fromEntries(all.made.flatMap((way) => [`${way} new`, `${way} old`].map((key) => [key, "made"]))),
     ...all.once,
   },
-  names: ["atomic", "copy", "durable", "once"],
+  names: ["atomic", "copy", "durable", "emptied", "once", "saved"],
 };
 
 async function replaceFiles(wrap: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<unknown> {

@@ -26,6 +26,8 @@ const among = (beginnings: readonly string[]) => (name: string) => beginnings.so
 export const ofRuntimes = among([
   "contract/abort",
   "contract/descriptors",
+  "contract/errnos",
+  "contract/explain",
   "contract/fleet",
   "contract/map",
   "contract/one-reader",

@@ -1,5 +1,5 @@
 /** Files by wasi:filesystem: what they are, and bytes at their positions. */
-import type { Descriptor, DescriptorType } from "wasi:filesystem/types@0.2.12";
+import type { Descriptor, DescriptorStat, DescriptorType } from "wasi:filesystem/types@0.2.12";
 import { checkedCount } from "#core/component.js";
 import { type Endpoint, endpoint, type EndpointKind } from "#core/endpoint.js";
 import { errnoNumber } from "#core/errno.js";
@@ -23,7 +23,14 @@ const kinds: Readonly<Record<DescriptorType, EndpointKind>> = {
 export const withoutEngine = "a WebAssembly component has no native engine";
 
 export function inspect(file: Descriptor, name: string, writable: boolean): Endpoint {
-  const { type, size } = attempt(`use ${name}`, "fstat", () => file.stat());
+  return describe(
+    attempt(`use ${name}`, "fstat", () => file.stat()),
+    name,
+    writable,
+  );
+}
+
+export function describe({ type, size }: DescriptorStat, name: string, writable: boolean): Endpoint {
   const kind = kinds[type];
   return endpoint({
     kind,
@@ -53,6 +60,10 @@ export function inspectPair(
   const from = inspect(source, sourceName, false);
   const to = inspect(target, targetName, true);
   const same = attempt(`use ${targetName}`, "fstat", () => isSameFile(source, target));
+  return paired(from, to, same);
+}
+
+export function paired(from: Endpoint, to: Endpoint, same: boolean): readonly [Endpoint, Endpoint] {
   return [
     { ...from, identity: { device: 0, inode: 0 } },
     { ...to, identity: { device: 0, inode: same ? 0 : 1 } },

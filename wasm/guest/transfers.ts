@@ -1,6 +1,6 @@
 /** Core's plan and loop over files of wasi:filesystem, driven without a promise. */
 import { now } from "wasi:clocks/monotonic-clock@0.2.12";
-import type { Descriptor } from "wasi:filesystem/types@0.2.12";
+import type { Descriptor, DescriptorStat, MetadataHashValue } from "wasi:filesystem/types@0.2.12";
 import { Capabilities, type Capability } from "#core/capabilities.js";
 import { type Endpoint, endpoint, isSameFile } from "#core/endpoint.js";
 import { argumentError, TransferError } from "#core/error.js";
@@ -11,8 +11,8 @@ import { checkOptions, type Request, type TransferOptions } from "#core/request.
 import { type Plan, select } from "#core/select.js";
 import { strategyNames } from "#core/strategies.js";
 import { driveSync, transferLoop } from "#core/transfer.js";
-import { errnoOf } from "./errors.ts";
-import { close, inspect, inspectPair, moveBuffered, withoutEngine } from "./files.ts";
+import { attempt, callFailed, errnoOf } from "./errors.ts";
+import { close, describe, inspectPair, moveBuffered, paired, withoutEngine } from "./files.ts";
 import { openPlace, type Place, placeOf } from "./places.ts";
 
 const known = new Capabilities();
@@ -78,7 +78,7 @@ export function transfer(from: string, to: string, options: TransferOptions): Re
   let touched = false;
   try {
     // What can refuse does so before anything is made.
-    planFor(inspect(source, from, false), newFile(to), request);
+    planAhead(sourcePlace, targetPlace, request);
     target = openTarget(targetPlace);
     const { file, created } = target;
     const { plan, emptying } = planFor(...inspectPair(source, from, file, to), request);
@@ -100,32 +100,42 @@ function refuseDirectory(source: Endpoint, to: string): void {
 const newFile = (name: string): Endpoint =>
   endpoint({ kind: "file", name, fd: false, withoutFd: withoutEngine, size: 0 });
 
-/** Opens a target only to look at it: for reading, for that changes nothing. Undefined where it isn't there yet. */
-function lookAt(place: Place): Descriptor | undefined {
+/** What a place is and what tells it from others, without opening it. */
+function lookAt({ name, folder, path }: Place): { readonly stat: DescriptorStat; readonly hash: MetadataHashValue } {
+  return attempt(`open ${name}`, "openat", () => ({
+    stat: folder.statAt({ symlinkFollow: true }, path),
+    hash: folder.metadataHashAt({ symlinkFollow: true }, path),
+  }));
+}
+
+/** A target as it is; undefined where it would be made. */
+function lookAtTarget(place: Place): ReturnType<typeof lookAt> | undefined {
+  const isChangeable = attempt(`open ${place.name}`, "openat", () => place.folder.getFlags()).mutateDirectory === true;
+  if (!isChangeable) throw callFailed(`open ${place.name}`, "openat", "read-only");
   try {
-    return place.folder.openAt({ symlinkFollow: true }, place.path, {}, { read: true });
-  } catch (thrown) {
-    if (errnoOf(thrown) === "ENOENT") return undefined;
-    return openPlace(place, {}, { write: true });
+    return lookAt(place);
+  } catch (error) {
+    if (!(error instanceof TransferError) || error.code !== "ENOENT") throw error;
   }
+  const { type } = lookAt({ ...place, path: place.path.replace(/[^/]*$/, "") || "." }).stat;
+  if (type !== "directory") throw callFailed(`open ${place.name}`, "openat", "not-directory");
+  return undefined;
+}
+
+/** The plan of a transfer by what its places are now, without opening them. */
+function planAhead(from: Place, to: Place, request: Request): Plan {
+  const source = lookAt(from);
+  const one = describe(source.stat, from.name, false);
+  refuseDirectory(one, to.name);
+  const target = lookAtTarget(to);
+  const other = target === undefined ? newFile(to.name) : describe(target.stat, to.name, true);
+  const isSame = target?.hash.lower === source.hash.lower && target?.hash.upper === source.hash.upper;
+  return planFor(...paired(one, other, isSame), request).plan;
 }
 
 export function explain(from: string, to: string, options: TransferOptions): Explanation {
   const request = checkOptions(options);
-  const targetPlace = placeOf("target", to);
-  const source = openPlace(placeOf("source", from), {}, { read: true });
-  let target: Descriptor | undefined;
-  try {
-    target = lookAt(targetPlace);
-    const ends =
-      target === undefined
-        ? ([inspect(source, from, false), newFile(to)] as const)
-        : inspectPair(source, from, target, to);
-    return explainPlan(planFor(...ends, request).plan);
-  } finally {
-    close(target);
-    close(source);
-  }
+  return explainPlan(planAhead(placeOf("source", from), placeOf("target", to), request));
 }
 
 /** The whole of one regular file into another, which is new and empty. */

@@ -5,9 +5,9 @@ import { type ExplainedEnd, explainPlan, type Explanation, sampleWords } from ".
 import type { CacheMode, Strategy } from "../../../core/kernel.ts";
 import { checkOptions } from "../../../core/request.ts";
 import { select } from "../../../core/select.ts";
-import { capabilities } from "../../node.ts";
+import { capabilities, explain } from "../../node.ts";
 import { cacheOption, jsonOption, lengthOption, offsetOption, strategyOption } from "../arguments.ts";
-import { sourceEnd, targetEnd } from "../ends.ts";
+import { isPath, sourceEnd, targetEnd } from "../ends.ts";
 import { describeFailure, exitCodes, UsageError } from "../exit.ts";
 import { formatBytes, table } from "../format.ts";
 import { paint, paintDrawing, print, printJson, screenWidth, tell } from "../screen.ts";
@@ -32,9 +32,9 @@ export const explainCommand = (): Command =>
     .addOption(lengthOption())
     .option("--ascii", "draw with ASCII alone")
     .addOption(jsonOption())
-    .action((from: string, to: string, options: ExplainOptions) => {
+    .action(async (from: string, to: string, options: ExplainOptions) => {
       try {
-        const explanation = explainEnds(from, to, options);
+        const explanation = await explainEnds(from, to, options);
         if (options.json === true) printJson(explanation);
         else print(tellExplanation(explanation, options));
       } catch (error) {
@@ -43,15 +43,16 @@ export const explainCommand = (): Command =>
       }
     });
 
-function explainEnds(from: string, to: string, { strategy, cache, offset, length }: ExplainOptions): Explanation {
+/** Between two paths as the library explains it; a kind stands for an end as it usually is. */
+async function explainEnds(
+  from: string,
+  to: string,
+  { strategy, cache, offset, length }: ExplainOptions,
+): Promise<Explanation> {
+  const asked = { strategy, cache, offset, length };
+  if (isPath(from) && isPath(to)) return explain(from, to, asked);
   const target = targetEnd(to);
-  const request = checkOptions({
-    strategy,
-    cache,
-    offset,
-    length,
-    targetOffset: target.kind === "file" ? 0 : undefined,
-  });
+  const request = checkOptions({ ...asked, targetOffset: target.kind === "file" ? 0 : undefined });
   const known = capabilities().strategies;
   return explainPlan(select(sourceEnd(from), target, request, (name) => known[name]));
 }

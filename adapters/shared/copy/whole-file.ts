@@ -56,19 +56,34 @@ export class WholeFile {
    * publishing is told now.
    */
   static async create(machine: Machine, named: string, options: WholeFileOptions): Promise<WholeFile> {
-    const { overwrite, source, mode = 0o666 } = options;
-    // O_EXCL does not follow links either: one that leads nowhere is there all the same.
-    if (!overwrite) checkOccupant(named, await statusOf(named), options);
-    const place = await Place.find(named);
+    const { mode = 0o666 } = options;
+    const { place, old } = await WholeFile.find(machine, named, options);
     try {
-      const old = await place.status();
-      checkOccupant(named, old, options);
-      if (old !== undefined) checkReplaceable(machine, place, old, source);
       // Nobody may read the new content meanwhile who may not read the old.
       const temporary = await Temporary.create(machine, place, old === undefined ? mode : 0o600);
       const file = new WholeFile(machine, place, temporary, old, options);
       if (old !== undefined) await file.#checkSticky(old);
       return file;
+    } catch (error) {
+      await place.close();
+      throw error;
+    }
+  }
+
+  /** Where it goes, and what is there and may be replaced as far as that is known without a new file. */
+  static async find(
+    machine: Machine,
+    named: string,
+    { overwrite, source }: Pick<WholeFileOptions, "overwrite" | "source">,
+  ): Promise<{ readonly place: Place; readonly old: BigIntStats | undefined }> {
+    // O_EXCL does not follow links either: one that leads nowhere is there all the same.
+    if (!overwrite) checkOccupant(named, await statusOf(named), { overwrite });
+    const place = await Place.find(named);
+    try {
+      const old = await place.status();
+      checkOccupant(named, old, { overwrite });
+      if (old !== undefined) checkReplaceable(machine, place, old, source);
+      return { place, old };
     } catch (error) {
       await place.close();
       throw error;

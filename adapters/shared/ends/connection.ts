@@ -3,6 +3,7 @@ import type { Native } from "../../../core/abi.ts";
 import { type Endpoint, endpoint } from "../../../core/endpoint.ts";
 import { TransferError } from "../../../core/error.ts";
 import { inspectFd } from "../inspect.ts";
+import type { Machine } from "../machine.ts";
 import type { SourceEnd } from "./source.ts";
 import type { TargetEnd } from "./target.ts";
 import { turn } from "./turn.ts";
@@ -84,6 +85,11 @@ class ConnectionEnd {
 
   inspect(native: Native | string): Endpoint {
     return inspectConnection(this.connection, native);
+  }
+
+  async look(machine: Machine): Promise<Endpoint> {
+    await this.connection.settled?.();
+    return this.inspect(machine.native);
   }
 
   watch(closed: (error?: unknown) => void): void {

@@ -4,6 +4,8 @@ import { promisify } from "node:util";
 import type { Native } from "../../../core/abi.ts";
 import type { Endpoint } from "../../../core/endpoint.ts";
 import { inspectFd } from "../inspect.ts";
+import { lookAtSource } from "../look.ts";
+import type { Machine } from "../machine.ts";
 import { closeFd, type Duplicate, duplicate, type OpenedPath, openSource } from "../open.ts";
 import type { SourceEnd } from "./source.ts";
 
@@ -65,6 +67,10 @@ export class FdSource implements SourceEnd {
 
   inspect(native: Native | string): Endpoint {
     return inspectFd(native, this.fd, this.#name);
+  }
+
+  async look(machine: Machine): Promise<Endpoint> {
+    return typeof this.#from === "number" ? this.inspect(machine.native) : lookAtSource(machine, this.#from);
   }
 
   stop(): void {

@@ -1,19 +1,20 @@
 /** Descriptors and paths as targets. */
-import { type BigIntStats, fstatSync, fsync, write } from "node:fs";
-import { stat } from "node:fs/promises";
+import { fstatSync, fsync, write } from "node:fs";
 import { promisify } from "node:util";
 import type { Native } from "../../../core/abi.ts";
-import { type Endpoint, endpoint } from "../../../core/endpoint.ts";
+import { asNew, type Endpoint } from "../../../core/endpoint.ts";
 import type { AbortSignalLike } from "../../../core/request.ts";
-import { pathOf } from "../copy/path.ts";
 import { Place } from "../copy/place.ts";
-import { inspectFd, narrow } from "../inspect.ts";
+import { inspectFd } from "../inspect.ts";
+import { lookAtTarget, newTargetAt } from "../look.ts";
+import type { Machine } from "../machine.ts";
 import {
   closeFd,
   createTarget,
   type Duplicate,
   duplicate,
   empty,
+  nameOf,
   type OpenedPath,
   openTarget,
   takeBack,
@@ -33,13 +34,6 @@ const pipeBuf = 4096;
 /** How often a file is made anew that others take away. */
 const mostTries = 20;
 
-/** A file that is not there yet is taken for an empty one in its folder. */
-function newFileIn(folder: BigIntStats, name: string, native: Native | string): Endpoint {
-  const device = narrow(folder.dev);
-  const reach = typeof native === "string" ? { fd: false, withoutFd: native } : { fd: true };
-  return endpoint({ kind: "file", name, size: 0, identity: { device, inode: 0 }, ...reach });
-}
-
 export class FdTarget implements TargetEnd {
   readonly #from: number | string | URL;
   readonly #signal: AbortSignalLike | undefined;
@@ -48,7 +42,8 @@ export class FdTarget implements TargetEnd {
   #opened: OpenedPath | undefined;
   /** Where it is to be made, while nothing is there. */
   #place: Place | undefined;
-  #folder: BigIntStats | undefined;
+  /** What it would be then. */
+  #planned: Endpoint | undefined;
   #native: Native | string = "";
   #duplicate: Duplicate | undefined;
   #mostBytes = Infinity;
@@ -70,7 +65,7 @@ export class FdTarget implements TargetEnd {
   }
 
   get path(): string | undefined {
-    return this.#opened?.name ?? this.#place?.path;
+    return typeof this.#from === "number" ? undefined : nameOf(this.#from);
   }
 
   enter(): undefined {
@@ -78,6 +73,7 @@ export class FdTarget implements TargetEnd {
   }
 
   keep(native: Native | string): void {
+    this.#native = native;
     if (typeof this.#from !== "number" || this.#from < 0 || typeof native === "string") return;
     this.#duplicate = duplicate(native, this.#from, `fd ${this.#from}`);
   }
@@ -91,8 +87,8 @@ export class FdTarget implements TargetEnd {
   async #open(path: string | URL): Promise<void> {
     this.#opened = await openTarget(path, this.#signal);
     if (this.#opened !== undefined) return;
-    this.#place = await Place.find(pathOf(path, "target"));
-    this.#folder = await fsCall(`open ${this.#place.path}`, "stat", stat(this.#place.folder, { bigint: true }));
+    this.#place = await Place.find(nameOf(path));
+    this.#planned = await newTargetAt(this.#native, this.#place);
   }
 
   make(): Promise<void> | undefined {
@@ -112,11 +108,14 @@ export class FdTarget implements TargetEnd {
 
   inspect(native: Native | string): Endpoint {
     this.#native = native;
-    if (this.#opened === undefined && this.#place !== undefined && this.#folder !== undefined)
-      return newFileIn(this.#folder, this.#place.path, native);
+    if (this.#opened === undefined && this.#planned !== undefined) return this.#planned;
     const found = inspectFd(native, this.fd, this.path ?? `fd ${this.fd}`);
     if (found.kind === "pipe") this.#mostBytes = pipeBuf;
-    return found;
+    return this.#opened?.place !== undefined ? asNew(found) : found;
+  }
+
+  async look(machine: Machine): Promise<Endpoint> {
+    return typeof this.#from === "number" ? this.inspect(machine.native) : lookAtTarget(machine, this.#from);
   }
 
   empty(): Promise<void> | undefined {

@@ -9,6 +9,7 @@ import type { TargetEnd } from "./target.ts";
 class Turn {
   readonly #ring: SharedRing;
   #leave: () => void = () => {};
+  #isHeld = false;
   #entering: Promise<void> | undefined;
 
   constructor(ring: SharedRing) {
@@ -19,6 +20,7 @@ class Turn {
     const left = new Promise<void>((resolve) => (this.#leave = resolve));
     this.#entering = new Promise((resolve) => {
       void this.#ring.queue(() => {
+        this.#isHeld = true;
         resolve();
         return left;
       });
@@ -26,7 +28,13 @@ class Turn {
     return this.#entering;
   }
 
+  /** Whether nobody else can be at the ring. */
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
   leave(): void {
+    this.#isHeld = false;
     this.#leave();
   }
 }
@@ -67,7 +75,7 @@ class RingEnd {
 
   end(): undefined {
     this.#unwatch();
-    this.ring.side.stopWaiting();
+    if (this.turn.isHeld) this.ring.side.stopWaiting();
     this.turn.leave();
     return undefined;
   }

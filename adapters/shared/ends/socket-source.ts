@@ -4,6 +4,7 @@ import type { Native } from "../../../core/abi.ts";
 import { type Endpoint, endpoint } from "../../../core/endpoint.ts";
 import { TransferError } from "../../../core/error.ts";
 import { inspectFd } from "../inspect.ts";
+import type { Machine } from "../machine.ts";
 import type { Runtime } from "../runtime.ts";
 import { callFailed, codeOf } from "../system-error.ts";
 import { connected } from "./connecting.ts";
@@ -83,6 +84,11 @@ export class SocketSource implements SourceEnd {
 
   get #keepsRuntime(): string | undefined {
     return this.#isAdopted ? undefined : this.#runtime.readsSockets;
+  }
+
+  async look(machine: Machine): Promise<Endpoint> {
+    await connected(this.#socket);
+    return this.inspect(machine.native);
   }
 
   inspect(native: Native | string): Endpoint {

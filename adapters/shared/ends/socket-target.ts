@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import type { Native } from "../../../core/abi.ts";
 import type { Endpoint } from "../../../core/endpoint.ts";
 import { inspectFd } from "../inspect.ts";
+import type { Machine } from "../machine.ts";
 import type { Runtime } from "../runtime.ts";
 import { slot } from "../slot.ts";
 import { codeOf } from "../system-error.ts";
@@ -42,6 +43,11 @@ export class SocketTarget extends StreamTarget {
 
   override open(): Promise<void> | undefined {
     return connected(this.#socket);
+  }
+
+  async look(machine: Machine): Promise<Endpoint> {
+    await connected(this.#socket);
+    return this.inspect(machine.native);
   }
 
   override inspect(native: Native | string): Endpoint {

@@ -1,6 +1,7 @@
 /** Where bytes come from, behind one face. */
 import type { Native } from "../../../core/abi.ts";
 import type { Endpoint } from "../../../core/endpoint.ts";
+import type { Machine } from "../machine.ts";
 
 export interface SourceEnd {
   /** The descriptor for the engine, once opened; undefined where there is none. */
@@ -23,6 +24,8 @@ export interface SourceEnd {
   open(): Promise<void> | undefined;
   /** What it is now. */
   inspect(native: Native | string): Endpoint;
+  /** What it would be once opened: nothing is opened, read or stopped, or waits behind others. Without it: as `inspect`. */
+  look?(machine: Machine): Promise<Endpoint>;
   /** Stops the runtime from reading it: the engine is going to. */
   stop(): void;
   /** At most `max` bytes by the runtime's own means; undefined at the end. */

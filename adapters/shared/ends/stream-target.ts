@@ -27,10 +27,15 @@ export class StreamTarget implements TargetEnd {
     return undefined;
   }
 
-  enter(): Promise<void> | undefined {
+  refuse(): void {
     const { stream } = this;
     if (stream.destroyed) throw targetClosed("it is closed", codeOf(stream.errored) ?? "ERR_SLUICE_CLOSED");
     if (stream.writableEnded) throw targetClosed("it was ended before", "ERR_STREAM_WRITE_AFTER_END");
+  }
+
+  enter(): Promise<void> | undefined {
+    const { stream } = this;
+    this.refuse();
     stream.on("error", this.#onError);
     if (!this.#proper) return undefined;
     let settle: { resolve: () => void; reject: (error: Error) => void } | undefined;

@@ -1,6 +1,7 @@
 /** Where bytes go, behind one face. */
 import type { Native } from "../../../core/abi.ts";
 import type { Endpoint } from "../../../core/endpoint.ts";
+import type { Machine } from "../machine.ts";
 
 export interface TargetEnd {
   readonly fd: number | undefined;
@@ -9,10 +10,12 @@ export interface TargetEnd {
    * `end`, and would leave the connection open for ever.
    */
   letGo?(): void;
-  /** The path it was opened from, which is emptied before the first byte unless an offset is given. */
+  /** The path it is opened from, which is emptied before the first byte unless an offset is given. */
   readonly path?: string | undefined;
   /** Whether there is nothing to open. */
   readonly isOpen: boolean;
+  /** @throws TransferError where nothing can be written to it any more, whatever the source. */
+  refuse?(): void;
   /** Takes its place in the order of writes, at the moment of the call. Undefined: the place is had. */
   enter(): Promise<void> | undefined;
   /** Duplicates a borrowed descriptor before anything is waited for; see SourceEnd. */
@@ -21,6 +24,8 @@ export interface TargetEnd {
   open(): Promise<void> | undefined;
   /** What it is now, or would be once it is made. */
   inspect(native: Native | string): Endpoint;
+  /** What it would be once opened, without opening it or taking its place; see SourceEnd. */
+  look?(machine: Machine): Promise<Endpoint>;
   /** Makes the file that isn't there yet, once nothing can refuse any more. Undefined: there is nothing to make. */
   make?(): Promise<void> | undefined;
   /** Empties the file it was opened from. */

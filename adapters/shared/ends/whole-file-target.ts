@@ -1,9 +1,10 @@
 /** A path as target that appears as a whole or not at all. */
 import type { Native } from "../../../core/abi.ts";
-import type { Endpoint } from "../../../core/endpoint.ts";
+import { asNew, type Endpoint } from "../../../core/endpoint.ts";
 import { WholeFile } from "../copy/whole-file.ts";
 import { pathOf } from "../copy/path.ts";
 import { inspectFd } from "../inspect.ts";
+import { lookAtWholeFile } from "../look.ts";
 import type { Machine } from "../machine.ts";
 import type { TargetEnd } from "./target.ts";
 
@@ -44,7 +45,11 @@ export class WholeFileTarget implements TargetEnd {
   }
 
   inspect(native: Native | string): Endpoint {
-    return inspectFd(native, this.fd ?? -1, this.path);
+    return asNew(inspectFd(native, this.fd ?? -1, this.path));
+  }
+
+  look(machine: Machine): Promise<Endpoint> {
+    return lookAtWholeFile(machine, this.path);
   }
 
   empty(): undefined {

@@ -1,20 +1,11 @@
 /** `descriptor` of wasi:filesystem, on this thread. */
-import {
-  type BigIntStats,
-  closeSync,
-  fdatasyncSync,
-  fstatSync,
-  fsyncSync,
-  ftruncateSync,
-  readSync,
-  writeSync,
-} from "node:fs";
+import { type BigIntStats, closeSync, fdatasyncSync, fstatSync, fsyncSync, readSync, writeSync } from "node:fs";
 import type * as Types from "../../../wasm/types/host/interfaces/wasi-filesystem-types.ts";
 import { openFlags } from "../../../core/abi.ts";
 import { type WasiCode, wasiCode } from "../../../core/wasi.ts";
 import { codeOf } from "../system-error.ts";
 import { Answer } from "./answer.ts";
-import type { Folder } from "./folder.ts";
+import { type Folder, setSize } from "./folder.ts";
 
 /** Most bytes of a read: a guest may ask for 2^64. They are lent, for the caller copies them at once. */
 const mostBytes = 2 ** 20;
@@ -222,7 +213,7 @@ export class Descriptor implements Disposable {
     answering(() => {
       const { fd, household } = Descriptor.#stateOf(this, "write");
       household.checkFile(position(size));
-      ftruncateSync(fd, position(size));
+      setSize(fd, position(size));
     });
   }
 

@@ -10,6 +10,7 @@ import {
   type Dirent,
   fstatSync,
   fsyncSync,
+  ftruncateSync,
   linkSync,
   lstatSync,
   mkdirSync,
@@ -28,6 +29,15 @@ import type { OpenAt } from "./open-at.ts";
 /** An errno that no call has answered. */
 export function systemError(code: string, syscall: string): TransferError {
   return new TransferError(`${errnoText(code)} (${code}, ${syscall})`, { code, errno: errnoNumber(code), syscall });
+}
+
+/** ftruncate(2). Bun takes a size of 2^52 and more for a wrong argument. */
+export function setSize(fd: number, size: number): void {
+  try {
+    ftruncateSync(fd, size);
+  } catch (error) {
+    throw error instanceof RangeError ? systemError("EFBIG", "ftruncate") : error;
+  }
 }
 
 /** The flags of a folder that is only passed through. */

@@ -9,7 +9,7 @@ import {
   optionsOf,
   reportRecord,
 } from "../../../core/component.ts";
-import { type Endpoint, isSameFile } from "../../../core/endpoint.ts";
+import { asNew, type Endpoint, isSameFile } from "../../../core/endpoint.ts";
 import { TransferError } from "../../../core/error.ts";
 import type { Report } from "../../../core/report.ts";
 import { checkOptions, type TransferOptions } from "../../../core/request.ts";
@@ -20,6 +20,7 @@ import { callFailed, codeOf } from "../system-error.ts";
 import { Answer } from "./answer.ts";
 import type { Budget } from "./budget.ts";
 import type { EngineMachine } from "./engine-machine.ts";
+import { setSize } from "./folder.ts";
 
 /** Most bytes that one read gives. */
 const mostRead = 2 ** 20;
@@ -42,11 +43,19 @@ export function answering<T>(what: string, call: () => T): T {
 export interface OpenHandle {
   readonly name: string;
   readonly write: boolean;
+  /** Whether the call that opened it has made it. */
+  readonly created?: boolean;
   fd: number;
 }
 
-/** The plan of a transfer between two ends, and whether the target is emptied first. */
-export function planBetween(machine: EngineMachine, source: Endpoint, target: Endpoint, options: TransferOptions) {
+/** The plan of a transfer between two ends that the budget allows, and whether the target is emptied first. */
+export function decide(
+  machine: EngineMachine,
+  budget: Budget,
+  source: Endpoint,
+  target: Endpoint,
+  options: TransferOptions,
+): { readonly plan: Plan; readonly emptying: boolean } {
   // What nobody may wait for is never the portable path: `buffered` serves every pair of files.
   const asked = checkOptions({ ...options, fallback: false });
   const emptying = asked.targetOffset === undefined;
@@ -54,10 +63,9 @@ export function planBetween(machine: EngineMachine, source: Endpoint, target: En
     throw new TransferError(`Cannot send ${source.name}: source and target are the same file`, {
       code: "ERR_SLUICE_OVERLAP",
     });
-  return {
-    plan: select(source, target, { ...asked, targetOffset: asked.targetOffset ?? 0 }, machine.knowledge),
-    emptying,
-  };
+  const plan = select(source, target, { ...asked, targetOffset: asked.targetOffset ?? 0 }, machine.knowledge);
+  checkPlan(budget, plan);
+  return { plan, emptying };
 }
 
 /** Moves what the options say between two open files; `onStart` is called when nothing can refuse any more. */
@@ -69,16 +77,16 @@ export function move(
   options: TransferOptions,
   onStart?: () => void,
 ): Report {
-  const ends = [inspectFd(machine.native, from.fd, from.name), inspectFd(machine.native, to.fd, to.name)] as const;
-  const { plan, emptying } = planBetween(machine, ...ends, options);
-  checkPlan(budget, plan);
+  const target = inspectFd(machine.native, to.fd, to.name);
+  const ends = [inspectFd(machine.native, from.fd, from.name), to.created === true ? asNew(target) : target] as const;
+  const { plan, emptying } = decide(machine, budget, ...ends, options);
   onStart?.();
   if (emptying) ftruncateSync(to.fd, 0);
   return runPlan(machine, budget, plan, from.fd, to.fd);
 }
 
 /** Whether the budget allows it, before anything is changed. */
-export function checkPlan(budget: Budget, { source, length, targetOffset }: Plan): number {
+function checkPlan(budget: Budget, { source, length, targetOffset }: Plan): number {
   if (length === undefined)
     throw new TransferError(`Cannot send ${source.name}: its size is unknown`, { code: "ERR_SLUICE_UNSUPPORTED" });
   budget.checkFile((targetOffset ?? 0) + length);
@@ -154,7 +162,7 @@ export function handleClass(machine: EngineMachine, budget: Budget): HandleClass
         const { fd } = Handle.#writable(this);
         const length = checkedCount("size", size);
         budget.checkFile(length);
-        ftruncateSync(fd, length);
+        setSize(fd, length);
       });
     }
 

@@ -1,5 +1,5 @@
 /** sluice:transfer/native, as a host gives it to one instance. */
-import { type BigIntStats, closeSync, fchmodSync, fchownSync, fstatSync, fsyncSync } from "node:fs";
+import { type BigIntStats, closeSync, constants, fchmodSync, fchownSync, fstatSync, fsyncSync } from "node:fs";
 import { basename } from "node:path/posix";
 import type * as Native from "../../../wasm/types/host/interfaces/sluice-transfer-native.ts";
 import { openFlags } from "../../../core/abi.ts";
@@ -11,7 +11,8 @@ import {
   optionsOf,
   reportRecord,
 } from "../../../core/component.ts";
-import { type Endpoint, endpoint, isSameFile } from "../../../core/endpoint.ts";
+import { asNew, type Endpoint, endpoint, isSameFile } from "../../../core/endpoint.ts";
+import { errnoName } from "../../../core/errno.ts";
 import { TransferError } from "../../../core/error.ts";
 import { explainPlan } from "../../../core/explain.ts";
 import type { Report } from "../../../core/report.ts";
@@ -25,7 +26,7 @@ import { Budget, checkLimits } from "./budget.ts";
 import type { EngineMachine } from "./engine-machine.ts";
 import { type Lent, lendRoots } from "./filesystem.ts";
 import type { Folder } from "./folder.ts";
-import { answering, checkPlan, handleClass, move, type OpenHandle, planBetween, runPlan } from "./native-handle.ts";
+import { answering, decide, handleClass, move, type OpenHandle, runPlan } from "./native-handle.ts";
 import type { OpenAt } from "./open-at.ts";
 import type { Limits, Roots } from "./options.ts";
 
@@ -80,16 +81,18 @@ export function createNativeHost(machine: EngineMachine, openAt: OpenAt, roots: 
     }
   }
 
+  function inspectFile(fd: number, name: string): Endpoint {
+    const found = inspectFd(machine.native, fd, name);
+    if (found.kind === "directory") throw callFailed(`open ${name}`, "openat2", "EISDIR");
+    if (found.kind === "file") return found;
+    throw new TransferError(`Cannot open ${name}: it is not a regular file`, { code: "ERR_SLUICE_UNSUPPORTED" });
+  }
+
   /** Nothing that a guest could be made to wait for, or that has effects of its own. */
   function openFile(where: Place, flags: number): OpenHandle {
     const fd = openPlace(where, flags);
     try {
-      const { kind } = inspectFd(machine.native, fd, where.name);
-      if (kind === "directory") throw callFailed(`open ${where.name}`, "openat2", "EISDIR");
-      if (kind !== "file")
-        throw new TransferError(`Cannot open ${where.name}: it is not a regular file`, {
-          code: "ERR_SLUICE_UNSUPPORTED",
-        });
+      inspectFile(fd, where.name);
       return { name: where.name, write: (flags & openFlags.write) !== 0, fd };
     } catch (error) {
       closeSync(fd);
@@ -154,7 +157,7 @@ export function createNativeHost(machine: EngineMachine, openAt: OpenAt, roots: 
   /** Opens a target, and says whether that has made it. */
   function openTarget(where: Place): { readonly file: OpenHandle; readonly created: boolean } {
     try {
-      return { file: openFile(where, modes.write | openFlags.exclusive), created: true };
+      return { file: { ...openFile(where, modes.write | openFlags.exclusive), created: true }, created: true };
     } catch (error) {
       if (codeOf(error) !== "EEXIST") throw error;
       return { file: openFile(where, modes.write), created: false };
@@ -178,7 +181,7 @@ export function createNativeHost(machine: EngineMachine, openAt: OpenAt, roots: 
         const asked = optionsOf(options);
         // What can refuse does so before there is a file.
         const found = inspectFd(machine.native, source.fd, source.name);
-        checkPlan(budget, planBetween(machine, found, lookAt(targetPlace), asked).plan);
+        decide(machine, budget, found, lookAtTarget(targetPlace), asked);
         const { file, created } = openTarget(targetPlace);
         let inVain = created;
         try {
@@ -194,31 +197,43 @@ export function createNativeHost(machine: EngineMachine, openAt: OpenAt, roots: 
     });
   }
 
-  /** A target as it is, or as it would be. */
-  function lookAt(where: Place): Endpoint {
+  /** Looks at what an open would find, without opening it. */
+  function look<T>(where: Place, mode: number, see: (fd: number) => T, flags = 0): T {
+    const fd = openPlace(where, openFlags.path | flags);
     try {
-      const file = openFile(where, openFlags.read | openFlags.write);
-      try {
-        return inspectFd(machine.native, file.fd, where.name);
-      } finally {
-        closeSync(file.fd);
-      }
+      const found = see(fd);
+      const answer = machine.native.sluice_access(fd, mode);
+      if (answer < 0) throw callFailed(`open ${where.name}`, "openat2", errnoName(-answer));
+      return found;
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** A target as it is, or as it would be. */
+  function lookAtTarget(where: Place): Endpoint {
+    const { name, path, root } = where;
+    if (!root.write) throw callFailed(`open ${name}`, "openat2", "EROFS");
+    try {
+      return { ...look(where, constants.W_OK, (fd) => inspectFile(fd, name)), readable: true, writable: true };
     } catch (error) {
       if (codeOf(error) !== "ENOENT") throw error;
-      return endpoint({ kind: "file", name: where.name, size: 0 });
     }
+    const folder = { ...where, path: parentOf(path) };
+    const inspect = (fd: number) => inspectFd(machine.native, fd, name);
+    const { identity, filesystem } = look(folder, constants.W_OK | constants.X_OK, inspect, openFlags.directory);
+    return asNew(endpoint({ kind: "file", name, size: 0, identity, filesystem }));
   }
 
   function explain(from: string, to: string, options: Native.TransferOptions): Native.Explanation {
     return answering("explain", () => {
-      const [sourcePlace, target] = [place("source", from), lookAt(place("target", to))];
-      const { fd, name } = openFile(sourcePlace, openFlags.read);
-      try {
-        const { plan } = planBetween(machine, inspectFd(machine.native, fd, name), target, optionsOf(options));
-        return explanationRecord(explainPlan(plan), hostDialect);
-      } finally {
-        closeSync(fd);
-      }
+      const [sourcePlace, targetPlace] = [place("source", from), place("target", to)];
+      budget.checkHandles();
+      const { name } = sourcePlace;
+      const source = look(sourcePlace, constants.R_OK, (fd) => inspectFile(fd, name));
+      const ends = [{ ...source, readable: true }, lookAtTarget(targetPlace)] as const;
+      const { plan } = decide(machine, budget, ...ends, optionsOf(options));
+      return explanationRecord(explainPlan(plan), hostDialect);
     });
   }
 

@@ -2,15 +2,23 @@
 import * as fs from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { copyFile, transfer, TransferError } from "sluice";
+import { copyFile, explain, transfer, TransferError, type TransferOptions } from "sluice";
 
 const [, , folder = "", source = ""] = process.argv;
 const content = fs.readFileSync(source);
 
+/** Asked about first, which must not refuse what can be done. */
+async function explained(to: string, options: TransferOptions): Promise<unknown> {
+  await explain(source, to, options);
+  return transfer(source, to, options);
+}
+
 const ways: Readonly<Record<string, (to: string) => Promise<unknown>>> = {
   copy: (to) => copyFile(source, to),
   durable: (to) => copyFile(source, to, { durable: true }),
-  atomic: (to) => transfer(source, to, { atomic: true, durable: true }),
+  atomic: (to) => explained(to, { atomic: true, durable: true }),
+  emptied: (to) => explained(to, {}),
+  saved: (to) => explained(to, { consistency: "snapshot" }),
   once: (to) => copyFile(source, to, { overwrite: false }),
 };
 
