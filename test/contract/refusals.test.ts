@@ -1,5 +1,5 @@
 /** What one file, or one mount, refuses says nothing of others: not to capabilities(), and not to what is tried next. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { basename, join } from "node:path";
 import process from "node:process";
@@ -7,6 +7,7 @@ import { capabilities, type Report, type Strategy, transfer } from "sluice";
 import { assert, test } from "../support/contract.ts";
 import { mountFuse } from "../support/fuse.ts";
 import { tempFolder } from "../support/temp.ts";
+import { waitFor } from "../support/wait.ts";
 import { connect } from "./support/connection.ts";
 import { dataFile, KiB, MiB } from "./support/files.ts";
 import { failure } from "./support/outcome.ts";
@@ -122,7 +123,8 @@ test(
       const met: [device: number, first: Strategy | undefined][] = [];
       for (const path of images) {
         call("losetup", "--detach", device);
-        call("losetup", device, path);
+        // Another test may have been given it in between.
+        await waitFor("the device to be free", () => spawnSync("losetup", [device, path]).status === 0);
         call("mount", device, point);
         try {
           const sources = [1, 2, 3].map((seed) => dataFile(point, MiB, seed).path);
