@@ -111,11 +111,11 @@ test("transfer() refuses a datagram socket at either end (32)", { needs: ["engin
   await once(receiver, "listening");
   const datagrams: Buffer[] = [];
   receiver.on("message", (message) => datagrams.push(message));
-  const before = openFds();
+  const before = new Set(openFds().values());
   const sender = createSocket("udp4");
   sender.connect(receiver.address().port, "127.0.0.1");
   await once(sender, "connect");
-  const [fd] = [...openFds()].find(([number, what]) => what.startsWith("socket:") && !before.has(number)) ?? [];
+  const [fd] = [...openFds()].find(([, what]) => what.startsWith("socket:") && !before.has(what)) ?? [];
   if (fd === undefined) throw new Error("The datagram socket's descriptor was not found");
 
   const folder = tempFolder();

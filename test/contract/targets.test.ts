@@ -202,10 +202,10 @@ test(
   { needs: ["engine", "proc"] },
   async () => {
     const { path } = dataFile(tempFolder(), 100);
-    const before = openFds();
+    const before = new Set(openFds().values());
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
-    const [fd] = [...openFds()].find(([number, what]) => what.startsWith("socket:") && !before.has(number)) ?? [];
+    const [fd] = [...openFds()].find(([, what]) => what.startsWith("socket:") && !before.has(what)) ?? [];
     if (fd === undefined) throw new Error("The listening socket's descriptor was not found");
     assert.is((await failure(() => transfer(path, fd))).code, "ENOTCONN");
     server.close();
