@@ -64,9 +64,10 @@ for (const name of names)
   }
 
 test("a FIFO is answered with what its writer writes", async () => {
-  const path = fifo(content.folder);
-  const name = path.slice(content.folder.length + 1);
   for (const app of [pair.on, pair.off]) {
+    // One for each: who still has it open would take what is written for the other.
+    const path = fifo(content.folder);
+    const name = path.slice(content.folder.length + 1);
     const writer = spawn("sh", ["-c", 'printf 0123456789 > "$0"', path]);
     const answer = await text(app, `/few-without-end/${name}?case=fifo`);
     writer.kill();
