@@ -62,7 +62,7 @@ function openWaker(native: Native, onWake: () => void): Waker {
 export const deno: Runtime = {
   name: "deno",
   readsAhead: true,
-  guessesAccess: true,
+  guardsSystem: true,
   keepsSockets: "Deno may have a read of the socket under way",
   env: (name) => (isGranted({ name: "env", variable: name }) ? Deno.env.get(name) : undefined),
   bind,

@@ -28,20 +28,18 @@ interface Look {
   readonly refused: string | undefined;
 }
 
-/** @param asks whether the runtime is asked about rights where the engine can't be */
+/** A runtime that would ask a terminal first isn't asked. */
+const asksOf = ({ runtime }: Machine): boolean => runtime.guardsSystem !== true;
+
+/** @param asks whether the runtime is asked for what only the engine else knows */
 async function lookAt(native: Native | string, path: PathLike, mode: number, asks: boolean): Promise<Look> {
   const name = nameOf(path);
   if (typeof native === "string") {
     const end = describeStats(await stat(path, { bigint: true }), name, native);
-    // Deno tells it to those alone that may ask for the system.
-    const filesystem = await statfs(path).then(
-      ({ type }) => type,
-      () => end.filesystem,
-    );
-    const denied = asks
-      ? await accessAsync(path, mode).catch((error: unknown) => codeOf(error) ?? "EACCES")
-      : undefined;
-    return { end: { ...end, filesystem }, refused: denied ?? undefined };
+    if (!asks) return { end, refused: undefined };
+    const { type } = await statfs(path);
+    const denied = await accessAsync(path, mode).catch((error: unknown) => codeOf(error) ?? "EACCES");
+    return { end: { ...end, filesystem: type }, refused: denied ?? undefined };
   }
   const fd = await openAsync(path, O_PATH);
   try {
@@ -59,9 +57,9 @@ function unopenable({ kind }: Endpoint, mode: number): string | undefined {
 }
 
 /** The same, with the errors of open(2). */
-async function lookToOpen({ native, runtime }: Machine, path: PathLike, mode: number): Promise<Endpoint> {
+async function lookToOpen(machine: Machine, path: PathLike, mode: number): Promise<Endpoint> {
   const name = nameOf(path);
-  const { end, refused } = await lookAt(native, path, mode, runtime.guessesAccess !== true).catch((error: unknown) => {
+  const { end, refused } = await lookAt(machine.native, path, mode, asksOf(machine)).catch((error: unknown) => {
     throw explained(error, `open ${name}`, "open");
   });
   const code = unopenable(end, mode) ?? refused;
@@ -94,36 +92,27 @@ export async function lookAtTarget(machine: Machine, path: string | URL): Promis
   }
   const place = await Place.find(nameOf(path));
   try {
-    return await newTargetAt(machine.native, place);
+    return await newTargetAt(machine.native, place, asksOf(machine));
   } finally {
     await place.close();
   }
 }
 
 /** A target that is not there yet is taken for an empty file in its folder. */
-export async function newTargetAt(native: Native | string, { folder, path }: Place): Promise<Endpoint> {
-  return { ...(await newFileIn(native, folder, path)), readable: false };
+export async function newTargetAt(native: Native | string, { folder, path }: Place, asks = false): Promise<Endpoint> {
+  return { ...(await newFileIn(native, folder, path, asks)), readable: false };
 }
 
 /** A file that would be made beside what a path leads to, to take its place. */
 export async function lookAtWholeFile(machine: Machine, path: string): Promise<Endpoint> {
   const { place, old } = await WholeFile.find(machine, path, { overwrite: true });
   try {
-    const file = await newFileIn(machine.native, place.folder, path);
-    const user = ownUser();
+    const file = await newFileIn(machine.native, place.folder, path, asksOf(machine));
+    const user = asksOf(machine) ? process.geteuid?.() : undefined;
     if (old !== undefined && user !== undefined) await checkSticky(place, old, BigInt(user));
     return { ...file, nonblocking: false };
   } finally {
     await place.close();
-  }
-}
-
-/** Undefined where Deno keeps it to itself. */
-function ownUser(): number | undefined {
-  try {
-    return process.geteuid?.();
-  } catch {
-    return undefined;
   }
 }
 
@@ -144,14 +133,15 @@ function unmakable(folder: Endpoint): string | undefined {
  *
  * @throws TransferError with what open(2) would answer
  */
-async function newFileIn(native: Native | string, folder: string, name: string): Promise<Endpoint> {
-  const { end, refused } = await lookAt(native, folder, constants.W_OK | constants.X_OK, false).catch(
+async function newFileIn(native: Native | string, folder: string, name: string, asks: boolean): Promise<Endpoint> {
+  const { end, refused } = await lookAt(native, folder, constants.W_OK | constants.X_OK, asks).catch(
     (error: unknown) => {
       throw explained(error, `open ${name}`, "open");
     },
   );
   const { identity, filesystem, fd, withoutFd } = end;
-  const code = end.kind === "directory" ? (unmakable(end) ?? refused) : "ENOTDIR";
+  const denied = typeof native === "string" ? undefined : refused;
+  const code = end.kind === "directory" ? (unmakable(end) ?? denied) : "ENOTDIR";
   if (code !== undefined) throw callFailed(`open ${name}`, "open", code);
   const without = withoutFd === undefined ? {} : { withoutFd };
   return asNew(endpoint({ kind: "file", name, size: 0, allocated: 0, filesystem, fd, identity, ...without }));
@@ -159,11 +149,11 @@ async function newFileIn(native: Native | string, folder: string, name: string):
 
 /** The copy that "snapshot" would send instead of a file: see `copy/snapshot.ts` for where it lies. */
 export async function lookAtSnapshot(
-  { native }: Machine,
+  machine: Machine,
   original: Endpoint,
   path: string | undefined,
 ): Promise<Endpoint> {
-  const make = (folder: string) => newFileIn(native, folder, original.name);
+  const make = (folder: string) => newFileIn(machine.native, folder, original.name, asksOf(machine));
   const near = path === undefined ? undefined : await make(dirname(path)).catch(() => undefined);
   const copy = near ?? (await make(tmpdir()));
   return { ...copy, size: original.size, allocated: original.allocated };

@@ -41,8 +41,8 @@ export interface Runtime {
    * take bytes from whoever reads the descriptor meanwhile.
    */
   readonly readsAhead?: boolean;
-  /** Whether its access() is a guess by mode bits, for which it wants a permission of its own. */
-  readonly guessesAccess?: boolean;
+  /** Whether access(), statfs() and the user's id want a permission of their own, for which a terminal is asked. */
+  readonly guardsSystem?: boolean;
   /** Why a net.Socket that stays the caller's is read by the runtime alone, or undefined. */
   readonly readsSockets?: string;
   /** Why the kernel must not put notices into the error queues of sockets that the runtime polls, or undefined. */

@@ -102,6 +102,29 @@ for (const [what, flags] of [
     assert.is(told(ended).sha256, sha256(content));
   });
 
+const writing = fileURLToPath(new URL("support/write-once.js", import.meta.url));
+
+for (const [what, flags] of [
+  ["without --allow-ffi", []],
+  ["with --allow-ffi", [`--allow-ffi=${library}`]],
+] as const)
+  for (const options of ["{}", '{"durable":true}'])
+    test(`Deno that may write one file explains and makes it ${what}: ${options}`, async () => {
+      const target = join(tempFolder(), "target");
+      const allowed = [
+        "--no-prompt",
+        `--allow-read=${dirname(path)},${dirname(target)}`,
+        `--allow-write=${target}`,
+        ...flags,
+      ];
+      const { code, output, stdout } = await runChild(
+        [...(await commandOf("deno")), ...allowed, writing, path, target, options],
+        timeoutMs,
+      );
+      assert.is(code, 0, output);
+      assert.equal(JSON.parse(stdout), { agree: true, bytes: content.length });
+    });
+
 test("Bun without its library takes the portable path and says why", async () => {
   const command = [...(await commandOf("bun")), script, path] as const;
   const env = { ...process.env, SLUICE_LIBRARY: "/nonexistent/libsluice.so" };
