@@ -6,7 +6,7 @@ import { TransferError } from "../../../core/error.ts";
 import type { MapMode } from "../../../core/mapping.ts";
 import { checkKnown, type Names } from "../../../core/options.ts";
 import type { Report } from "../../../core/report.ts";
-import type { ByteCount, TransferOptions } from "../../../core/request.ts";
+import { type ByteCount, type TransferOptions, transferOptions } from "../../../core/request.ts";
 import type { MappedFile, Source, Target } from "../api.ts";
 import type { Machine } from "../machine.ts";
 import { map } from "../map/map.ts";
@@ -31,19 +31,8 @@ export interface ChannelTransferOptions extends Omit<TransferOptions, "offset" |
   readonly onReport?: ((report: Report) => void) | undefined;
 }
 
-const channelOptions: Names<ChannelTransferOptions> = {
-  strategy: true,
-  fallback: true,
-  consistency: true,
-  onLeaseBreak: true,
-  leaseHoldMs: true,
-  cache: true,
-  atomic: true,
-  durable: true,
-  signal: true,
-  onProgress: true,
-  onReport: true,
-};
+const { offset: _offset, length: _length, targetOffset: _targetOffset, ...chosenOptions } = transferOptions;
+const channelOptions: Names<ChannelTransferOptions> = { ...chosenOptions, onReport: true };
 
 /** The options of a transfer among those of a channel, as they are now: the caller may change them while it waits for its turn. */
 function chosen(options: ChannelTransferOptions): TransferOptions {
