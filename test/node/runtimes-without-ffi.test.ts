@@ -63,6 +63,10 @@ test("Deno without --allow-ffi takes the portable path and says why", async () =
   assertPortable(await deno(["--no-prompt", ...narrow]), /--allow-ffi/);
 });
 
+test("Deno that may read everything, and call libraries, has the engine though /proc is not its own", async () => {
+  assertNative(await deno(["--no-prompt", "--allow-read", "--allow-net=127.0.0.1", "--allow-ffi"]));
+});
+
 test("Deno with --deny-ffi takes the portable path and says why", async () => {
   assertPortable(await deno(["--no-prompt", ...narrow, "--allow-ffi", "--deny-ffi"]), /--allow-ffi/);
 });
