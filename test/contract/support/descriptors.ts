@@ -4,13 +4,22 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import type { Socket } from "node:net";
 
+/** Undefined for what has been closed since the folder was listed: by the list itself, by a thread of the engine. */
+function linkOf(path: string): string | undefined {
+  try {
+    return fs.readlinkSync(path);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
 /** Every open descriptor with what it is: a path, `socket:[inode]`, `anon_inode:[eventpoll]`. */
 export function openFds(): Map<number, string> {
   const found = new Map<number, string>();
   for (const name of fs.readdirSync("/proc/self/fd")) {
-    const link = `/proc/self/fd/${name}`;
-    // The descriptor that listed the folder is in the list and gone by now.
-    if (fs.lstatSync(link, { throwIfNoEntry: false }) !== undefined) found.set(Number(name), fs.readlinkSync(link));
+    const what = linkOf(`/proc/self/fd/${name}`);
+    if (what !== undefined) found.set(Number(name), what);
   }
   return found;
 }
