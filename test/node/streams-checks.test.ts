@@ -26,6 +26,8 @@ interface Outcome {
   readonly warnings: readonly string[];
   readonly upload: Told;
   readonly download: Told;
+  /** Files of the trials that are open still, once what is closing has closed. */
+  readonly left: number;
   /** Whether every byte arrived, of each. */
   readonly whole: readonly boolean[];
 }
@@ -67,9 +69,13 @@ const early = fs.createReadStream(path, { end: 9 });
 await promises.pipeline(early, fs.createWriteStream(into));
 const checks = await verify();
 await verify();
+const links = () => fs.readdirSync("/proc/self/fd").map((fd) => { try { return fs.readlinkSync("/proc/self/fd/" + fd); } catch { return ""; } });
+const trialFiles = () => links().filter((link) => link.startsWith("/memfd:sluice")).length;
+for (let looks = 0; looks < 300 && trialFiles() > 0; looks++) await new Promise((resolve) => setTimeout(resolve, 100));
+const left = trialFiles();
 const down = await download(), up = await upload();
 await new Promise((resolve) => setImmediate(resolve));
-console.log(JSON.stringify({ early: told(early), checks, warnings, upload: up.told, download: down.told, whole: [down.whole, up.whole] }));
+console.log(JSON.stringify({ early: told(early), checks, left, warnings, upload: up.told, download: down.told, whole: [down.whole, up.whole] }));
 `;
 
 /** Plays the app after a script that changes something of Node's. */
@@ -78,7 +84,9 @@ async function play(change: string): Promise<Outcome> {
   const command = [process.execPath, "--import", preload, "--input-type=module", "--eval", app, tempFolder()] as const;
   const { code, output, stdout } = await runChild(command, 60_000);
   assert.is(code, 0, output);
-  return JSON.parse(stdout) as Outcome;
+  const outcome = JSON.parse(stdout) as Outcome;
+  assert.is(outcome.left, 0, "files of the trials are open still");
+  return outcome;
 }
 
 const broken = ({ checks }: Outcome) => checks.filter(({ ok }) => !ok).map(({ kind }) => kind);

@@ -29,6 +29,7 @@ export class Bed {
   readonly small = this.large.subarray(0, 5000);
   readonly #native: Native;
   readonly #sockets: Socket[] = [];
+  readonly #streams: (ReadStream | WriteStream)[] = [];
   readonly #files: number[] = [];
 
   constructor(native: Native) {
@@ -58,15 +59,34 @@ export class Bed {
   }
 
   reader(fd: number): ReadStream {
-    return withoutErrors(createReadStream("", { fd, start: 0, autoClose: false }));
+    return this.#own(fd, (own) => createReadStream("", { fd: own, start: 0, autoClose: false }));
   }
 
   writer(fd: number): WriteStream {
-    return withoutErrors(createWriteStream("", { fd, start: 0, autoClose: false }));
+    return this.#own(fd, (own) => createWriteStream("", { fd: own, start: 0, autoClose: false }));
+  }
+
+  /**
+   * A stream with a duplicate of its own, which the runtime closes when nothing of it is under way any more: a write in
+   * another thread must not meet a number that is somebody else's by then.
+   */
+  #own<S extends ReadStream | WriteStream>(fd: number, make: (own: number) => S): S {
+    const own = check(this.#native.sluice_duplicate(fd), "descriptor");
+    const stream = make(own);
+    let isForeign = false;
+    // Deno knows no descriptors that it has not opened, and uses none of them.
+    const events: EventEmitter = stream;
+    events.on("error", (error: NodeJS.ErrnoException) => (isForeign ||= error.code === "EBADF"));
+    events.once("close", () => {
+      if (isForeign) this.#native.sluice_close(own);
+    });
+    this.#streams.push(stream);
+    return stream;
   }
 
   close(): void {
     for (const socket of this.#sockets) socket.destroy();
+    for (const stream of this.#streams) stream.destroy();
     for (const fd of this.#files) this.#native.sluice_close(fd);
   }
 }

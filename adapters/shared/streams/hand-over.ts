@@ -1,7 +1,7 @@
 /**
  * One stream's bytes handed to the kernel, between two of the stream's own steps.
  *
- * It happens inside a `_read` that has not answered yet. Node has by then opened the file, attached pipe's
+ * It happens while a `_read` has not answered yet. Node has by then opened the file, attached pipe's
  * listeners and told everybody of it; all that follows (`end`, `finish`, `close`, errors) comes from Node's own code
  * again, because a hand-over ends in one of two ways: the stream is told that its source is at its end, or it reads
  * on by itself from the next byte. So whatever goes wrong here, it is Node that meets it and reports it.
