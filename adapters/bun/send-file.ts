@@ -1,9 +1,9 @@
 /** Sends files to responses on sockets of node:net by the engine. */
-import { closeSync } from "node:fs";
 import type { ServerResponse } from "node:http";
 import type { RequestEnd } from "../shared/fetch/request-end.ts";
 import { type SendFile, truncated } from "../shared/fetch/send.ts";
 import { machineOf } from "../shared/machine.ts";
+import { closeFd } from "../shared/open.ts";
 import { transfer } from "../shared/transfer.ts";
 import { bun } from "./ffi.ts";
 import { socketFd } from "./sockets.ts";
@@ -30,7 +30,7 @@ export const sendByTransfer =
     const { fd, start, length } = part;
     await turnOf(response, end);
     const { socket } = response;
-    if (end.isPast || socket === null) return closeSync(fd);
+    if (end.isPast || socket === null) return closeFd(fd);
     if (typeof socketFd(socket) === "string") return otherwise(part, response, end);
     const before = movedNatively.get(socket) ?? 0;
     const onProgress = (bytes: number) => void movedNatively.set(socket, before + bytes);
@@ -48,6 +48,7 @@ export const sendByTransfer =
       if (!end.isPast && !socket.destroyed) throw error;
     } finally {
       forget();
-      closeSync(fd);
+      // A close may wait for a daemon: not here.
+      await closeFd(fd);
     }
   };
