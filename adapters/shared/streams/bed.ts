@@ -1,9 +1,10 @@
 /** Connections and files that a runtime's streams are tried on. All of them are gone when it is closed. */
 import type { EventEmitter } from "node:events";
-import { createReadStream, createWriteStream, type ReadStream, type WriteStream } from "node:fs";
+import { createReadStream, createWriteStream } from "node:fs";
 import { Socket } from "node:net";
 import type { Native } from "../../../core/abi.ts";
 import { errnoName } from "../../../core/errno.ts";
+import type { FileReader, FileWriter } from "./internals.ts";
 
 function check(answer: number, what: string): number {
   if (answer < 0) throw new Error(`there is no ${what} to try it on: ${errnoName(-answer)}`);
@@ -29,7 +30,7 @@ export class Bed {
   readonly small = this.large.subarray(0, 5000);
   readonly #native: Native;
   readonly #sockets: Socket[] = [];
-  readonly #streams: (ReadStream | WriteStream)[] = [];
+  readonly #streams: (FileReader | FileWriter)[] = [];
   readonly #files: number[] = [];
 
   constructor(native: Native) {
@@ -58,35 +59,33 @@ export class Bed {
     return fd;
   }
 
-  reader(fd: number): ReadStream {
-    return this.#own(fd, (own) => createReadStream("", { fd: own, start: 0, autoClose: false }));
+  reader(fd: number): FileReader {
+    return this.#own(fd, (own) => createReadStream("", { fd: own, start: 0, autoClose: false }) as FileReader);
   }
 
-  writer(fd: number): WriteStream {
-    return this.#own(fd, (own) => createWriteStream("", { fd: own, start: 0, autoClose: false }));
+  writer(fd: number): FileWriter {
+    return this.#own(fd, (own) => createWriteStream("", { fd: own, start: 0, autoClose: false }) as FileWriter);
   }
 
   /**
-   * A stream with a duplicate of its own, which the runtime closes when nothing of it is under way any more: a write in
-   * another thread must not meet a number that is somebody else's by then.
+   * A stream with a duplicate of its own, closed when nothing of the stream is under way any more: a write in another
+   * thread must not meet a number that is somebody else's by then.
    */
-  #own<S extends ReadStream | WriteStream>(fd: number, make: (own: number) => S): S {
+  #own<S extends FileReader | FileWriter>(fd: number, make: (own: number) => S): S {
     const own = check(this.#native.sluice_duplicate(fd), "descriptor");
     const stream = make(own);
-    let isForeign = false;
-    // Deno knows no descriptors that it has not opened, and uses none of them.
-    const events: EventEmitter = stream;
-    events.on("error", (error: NodeJS.ErrnoException) => (isForeign ||= error.code === "EBADF"));
-    events.once("close", () => {
-      if (isForeign) this.#native.sluice_close(own);
-    });
+    withoutErrors<EventEmitter>(stream).once("close", () => this.#native.sluice_close(own));
     this.#streams.push(stream);
     return stream;
   }
 
   close(): void {
     for (const socket of this.#sockets) socket.destroy();
-    for (const stream of this.#streams) stream.destroy();
+    for (const stream of this.#streams) {
+      // The runtime waits for its own work, and closes nothing: a Node worker warns of descriptors that it hasn't opened.
+      stream.fd = null;
+      stream.destroy();
+    }
     for (const fd of this.#files) this.#native.sluice_close(fd);
   }
 }
