@@ -12,7 +12,7 @@ import { checkOptions, type TransferOptions } from "../core/request.ts";
 import { type Plan, select } from "../core/select.ts";
 import { strategyNames } from "../core/strategies.ts";
 import { drive, transferLoop } from "../core/transfer.ts";
-import type { CapabilityReport } from "./shared/api.ts";
+import type { CapabilityReport } from "../lib/api.ts";
 
 export { TransferError } from "../core/error.ts";
 export type { Explanation } from "../core/explain.ts";

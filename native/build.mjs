@@ -60,7 +60,7 @@ async function verify(library) {
     .map((row) => row.trim().split(/\s+/));
   const exported = rows.filter((row) => row[4] === "GLOBAL" && row[6] !== "UND").map((row) => row[7]);
   const names = new Set(exported);
-  const { symbols } = await import("../dist/core/abi.js");
+  const { symbols } = await import("../dist/modules/core/abi.js");
   const missing = Object.keys(symbols).filter((name) => !names.has(name));
   const extra = [...names].filter((name) => !(name in symbols));
   if (missing.length > 0) throw new Error(`${library} lacks ${missing.join(", ")}`);

@@ -1,9 +1,9 @@
 // Writes native/include/sluice.h from core/abi.ts and core/records.ts, the one place where the ABI is described.
 import { readFileSync, writeFileSync } from "node:fs";
-import * as abi from "../dist/core/abi.js";
-import { errnoNames, errnoNumber } from "../dist/core/errno.js";
-import { recordSize, records } from "../dist/core/records.js";
-import * as ring from "../dist/core/ring.js";
+import * as abi from "../dist/modules/core/abi.js";
+import { errnoNames, errnoNumber } from "../dist/modules/core/errno.js";
+import { recordSize, records } from "../dist/modules/core/records.js";
+import * as ring from "../dist/modules/core/ring.js";
 
 const target = new URL("include/sluice.h", import.meta.url);
 

@@ -125,11 +125,11 @@ test("the fingerprint fits a non-negative i32", () => {
 test("native/include/sluice.h is what native/header.mjs makes of the tables", () => {
   const copy = tempFolder();
   mkdirSync(join(copy, "native/include"), { recursive: true });
-  mkdirSync(join(copy, "dist/core"), { recursive: true });
+  mkdirSync(join(copy, "dist/modules/core"), { recursive: true });
   writeFileSync(join(copy, "package.json"), '{ "type": "module" }');
   for (const path of [
     "native/header.mjs",
-    ...["abi", "records", "ring", "error", "errno"].map((name) => `dist/core/${name}.js`),
+    ...["abi", "records", "ring", "error", "errno"].map((name) => `dist/modules/core/${name}.js`),
   ])
     copyFileSync(join(root, path), join(copy, path));
   execFileSync(process.execPath, [join(copy, "native/header.mjs")], { stdio: "pipe" });
