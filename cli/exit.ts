@@ -1,5 +1,5 @@
 /** How the command line ends: its exit codes, and errors told in one line. */
-import { errnoNumber, errnoText } from "../core/errno.ts";
+import { errnoNumber, errnoText } from "../core/abi/errno.ts";
 
 export const exitCodes = { ok: 0, failed: 1, usage: 2, SIGINT: 130, SIGTERM: 143 } as const;
 

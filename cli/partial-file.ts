@@ -2,7 +2,7 @@
 import { type BigIntStats, constants } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import { createHash } from "node:crypto";
-import type { Report } from "../core/report.ts";
+import type { Report } from "../core/transfer/report.ts";
 import { type FileChannel, openFile, TransferError } from "../adapters/node.ts";
 import { node } from "../adapters/node/ffi.ts";
 import { inherit } from "../lib/copy/inherit.ts";

@@ -1,9 +1,9 @@
 /** Where the command line writes what isn't a file-to-file copy. */
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
-import { errnoText } from "../core/errno.ts";
+import { errnoText } from "../core/abi/errno.ts";
 import { TransferError, withProgress } from "../core/error.ts";
-import type { Report } from "../core/report.ts";
+import type { Report } from "../core/transfer/report.ts";
 import { node } from "../adapters/node/ffi.ts";
 import type { Target } from "../lib/api.ts";
 import { WholeFile, type WholeFileOptions } from "../lib/copy/whole-file.ts";

@@ -2,10 +2,10 @@
 export { TransferError } from "../core/error.ts";
 export { TeeError } from "../core/tee.ts";
 export type { TeeOptions, TeeReport, TeeStrategy, TeeTargetReport } from "../core/tee.ts";
-export type { Ability, Capability } from "../core/capabilities.ts";
-export type { Explanation } from "../core/explain.ts";
+export type { Ability, Capability } from "../core/plan/capabilities.ts";
+export type { Explanation } from "../core/plan/explain.ts";
 export type { Consistency, LeaseType, OnLeaseBreak } from "../core/lease.ts";
-export type { CacheMode, Strategy } from "../core/kernel.ts";
+export type { CacheMode, Strategy } from "../core/plan/kernel.ts";
 export type { MapMode, MapOptions, MapPolicy } from "../core/mapping.ts";
 export type {
   ProxyEnding,
@@ -17,8 +17,8 @@ export type {
   ProxySide,
   ProxyStrategy,
 } from "../core/proxy.ts";
-export type { Attempt, Copied, Report } from "../core/report.ts";
-export type { TransferOptions } from "../core/request.ts";
+export type { Attempt, Copied, Report } from "../core/transfer/report.ts";
+export type { TransferOptions } from "../core/transfer/request.ts";
 export type { Lease, LeaseBreak } from "./lease/lease.ts";
 export type {
   BunFileLike,

@@ -1,6 +1,6 @@
 /** What only a runtime can give: the FFI, a way to be woken, and the descriptors under its objects. */
 import type { Socket } from "node:net";
-import type { Native } from "../core/abi.ts";
+import type { Native } from "../core/abi/abi.ts";
 import type { SourceEnd } from "./ends/source.ts";
 import type { TargetEnd } from "./ends/target.ts";
 

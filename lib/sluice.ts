@@ -1,12 +1,12 @@
 /** The public functions, bound to one runtime. The machine is looked at when the first of them is called. */
-import { nicFlags } from "../core/abi.ts";
-import { interfaceRecord } from "../core/records.ts";
-import { errnoName } from "../core/errno.ts";
+import { nicFlags } from "../core/abi/abi.ts";
+import { interfaceRecord } from "../core/abi/records.ts";
+import { errnoName } from "../core/abi/errno.ts";
 import { TransferError } from "../core/error.ts";
-import type { Explanation } from "../core/explain.ts";
+import type { Explanation } from "../core/plan/explain.ts";
 import type { ProxyOptions, ProxyReport } from "../core/proxy.ts";
-import type { Report } from "../core/report.ts";
-import type { TransferOptions } from "../core/request.ts";
+import type { Report } from "../core/transfer/report.ts";
+import type { TransferOptions } from "../core/transfer/request.ts";
 import type { TeeOptions, TeeReport } from "../core/tee.ts";
 import type { LeaseType } from "../core/lease.ts";
 import type { RingOptions } from "../core/ring.ts";

@@ -1,8 +1,8 @@
 /** `sluice copy FROM TO` */
 import { stat } from "node:fs/promises";
 import { Command, Option } from "commander";
-import type { CacheMode } from "../../core/kernel.ts";
-import type { Report } from "../../core/report.ts";
+import type { CacheMode } from "../../core/plan/kernel.ts";
+import type { Report } from "../../core/transfer/report.ts";
 import { copyFile, transfer } from "../../adapters/node.ts";
 import type { CopyOptions } from "../../lib/api.ts";
 import { cacheOption, jsonOption, quietOption } from "../arguments.ts";

@@ -2,7 +2,7 @@
 import { tmpdir } from "node:os";
 import process from "node:process";
 import { Command } from "commander";
-import type { Ability, Capability } from "../../core/capabilities.ts";
+import type { Ability, Capability } from "../../core/plan/capabilities.ts";
 import { capabilities } from "../../adapters/node.ts";
 import { jsonOption } from "../arguments.ts";
 import { describeFailure, exitCodes } from "../exit.ts";

@@ -1,10 +1,10 @@
 /** `sluice explain FROM TO` */
 import process from "node:process";
 import { Command } from "commander";
-import { type ExplainedEnd, explainPlan, type Explanation, sampleWords } from "../../core/explain.ts";
-import type { CacheMode, Strategy } from "../../core/kernel.ts";
-import { checkOptions } from "../../core/request.ts";
-import { select } from "../../core/select.ts";
+import { type ExplainedEnd, explainPlan, type Explanation, sampleWords } from "../../core/plan/explain.ts";
+import type { CacheMode, Strategy } from "../../core/plan/kernel.ts";
+import { checkOptions } from "../../core/transfer/request.ts";
+import { select } from "../../core/plan/select.ts";
 import { capabilities, explain } from "../../adapters/node.ts";
 import { cacheOption, jsonOption, lengthOption, offsetOption, strategyOption } from "../arguments.ts";
 import { isPath, sourceEnd, targetEnd } from "../ends.ts";

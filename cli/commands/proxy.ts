@@ -1,7 +1,7 @@
 /** `sluice proxy LISTEN UPSTREAM[,UPSTREAM…]` */
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
-import { type Address, parseAddress } from "../../core/address.ts";
-import { policies, type Policy } from "../../core/balance.ts";
+import { type Address, parseAddress } from "../address.ts";
+import { policies, type Policy } from "../proxy/balance.ts";
 import { durationOption, parseBytes, parseCount, parsePort, parseWorkers, quietOption } from "../arguments.ts";
 import { parseTrust } from "../proxy/trust.ts";
 

@@ -2,9 +2,9 @@
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
 import { Argument, Command } from "commander";
-import { formatAddress } from "../../core/address.ts";
-import { errnoText } from "../../core/errno.ts";
-import type { Report } from "../../core/report.ts";
+import { formatAddress } from "../address.ts";
+import { errnoText } from "../../core/abi/errno.ts";
+import type { Report } from "../../core/transfer/report.ts";
 import type { Target } from "../../lib/api.ts";
 import { transfer, TransferError } from "../../adapters/node.ts";
 import { jsonOption, parseBytes, parsePort, quietOption } from "../arguments.ts";

@@ -3,9 +3,9 @@ import { once } from "node:events";
 import { stat } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { Argument, Command } from "commander";
-import { formatAddress, type HostAddress } from "../../core/address.ts";
-import type { CacheMode, Strategy } from "../../core/kernel.ts";
-import type { Report } from "../../core/report.ts";
+import { formatAddress, type HostAddress } from "../address.ts";
+import type { CacheMode, Strategy } from "../../core/plan/kernel.ts";
+import type { Report } from "../../core/transfer/report.ts";
 import { transfer } from "../../adapters/node.ts";
 import {
   jsonOption,

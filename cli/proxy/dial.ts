@@ -1,6 +1,6 @@
 /** Connects to an upstream. */
 import { connect, type Socket } from "node:net";
-import type { Address } from "../../core/address.ts";
+import type { Address } from "../address.ts";
 
 /** Of both sides: after a minute of silence, a peer that is gone without a word is found out (tcp(7)). */
 export const keepAlive = { keepAlive: true, keepAliveInitialDelay: 60_000, noDelay: true } as const;

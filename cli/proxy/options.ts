@@ -1,7 +1,7 @@
 /** What `sluice proxy` is asked for. Data alone: it is sent to workers. */
-import type { Address } from "../../core/address.ts";
-import type { Policy } from "../../core/balance.ts";
-import type { ProxyVersion } from "../../core/proxy-head.ts";
+import type { Address } from "../address.ts";
+import type { Policy } from "./balance.ts";
+import type { ProxyVersion } from "./head.ts";
 import type { LogFormat } from "./log.ts";
 
 export interface RelayOptions {

@@ -1,8 +1,8 @@
 /** Who is at the two ends of an accepted connection. */
 import type { Socket } from "node:net";
-import { formatIp, parseIp, unmapped } from "../../core/ip.ts";
-import type { Peer, ProxiedConnection } from "../../core/proxy-head.ts";
-import { formatAddress } from "../../core/address.ts";
+import { formatIp, parseIp, unmapped } from "./ip.ts";
+import type { Peer, ProxiedConnection } from "./head.ts";
+import { formatAddress } from "../address.ts";
 
 /** Undefined for Unix sockets, and where a connection is gone already. */
 export function connectionOf(socket: Socket): ProxiedConnection | undefined {

@@ -1,7 +1,7 @@
 /** Takes the head of the PROXY protocol off an accepted connection. */
 import type { Socket } from "node:net";
-import type { ProxiedConnection } from "../../core/proxy-head.ts";
-import { parseProxyHead } from "../../core/proxy-protocol.ts";
+import type { ProxiedConnection } from "./head.ts";
+import { parseProxyHead } from "./protocol.ts";
 import { codeOf } from "../../lib/support/system-error.ts";
 
 /** A connection without a head that can be used. */

@@ -1,5 +1,5 @@
 /** `sluice proxy`: connections as a service. */
-import { formatAddress } from "../../core/address.ts";
+import { formatAddress } from "../address.ts";
 import { findPort } from "../service/listening.ts";
 import type { Program } from "../service/program.ts";
 import { allowDescriptors } from "../service/descriptors.ts";

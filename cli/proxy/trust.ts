@@ -1,6 +1,6 @@
 /** Whose word is taken for where a connection comes from (`--accept-proxy`). */
 import type { Socket } from "node:net";
-import { isWithin, parseIp, parsePrefix, type Prefix, unmapped } from "../../core/ip.ts";
+import { isWithin, parseIp, parsePrefix, type Prefix, unmapped } from "./ip.ts";
 
 /** Whoever may open the socket in the filesystem. */
 const unix = "unix";

@@ -1,8 +1,8 @@
 /** The upstreams, and which of them a connection gets. */
 import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
-import { type Address, formatAddress } from "../../core/address.ts";
-import { Balancer, type Policy } from "../../core/balance.ts";
+import { type Address, formatAddress } from "../address.ts";
+import { Balancer, type Policy } from "./balance.ts";
 import { codeOf } from "../../lib/support/system-error.ts";
 import { dial, isOwnFault } from "./dial.ts";
 

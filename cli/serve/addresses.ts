@@ -1,6 +1,6 @@
 /** Where a server can be reached. */
 import { networkInterfaces } from "node:os";
-import { formatAddress } from "../../core/address.ts";
+import { formatAddress } from "../address.ts";
 
 /** The wildcard addresses by the families that they take in. */
 const families: Readonly<Record<string, readonly string[]>> = { "0.0.0.0": ["IPv4"], "::": ["IPv4", "IPv6"] };

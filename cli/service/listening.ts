@@ -2,8 +2,8 @@
 import { once } from "node:events";
 import { lstatSync, unlinkSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
-import { type Address, formatAddress, type HostAddress } from "../../core/address.ts";
-import { errnoNumber, errnoText } from "../../core/errno.ts";
+import { type Address, formatAddress, type HostAddress } from "../address.ts";
+import { errnoNumber, errnoText } from "../../core/abi/errno.ts";
 import { codeOf } from "../../lib/support/system-error.ts";
 
 /** What core, which knows files and streams, has no words for. */

@@ -1,6 +1,6 @@
 /** Answers /metrics on an address of its own, so that what the public may ask says nothing about the server. */
 import { createServer } from "node:http";
-import { formatAddress, type HostAddress } from "../../core/address.ts";
+import { formatAddress, type HostAddress } from "../address.ts";
 import { listen } from "./listening.ts";
 import { metricsType, renderMetrics, type Snapshot } from "./snapshot.ts";
 import { unobserved } from "./unobserved.ts";

@@ -2,7 +2,7 @@
 import cluster from "node:cluster";
 import { once } from "node:events";
 import process from "node:process";
-import type { HostAddress } from "../../core/address.ts";
+import type { HostAddress } from "../address.ts";
 import { describeFailure, exitCodes } from "../exit.ts";
 import { listenForInterrupt } from "../interrupt.ts";
 import { outliveReader, tellOnce } from "../output.ts";

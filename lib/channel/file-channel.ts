@@ -5,8 +5,8 @@ import { checkBuffer, count, countOrAll, lockRange } from "../../core/channel.ts
 import { TransferError } from "../../core/error.ts";
 import type { MapMode } from "../../core/mapping.ts";
 import { checkKnown, type Names } from "../../core/options.ts";
-import type { Report } from "../../core/report.ts";
-import { type ByteCount, type TransferOptions, transferOptions } from "../../core/request.ts";
+import type { Report } from "../../core/transfer/report.ts";
+import { type ByteCount, type TransferOptions, transferOptions } from "../../core/transfer/request.ts";
 import type { MappedFile, Source, Target } from "../api.ts";
 import type { Machine } from "../engine/machine.ts";
 import { map } from "../map/map.ts";

@@ -1,8 +1,8 @@
 /** The locks of one file channel. */
-import { lockTypes } from "../../core/abi.ts";
-import { extentRecord } from "../../core/records.ts";
+import { lockTypes } from "../../core/abi/abi.ts";
+import { extentRecord } from "../../core/abi/records.ts";
 import { type LockRange, overlap } from "../../core/channel.ts";
-import { errnoName } from "../../core/errno.ts";
+import { errnoName } from "../../core/abi/errno.ts";
 import { TransferError } from "../../core/error.ts";
 import { delay } from "../support/delay.ts";
 import { RecordMemory } from "../engine/record-memory.ts";

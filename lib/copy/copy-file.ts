@@ -1,13 +1,13 @@
 /** Copies a file as a whole. */
 import { type BigIntStats, constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import type { Endpoint } from "../../core/endpoint.ts";
+import type { Endpoint } from "../../core/plan/endpoint.ts";
 import { argumentError, shown, TransferError, withProgress } from "../../core/error.ts";
-import type { Strategy } from "../../core/kernel.ts";
-import type { Report } from "../../core/report.ts";
+import type { Strategy } from "../../core/plan/kernel.ts";
+import type { Report } from "../../core/transfer/report.ts";
 import { checkKnown } from "../../core/options.ts";
-import { checkOptions } from "../../core/request.ts";
-import { checkCountable } from "../../core/select.ts";
+import { checkOptions } from "../../core/transfer/request.ts";
+import { checkCountable } from "../../core/plan/select.ts";
 import { type CopyOptions, copyOptions } from "../api.ts";
 import { inspectFd } from "../ends/inspect.ts";
 import type { Machine } from "../engine/machine.ts";

@@ -2,7 +2,7 @@
 import type { BigIntStats } from "node:fs";
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { errnoName } from "../../core/errno.ts";
+import { errnoName } from "../../core/abi/errno.ts";
 import { type Permissions, preservedMode, replacingMode } from "../../core/replace.ts";
 import type { Machine } from "../engine/machine.ts";
 import { callFailed, codeOf, explained, fsCall } from "../support/system-error.ts";

@@ -1,7 +1,7 @@
 /** What has the name already that a complete file is to get: whether it may be replaced, as far as that can be known before. */
 import { type BigIntStats } from "node:fs";
 import { stat } from "node:fs/promises";
-import { errnoName } from "../../core/errno.ts";
+import { errnoName } from "../../core/abi/errno.ts";
 import { TransferError } from "../../core/error.ts";
 import type { Machine } from "../engine/machine.ts";
 import { callFailed } from "../support/system-error.ts";

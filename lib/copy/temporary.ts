@@ -1,8 +1,8 @@
 /** The file that a copy is made in, until it is complete. */
 import { constants } from "node:fs";
 import { type FileHandle, link, open, rename, unlink } from "node:fs/promises";
-import type { Native } from "../../core/abi.ts";
-import { errnoName } from "../../core/errno.ts";
+import type { Native } from "../../core/abi/abi.ts";
+import { errnoName } from "../../core/abi/errno.ts";
 import type { Machine } from "../engine/machine.ts";
 import { callFailed, codeOf, explained, fsCall } from "../support/system-error.ts";
 import type { Place } from "./place.ts";

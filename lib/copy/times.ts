@@ -1,8 +1,8 @@
 /** The times of a file, to the nanosecond. */
 import type { BigIntStats } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
-import { errnoName } from "../../core/errno.ts";
-import { timesRecord } from "../../core/records.ts";
+import { errnoName } from "../../core/abi/errno.ts";
+import { timesRecord } from "../../core/abi/records.ts";
 import { RecordMemory } from "../engine/record-memory.ts";
 import type { Machine } from "../engine/machine.ts";
 import { callFailed, fsCall } from "../support/system-error.ts";

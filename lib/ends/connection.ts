@@ -1,6 +1,6 @@
 /** Connections that are a runtime's own objects and no streams: Bun's sockets, Deno's conns. */
-import type { Native } from "../../core/abi.ts";
-import { type Endpoint, endpoint } from "../../core/endpoint.ts";
+import type { Native } from "../../core/abi/abi.ts";
+import { type Endpoint, endpoint } from "../../core/plan/endpoint.ts";
 import { TransferError } from "../../core/error.ts";
 import { inspectFd } from "./inspect.ts";
 import type { Machine } from "../engine/machine.ts";

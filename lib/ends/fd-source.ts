@@ -1,8 +1,8 @@
 /** Descriptors and paths as sources. */
 import { fstatSync, openSync, read } from "node:fs";
 import { promisify } from "node:util";
-import type { Native } from "../../core/abi.ts";
-import type { Endpoint } from "../../core/endpoint.ts";
+import type { Native } from "../../core/abi/abi.ts";
+import type { Endpoint } from "../../core/plan/endpoint.ts";
 import { inspectFd } from "./inspect.ts";
 import { lookAtSource } from "./look.ts";
 import type { Machine } from "../engine/machine.ts";

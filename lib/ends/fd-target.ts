@@ -1,9 +1,9 @@
 /** Descriptors and paths as targets. */
 import { fstatSync, fsync, write } from "node:fs";
 import { promisify } from "node:util";
-import type { Native } from "../../core/abi.ts";
-import { asNew, type Endpoint } from "../../core/endpoint.ts";
-import type { AbortSignalLike } from "../../core/request.ts";
+import type { Native } from "../../core/abi/abi.ts";
+import { asNew, type Endpoint } from "../../core/plan/endpoint.ts";
+import type { AbortSignalLike } from "../../core/transfer/request.ts";
 import { Place } from "../copy/place.ts";
 import { inspectFd } from "./inspect.ts";
 import { lookAtTarget, newTargetAt } from "./look.ts";

@@ -1,9 +1,9 @@
 /** Describes descriptors, by the engine where it is there and by fstat where it isn't. */
 import { type BigIntStats, fstatSync } from "node:fs";
-import { fdFlags, fdKinds, type Native } from "../../core/abi.ts";
-import { inspectionRecord } from "../../core/records.ts";
-import { type Endpoint, endpoint, type EndpointKind, sizeIsTrusted } from "../../core/endpoint.ts";
-import { errnoName } from "../../core/errno.ts";
+import { fdFlags, fdKinds, type Native } from "../../core/abi/abi.ts";
+import { inspectionRecord } from "../../core/abi/records.ts";
+import { type Endpoint, endpoint, type EndpointKind, sizeIsTrusted } from "../../core/plan/endpoint.ts";
+import { errnoName } from "../../core/abi/errno.ts";
 import { RecordMemory } from "../engine/record-memory.ts";
 import { callFailed, codeOf } from "../support/system-error.ts";
 

@@ -3,9 +3,9 @@ import { close, constants, fstatSync, ftruncate, lstatSync, open, type PathLike,
 import { stat } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import type { Native } from "../../core/abi.ts";
-import { errnoName } from "../../core/errno.ts";
-import type { AbortSignalLike } from "../../core/request.ts";
+import type { Native } from "../../core/abi/abi.ts";
+import { errnoName } from "../../core/abi/errno.ts";
+import type { AbortSignalLike } from "../../core/transfer/request.ts";
 import type { Place } from "../copy/place.ts";
 import { delay } from "../support/delay.ts";
 import { fsCall, callFailed, codeOf, explained } from "../support/system-error.ts";

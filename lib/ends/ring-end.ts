@@ -1,5 +1,5 @@
 /** Shared rings as sources and targets. */
-import { type Endpoint, endpoint } from "../../core/endpoint.ts";
+import { type Endpoint, endpoint } from "../../core/plan/endpoint.ts";
 import type { SharedRing } from "../ring/shared-ring.ts";
 import { callFailed } from "../support/system-error.ts";
 import type { SourceEnd } from "./source.ts";

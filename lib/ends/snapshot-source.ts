@@ -1,9 +1,9 @@
 /** A regular file as it was at the moment of the call. */
 import { type FileHandle, readlink, realpath } from "node:fs/promises";
-import type { Native } from "../../core/abi.ts";
-import { asNew, type Endpoint } from "../../core/endpoint.ts";
-import type { AbortSignalLike, Request } from "../../core/request.ts";
-import { checkCountable } from "../../core/select.ts";
+import type { Native } from "../../core/abi/abi.ts";
+import { asNew, type Endpoint } from "../../core/plan/endpoint.ts";
+import type { AbortSignalLike, Request } from "../../core/transfer/request.ts";
+import { checkCountable } from "../../core/plan/select.ts";
 import { readSnapshot, snapshot, type Span } from "../copy/snapshot.ts";
 import { inspectFd } from "./inspect.ts";
 import { lookAtSnapshot } from "./look.ts";

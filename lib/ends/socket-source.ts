@@ -1,7 +1,7 @@
 /** Sockets of node:net as sources. */
 import type { Socket } from "node:net";
-import type { Native } from "../../core/abi.ts";
-import { type Endpoint, endpoint } from "../../core/endpoint.ts";
+import type { Native } from "../../core/abi/abi.ts";
+import { type Endpoint, endpoint } from "../../core/plan/endpoint.ts";
 import { TransferError } from "../../core/error.ts";
 import { inspectFd } from "./inspect.ts";
 import type { Machine } from "../engine/machine.ts";

@@ -1,7 +1,7 @@
 /** Sockets of node:net as targets. */
 import type { Socket } from "node:net";
-import type { Native } from "../../core/abi.ts";
-import type { Endpoint } from "../../core/endpoint.ts";
+import type { Native } from "../../core/abi/abi.ts";
+import type { Endpoint } from "../../core/plan/endpoint.ts";
 import { inspectFd } from "./inspect.ts";
 import type { Machine } from "../engine/machine.ts";
 import type { Runtime } from "../runtime.ts";

@@ -1,7 +1,7 @@
 /** Readables as sources. */
 import type { Readable } from "node:stream";
-import type { Native } from "../../core/abi.ts";
-import { type Endpoint, endpoint } from "../../core/endpoint.ts";
+import type { Native } from "../../core/abi/abi.ts";
+import { type Endpoint, endpoint } from "../../core/plan/endpoint.ts";
 import { argumentError, TransferError } from "../../core/error.ts";
 import type { SourceEnd } from "./source.ts";
 

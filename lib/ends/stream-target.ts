@@ -1,7 +1,7 @@
 /** Writables as targets. */
 import { Writable } from "node:stream";
-import type { Native } from "../../core/abi.ts";
-import { type Endpoint, endpoint } from "../../core/endpoint.ts";
+import type { Native } from "../../core/abi/abi.ts";
+import { type Endpoint, endpoint } from "../../core/plan/endpoint.ts";
 import { TransferError } from "../../core/error.ts";
 import { enterGate, type Turn } from "./gate.ts";
 import { codeOf } from "../support/system-error.ts";

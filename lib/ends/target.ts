@@ -1,6 +1,6 @@
 /** Where bytes go, behind one face. */
-import type { Native } from "../../core/abi.ts";
-import type { Endpoint } from "../../core/endpoint.ts";
+import type { Native } from "../../core/abi/abi.ts";
+import type { Endpoint } from "../../core/plan/endpoint.ts";
 import type { Machine } from "../engine/machine.ts";
 
 export interface TargetEnd {

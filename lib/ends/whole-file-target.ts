@@ -1,6 +1,6 @@
 /** A path as target that appears as a whole or not at all. */
-import type { Native } from "../../core/abi.ts";
-import { asNew, type Endpoint } from "../../core/endpoint.ts";
+import type { Native } from "../../core/abi/abi.ts";
+import { asNew, type Endpoint } from "../../core/plan/endpoint.ts";
 import { WholeFile } from "../copy/whole-file.ts";
 import { pathOf } from "../copy/path.ts";
 import { inspectFd } from "./inspect.ts";

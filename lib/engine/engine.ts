@@ -1,5 +1,5 @@
 /** The native engine as seen from one isolate: jobs go in, outcomes come back on the event loop. */
-import { ends, limits, type Native, opcodes, pairEnds, pairFlags, requestFlags } from "../../core/abi.ts";
+import { ends, limits, type Native, opcodes, pairEnds, pairFlags, requestFlags } from "../../core/abi/abi.ts";
 import {
   extentRecord,
   leaseBreakRecord,
@@ -10,9 +10,9 @@ import {
   pairRequestRecord,
   outletRecord,
   requestRecord,
-} from "../../core/records.ts";
-import { errnoName } from "../../core/errno.ts";
-import { type Job, nothing, type Outcome } from "../../core/kernel.ts";
+} from "../../core/abi/records.ts";
+import { errnoName } from "../../core/abi/errno.ts";
+import { type Job, nothing, type Outcome } from "../../core/plan/kernel.ts";
 import type { Runtime, Waker } from "../runtime.ts";
 import { decode, encode, failed } from "./outcome.ts";
 import { RecordMemory } from "./record-memory.ts";

@@ -1,5 +1,5 @@
 /** One transfer's place in the engine. */
-import { type Job, nothing, type Outcome } from "../../core/kernel.ts";
+import { type Job, nothing, type Outcome } from "../../core/plan/kernel.ts";
 import type { Attempted, Engine } from "./engine.ts";
 import { after, failed, sum } from "./outcome.ts";
 

@@ -3,8 +3,8 @@
  * then: aborted, failed, or forgotten by its caller. Otherwise the collector could give its pages to something else,
  * and that would go to the peer.
  */
-import { errnoNumber } from "../../core/errno.ts";
-import type { Job, Outcome } from "../../core/kernel.ts";
+import { errnoNumber } from "../../core/abi/errno.ts";
+import type { Job, Outcome } from "../../core/plan/kernel.ts";
 import { delay } from "../support/delay.ts";
 import type { Cancellation } from "../transfer/cancellation.ts";
 import type { TargetEnd } from "../ends/target.ts";

@@ -3,8 +3,8 @@ import { close, constants, fstatSync, open, readlink, realpath, stat } from "nod
 import { isAbsolute, join, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import type { Native } from "../../core/abi.ts";
-import { errnoName } from "../../core/errno.ts";
+import type { Native } from "../../core/abi/abi.ts";
+import { errnoName } from "../../core/abi/errno.ts";
 import { codeOf } from "../support/system-error.ts";
 
 const openAsync = promisify(open);

@@ -1,11 +1,11 @@
 /** The lease of one transfer: held while its bytes are under way, and let go in time when somebody wants the file. */
 import type { FileHandle } from "node:fs/promises";
 import { TransferError } from "../../core/error.ts";
-import type { Job, Outcome } from "../../core/kernel.ts";
+import type { Job, Outcome } from "../../core/plan/kernel.ts";
 import { type Decision, decide, handsOver, stopAfterMs } from "../../core/lease.ts";
-import type { Request } from "../../core/request.ts";
-import type { Plan } from "../../core/select.ts";
-import type { Account } from "../../core/transfer.ts";
+import type { Request } from "../../core/transfer/request.ts";
+import type { Plan } from "../../core/plan/select.ts";
+import type { Account } from "../../core/transfer/transfer.ts";
 import { delay } from "../support/delay.ts";
 import type { Cancellation } from "../transfer/cancellation.ts";
 import { readSnapshot, snapshot } from "../copy/snapshot.ts";

@@ -1,7 +1,7 @@
 /** A mapping by mmap(2), under the engine's SIGBUS guard. */
-import { advices, type Native } from "../../core/abi.ts";
-import { extentRecord, lossRecord, mappingRecord, residencyRecord } from "../../core/records.ts";
-import { errnoName } from "../../core/errno.ts";
+import { advices, type Native } from "../../core/abi/abi.ts";
+import { extentRecord, lossRecord, mappingRecord, residencyRecord } from "../../core/abi/records.ts";
+import { errnoName } from "../../core/abi/errno.ts";
 import { lostIn, type MapMode, type MapRange, type Placement } from "../../core/mapping.ts";
 import type { Engine } from "../engine/engine.ts";
 import { RecordMemory } from "../engine/record-memory.ts";

@@ -1,7 +1,7 @@
 /** One of the two connections of a proxied pair, whatever kind of object it is. */
 import { Socket } from "node:net";
-import type { Native } from "../../core/abi.ts";
-import type { Endpoint } from "../../core/endpoint.ts";
+import type { Native } from "../../core/abi/abi.ts";
+import type { Endpoint } from "../../core/plan/endpoint.ts";
 import { argumentError, shown } from "../../core/error.ts";
 import type { ProxySide } from "../../core/proxy.ts";
 import type { HasFd, ProxyEnd } from "../api.ts";

@@ -1,6 +1,6 @@
 /** One proxied pair, from its arguments to its report. */
-import type { Native } from "../../core/abi.ts";
-import { errnoNumber, errnoText } from "../../core/errno.ts";
+import type { Native } from "../../core/abi/abi.ts";
+import { errnoNumber, errnoText } from "../../core/abi/errno.ts";
 import { argumentError, TransferError } from "../../core/error.ts";
 import {
   checkProxyOptions,

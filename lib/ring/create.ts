@@ -1,7 +1,7 @@
 /** Makes rings and pipes, and opens rings that others have made. */
 import { closeSync, constants, openSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { errnoName } from "../../core/errno.ts";
+import { errnoName } from "../../core/abi/errno.ts";
 import { argumentError, shown, TransferError } from "../../core/error.ts";
 import { checkKnown } from "../../core/options.ts";
 import { checkPipeBytes, checkRingOptions, ringErrnoText, ringOptions, type RingOptions } from "../../core/ring.ts";

@@ -1,10 +1,10 @@
 /** One side of a shared ring as the engine holds it: calls that never wait, and a wait that holds no thread. */
-import { type Native } from "../../core/abi.ts";
-import { extentRecord, pipeEndsRecord, ringStatusRecord } from "../../core/records.ts";
-import { errnoName, errnoNumber } from "../../core/errno.ts";
+import { type Native } from "../../core/abi/abi.ts";
+import { extentRecord, pipeEndsRecord, ringStatusRecord } from "../../core/abi/records.ts";
+import { errnoName, errnoNumber } from "../../core/abi/errno.ts";
 import { TransferError } from "../../core/error.ts";
-import type { Outcome } from "../../core/kernel.ts";
-import type { AbortSignalLike } from "../../core/request.ts";
+import type { Outcome } from "../../core/plan/kernel.ts";
+import type { AbortSignalLike } from "../../core/transfer/request.ts";
 import { ringErrnoText, type ringParties } from "../../core/ring.ts";
 import type { Engine } from "../engine/engine.ts";
 import { RecordMemory } from "../engine/record-memory.ts";

@@ -2,7 +2,7 @@
 import type { Placement } from "../../core/mapping.ts";
 import { TransferError } from "../../core/error.ts";
 import { checkKnown } from "../../core/options.ts";
-import { type AbortSignalLike, checkSignal } from "../../core/request.ts";
+import { type AbortSignalLike, checkSignal } from "../../core/transfer/request.ts";
 import { argumentError, shown } from "../../core/error.ts";
 import { ringLayout } from "../../core/ring.ts";
 import { KernelMemory } from "../map/kernel-memory.ts";

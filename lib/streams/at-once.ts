@@ -2,8 +2,8 @@
  * Bodies so small that everything around them would cost more than themselves: one attempt, on this thread, that
  * waits for nothing. It needs no turn in the queue, since nothing else can come in between.
  */
-import { limits } from "../../core/abi.ts";
-import { nothing } from "../../core/kernel.ts";
+import { limits } from "../../core/abi/abi.ts";
+import { nothing } from "../../core/plan/kernel.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Feed } from "./feed.ts";
 import type { Sink } from "./sink.ts";

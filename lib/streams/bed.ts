@@ -2,8 +2,8 @@
 import type { EventEmitter } from "node:events";
 import { createReadStream, createWriteStream } from "node:fs";
 import { Socket } from "node:net";
-import type { Native } from "../../core/abi.ts";
-import { errnoName } from "../../core/errno.ts";
+import type { Native } from "../../core/abi/abi.ts";
+import { errnoName } from "../../core/abi/errno.ts";
 import type { FileReader, FileWriter } from "./internals.ts";
 
 function check(answer: number, what: string): number {

@@ -3,7 +3,7 @@
  * good where one fails, streams of that kind go the runtime's own way.
  */
 import process from "node:process";
-import type { Native } from "../../core/abi.ts";
+import type { Native } from "../../core/abi/abi.ts";
 import { delay } from "../support/delay.ts";
 import { machineFor } from "../engine/machine.ts";
 import type { Runtime } from "../runtime.ts";

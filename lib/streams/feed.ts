@@ -1,7 +1,7 @@
 /** Where a stream's bytes come from, behind one face: a file that is read, a socket. */
 import type { Readable } from "node:stream";
-import type { Native } from "../../core/abi.ts";
-import type { Endpoint } from "../../core/endpoint.ts";
+import type { Native } from "../../core/abi/abi.ts";
+import type { Endpoint } from "../../core/plan/endpoint.ts";
 import type { TransferError } from "../../core/error.ts";
 import type { Counter } from "./socket-account.ts";
 

@@ -1,8 +1,8 @@
 /** An fs.ReadStream as a source. */
 import { read, ReadStream } from "node:fs";
 import { promisify } from "node:util";
-import type { Native } from "../../core/abi.ts";
-import type { Endpoint } from "../../core/endpoint.ts";
+import type { Native } from "../../core/abi/abi.ts";
+import type { Endpoint } from "../../core/plan/endpoint.ts";
 import { inspectFd } from "../ends/inspect.ts";
 import type { Feed, Range } from "./feed.ts";
 import { type FileReader, isPlainFile } from "./internals.ts";

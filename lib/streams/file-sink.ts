@@ -1,7 +1,7 @@
 /** An fs.WriteStream as what a stream is piped to. */
 import { WriteStream } from "node:fs";
-import type { Native } from "../../core/abi.ts";
-import type { Endpoint } from "../../core/endpoint.ts";
+import type { Native } from "../../core/abi/abi.ts";
+import type { Endpoint } from "../../core/plan/endpoint.ts";
 import { inspectFd } from "../ends/inspect.ts";
 import { type FileWriter, isPlainFile } from "./internals.ts";
 import { replacedWriting } from "./originals.ts";

@@ -1,11 +1,11 @@
 /** Moves a feed's bytes into a sink, unit by unit, and keeps the account of what has left and what is owed. */
-import type { Native } from "../../core/abi.ts";
-import { type Endpoint, isSameFile } from "../../core/endpoint.ts";
+import type { Native } from "../../core/abi/abi.ts";
+import { type Endpoint, isSameFile } from "../../core/plan/endpoint.ts";
 import { TransferError } from "../../core/error.ts";
-import type { Job } from "../../core/kernel.ts";
-import { checkOptions } from "../../core/request.ts";
-import { type Plan, select } from "../../core/select.ts";
-import { type Account, drive, transferLoop } from "../../core/transfer.ts";
+import type { Job } from "../../core/plan/kernel.ts";
+import { checkOptions } from "../../core/transfer/request.ts";
+import { type Plan, select } from "../../core/plan/select.ts";
+import { type Account, drive, transferLoop } from "../../core/transfer/transfer.ts";
 import type { Engine } from "../engine/engine.ts";
 import { Link } from "../engine/link.ts";
 import type { Turn } from "../ends/gate.ts";

@@ -1,8 +1,8 @@
 /** An http.ServerResponse on a plain connection as what a stream is piped to. */
 import type { ServerResponse } from "node:http";
 import { Socket } from "node:net";
-import type { Native } from "../../core/abi.ts";
-import type { Endpoint } from "../../core/endpoint.ts";
+import type { Native } from "../../core/abi/abi.ts";
+import type { Endpoint } from "../../core/plan/endpoint.ts";
 import { onConnectionEnd } from "./connection-end.ts";
 import type { Runtime } from "../runtime.ts";
 import { type MessageInternals, messageInternals, socketInternals } from "./internals.ts";

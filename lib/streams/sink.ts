@@ -1,7 +1,7 @@
 /** Where a stream's bytes go, behind one face: an HTTP response, a socket, a file that is written. */
 import type { Writable } from "node:stream";
-import type { Native } from "../../core/abi.ts";
-import type { Endpoint } from "../../core/endpoint.ts";
+import type { Native } from "../../core/abi/abi.ts";
+import type { Endpoint } from "../../core/plan/endpoint.ts";
 import type { Counter } from "./socket-account.ts";
 
 export interface Sink {

@@ -1,7 +1,7 @@
 /** A plain socket of node:net as a source. */
 import type { Socket } from "node:net";
-import type { Native } from "../../core/abi.ts";
-import type { Endpoint } from "../../core/endpoint.ts";
+import type { Native } from "../../core/abi/abi.ts";
+import type { Endpoint } from "../../core/plan/endpoint.ts";
 import { TransferError } from "../../core/error.ts";
 import { HeldSocket } from "../ends/held-socket.ts";
 import { inspectSocket } from "../ends/socket-target.ts";

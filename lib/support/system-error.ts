@@ -1,5 +1,5 @@
 /** Errors of the kernel and of the runtime's file-system API, as TransferErrors. */
-import { errnoName, errnoNumber, errnoText, isErrnoName } from "../../core/errno.ts";
+import { errnoName, errnoNumber, errnoText, isErrnoName } from "../../core/abi/errno.ts";
 import { TransferError } from "../../core/error.ts";
 
 /**

@@ -1,6 +1,6 @@
 /** One target of a tee: an ordinary transfer of its own, and what is to be said of it. */
 import { TransferError } from "../../core/error.ts";
-import type { Report } from "../../core/report.ts";
+import type { Report } from "../../core/transfer/report.ts";
 import type { TeeRequest, TeeTargetReport } from "../../core/tee.ts";
 import type { Target } from "../api.ts";
 import type { SourceEnd } from "../ends/source.ts";

@@ -1,5 +1,5 @@
 /** Whatever gives the bytes of one source to the sources of several transfers. */
-import type { Outcome } from "../../core/kernel.ts";
+import type { Outcome } from "../../core/plan/kernel.ts";
 import type { TeeStrategy } from "../../core/tee.ts";
 import type { SourceEnd } from "../ends/source.ts";
 

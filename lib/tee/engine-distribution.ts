@@ -1,7 +1,7 @@
 /** On the engine: a pipe for each target, filled by tee(2) or, where that is not to be had, by read(2) and write(2). */
-import { errnoName } from "../../core/errno.ts";
-import { type Job, nothing, type Outcome } from "../../core/kernel.ts";
-import { strategies } from "../../core/strategies.ts";
+import { errnoName } from "../../core/abi/errno.ts";
+import { type Job, nothing, type Outcome } from "../../core/plan/kernel.ts";
+import { strategies } from "../../core/plan/strategies.ts";
 import type { TeeRequest } from "../../core/tee.ts";
 import type { SourceEnd } from "../ends/source.ts";
 import type { Engine } from "../engine/engine.ts";

@@ -1,5 +1,5 @@
 /** The read end of a pipe that the engine fills, as the source of one target's transfer. */
-import type { Native } from "../../core/abi.ts";
+import type { Native } from "../../core/abi/abi.ts";
 import { FdSource } from "../ends/fd-source.ts";
 
 /** Closes the pipe with the transfer: that is how the engine learns that nobody reads it any more. */

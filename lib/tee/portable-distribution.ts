@@ -1,8 +1,8 @@
 /** Without descriptors: chunks that JavaScript reads once and hands to each target's transfer. */
-import { errnoNumber } from "../../core/errno.ts";
-import { type Native } from "../../core/abi.ts";
-import { type Endpoint, endpoint } from "../../core/endpoint.ts";
-import { nothing, type Outcome } from "../../core/kernel.ts";
+import { errnoNumber } from "../../core/abi/errno.ts";
+import { type Native } from "../../core/abi/abi.ts";
+import { type Endpoint, endpoint } from "../../core/plan/endpoint.ts";
+import { nothing, type Outcome } from "../../core/plan/kernel.ts";
 import type { TeeRequest } from "../../core/tee.ts";
 import type { Cancellation } from "../transfer/cancellation.ts";
 import type { SourceEnd } from "../ends/source.ts";

@@ -1,9 +1,9 @@
 /** One source to several targets; see the entry of each runtime for the contract. */
-import { type Endpoint, hasPositions } from "../../core/endpoint.ts";
-import { errnoName, errnoText } from "../../core/errno.ts";
+import { type Endpoint, hasPositions } from "../../core/plan/endpoint.ts";
+import { errnoName, errnoText } from "../../core/abi/errno.ts";
 import { argumentError, TransferError } from "../../core/error.ts";
-import { nothing, type Outcome } from "../../core/kernel.ts";
-import type { Copied } from "../../core/report.ts";
+import { nothing, type Outcome } from "../../core/plan/kernel.ts";
+import type { Copied } from "../../core/transfer/report.ts";
 import {
   checkTeeOptions,
   holdsUp,

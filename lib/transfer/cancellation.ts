@@ -1,7 +1,7 @@
 /** The one way in which a transfer is stopped from outside: by its signal, or by the closing of an end. */
-import type { Outcome } from "../../core/kernel.ts";
-import { nothing } from "../../core/kernel.ts";
-import type { AbortSignalLike } from "../../core/request.ts";
+import type { Outcome } from "../../core/plan/kernel.ts";
+import { nothing } from "../../core/plan/kernel.ts";
+import type { AbortSignalLike } from "../../core/transfer/request.ts";
 
 interface Watch {
   readonly callbacks: Set<() => void>;

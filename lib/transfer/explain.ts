@@ -1,6 +1,6 @@
 /** Says what a transfer would do, without doing any of it. */
-import { type Explanation, explainPlan } from "../../core/explain.ts";
-import { checkOptions, type TransferOptions } from "../../core/request.ts";
+import { type Explanation, explainPlan } from "../../core/plan/explain.ts";
+import { checkOptions, type TransferOptions } from "../../core/transfer/request.ts";
 import type { Source, Target } from "../api.ts";
 import { decide, endsFor } from "./decide.ts";
 import { sourceOf } from "../ends/recognise.ts";

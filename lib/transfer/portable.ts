@@ -1,6 +1,6 @@
 /** The last mechanism: the runtime's own reads and writes, one chunk at a time. */
-import { errnoNumber } from "../../core/errno.ts";
-import { type Job, nothing, type Outcome } from "../../core/kernel.ts";
+import { errnoNumber } from "../../core/abi/errno.ts";
+import { type Job, nothing, type Outcome } from "../../core/plan/kernel.ts";
 import { delay } from "../support/delay.ts";
 import type { Cancellation } from "./cancellation.ts";
 import type { SourceEnd } from "../ends/source.ts";

@@ -1,11 +1,11 @@
 /** One transfer, from its arguments to its report: the effects around core's decisions. */
-import { errnoName } from "../../core/errno.ts";
+import { errnoName } from "../../core/abi/errno.ts";
 import { TransferError, withProgress } from "../../core/error.ts";
-import type { Job, Outcome, Run } from "../../core/kernel.ts";
-import type { Report } from "../../core/report.ts";
-import { checkOptions, type TransferOptions } from "../../core/request.ts";
-import type { Plan } from "../../core/select.ts";
-import { type Account, drive, transferLoop } from "../../core/transfer.ts";
+import type { Job, Outcome, Run } from "../../core/plan/kernel.ts";
+import type { Report } from "../../core/transfer/report.ts";
+import { checkOptions, type TransferOptions } from "../../core/transfer/request.ts";
+import type { Plan } from "../../core/plan/select.ts";
+import { type Account, drive, transferLoop } from "../../core/transfer/transfer.ts";
 import type { Source, Target } from "../api.ts";
 import { Cancellation } from "./cancellation.ts";
 import { decide, endsFor } from "./decide.ts";

@@ -1,8 +1,8 @@
 /** `descriptor` of wasi:filesystem, on this thread. */
 import { type BigIntStats, closeSync, fdatasyncSync, fstatSync, fsyncSync, readSync, writeSync } from "node:fs";
 import type * as Types from "../../wasm/types/host/interfaces/wasi-filesystem-types.ts";
-import { openFlags } from "../../core/abi.ts";
-import { type WasiCode, wasiCode } from "../../core/wasi.ts";
+import { openFlags } from "../../core/abi/abi.ts";
+import { type WasiCode, wasiCode } from "../../core/wasi/wasi.ts";
 import { codeOf } from "../support/system-error.ts";
 import { Answer } from "./answer.ts";
 import { type Folder, setSize } from "./folder.ts";

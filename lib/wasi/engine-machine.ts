@@ -1,5 +1,5 @@
 /** A machine that has the engine: what a plugin is lent. */
-import type { Native } from "../../core/abi.ts";
+import type { Native } from "../../core/abi/abi.ts";
 import { TransferError } from "../../core/error.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Machine } from "../engine/machine.ts";

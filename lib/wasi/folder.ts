@@ -21,8 +21,8 @@ import {
   rmdirSync,
   unlinkSync,
 } from "node:fs";
-import { openFlags } from "../../core/abi.ts";
-import { errnoNumber, errnoText } from "../../core/errno.ts";
+import { openFlags } from "../../core/abi/abi.ts";
+import { errnoNumber, errnoText } from "../../core/abi/errno.ts";
 import { TransferError } from "../../core/error.ts";
 import type { OpenAt } from "./open-at.ts";
 

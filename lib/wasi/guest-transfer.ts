@@ -1,10 +1,10 @@
 /** sluice:transfer/transfer of an instance, in the manner of the package's own functions. */
 import type * as Transfer from "../../wasm/types/host/interfaces/sluice-transfer-transfer.ts";
-import { type ErrorCase, errorOfCase } from "../../core/component.ts";
+import { type ErrorCase, errorOfCase } from "../../core/wasi/component.ts";
 import { TransferError } from "../../core/error.ts";
 import { checkKnown, type Names } from "../../core/options.ts";
-import type { Copied } from "../../core/report.ts";
-import { type ByteCount, optionalCount } from "../../core/request.ts";
+import type { Copied } from "../../core/transfer/report.ts";
+import { type ByteCount, optionalCount } from "../../core/transfer/request.ts";
 
 export interface GuestTransferOptions {
   /** Where in the source to start, in bytes. Default 0. */

@@ -1,13 +1,20 @@
 /** `handle` of sluice:transfer/native: a regular file beneath a root, and what it may cost. */
 import { closeSync, ftruncateSync, readSync, writeSync } from "node:fs";
 import type * as Native from "../../wasm/types/host/interfaces/sluice-transfer-native.ts";
-import { checkedCount, type ErrorCase, errorCase, hostDialect, optionsOf, reportRecord } from "../../core/component.ts";
-import { asNew, type Endpoint, isSameFile } from "../../core/endpoint.ts";
+import {
+  checkedCount,
+  type ErrorCase,
+  errorCase,
+  hostDialect,
+  optionsOf,
+  reportRecord,
+} from "../../core/wasi/component.ts";
+import { asNew, type Endpoint, isSameFile } from "../../core/plan/endpoint.ts";
 import { TransferError } from "../../core/error.ts";
-import type { Report } from "../../core/report.ts";
-import { checkOptions, type TransferOptions } from "../../core/request.ts";
-import { type Plan, select } from "../../core/select.ts";
-import { driveSync, transferLoop } from "../../core/transfer.ts";
+import type { Report } from "../../core/transfer/report.ts";
+import { checkOptions, type TransferOptions } from "../../core/transfer/request.ts";
+import { type Plan, select } from "../../core/plan/select.ts";
+import { driveSync, transferLoop } from "../../core/transfer/transfer.ts";
 import { inspectFd } from "../ends/inspect.ts";
 import { callFailed, codeOf } from "../support/system-error.ts";
 import { Answer } from "./answer.ts";

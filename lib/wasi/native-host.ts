@@ -2,7 +2,7 @@
 import { type BigIntStats, closeSync, constants, fchmodSync, fchownSync, fstatSync, fsyncSync } from "node:fs";
 import { basename } from "node:path/posix";
 import type * as Native from "../../wasm/types/host/interfaces/sluice-transfer-native.ts";
-import { openFlags } from "../../core/abi.ts";
+import { openFlags } from "../../core/abi/abi.ts";
 import {
   capabilitiesRecord,
   checkedPath,
@@ -10,15 +10,15 @@ import {
   hostDialect,
   optionsOf,
   reportRecord,
-} from "../../core/component.ts";
-import { asNew, type Endpoint, endpoint, isSameFile } from "../../core/endpoint.ts";
-import { errnoName } from "../../core/errno.ts";
+} from "../../core/wasi/component.ts";
+import { asNew, type Endpoint, endpoint, isSameFile } from "../../core/plan/endpoint.ts";
+import { errnoName } from "../../core/abi/errno.ts";
 import { TransferError } from "../../core/error.ts";
-import { explainPlan } from "../../core/explain.ts";
-import type { Report } from "../../core/report.ts";
+import { explainPlan } from "../../core/plan/explain.ts";
+import type { Report } from "../../core/transfer/report.ts";
 import { replacingMode } from "../../core/replace.ts";
-import { checkOptions } from "../../core/request.ts";
-import { select } from "../../core/select.ts";
+import { checkOptions } from "../../core/transfer/request.ts";
+import { select } from "../../core/plan/select.ts";
 import { ownerRefusals, permissionsOf } from "../copy/inherit.ts";
 import { inspectFd } from "../ends/inspect.ts";
 import { callFailed, codeOf, explained } from "../support/system-error.ts";

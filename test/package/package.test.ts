@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { symbols } from "#core/abi.js";
+import { symbols } from "#core/abi/abi.js";
 import { dataFile, MiB } from "../contract/support/files.ts";
 import { runChild } from "../support/child.ts";
 import { sha256 } from "../support/data.ts";

@@ -1,7 +1,7 @@
 /** PURE: version 2 of the PROXY protocol (its section 2.2): a binary head with fields of type, length and value. */
 import { crc32c } from "./crc32c.ts";
 import { mapped } from "./ip.ts";
-import { type ParsedHead, type Peer, type ProxiedConnection, refused } from "./proxy-head.ts";
+import { type ParsedHead, type Peer, type ProxiedConnection, refused } from "./head.ts";
 
 /** Something that no other protocol begins with. */
 export const signatureV2 = [0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a] as const;

@@ -1,6 +1,6 @@
 /** PURE: version 1 of the PROXY protocol (its section 2.1): one line of text. */
 import { formatIp, type IpAddress, mapped, parseIp } from "./ip.ts";
-import { type ParsedHead, type Peer, type ProxiedConnection, refused } from "./proxy-head.ts";
+import { type ParsedHead, type Peer, type ProxiedConnection, refused } from "./head.ts";
 
 /** With the CRLF. Two IPv6 addresses and two ports take no more. */
 const longest = 107;

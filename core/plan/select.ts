@@ -1,12 +1,12 @@
 /** PURE: which mechanisms to try for a pair of ends, in which order, each with its reason. */
-import { limits } from "./abi.ts";
+import { limits } from "../abi/abi.ts";
 import type { Capability } from "./capabilities.ts";
 import { type Endpoint, type EndpointKind, hasPositions, isSameFile, isVirtual } from "./endpoint.ts";
-import { errnoNumber } from "./errno.ts";
-import { TransferError } from "./error.ts";
+import { errnoNumber } from "../abi/errno.ts";
+import { TransferError } from "../error.ts";
 import type { CacheMode, Strategy } from "./kernel.ts";
-import { breaksPromise } from "./lease.ts";
-import type { Request } from "./request.ts";
+import { breaksPromise } from "../lease.ts";
+import type { Request } from "../transfer/request.ts";
 import { isRing, strategies } from "./strategies.ts";
 
 export interface Candidate {

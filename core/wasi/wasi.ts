@@ -1,5 +1,5 @@
 /** The codes of wasi:filesystem beside the errnos that they stand for. */
-import type { ErrnoName } from "./errno.ts";
+import type { ErrnoName } from "../abi/errno.ts";
 
 export const wasiErrnos = {
   access: "EACCES",

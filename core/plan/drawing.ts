@@ -2,7 +2,7 @@
  * Draws the path of the bytes for a terminal: user space above, kernel in the middle, hardware
  * below, each hop in the stroke of what it costs, each mode switch on the line that it crosses.
  */
-import { checkKnown } from "./options.ts";
+import { checkKnown } from "../options.ts";
 
 export type Lane = "user" | "kernel" | "hardware";
 

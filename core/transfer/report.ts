@@ -1,5 +1,5 @@
 /** What a transfer did, told honestly. */
-import type { CacheMode, Strategy } from "./kernel.ts";
+import type { CacheMode, Strategy } from "../plan/kernel.ts";
 
 /** One mechanism's share of a transfer. */
 export interface Attempt {

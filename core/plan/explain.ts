@@ -11,7 +11,7 @@ import {
 } from "./drawing.ts";
 import { endpoint, type Endpoint, type EndpointKind } from "./endpoint.ts";
 import type { CacheMode, Strategy } from "./kernel.ts";
-import type { Copied } from "./report.ts";
+import type { Copied } from "../transfer/report.ts";
 import { type Candidate, carried, type Plan } from "./select.ts";
 import { strategies } from "./strategies.ts";
 

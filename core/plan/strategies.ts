@@ -2,10 +2,10 @@
  * The mechanisms, one row each: which pairs of ends a row serves, which errnos mean "not here, use
  * another", and what it costs. Selection, fallback and `explain` all read this table.
  */
-import { limits } from "./abi.ts";
+import { limits } from "../abi/abi.ts";
 import { type Endpoint, hasPositions, isVirtual } from "./endpoint.ts";
 import type { Strategy } from "./kernel.ts";
-import type { Copied } from "./report.ts";
+import type { Copied } from "../transfer/report.ts";
 
 /** What the row needs to know of a request beyond its two ends. */
 export interface Range {

@@ -2,15 +2,15 @@
  * The loop: attempt, outcome, resume. It yields jobs and is given outcomes, so that the same code
  * runs under an async driver, a sync driver and a scripted test. It never awaits.
  */
-import type { Capabilities } from "./capabilities.ts";
-import type { EndpointKind } from "./endpoint.ts";
-import { errnoName, errnoNumber, errnoText } from "./errno.ts";
-import { TransferError, type TransferErrorDetails } from "./error.ts";
-import type { Job, Outcome, Run } from "./kernel.ts";
+import type { Capabilities } from "../plan/capabilities.ts";
+import type { EndpointKind } from "../plan/endpoint.ts";
+import { errnoName, errnoNumber, errnoText } from "../abi/errno.ts";
+import { TransferError, type TransferErrorDetails } from "../error.ts";
+import type { Job, Outcome, Run } from "../plan/kernel.ts";
 import type { Attempt, Copied, Report } from "./report.ts";
-import { ringErrnoText } from "./ring.ts";
-import { type Candidate, carried, type Plan } from "./select.ts";
-import { isRing, strategies } from "./strategies.ts";
+import { ringErrnoText } from "../ring.ts";
+import { type Candidate, carried, type Plan } from "../plan/select.ts";
+import { isRing, strategies } from "../plan/strategies.ts";
 
 /** The report without what only a driver can tell: the wall-clock time, and what became of a lease. */
 export type Account = Omit<Report, "durationNs" | "leaseBroken">;

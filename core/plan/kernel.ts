@@ -3,8 +3,8 @@
  * an adapter is whatever stands in between, be it the native engine, the runtime's own streams or a
  * scripted fake.
  */
-import type { NativeStrategy } from "./abi.ts";
-import type { Copied } from "./report.ts";
+import type { NativeStrategy } from "../abi/abi.ts";
+import type { Copied } from "../transfer/report.ts";
 
 /** A mechanism by its own name. `portable` is the runtime's ordinary API. */
 export type Strategy = NativeStrategy | "portable";

@@ -2,13 +2,13 @@
  * What crosses the wall of a WebAssembly component, as wasm/wit/types.wit has it: core's own values as records and
  * variants, and back. Guest and host speak two dialects of the same shapes.
  */
-import type { Capability } from "./capabilities.ts";
-import { type ErrnoName, isErrnoName } from "./errno.ts";
-import { argumentError, TransferError, type TransferErrorDetails } from "./error.ts";
-import type { Explanation } from "./explain.ts";
-import type { Strategy } from "./kernel.ts";
-import type { Attempt, Copied, Report } from "./report.ts";
-import type { TransferOptions } from "./request.ts";
+import type { Capability } from "../plan/capabilities.ts";
+import { type ErrnoName, isErrnoName } from "../abi/errno.ts";
+import { argumentError, TransferError, type TransferErrorDetails } from "../error.ts";
+import type { Explanation } from "../plan/explain.ts";
+import type { Strategy } from "../plan/kernel.ts";
+import type { Attempt, Copied, Report } from "../transfer/report.ts";
+import type { TransferOptions } from "../transfer/request.ts";
 
 /** What a u64 and an absent option are in JavaScript. */
 export interface Dialect<Count, None> {

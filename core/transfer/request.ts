@@ -1,9 +1,9 @@
 /** The options of a transfer, checked before any byte moves. */
-import { argumentError, shown, TransferError } from "./error.ts";
-import { checkKnown, type Names } from "./options.ts";
-import type { CacheMode, Strategy } from "./kernel.ts";
-import { type Consistency, consistencies, type OnLeaseBreak, onLeaseBreaks } from "./lease.ts";
-import { strategies, strategyNames } from "./strategies.ts";
+import { argumentError, shown, TransferError } from "../error.ts";
+import { checkKnown, type Names } from "../options.ts";
+import type { CacheMode, Strategy } from "../plan/kernel.ts";
+import { type Consistency, consistencies, type OnLeaseBreak, onLeaseBreaks } from "../lease.ts";
+import { strategies, strategyNames } from "../plan/strategies.ts";
 
 /** A number of bytes: a safe integer, or a bigint that is one. */
 export type ByteCount = number | bigint;

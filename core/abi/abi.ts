@@ -10,7 +10,7 @@
  */
 
 import { records } from "./records.ts";
-import { ringLayout, ringLimits, ringMagic, ringParties, ringVersion } from "./ring.ts";
+import { ringLayout, ringLimits, ringMagic, ringParties, ringVersion } from "../ring.ts";
 
 /** Types an argument or a result may have. A "buffer" is a typed array passed by address. */
 export type AbiType = "i32" | "u32" | "buffer";
