@@ -5,7 +5,7 @@
  * place: from the first such byte on a mapping is lost, and stays so when the file grows again. Offsets are relative to
  * the mapping's start.
  */
-import { limits } from "./abi/abi.ts";
+import { limits } from "./abi/limits.ts";
 import { argumentError, shown, TransferError } from "./error.ts";
 import { checkKnown, type Names } from "./options.ts";
 import { type ByteCount, optionalCount } from "./transfer/request.ts";

@@ -1,5 +1,5 @@
 /** The public functions, bound to one runtime. The machine is looked at when the first of them is called. */
-import { nicFlags } from "../core/abi/abi.ts";
+import { nicFlags } from "../core/abi/numbers.ts";
 import { interfaceRecord } from "../core/abi/records.ts";
 import { errnoName } from "../core/abi/errno.ts";
 import { TransferError } from "../core/error.ts";

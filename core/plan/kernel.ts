@@ -3,7 +3,7 @@
  * an adapter is whatever stands in between, be it the native engine, the runtime's own streams or a
  * scripted fake.
  */
-import type { NativeStrategy } from "../abi/abi.ts";
+import type { NativeStrategy } from "../abi/numbers.ts";
 import type { Copied } from "../transfer/report.ts";
 
 /** A mechanism by its own name. `portable` is the runtime's ordinary API. */

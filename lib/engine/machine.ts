@@ -1,5 +1,6 @@
 /** What one isolate knows of its machine: the engine, if there is one, and what the kernel can do. */
-import { opcodes, type Native } from "../../core/abi/abi.ts";
+import { opcodes } from "../../core/abi/numbers.ts";
+import type { Native } from "../../core/abi/abi.ts";
 import { Capabilities, type Capability } from "../../core/plan/capabilities.ts";
 import { errnoName } from "../../core/abi/errno.ts";
 import type { CacheMode, Strategy } from "../../core/plan/kernel.ts";

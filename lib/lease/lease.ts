@@ -1,6 +1,6 @@
 /** File leases: being told before somebody else changes a file. */
 import { closeSync } from "node:fs";
-import { leaseStates, leaseTypes } from "../../core/abi/abi.ts";
+import { leaseStates, leaseTypes } from "../../core/abi/numbers.ts";
 import { type Endpoint, isSameFile } from "../../core/plan/endpoint.ts";
 import { errnoName, errnoNumber, errnoText } from "../../core/abi/errno.ts";
 import { argumentError, shown, TransferError } from "../../core/error.ts";

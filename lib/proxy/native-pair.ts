@@ -1,5 +1,5 @@
 /** A pair that the engine moves: one submission, one outcome, however many bytes and years lie between. */
-import { pairEnds } from "../../core/abi/abi.ts";
+import { pairEnds } from "../../core/abi/numbers.ts";
 import { errnoName } from "../../core/abi/errno.ts";
 import type { ProxyChoice, ProxyFlow, ProxyProgress, ProxyRequest, ProxySide } from "../../core/proxy.ts";
 import type { Engine, PairFields } from "../engine/engine.ts";

@@ -4,7 +4,7 @@ import { TransferError } from "../../core/error.ts";
 import { checkKnown } from "../../core/options.ts";
 import { type AbortSignalLike, checkSignal } from "../../core/transfer/request.ts";
 import { argumentError, shown } from "../../core/error.ts";
-import { ringLayout } from "../../core/ring.ts";
+import { ringLayout } from "../../core/abi/ring-layout.ts";
 import { KernelMemory } from "../map/kernel-memory.ts";
 import type { Runtime } from "../runtime.ts";
 import type { RingSide, RingStatus, RingWait } from "./ring-side.ts";
