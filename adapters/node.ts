@@ -1,7 +1,8 @@
 /** Sluice for Node.js 20 and later: native through koffi, portable where that is absent or forbidden. */
 import type { Explanation } from "../core/plan/explain.ts";
 import type { MapOptions } from "../core/mapping.ts";
-import type { ProxyOptions, ProxyReport } from "../core/proxy.ts";
+import type { ProxyOptions } from "../core/proxy.ts";
+import type { ProxyReport } from "../core/proxy-report.ts";
 import type { Report } from "../core/transfer/report.ts";
 import type { TransferOptions } from "../core/transfer/request.ts";
 import type { TeeOptions, TeeReport } from "../core/tee.ts";

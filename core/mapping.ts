@@ -7,8 +7,7 @@
  */
 import { limits } from "./abi/limits.ts";
 import { argumentError, shown, TransferError } from "./error.ts";
-import { checkKnown, type Names } from "./options.ts";
-import { type ByteCount, optionalCount } from "./transfer/request.ts";
+import { type ByteCount, checkKnown, type Names, optionalCount } from "./options.ts";
 
 /**
  * What becomes of writes to the view. "read" and "private": they stay in this process, each page being copied when it

@@ -4,8 +4,7 @@ import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
 import type { Capability } from "../core/plan/capabilities.ts";
 import type { CacheMode, Strategy } from "../core/plan/kernel.ts";
-import type { Names } from "../core/options.ts";
-import type { ByteCount } from "../core/transfer/request.ts";
+import type { ByteCount, Names } from "../core/options.ts";
 import type { Lease } from "./lease/lease.ts";
 import type { SharedRing } from "./ring/shared-ring.ts";
 

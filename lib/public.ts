@@ -5,19 +5,18 @@ export type { TeeOptions, TeeReport, TeeStrategy, TeeTargetReport } from "../cor
 export type { Ability, Capability } from "../core/plan/capabilities.ts";
 export type { Explanation } from "../core/plan/explain.ts";
 export type { Consistency, LeaseType, OnLeaseBreak } from "../core/lease.ts";
-export type { CacheMode, Strategy } from "../core/plan/kernel.ts";
+export type { CacheMode, Copied, Strategy } from "../core/plan/kernel.ts";
 export type { MapMode, MapOptions, MapPolicy } from "../core/mapping.ts";
 export type {
   ProxyEnding,
   ProxyFailure,
   ProxyFlow,
-  ProxyOptions,
-  ProxyProgress,
   ProxyReport,
   ProxySide,
   ProxyStrategy,
-} from "../core/proxy.ts";
-export type { Attempt, Copied, Report } from "../core/transfer/report.ts";
+} from "../core/proxy-report.ts";
+export type { ProxyOptions, ProxyProgress } from "../core/proxy.ts";
+export type { Attempt, Report } from "../core/transfer/report.ts";
 export type { TransferOptions } from "../core/transfer/request.ts";
 export type { Lease, LeaseBreak } from "./lease/lease.ts";
 export type {

@@ -4,8 +4,7 @@
  */
 import { limits } from "../abi/limits.ts";
 import { type Endpoint, hasPositions, isVirtual } from "./endpoint.ts";
-import type { Strategy } from "./kernel.ts";
-import type { Copied } from "../transfer/report.ts";
+import type { Copied, Strategy } from "./kernel.ts";
 
 /** What the row needs to know of a request beyond its two ends. */
 export interface Range {

@@ -7,7 +7,7 @@ import { inspectionRecord } from "../../core/abi/records.ts";
 import { errnoName } from "../../core/abi/errno.ts";
 import { TransferError } from "../../core/error.ts";
 import type { Strategy } from "../../core/plan/kernel.ts";
-import type { AbortSignalLike } from "../../core/transfer/request.ts";
+import type { AbortSignalLike } from "../../core/options.ts";
 import { RecordMemory } from "../engine/record-memory.ts";
 import { duplicate } from "../ends/open.ts";
 import type { Machine } from "../engine/machine.ts";

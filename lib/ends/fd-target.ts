@@ -3,7 +3,7 @@ import { fstatSync, fsync, write } from "node:fs";
 import { promisify } from "node:util";
 import type { Native } from "../../core/abi/abi.ts";
 import { asNew, type Endpoint } from "../../core/plan/endpoint.ts";
-import type { AbortSignalLike } from "../../core/transfer/request.ts";
+import type { AbortSignalLike } from "../../core/options.ts";
 import { Place } from "../copy/place.ts";
 import { inspectFd } from "./inspect.ts";
 import { lookAtTarget, newTargetAt } from "./look.ts";

@@ -2,7 +2,8 @@
 import { type FileHandle, readlink, realpath } from "node:fs/promises";
 import type { Native } from "../../core/abi/abi.ts";
 import { asNew, type Endpoint } from "../../core/plan/endpoint.ts";
-import type { AbortSignalLike, Request } from "../../core/transfer/request.ts";
+import type { AbortSignalLike } from "../../core/options.ts";
+import type { Request } from "../../core/transfer/request.ts";
 import { checkCountable } from "../../core/plan/select.ts";
 import { readSnapshot, snapshot, type Span } from "../copy/snapshot.ts";
 import { inspectFd } from "./inspect.ts";

@@ -1,5 +1,5 @@
 /** A file as memory. */
-import type { ByteCount } from "../../core/transfer/request.ts";
+import type { ByteCount } from "../../core/options.ts";
 import { TransferError } from "../../core/error.ts";
 import {
   checkWindow,

@@ -4,7 +4,7 @@ import { extentRecord, pipeEndsRecord, ringStatusRecord } from "../../core/abi/r
 import { errnoName, errnoNumber } from "../../core/abi/errno.ts";
 import { TransferError } from "../../core/error.ts";
 import type { Outcome } from "../../core/plan/kernel.ts";
-import type { AbortSignalLike } from "../../core/transfer/request.ts";
+import type { AbortSignalLike } from "../../core/options.ts";
 import { ringErrnoText } from "../../core/ring.ts";
 import type { ringParties } from "../../core/abi/ring-layout.ts";
 import type { Engine } from "../engine/engine.ts";

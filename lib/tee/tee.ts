@@ -2,8 +2,7 @@
 import { type Endpoint, hasPositions } from "../../core/plan/endpoint.ts";
 import { errnoName, errnoText } from "../../core/abi/errno.ts";
 import { argumentError, TransferError } from "../../core/error.ts";
-import { nothing, type Outcome } from "../../core/plan/kernel.ts";
-import type { Copied } from "../../core/transfer/report.ts";
+import { type Copied, nothing, type Outcome } from "../../core/plan/kernel.ts";
 import {
   checkTeeOptions,
   holdsUp,

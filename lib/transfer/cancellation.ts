@@ -1,7 +1,6 @@
 /** The one way in which a transfer is stopped from outside: by its signal, or by the closing of an end. */
-import type { Outcome } from "../../core/plan/kernel.ts";
-import { nothing } from "../../core/plan/kernel.ts";
-import type { AbortSignalLike } from "../../core/transfer/request.ts";
+import { nothing, type Outcome } from "../../core/plan/kernel.ts";
+import type { AbortSignalLike } from "../../core/options.ts";
 
 interface Watch {
   readonly callbacks: Set<() => void>;

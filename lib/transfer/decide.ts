@@ -1,7 +1,8 @@
 /** What a transfer is going to do: `transfer()` does it, `explain()` tells it. */
 import { isSameFile, type Endpoint } from "../../core/plan/endpoint.ts";
 import { argumentError, shown, TransferError } from "../../core/error.ts";
-import type { AbortSignalLike, Request } from "../../core/transfer/request.ts";
+import type { AbortSignalLike } from "../../core/options.ts";
+import type { Request } from "../../core/transfer/request.ts";
 import { type Plan, select } from "../../core/plan/select.ts";
 import type { Target } from "../api.ts";
 import { FdTarget } from "../ends/fd-target.ts";
