@@ -2,7 +2,7 @@
  * PURE: what a change to the source means for a transfer, and what is done when somebody asks for the file while it is
  * under a lease (fcntl(2), F_SETLEASE). That somebody waits in the kernel, so every policy ends in time.
  */
-import { argumentError } from "./error.ts";
+import { mostMs, wholeNumber } from "./options.ts";
 import { type Endpoint, hasPositions } from "./plan/endpoint.ts";
 import type { Strategy } from "./plan/kernel.ts";
 import { strategies } from "./plan/strategies.ts";
@@ -69,15 +69,7 @@ export function breaksPromise(
   return "it hands over pages, which could not be taken back when the lease is broken";
 }
 
-/** Most milliseconds that the engine's 32 bits hold. */
-const mostHoldMs = 0x7fffffff;
-
 /** Checks for how long a broken lease may be held; 0 is as long as is safe. */
 export function checkHoldMs(name: string, value: unknown): number {
-  if (value === undefined) return 0;
-  if (typeof value !== "number")
-    throw argumentError("ERR_INVALID_ARG_TYPE", `${name} must be a number of milliseconds, got ${typeof value}`);
-  if (!Number.isInteger(value) || value < 1 || value > mostHoldMs)
-    throw argumentError("ERR_OUT_OF_RANGE", `${name} must be a whole number from 1 to ${mostHoldMs}, got ${value}`);
-  return value;
+  return value === undefined ? 0 : wholeNumber(name, value, { least: 1, most: mostMs, unit: "milliseconds" });
 }

@@ -1,4 +1,4 @@
-/** Options by their names: one that nobody knows is refused, for it was meant to do something. */
+/** Options: one with an unknown name is refused, for it was meant to do something; and the values that many of them have. */
 import { argumentError, shown } from "./error.ts";
 
 /** The names that `T` has, all of them. */
@@ -46,6 +46,35 @@ export function checkFlag(name: string, value: unknown, otherwise: boolean): boo
   if (value === undefined) return otherwise;
   if (typeof value !== "boolean")
     throw argumentError("ERR_INVALID_ARG_TYPE", `${name} must be a boolean, got ${typeof value}`);
+  return value;
+}
+
+/** One of a few words; by default the first. @throws TypeError */
+export function oneOf<Word extends string>(name: string, words: readonly [Word, ...Word[]], value: unknown): Word {
+  const found = value === undefined ? words[0] : words.find((word) => word === value);
+  if (found !== undefined) return found;
+  throw argumentError("ERR_INVALID_ARG_VALUE", `${name} must be one of ${words.join(", ")}, got ${shown(value)}`);
+}
+
+/** Most milliseconds of the platform's timers, and of the engine's 32 bits. */
+export const mostMs = 0x7fffffff;
+
+interface Bounds {
+  readonly least: number;
+  readonly most: number;
+  /** Of what, for the message. */
+  readonly unit?: string;
+}
+
+/** A whole number within bounds. @throws TypeError, RangeError */
+export function wholeNumber(name: string, value: unknown, { least, most, unit }: Bounds): number {
+  if (typeof value !== "number")
+    throw argumentError(
+      "ERR_INVALID_ARG_TYPE",
+      `${name} must be a number${unit === undefined ? "" : ` of ${unit}`}, got ${typeof value}`,
+    );
+  if (!Number.isInteger(value) || value < least || value > most)
+    throw argumentError("ERR_OUT_OF_RANGE", `${name} must be a whole number from ${least} to ${most}, got ${value}`);
   return value;
 }
 

@@ -1,6 +1,16 @@
 /** What a proxied pair of connections is asked for, and which mechanism it gets. */
 import { argumentError, shown } from "./error.ts";
-import { type AbortSignalLike, type ByteCount, checkKnown, checkSignal, type Names, optionalCount } from "./options.ts";
+import {
+  type AbortSignalLike,
+  type ByteCount,
+  checkFlag,
+  checkKnown,
+  checkSignal,
+  mostMs,
+  type Names,
+  optionalCount,
+  wholeNumber,
+} from "./options.ts";
 import type { ProxyStrategy } from "./proxy-report.ts";
 
 /** Bytes of each direction. */
@@ -59,30 +69,16 @@ export interface ProxyRequest {
   readonly adopt: boolean;
 }
 
-/** Longest time-out of a runtime's timers. */
-const mostMs = 0x7fffffff;
-
 /** A time-out; 0 and Infinity, which is told as 0, are for ever. @throws TypeError, RangeError */
 export function milliseconds(name: string, value: unknown): number {
   if (value === undefined || value === Infinity) return 0;
-  if (typeof value !== "number")
-    throw argumentError("ERR_INVALID_ARG_TYPE", `${name} must be a number of milliseconds, got ${typeof value}`);
-  if (!Number.isInteger(value) || value < 0 || value > mostMs)
-    throw argumentError("ERR_OUT_OF_RANGE", `${name} must be a whole number from 0 to ${mostMs}, got ${value}`);
-  return value;
+  return wholeNumber(name, value, { least: 0, most: mostMs, unit: "milliseconds" });
 }
 
 function most(direction: keyof ProxyProgress, value: ProxyOptions["maxBytes"]): number {
   if (typeof value === "object") checkKnown(value, directions);
   const own = typeof value === "object" && value !== null ? value[direction] : value;
   return own === Infinity ? Infinity : (optionalCount("maxBytes", own) ?? Infinity);
-}
-
-function flag(name: string, value: unknown, otherwise: boolean): boolean {
-  if (value === undefined) return otherwise;
-  if (typeof value !== "boolean")
-    throw argumentError("ERR_INVALID_ARG_TYPE", `${name} must be a boolean, got ${typeof value}`);
-  return value;
 }
 
 const proxyStrategies: readonly (string | undefined)[] = ["auto", "splice", "buffered", "portable", undefined];
@@ -105,7 +101,7 @@ export function checkProxyOptions(options: ProxyOptions = {}): ProxyRequest {
       "ERR_INVALID_ARG_VALUE",
       `strategy must be "auto", "splice", "buffered" or "portable", got ${shown(strategy)}`,
     );
-  const fallback = flag("fallback", options.fallback, true);
+  const fallback = checkFlag("fallback", options.fallback, true);
   if (strategy === "portable" && !fallback)
     throw argumentError("ERR_INVALID_ARG_VALUE", 'fallback: false excludes the strategy "portable"');
   return {
@@ -116,7 +112,7 @@ export function checkProxyOptions(options: ProxyOptions = {}): ProxyRequest {
     head: head ?? new Uint8Array(0),
     strategy: strategy ?? "auto",
     fallback,
-    adopt: flag("adopt", options.adopt, false),
+    adopt: checkFlag("adopt", options.adopt, false),
   };
 }
 

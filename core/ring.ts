@@ -1,15 +1,11 @@
 /** What a shared ring is asked for, and what errnos mean of one. */
 import { errnoText } from "./abi/errno.ts";
 import { ringLimits } from "./abi/ring-layout.ts";
-import { argumentError } from "./error.ts";
-import type { Names } from "./options.ts";
+import { mostMs, type Names, wholeNumber } from "./options.ts";
 
 /** More costs more: what is written has left the processor's cache by the time it is read (docs/ipc.md). */
 const defaultBytes = 4 * 1024 * 1024;
 const defaultAttachMs = 30_000;
-/** Timers of the platform end here; 24 days. */
-const mostAttachMs = 0x7fffffff;
-
 export interface RingOptions {
   /** Room for data, in bytes; rounded up to a power of two, from 64 KiB to 1 GiB. Default 4 MiB. */
   readonly bytes?: number | undefined;
@@ -40,19 +36,11 @@ export function ringErrnoText(name: string): string {
   return ringTexts[name] ?? errnoText(name);
 }
 
-function checkNumber(name: string, value: unknown, least: number, most: number): number {
-  if (typeof value !== "number")
-    throw argumentError("ERR_INVALID_ARG_TYPE", `${name} must be a number, got ${typeof value}`);
-  if (!Number.isInteger(value) || value < least || value > most)
-    throw argumentError("ERR_OUT_OF_RANGE", `${name} must be a whole number from ${least} to ${most}, got ${value}`);
-  return value;
-}
-
 /** @throws TypeError, RangeError for options of a wrong type or range */
 export function checkRingOptions({ bytes = defaultBytes, attachMs = defaultAttachMs }: RingOptions = {}): RingRequest {
   return {
-    bytes: ringCapacity(checkNumber("bytes", bytes, 1, ringLimits.most)),
-    attachMs: attachMs === Infinity ? 0 : checkNumber("attachMs", attachMs, 1, mostAttachMs),
+    bytes: ringCapacity(wholeNumber("bytes", bytes, { least: 1, most: ringLimits.most })),
+    attachMs: attachMs === Infinity ? 0 : wholeNumber("attachMs", attachMs, { least: 1, most: mostMs }),
   };
 }
 
@@ -61,7 +49,7 @@ const defaultPipeBytes = 1024 * 1024;
 
 /** @throws TypeError, RangeError for a size that no pipe can have */
 export function checkPipeBytes(bytes: number = defaultPipeBytes): number {
-  return checkNumber("bytes", bytes, 1, 0x7fffffff);
+  return wholeNumber("bytes", bytes, { least: 1, most: 0x7fffffff });
 }
 
 /** The capacity of a ring with room for so many bytes. */
