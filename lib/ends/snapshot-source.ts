@@ -10,7 +10,7 @@ import { inspectFd } from "./inspect.ts";
 import { lookAtSnapshot } from "./look.ts";
 import type { Machine } from "../engine/machine.ts";
 import { callFailed } from "../support/system-error.ts";
-import type { SourceEnd } from "./source.ts";
+import type { SourceEnd, Surroundings } from "./source.ts";
 
 /** Whether it is saved; what is no regular file is refused later. @throws TransferError `EBADF` where it can't be read */
 function isToBeSaved({ kind, readable, name }: Endpoint): boolean {
@@ -81,13 +81,13 @@ export class SnapshotSource implements SourceEnd {
     return this.#isSized ? copy : { ...copy, size: undefined };
   }
 
-  async look(machine: Machine): Promise<Endpoint> {
+  async look(around: Surroundings): Promise<Endpoint> {
     const { fd = -1 } = this.#original;
-    const original = (await this.#original.look?.(machine)) ?? this.#original.inspect(machine.native);
+    const original = (await this.#original.look?.(around)) ?? this.#original.inspect(around.native);
     if (!isToBeSaved(original)) return original;
     this.#spanOf(original);
     const path = fd < 0 ? realpath(original.name) : readlink(`/proc/self/fd/${fd}`);
-    return lookAtSnapshot(machine, original, await path.catch(() => undefined));
+    return lookAtSnapshot(around, original, await path.catch(() => undefined));
   }
 
   stop(): void {
