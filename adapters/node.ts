@@ -8,18 +8,18 @@ import type { TransferOptions } from "../core/transfer/request.ts";
 import type { TeeOptions, TeeReport } from "../core/tee.ts";
 import { node } from "./node/ffi.ts";
 import type { LeaseType } from "../core/lease.ts";
+import type { CapabilityReport } from "../core/plan/capabilities.ts";
 import type {
-  CapabilityReport,
   CopyOptions,
   HasFd,
   InterfaceFeatures,
   LeaseOptions,
   LeaseSource,
-  MappedFile,
   ProxyEnd,
   Source,
   Target,
 } from "../lib/api.ts";
+import type { MappedFile } from "../lib/map/mapped-file.ts";
 import type { RingOptions } from "../core/ring.ts";
 import type { Lease } from "../lib/lease/lease.ts";
 import type { Pipe } from "../lib/ring/create.ts";

@@ -12,18 +12,18 @@ import type { TeeOptions, TeeReport } from "../core/tee.ts";
 import type { LeaseType } from "../core/lease.ts";
 import type { RingOptions } from "../core/ring.ts";
 import type { MapOptions } from "../core/mapping.ts";
+import type { CapabilityReport } from "../core/plan/capabilities.ts";
 import type {
-  CapabilityReport,
   CopyOptions,
   HasFd,
   InterfaceFeatures,
   LeaseOptions,
   LeaseSource,
-  MappedFile,
   ProxyEnd,
   Source,
   Target,
 } from "./api.ts";
+import type { MappedFile } from "./map/mapped-file.ts";
 import type { FileChannel } from "./channel/file-channel.ts";
 import { openFile } from "./channel/open-file.ts";
 import { copyFile } from "./copy/copy-file.ts";
