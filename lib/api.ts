@@ -3,7 +3,7 @@ import type { FileHandle } from "node:fs/promises";
 import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
 import type { CacheMode } from "../core/plan/kernel.ts";
-import type { ByteCount, Names } from "../core/options.ts";
+import type { Names } from "../core/options.ts";
 import type { SharedRing } from "./ring/shared-ring.ts";
 
 /** An open descriptor that stays the caller's: Sluice duplicates it and never closes it. */
