@@ -1,5 +1,5 @@
 /** Sluice for Node.js 20 and later: native through koffi, portable where that is absent or forbidden. */
-import type { Explanation } from "../core/plan/explain.ts";
+import type { Explanation } from "../core/explain/explanation.ts";
 import type { MapOptions } from "../core/mapping.ts";
 import type { ProxyOptions } from "../core/proxy.ts";
 import type { ProxyReport } from "../core/proxy-report.ts";

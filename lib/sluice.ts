@@ -3,7 +3,7 @@ import { nicFlags } from "../core/abi/numbers.ts";
 import { interfaceRecord } from "../core/abi/records.ts";
 import { errnoName } from "../core/abi/errno.ts";
 import { TransferError } from "../core/error.ts";
-import type { Explanation } from "../core/plan/explain.ts";
+import type { Explanation } from "../core/explain/explanation.ts";
 import type { ProxyOptions } from "../core/proxy.ts";
 import type { ProxyReport } from "../core/proxy-report.ts";
 import type { Report } from "../core/transfer/report.ts";

@@ -1,5 +1,5 @@
 /** Says what a transfer would do, without doing any of it. */
-import { type Explanation, explainPlan } from "../../core/plan/explain.ts";
+import { type Explanation, explainPlan } from "../../core/explain/explanation.ts";
 import { checkOptions, type TransferOptions } from "../../core/transfer/request.ts";
 import type { Source, Target } from "../api.ts";
 import { decide } from "./decide.ts";
