@@ -5,7 +5,7 @@ import { Socket } from "node:net";
 import type * as WorkerThreads from "node:worker_threads";
 import type { AbiType } from "../../core/abi/functions/define.ts";
 import { mapSymbols, type Native } from "../../core/abi/abi.ts";
-import { openContext } from "../../lib/engine/engine.ts";
+import { openContext } from "../../lib/engine/context.ts";
 import type { Runtime, Waker } from "../../lib/runtime.ts";
 import { endedBy, socketFd, stopReading } from "./sockets.ts";
 
