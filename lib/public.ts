@@ -34,7 +34,8 @@ export type {
   Target,
 } from "./api.ts";
 export type { MapAdvice, MappedFile, Residency } from "./map/mapped-file.ts";
-export type { ChannelTransferOptions, FileChannel } from "./channel/file-channel.ts";
+export type { ChannelTransferOptions } from "./channel/options.ts";
+export type { FileChannel } from "./channel/file-channel.ts";
 export type { FileLock } from "./channel/locks.ts";
 export type { Mappable } from "./map/map.ts";
 export type { RingOptions } from "../core/ring.ts";
