@@ -21,8 +21,8 @@ rmSync(new URL(folder, root), { recursive: true, force: true });
  * import nothing else.
  */
 const groups = [
-  // By more than the three runtimes' entries of one name: what only WASI or the command line needs is left to them.
-  { name: "sluice", test: /\/modules\/(core|lib)\/(?!fetch|streams|wasi)/, minShareCount: 4 },
+  // By more than the three runtimes' entries of one name: what only WASI, explain() or the command line needs is left to them.
+  { name: "sluice", test: /\/modules\/(core|lib)\/(?!explain|fetch|streams|wasi)/, minShareCount: 4 },
   { name: "node", test: /\/adapters\/node(\/(ffi|sockets))?\.js$/ },
   { name: "streams", test: /\/modules\/lib\/streams\// },
 ];
