@@ -85,7 +85,7 @@ export const transferOptions: Names<TransferOptions> = {
 };
 
 /** Checked options; what `select` reads. */
-export interface Request {
+export interface TransferRequest {
   readonly offset: number;
   readonly length: number | undefined;
   readonly targetOffset: number | undefined;
@@ -139,7 +139,7 @@ function checkCache(value: unknown, strategy: "auto" | readonly Strategy[]): Cac
  * @throws TypeError, RangeError for values of a wrong type or range
  * @throws TransferError `ERR_SLUICE_UNSUPPORTED` for a consistency or cache mode that this version lacks
  */
-export function checkOptions(options: TransferOptions = {}): Request {
+export function checkOptions(options: TransferOptions = {}): TransferRequest {
   checkKnown(options, transferOptions);
   checkSignal(options.signal);
   if (options.onProgress !== undefined && typeof options.onProgress !== "function")

@@ -3,7 +3,7 @@ import { type FileHandle, readlink, realpath } from "node:fs/promises";
 import type { Native } from "../../core/abi/abi.ts";
 import { asNew, type Endpoint } from "../../core/plan/endpoint.ts";
 import type { AbortSignalLike } from "../../core/options.ts";
-import type { Request } from "../../core/transfer/request.ts";
+import type { TransferRequest } from "../../core/transfer/request.ts";
 import { checkCountable } from "../../core/plan/select.ts";
 import { readSnapshot, snapshot, type Span } from "../copy/snapshot.ts";
 import { inspectFd } from "./inspect.ts";
@@ -22,14 +22,14 @@ function isToBeSaved({ kind, readable, name }: Endpoint): boolean {
 export class SnapshotSource implements SourceEnd {
   readonly #original: SourceEnd;
   readonly #machine: Machine;
-  readonly #request: Request;
+  readonly #request: TransferRequest;
   readonly #signal: AbortSignalLike | undefined;
   #saving: Promise<void> | undefined;
   #copy: FileHandle | undefined;
   #name = "";
   #isSized = false;
 
-  constructor(original: SourceEnd, machine: Machine, request: Request, signal: AbortSignalLike | undefined) {
+  constructor(original: SourceEnd, machine: Machine, request: TransferRequest, signal: AbortSignalLike | undefined) {
     this.#original = original;
     this.#machine = machine;
     this.#request = request;

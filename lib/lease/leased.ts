@@ -3,7 +3,7 @@ import type { FileHandle } from "node:fs/promises";
 import { TransferError } from "../../core/error.ts";
 import type { Job, Outcome } from "../../core/plan/kernel.ts";
 import { type Decision, decide, handsOver, stopAfterMs } from "../../core/lease.ts";
-import type { Request } from "../../core/transfer/request.ts";
+import type { TransferRequest } from "../../core/transfer/request.ts";
 import type { Plan } from "../../core/plan/select.ts";
 import type { Account } from "../../core/transfer/transfer.ts";
 import { delay } from "../support/delay.ts";
@@ -20,7 +20,7 @@ const mostBetweenLooksMs = 100;
 export class LeasedTransfer implements Guard {
   readonly #machine: Machine;
   readonly #source: SourceEnd;
-  readonly #request: Request;
+  readonly #request: TransferRequest;
   readonly #cancellation: Cancellation;
   readonly #lease: Lease;
   readonly #saving = new AbortController();
@@ -31,7 +31,13 @@ export class LeasedTransfer implements Guard {
   #letGo: boolean | undefined;
   #broken = false;
 
-  private constructor(machine: Machine, source: SourceEnd, request: Request, cancellation: Cancellation, lease: Lease) {
+  private constructor(
+    machine: Machine,
+    source: SourceEnd,
+    request: TransferRequest,
+    cancellation: Cancellation,
+    lease: Lease,
+  ) {
     this.#machine = machine;
     this.#source = source;
     this.#request = request;
@@ -43,7 +49,7 @@ export class LeasedTransfer implements Guard {
   static hold(
     machine: Machine,
     source: SourceEnd,
-    request: Request,
+    request: TransferRequest,
     cancellation: Cancellation,
   ): LeasedTransfer | undefined {
     const { kind, name } = source.inspect(machine.native);

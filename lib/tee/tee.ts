@@ -2,6 +2,7 @@
 import { type Endpoint, hasPositions } from "../../core/plan/endpoint.ts";
 import { errnoName, errnoText } from "../../core/abi/errno.ts";
 import { argumentError, TransferError } from "../../core/error.ts";
+import { sourceRefusal } from "../../core/plan/ends-check.ts";
 import { type Copied, nothing, type Outcome } from "../../core/plan/kernel.ts";
 import {
   checkTeeOptions,
@@ -40,15 +41,8 @@ function unsupported(detail: string): TransferError {
 }
 
 function checkSource(found: Endpoint, { offset }: TeeRequest): void {
-  const no = (code: string, detail: string): never => {
-    throw new TransferError(`Cannot tee: ${detail}`, { code });
-  };
-  if (found.kind === "directory") no("EISDIR", `${found.name} is a directory`);
-  if (found.kind === "other" || (found.kind === "socket" && found.fd && !found.byteStream))
-    no("ERR_SLUICE_UNSUPPORTED", `${found.name} is no byte stream`);
-  if (found.listening) no("ENOTCONN", `${found.name} is listening, not connected`);
-  if (!found.readable) no("EBADF", `${found.name} is not open for reading`);
-  if (!hasPositions(found) && offset !== 0) no("ESPIPE", `${found.name} has no positions, so offset must be 0`);
+  const refusal = sourceRefusal(found, offset);
+  if (refusal !== undefined) throw new TransferError(`Cannot tee: ${refusal.detail}`, { code: refusal.code });
 }
 
 /** Takes what the runtime had read, and answers it with what is left of the source. */

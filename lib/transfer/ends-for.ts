@@ -1,7 +1,7 @@
 /** The ends of a transfer as its options want them. */
 import { argumentError, shown } from "../../core/error.ts";
 import type { AbortSignalLike } from "../../core/options.ts";
-import type { Request } from "../../core/transfer/request.ts";
+import type { TransferRequest } from "../../core/transfer/request.ts";
 import type { Target } from "../api.ts";
 import type { Machine } from "../engine/machine.ts";
 import { FdTarget } from "../ends/fd-target.ts";
@@ -16,7 +16,7 @@ export function endsFor(
   machine: Machine,
   source: SourceEnd,
   to: Target,
-  request: Request,
+  request: TransferRequest,
   signal: AbortSignalLike | undefined,
 ): Ends {
   const target = targetFor(machine, to, request, signal);
@@ -25,7 +25,12 @@ export function endsFor(
 }
 
 /** The target, with what is asked of a path alone. */
-function targetFor(machine: Machine, to: Target, { atomic, durable }: Request, signal: AbortSignalLike | undefined) {
+function targetFor(
+  machine: Machine,
+  to: Target,
+  { atomic, durable }: TransferRequest,
+  signal: AbortSignalLike | undefined,
+) {
   if (!atomic && !durable) return targetOf(to, machine.runtime, signal);
   if (typeof to !== "string" && !(to instanceof URL))
     throw argumentError(

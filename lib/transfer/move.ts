@@ -4,7 +4,7 @@ import type { AbortSignalLike } from "../../core/options.ts";
 import type { Job, Run } from "../../core/plan/kernel.ts";
 import type { Plan } from "../../core/plan/select.ts";
 import type { Report } from "../../core/transfer/report.ts";
-import type { Request } from "../../core/transfer/request.ts";
+import type { TransferRequest } from "../../core/transfer/request.ts";
 import { type Account, drive, transferLoop } from "../../core/transfer/transfer.ts";
 import type { Machine } from "../engine/machine.ts";
 import type { SourceEnd } from "../ends/source.ts";
@@ -37,7 +37,7 @@ export interface TransferHooks {
 
 /** How the bytes are to be moved. */
 export interface Move {
-  readonly request: Request;
+  readonly request: TransferRequest;
   readonly signal: AbortSignalLike | undefined;
   readonly onProgress?: ((bytes: number) => void) | undefined;
   readonly hooks?: TransferHooks | undefined;
