@@ -1,24 +1,25 @@
 /** Sluice for Node.js 20 and later: native through koffi, portable where that is absent or forbidden. */
-import type { Explanation } from "../core/plan/explain.ts";
+import type { Explanation } from "../core/explain/explanation.ts";
 import type { MapOptions } from "../core/mapping.ts";
-import type { ProxyOptions, ProxyReport } from "../core/proxy.ts";
+import type { ProxyOptions } from "../core/proxy.ts";
+import type { ProxyReport } from "../core/proxy-report.ts";
 import type { Report } from "../core/transfer/report.ts";
 import type { TransferOptions } from "../core/transfer/request.ts";
 import type { TeeOptions, TeeReport } from "../core/tee.ts";
 import { node } from "./node/ffi.ts";
 import type { LeaseType } from "../core/lease.ts";
+import type { CapabilityReport } from "../core/plan/capabilities.ts";
 import type {
-  CapabilityReport,
   CopyOptions,
   HasFd,
   InterfaceFeatures,
   LeaseOptions,
   LeaseSource,
-  MappedFile,
   ProxyEnd,
   Source,
   Target,
 } from "../lib/api.ts";
+import type { MappedFile } from "../lib/map/mapped-file.ts";
 import type { RingOptions } from "../core/ring.ts";
 import type { Lease } from "../lib/lease/lease.ts";
 import type { Pipe } from "../lib/ring/create.ts";

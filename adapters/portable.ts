@@ -2,20 +2,19 @@
  * Sluice where there is neither FFI nor a file system (edge workers, browsers): the same core over web
  * streams. The bytes pass through JavaScript, and the reports say so.
  */
-import { Capabilities } from "../core/plan/capabilities.ts";
+import { Capabilities, type CapabilityReport } from "../core/plan/capabilities.ts";
 import { type Endpoint, endpoint, hasPositions } from "../core/plan/endpoint.ts";
 import { argumentError, TransferError } from "../core/error.ts";
-import { type Explanation, explainPlan } from "../core/plan/explain.ts";
+import { type Explanation, explainPlan } from "../core/explain/explanation.ts";
 import { type Job, nothing, type Outcome, type Strategy } from "../core/plan/kernel.ts";
 import type { Report } from "../core/transfer/report.ts";
 import { checkOptions, type TransferOptions } from "../core/transfer/request.ts";
 import { type Plan, select } from "../core/plan/select.ts";
 import { strategyNames } from "../core/plan/strategies.ts";
 import { drive, transferLoop } from "../core/transfer/transfer.ts";
-import type { CapabilityReport } from "../lib/api.ts";
 
 export { TransferError } from "../core/error.ts";
-export type { Explanation } from "../core/plan/explain.ts";
+export type { Explanation } from "../core/explain/explanation.ts";
 export type { Report } from "../core/transfer/report.ts";
 export type { TransferOptions } from "../core/transfer/request.ts";
 

@@ -21,8 +21,8 @@ rmSync(new URL(folder, root), { recursive: true, force: true });
  * import nothing else.
  */
 const groups = [
-  // By more than the three runtimes' entries of one name: what only WASI or the command line needs is left to them.
-  { name: "sluice", test: /\/modules\/(core|lib)\/(?!fetch|streams|wasi)/, minShareCount: 4 },
+  // By more than the three runtimes' entries of one name: what only WASI, explain() or the command line needs is left to them.
+  { name: "sluice", test: /\/modules\/(core|lib)\/(?!explain|fetch|streams|wasi)/, minShareCount: 4 },
   { name: "node", test: /\/adapters\/node(\/(ffi|sockets))?\.js$/ },
   { name: "streams", test: /\/modules\/lib\/streams\// },
 ];
@@ -30,7 +30,7 @@ const groups = [
 /** The comments of the C header, which only the build reads. */
 const undocumented = {
   name: "undocumented",
-  transform: (code, id) => (id.endsWith("/core/abi/abi.js") ? code.replace(/^\s*doc: ".*",\n/gm, "") : undefined),
+  transform: (code, id) => (id.includes("/core/abi/functions/") ? code.replace(/^\s*doc: ".*",\n/gm, "") : undefined),
 };
 
 /** A source of ASCII is half as large in V8's memory, and read sooner: three milliseconds of an import. A minifier would undo it. */

@@ -1,28 +1,29 @@
 /** The public functions, bound to one runtime. The machine is looked at when the first of them is called. */
-import { nicFlags } from "../core/abi/abi.ts";
+import { nicFlags } from "../core/abi/numbers.ts";
 import { interfaceRecord } from "../core/abi/records.ts";
 import { errnoName } from "../core/abi/errno.ts";
 import { TransferError } from "../core/error.ts";
-import type { Explanation } from "../core/plan/explain.ts";
-import type { ProxyOptions, ProxyReport } from "../core/proxy.ts";
+import type { Explanation } from "../core/explain/explanation.ts";
+import type { ProxyOptions } from "../core/proxy.ts";
+import type { ProxyReport } from "../core/proxy-report.ts";
 import type { Report } from "../core/transfer/report.ts";
 import type { TransferOptions } from "../core/transfer/request.ts";
 import type { TeeOptions, TeeReport } from "../core/tee.ts";
 import type { LeaseType } from "../core/lease.ts";
 import type { RingOptions } from "../core/ring.ts";
 import type { MapOptions } from "../core/mapping.ts";
+import type { CapabilityReport } from "../core/plan/capabilities.ts";
 import type {
-  CapabilityReport,
   CopyOptions,
   HasFd,
   InterfaceFeatures,
   LeaseOptions,
   LeaseSource,
-  MappedFile,
   ProxyEnd,
   Source,
   Target,
 } from "./api.ts";
+import type { MappedFile } from "./map/mapped-file.ts";
 import type { FileChannel } from "./channel/file-channel.ts";
 import { openFile } from "./channel/open-file.ts";
 import { copyFile } from "./copy/copy-file.ts";

@@ -1,6 +1,6 @@
 /** `sluice/wasi` for Deno. The same functions and contract as on Node: see ../node/wasi.ts. */
 import { openSync } from "node:fs";
-import { openFlags } from "../../core/abi/abi.ts";
+import { openFlags } from "../../core/abi/numbers.ts";
 import type { AdoptOpen } from "../../lib/wasi/open-at.ts";
 import { nodeFlags } from "../../lib/wasi/walk.ts";
 import { createWasi } from "../../lib/wasi/wasi.ts";

@@ -3,8 +3,9 @@ import { statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { Socket } from "node:net";
 import type * as WorkerThreads from "node:worker_threads";
-import { type AbiType, mapSymbols, type Native } from "../../core/abi/abi.ts";
-import { openContext } from "../../lib/engine/engine.ts";
+import type { AbiType } from "../../core/abi/functions/define.ts";
+import { mapSymbols, type Native } from "../../core/abi/abi.ts";
+import { openContext } from "../../lib/engine/context.ts";
 import type { Runtime, Waker } from "../../lib/runtime.ts";
 import { endedBy, socketFd, stopReading } from "./sockets.ts";
 

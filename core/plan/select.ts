@@ -1,12 +1,13 @@
 /** PURE: which mechanisms to try for a pair of ends, in which order, each with its reason. */
-import { limits } from "../abi/abi.ts";
+import { limits } from "../abi/limits.ts";
 import type { Capability } from "./capabilities.ts";
-import { type Endpoint, type EndpointKind, hasPositions, isSameFile, isVirtual } from "./endpoint.ts";
+import { type Endpoint, hasPositions, isSameFile, isVirtual } from "./endpoint.ts";
 import { errnoNumber } from "../abi/errno.ts";
+import { checkEnds, isEmptied, refuse, sameFile } from "./ends-check.ts";
 import { TransferError } from "../error.ts";
 import type { CacheMode, Strategy } from "./kernel.ts";
 import { breaksPromise } from "../lease.ts";
-import type { Request } from "../transfer/request.ts";
+import type { TransferRequest } from "../transfer/request.ts";
 import { isRing, strategies } from "./strategies.ts";
 
 export interface Candidate {
@@ -79,40 +80,8 @@ function orderForMemory({ kind }: Endpoint): Order {
   return kind === "pipe" ? orders.memoryToPipe : orders.memoryToAny;
 }
 
-/** Kinds that no byte range can be moved from or to, and the errno that says so. */
-const impossible: Partial<Record<EndpointKind, string>> = { directory: "EISDIR" };
-
-function refuse(source: Endpoint, target: Endpoint, code: string, detail: string): never {
-  const errno = errnoNumber(code);
-  throw new TransferError(`Cannot send ${source.name} to ${target.name}: ${detail}`, {
-    code,
-    ...(errno > 0 && { errno }),
-  });
-}
-
-/** Throws where one of the ends can't take part in any transfer, whatever the mechanism. */
-function checkEnds(source: Endpoint, target: Endpoint, request: Request): void {
-  const no = (code: string, detail: string) => refuse(source, target, code, detail);
-  for (const end of [source, target]) {
-    const code = impossible[end.kind];
-    if (code !== undefined) no(code, `${end.name} is a directory`);
-    if (end.kind === "other") no("ERR_SLUICE_UNSUPPORTED", `${end.name} is not a file, socket, pipe or device`);
-    if (end.kind === "socket" && end.fd && !end.byteStream)
-      no("ERR_SLUICE_UNSUPPORTED", `${end.name} is a socket of datagrams or packets, not a byte stream`);
-    if (end.listening) no("ENOTCONN", `${end.name} is listening, not connected`);
-  }
-  if (request.consistency !== "live" && source.kind !== "file")
-    no("ERR_SLUICE_UNSUPPORTED", `consistency "${request.consistency}" is for regular files alone`);
-  if (!source.readable) no("EBADF", `${source.name} is not open for reading`);
-  if (!target.writable) no("EBADF", `${target.name} is not open for writing`);
-  if (!hasPositions(source) && request.offset !== 0)
-    no("ESPIPE", `${source.name} has no positions, so offset must be 0`);
-  if (!hasPositions(target) && request.targetOffset !== undefined)
-    no("ESPIPE", `${target.name} has no positions, so targetOffset can't be given`);
-}
-
 /** Bytes to move and whether they are there now. A range past the end is cut to what is there. */
-function clamp(source: Endpoint, { offset, length }: Request): { length: number | undefined; owed: boolean } {
+function clamp(source: Endpoint, { offset, length }: TransferRequest): { length: number | undefined; owed: boolean } {
   if (source.size === undefined) return { length, owed: false };
   const available = Math.max(0, source.size - offset);
   return { length: Math.min(length ?? available, available), owed: true };
@@ -134,11 +103,11 @@ export function checkCountable(name: string, end: number): void {
 
 function checkOverlap(source: Endpoint, target: Endpoint, offset: number, length: number, at: number): void {
   if (isSameFile(source, target) && length > 0 && offset < at + length && at < offset + length)
-    refuse(source, target, "ERR_SLUICE_OVERLAP", "source and target are the same file and the ranges overlap");
+    refuse(source, target, { code: "ERR_SLUICE_OVERLAP", detail: `${sameFile} and the ranges overlap` });
 }
 
 /** Whoever names a mechanism alone gets it; whoever names others, too, leaves it to what was measured. */
-function tooFew(strategy: Strategy, source: Endpoint, request: Request): string | undefined {
+function tooFew(strategy: Strategy, source: Endpoint, request: TransferRequest): string | undefined {
   const { paysFrom } = strategies[strategy];
   if (paysFrom === undefined || request.strategy.length < 2) return undefined;
   const { length = Infinity } = clamp(source, request);
@@ -146,7 +115,7 @@ function tooFew(strategy: Strategy, source: Endpoint, request: Request): string 
 }
 
 /** Whoever names a mechanism, or forbids the portable path, gets what the engine can do. */
-function mayLeaveToRuntime({ strategy, fallback, cache }: Request): boolean {
+function mayLeaveToRuntime({ strategy, fallback, cache }: TransferRequest): boolean {
   return strategy === "auto" && fallback && cache === "normal";
 }
 
@@ -155,7 +124,7 @@ function objection(
   strategy: Strategy,
   source: Endpoint,
   target: Endpoint,
-  request: Request,
+  request: TransferRequest,
   knowledge: Knowledge,
 ): string | undefined {
   if (strategy === "portable") {
@@ -202,7 +171,7 @@ function refusedBefore(
  * @throws TransferError when the ends rule out any transfer (`EISDIR`, `EBADF`, `ENOTCONN`, `ESPIPE`,
  * `ERR_SLUICE_OVERLAP`), or when no allowed mechanism is left (`ERR_SLUICE_UNSUPPORTED`)
  */
-export function select(source: Endpoint, target: Endpoint, request: Request, knowledge: Knowledge): Plan {
+export function select(source: Endpoint, target: Endpoint, request: TransferRequest, knowledge: Knowledge): Plan {
   checkEnds(source, target, request);
   const { length, owed } = clamp(source, request);
   checkCountable(source.name, request.offset + (length ?? 0));
@@ -222,7 +191,7 @@ export function select(source: Endpoint, target: Endpoint, request: Request, kno
   }
   if (candidates.length === 0) {
     const list = rejected.map(({ strategy, reason }) => `${strategy}: ${reason}`).join("; ");
-    refuse(source, target, "ERR_SLUICE_UNSUPPORTED", `no mechanism is left (${list})`);
+    refuse(source, target, { code: "ERR_SLUICE_UNSUPPORTED", detail: `no mechanism is left (${list})` });
   }
   const inline = request.cache === "normal" && isInline(source, target, length);
   const copying = inline && source.kind === "file" && length !== undefined && length <= limits.inline_copy_bytes;
@@ -238,6 +207,27 @@ export function select(source: Endpoint, target: Endpoint, request: Request, kno
     candidates: copying && !forced ? bufferedFirst(candidates) : candidates,
     rejected,
   };
+}
+
+/** A plan, and whether its target is a file that has to lose its old content first. */
+export interface WholePlan {
+  readonly plan: Plan;
+  readonly emptying: boolean;
+}
+
+/**
+ * Chooses for a target that may be named as a whole: `emptying` is what {@link isEmptied} says of it.
+ *
+ * @throws TransferError as {@link select}, and `ERR_SLUICE_OVERLAP`
+ */
+export function selectWhole(
+  source: Endpoint,
+  target: Endpoint,
+  request: TransferRequest,
+  knowledge: Knowledge,
+  emptying: boolean = isEmptied(source, target, request),
+): WholePlan {
+  return { plan: select(source, target, emptying ? { ...request, targetOffset: 0 } : request, knowledge), emptying };
 }
 
 /** What the runtime had already read from the source comes first, by its own means; undefined where there is nothing. */

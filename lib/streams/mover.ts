@@ -2,6 +2,7 @@
 import type { Native } from "../../core/abi/abi.ts";
 import { type Endpoint, isSameFile } from "../../core/plan/endpoint.ts";
 import { TransferError } from "../../core/error.ts";
+import { sameFile } from "../../core/plan/ends-check.ts";
 import type { Job } from "../../core/plan/kernel.ts";
 import { checkOptions } from "../../core/transfer/request.ts";
 import { type Plan, select } from "../../core/plan/select.ts";
@@ -100,7 +101,7 @@ export class Mover {
     const ends = this.#open();
     if ("kind" in ends) return ends;
     const { source, target, range } = ends;
-    if (isSameFile(source, target)) return back("source and target are the same file");
+    if (isSameFile(source, target)) return back(sameFile);
     if (range.length === 0) return this.#started ? this.#ended() : back("there is nothing to send");
     const plan = this.#plan(source, target, range);
     const objection = this.#sink.commit();

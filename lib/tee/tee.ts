@@ -2,8 +2,8 @@
 import { type Endpoint, hasPositions } from "../../core/plan/endpoint.ts";
 import { errnoName, errnoText } from "../../core/abi/errno.ts";
 import { argumentError, TransferError } from "../../core/error.ts";
-import { nothing, type Outcome } from "../../core/plan/kernel.ts";
-import type { Copied } from "../../core/transfer/report.ts";
+import { sourceRefusal } from "../../core/plan/ends-check.ts";
+import { type Copied, nothing, type Outcome } from "../../core/plan/kernel.ts";
 import {
   checkTeeOptions,
   holdsUp,
@@ -41,15 +41,8 @@ function unsupported(detail: string): TransferError {
 }
 
 function checkSource(found: Endpoint, { offset }: TeeRequest): void {
-  const no = (code: string, detail: string): never => {
-    throw new TransferError(`Cannot tee: ${detail}`, { code });
-  };
-  if (found.kind === "directory") no("EISDIR", `${found.name} is a directory`);
-  if (found.kind === "other" || (found.kind === "socket" && found.fd && !found.byteStream))
-    no("ERR_SLUICE_UNSUPPORTED", `${found.name} is no byte stream`);
-  if (found.listening) no("ENOTCONN", `${found.name} is listening, not connected`);
-  if (!found.readable) no("EBADF", `${found.name} is not open for reading`);
-  if (!hasPositions(found) && offset !== 0) no("ESPIPE", `${found.name} has no positions, so offset must be 0`);
+  const refusal = sourceRefusal(found, offset);
+  if (refusal !== undefined) throw new TransferError(`Cannot tee: ${refusal.detail}`, { code: refusal.code });
 }
 
 /** Takes what the runtime had read, and answers it with what is left of the source. */
@@ -141,15 +134,6 @@ function unproven(source: SourceEnd, { bytes }: Outcome): TransferError | undefi
     if (error instanceof TransferError) return error;
     throw error;
   }
-}
-
-function throwIfOver(cancellation: Cancellation): void {
-  const outcome = cancellation.outcome();
-  if (outcome === undefined) return;
-  const { closed: failed, cause } = outcome;
-  const code = failed === undefined ? "ABORT_ERR" : (codeOf(cause) ?? "ERR_SLUICE_CLOSED");
-  const how = failed === undefined ? "aborted" : `the ${failed} was closed`;
-  throw new TransferError(`Cannot tee: ${how} before the first byte`, { code, failed, cause });
 }
 
 class Teeing {
@@ -310,13 +294,13 @@ export async function tee(
   let strategy: TeeStrategy = "separate";
   let reason = "each target reads the source by itself, and waits for no other";
   try {
-    throwIfOver(cancellation);
+    cancellation.check("tee");
     const opened = source.open();
     if (opened === undefined) source.keep(machine.native);
     source.watch((error) => cancellation.closed("source", error));
     await cancellation.wait(Promise.resolve(opened));
     if (cancellation.outcome() === undefined) await source.quiet?.();
-    throwIfOver(cancellation);
+    cancellation.check("tee");
     const found = source.inspect(machine.native);
     checkSource(found, request);
     if (isReadAgain(found) && (request.strategy === "auto" || request.strategy === "separate")) {

@@ -9,11 +9,11 @@ import {
   optionsOf,
   reportRecord,
 } from "../../core/wasi/component.ts";
-import { asNew, type Endpoint, isSameFile } from "../../core/plan/endpoint.ts";
+import { asNew, type Endpoint } from "../../core/plan/endpoint.ts";
 import { TransferError } from "../../core/error.ts";
 import type { Report } from "../../core/transfer/report.ts";
 import { checkOptions, type TransferOptions } from "../../core/transfer/request.ts";
-import { type Plan, select } from "../../core/plan/select.ts";
+import { type Plan, selectWhole } from "../../core/plan/select.ts";
 import { driveSync, transferLoop } from "../../core/transfer/transfer.ts";
 import { inspectFd } from "../ends/inspect.ts";
 import { callFailed, codeOf } from "../support/system-error.ts";
@@ -58,12 +58,7 @@ export function decide(
 ): { readonly plan: Plan; readonly emptying: boolean } {
   // What nobody may wait for is never the portable path: `buffered` serves every pair of files.
   const asked = checkOptions({ ...options, fallback: false });
-  const emptying = asked.targetOffset === undefined;
-  if (emptying && isSameFile(source, target))
-    throw new TransferError(`Cannot send ${source.name}: source and target are the same file`, {
-      code: "ERR_SLUICE_OVERLAP",
-    });
-  const plan = select(source, target, { ...asked, targetOffset: asked.targetOffset ?? 0 }, machine.knowledge);
+  const { plan, emptying } = selectWhole(source, target, asked, machine.knowledge);
   checkPlan(budget, plan);
   return { plan, emptying };
 }

@@ -2,7 +2,7 @@
 import { type BigIntStats, closeSync, constants, fchmodSync, fchownSync, fstatSync, fsyncSync } from "node:fs";
 import { basename } from "node:path/posix";
 import type * as Native from "../../wasm/types/host/interfaces/sluice-transfer-native.ts";
-import { openFlags } from "../../core/abi/abi.ts";
+import { openFlags } from "../../core/abi/numbers.ts";
 import {
   capabilitiesRecord,
   checkedPath,
@@ -14,7 +14,7 @@ import {
 import { asNew, type Endpoint, endpoint, isSameFile } from "../../core/plan/endpoint.ts";
 import { errnoName } from "../../core/abi/errno.ts";
 import { TransferError } from "../../core/error.ts";
-import { explainPlan } from "../../core/plan/explain.ts";
+import { explainPlan } from "../../core/explain/explanation.ts";
 import type { Report } from "../../core/transfer/report.ts";
 import { replacingMode } from "../../core/replace.ts";
 import { checkOptions } from "../../core/transfer/request.ts";

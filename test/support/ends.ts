@@ -1,6 +1,6 @@
 /** Endpoints and requests for tests of the core, ordinary except for what is given. */
 import { type Endpoint, endpoint, type EndpointKind } from "#core/plan/endpoint.js";
-import { checkOptions, type Request, type TransferOptions } from "#core/transfer/request.js";
+import { checkOptions, type TransferRequest, type TransferOptions } from "#core/transfer/request.js";
 import type { Knowledge } from "#core/plan/select.js";
 
 /** What an adapter would find out about an open end of this kind. Files have 1 MiB. */
@@ -21,7 +21,7 @@ export function file(inode: number, properties: Partial<Endpoint> = {}): Endpoin
   return end("file", { identity: { device: 1n, inode: BigInt(inode) }, ...properties });
 }
 
-export function request(options: TransferOptions = {}): Request {
+export function request(options: TransferOptions = {}): TransferRequest {
   return checkOptions(options);
 }
 

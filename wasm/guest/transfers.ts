@@ -2,13 +2,13 @@
 import { now } from "wasi:clocks/monotonic-clock@0.2.12";
 import type { Descriptor, DescriptorStat, MetadataHashValue } from "wasi:filesystem/types@0.2.12";
 import { Capabilities, type Capability } from "#core/plan/capabilities.js";
-import { type Endpoint, endpoint, isSameFile } from "#core/plan/endpoint.js";
+import { type Endpoint, endpoint } from "#core/plan/endpoint.js";
 import { argumentError, TransferError } from "#core/error.js";
-import { type Explanation, explainPlan } from "#core/plan/explain.js";
+import { type Explanation, explainPlan } from "#core/explain/explanation.js";
 import type { Strategy } from "#core/plan/kernel.js";
 import type { Report } from "#core/transfer/report.js";
-import { checkOptions, type Request, type TransferOptions } from "#core/transfer/request.js";
-import { type Plan, select } from "#core/plan/select.js";
+import { checkOptions, type TransferRequest, type TransferOptions } from "#core/transfer/request.js";
+import { type Plan, select, selectWhole } from "#core/plan/select.js";
 import { strategyNames } from "#core/plan/strategies.js";
 import { driveSync, transferLoop } from "#core/transfer/transfer.js";
 import { attempt, callFailed, errnoOf } from "./errors.ts";
@@ -26,17 +26,6 @@ export const engine = { available: false, reason: withoutEngine } as const;
 
 export function strategiesHere(): Record<string, Capability> {
   return Object.fromEntries(strategyNames.map((name) => [name, known.of(name)]));
-}
-
-/** As on other runtimes: with no targetOffset a path is emptied first, unless it is the source itself. */
-function planFor(source: Endpoint, target: Endpoint, asked: Request): { plan: Plan; emptying: boolean } {
-  const emptying = asked.targetOffset === undefined && target.kind === "file";
-  if (emptying && isSameFile(source, target))
-    throw new TransferError(`Cannot send ${source.name}: source and target are the same file`, {
-      code: "ERR_SLUICE_OVERLAP",
-    });
-  const request = emptying ? { ...asked, targetOffset: 0 } : asked;
-  return { plan: select(source, target, request, knowledge), emptying };
 }
 
 interface Target {
@@ -81,7 +70,7 @@ export function transfer(from: string, to: string, options: TransferOptions): Re
     planAhead(sourcePlace, targetPlace, request);
     target = openTarget(targetPlace);
     const { file, created } = target;
-    const { plan, emptying } = planFor(...inspectPair(source, from, file, to), request);
+    const { plan, emptying } = selectWhole(...inspectPair(source, from, file, to), request, knowledge);
     touched = true;
     if (emptying && !created) file.setSize(0);
     return run(plan, source, file, started);
@@ -123,14 +112,14 @@ function lookAtTarget(place: Place): ReturnType<typeof lookAt> | undefined {
 }
 
 /** The plan of a transfer by what its places are now, without opening them. */
-function planAhead(from: Place, to: Place, request: Request): Plan {
+function planAhead(from: Place, to: Place, request: TransferRequest): Plan {
   const source = lookAt(from);
   const one = describe(source.stat, from.name, false);
   refuseDirectory(one, to.name);
   const target = lookAtTarget(to);
   const other = target === undefined ? newFile(to.name) : describe(target.stat, to.name, true);
   const isSame = target?.hash.lower === source.hash.lower && target?.hash.upper === source.hash.upper;
-  return planFor(...paired(one, other, isSame), request).plan;
+  return selectWhole(...paired(one, other, isSame), request, knowledge).plan;
 }
 
 export function explain(from: string, to: string, options: TransferOptions): Explanation {
@@ -142,7 +131,7 @@ export function explain(from: string, to: string, options: TransferOptions): Exp
 export function fill(source: Descriptor, from: string, target: Descriptor, to: string, started: number): Report {
   const [one, other] = inspectPair(source, from, target, to);
   if (one.kind === "file")
-    return run(planFor(one, other, checkOptions({ targetOffset: 0 })).plan, source, target, started);
+    return run(select(one, other, checkOptions({ targetOffset: 0 }), knowledge), source, target, started);
   refuseDirectory(one, to);
   throw argumentError("ERR_INVALID_ARG_VALUE", `source must be a regular file: ${from} is a ${one.kind}`);
 }
