@@ -25,9 +25,9 @@ import type { Pipe } from "../lib/ring/create.ts";
 import type { SharedRing } from "../lib/ring/shared-ring.ts";
 import type { Mappable } from "../lib/map/map.ts";
 import type { FileChannel } from "../lib/channel/file-channel.ts";
-import { createSluice } from "../lib/sluice.ts";
+import { createSluice } from "../lib/public/sluice.ts";
 
-export * from "../lib/public.ts";
+export * from "../lib/public/types.ts";
 
 const sluice = createSluice(node);
 

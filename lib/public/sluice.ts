@@ -1,16 +1,16 @@
 /** The public functions, bound to one runtime. The machine is looked at when the first of them is called. */
-import { nicFlags } from "../core/abi/abi.ts";
-import { interfaceRecord } from "../core/abi/records.ts";
-import { errnoName } from "../core/abi/errno.ts";
-import { TransferError } from "../core/error.ts";
-import type { Explanation } from "../core/plan/explain.ts";
-import type { ProxyOptions, ProxyReport } from "../core/proxy.ts";
-import type { Report } from "../core/transfer/report.ts";
-import type { TransferOptions } from "../core/transfer/request.ts";
-import type { TeeOptions, TeeReport } from "../core/tee.ts";
-import type { LeaseType } from "../core/lease.ts";
-import type { RingOptions } from "../core/ring.ts";
-import type { MapOptions } from "../core/mapping.ts";
+import { nicFlags } from "../../core/abi/abi.ts";
+import { interfaceRecord } from "../../core/abi/records.ts";
+import { errnoName } from "../../core/abi/errno.ts";
+import { TransferError } from "../../core/error.ts";
+import type { Explanation } from "../../core/plan/explain.ts";
+import type { ProxyOptions, ProxyReport } from "../../core/proxy.ts";
+import type { Report } from "../../core/transfer/report.ts";
+import type { TransferOptions } from "../../core/transfer/request.ts";
+import type { TeeOptions, TeeReport } from "../../core/tee.ts";
+import type { LeaseType } from "../../core/lease.ts";
+import type { RingOptions } from "../../core/ring.ts";
+import type { MapOptions } from "../../core/mapping.ts";
 import type {
   CapabilityReport,
   CopyOptions,
@@ -22,22 +22,22 @@ import type {
   ProxyEnd,
   Source,
   Target,
-} from "./api.ts";
-import type { FileChannel } from "./channel/file-channel.ts";
-import { openFile } from "./channel/open-file.ts";
-import { copyFile } from "./copy/copy-file.ts";
-import { RecordMemory } from "./engine/record-memory.ts";
-import { type Lease, lease } from "./lease/lease.ts";
-import { explain } from "./transfer/explain.ts";
-import { callFailed } from "./support/system-error.ts";
-import { type Machine, machineOf } from "./engine/machine.ts";
-import { map, type Mappable } from "./map/map.ts";
-import { proxy } from "./proxy/proxy.ts";
-import type { Runtime } from "./runtime.ts";
-import { createPipe, createRing, openRing, type Pipe } from "./ring/create.ts";
-import type { SharedRing } from "./ring/shared-ring.ts";
-import { tee } from "./tee/tee.ts";
-import { transfer } from "./transfer/transfer.ts";
+} from "../api.ts";
+import type { FileChannel } from "../channel/file-channel.ts";
+import { openFile } from "../channel/open-file.ts";
+import { copyFile } from "../copy/copy-file.ts";
+import { RecordMemory } from "../engine/record-memory.ts";
+import { type Lease, lease } from "../lease/lease.ts";
+import { explain } from "../transfer/explain.ts";
+import { callFailed } from "../support/system-error.ts";
+import { type Machine, machineOf } from "../engine/machine.ts";
+import { map, type Mappable } from "../map/map.ts";
+import { proxy } from "../proxy/proxy.ts";
+import type { Runtime } from "../runtime.ts";
+import { createPipe, createRing, openRing, type Pipe } from "../ring/create.ts";
+import type { SharedRing } from "../ring/shared-ring.ts";
+import { tee } from "../tee/tee.ts";
+import { transfer } from "../transfer/transfer.ts";
 
 export interface Sluice {
   transfer(source: Source, target: Target, options?: TransferOptions): Promise<Report>;
