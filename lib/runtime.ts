@@ -19,6 +19,17 @@ export interface SocketFd {
   release?(): void;
 }
 
+/** What the library does on one runtime or another, and not on all. */
+export type Unsupported =
+  /** Handing streams of node:stream to the kernel. */
+  | "streams"
+  /** Handing over streams whose source is a socket. */
+  | "socketStreams"
+  /** Reading a net.Socket that stays the caller's. */
+  | "sharedSockets"
+  /** Notices of the kernel in the error queue of a socket that the runtime polls. */
+  | "socketNotices";
+
 export interface Runtime {
   readonly name: string;
   /** An environment variable, or undefined where it is not set or may not be read. Never prompts. */
@@ -32,10 +43,8 @@ export interface Runtime {
   view(address: bigint, length: number): ArrayBuffer;
   /** Opens a context whose completions call `onWake` on the event loop. Starts unreferenced. */
   openWaker(native: Native, onWake: () => void): Waker;
-  /** Why no stream of node:stream can be handed to the kernel here, or undefined. */
-  readonly keepsStreams?: string;
-  /** Why streams leave sockets alone as sources, or undefined. */
-  readonly keepsSockets?: string;
+  /** What can't be had here, and why. */
+  readonly unsupported: Readonly<Partial<Record<Unsupported, string>>>;
   /**
    * Whether only closing a net.Socket, or an object of the runtime's own, keeps the runtime from reading it for good: it would
    * take bytes from whoever reads the descriptor meanwhile.
@@ -43,10 +52,6 @@ export interface Runtime {
   readonly readsAhead?: boolean;
   /** Whether access(), statfs() and the user's id want a permission of their own, for which a terminal is asked. */
   readonly guardsSystem?: boolean;
-  /** Why a net.Socket that stays the caller's is read by the runtime alone, or undefined. */
-  readonly readsSockets?: string;
-  /** Why the kernel must not put notices into the error queues of sockets that the runtime polls, or undefined. */
-  readonly withoutNotices?: string;
   /** Whether this isolate is a Worker's, which may be gone at any moment. */
   isWorker(): boolean;
   /** The descriptor under a socket of node:net, or why there is none. */

@@ -5,8 +5,9 @@ import { isMainThread } from "node:worker_threads";
 import { type AbiType, mapSymbols, type Native } from "../../core/abi/abi.ts";
 import { openContext } from "../../lib/engine/engine.ts";
 import type { Runtime, Waker } from "../../lib/runtime.ts";
-import { noNotices, source, target } from "./objects.ts";
+import { source, target } from "./objects.ts";
 import { socketFd, stopReading } from "./sockets.ts";
+import { unsupported } from "./unsupported.ts";
 
 const ffiType = { i32: FFIType.i32, u32: FFIType.u32, buffer: FFIType.ptr } as const satisfies Record<AbiType, FFIType>;
 
@@ -50,10 +51,8 @@ function openWaker(native: Native, onWake: () => void): Waker {
 
 export const bun: Runtime = {
   name: "bun",
-  keepsStreams: "Bun's node:http shows no descriptors; Bun sends a body of Bun.file() by sendfile itself",
-  withoutNotices: noNotices,
+  unsupported,
   readsAhead: true,
-  readsSockets: "Bun reads a socket whose peer has reset it, whoever else does",
   env: (name) => process.env[name],
   bind,
   // Pointers are numbers here, of a type of their own.

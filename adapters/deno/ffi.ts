@@ -71,9 +71,9 @@ function openWaker(native: Native, onWake: () => void): Waker {
 
 export const deno: Runtime = {
   name: "deno",
+  unsupported: { socketStreams: "Deno may have a read of the socket under way" },
   readsAhead: true,
   guardsSystem: true,
-  keepsSockets: "Deno may have a read of the socket under way",
   env: (name) => (isGranted({ name: "env", variable: name }) ? Deno.env.get(name) : undefined),
   bind,
   view,

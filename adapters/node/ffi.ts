@@ -57,6 +57,7 @@ function openWaker(native: Native, onWake: () => void): Waker {
 
 export const node: Runtime = {
   name: "node",
+  unsupported: {},
   env: (name) => process.env[name],
   bind,
   view: (address, length) => requireKoffi().view(address, length),

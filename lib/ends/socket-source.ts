@@ -83,7 +83,7 @@ export class SocketSource implements SourceEnd {
   }
 
   get #keepsRuntime(): string | undefined {
-    return this.#isAdopted ? undefined : this.#runtime.readsSockets;
+    return this.#isAdopted ? undefined : this.#runtime.unsupported.sharedSockets;
   }
 
   async look(machine: Machine): Promise<Endpoint> {
