@@ -19,6 +19,12 @@ export interface SocketFd {
   release?(): void;
 }
 
+/**
+ * Makes a descriptor of the engine's one that node:fs can use, by flags of open(2), and closes the engine's. Undefined where
+ * a permission is missing.
+ */
+export type Adopt = (fd: number, native: Native, flags: number) => number | undefined;
+
 /** What the library does on one runtime or another, and not on all. */
 export type Unsupported =
   /** Handing streams of node:stream to the kernel. */
@@ -52,6 +58,8 @@ export interface Runtime {
   readonly readsAhead?: boolean;
   /** Whether access(), statfs() and the user's id want a permission of their own, for which a terminal is asked. */
   readonly guardsSystem?: boolean;
+  /** Absent where node:fs can use any descriptor. */
+  readonly adopt?: Adopt;
   /** Whether this isolate is a Worker's, which may be gone at any moment. */
   isWorker(): boolean;
   /** The descriptor under a socket of node:net, or why there is none. */

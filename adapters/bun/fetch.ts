@@ -11,7 +11,7 @@ import { serveByBun } from "./server.ts";
 
 export type * from "../../lib/fetch/options.ts";
 
-export const file: ServeFile = createLazyFile(bun, (fd) => fd);
+export const file: ServeFile = createLazyFile(bun);
 
 /** Bun's own http.Server shows no descriptors; {@link serve}'s has sockets that do. */
 export const toNodeHandler: ToNodeHandler = nodeHandlers(sendByTransfer(sendByStream(createReadStream)));

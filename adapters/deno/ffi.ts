@@ -4,7 +4,7 @@ import { existsSync, openSync } from "node:fs";
 import { Socket } from "node:net";
 import { type AbiType, mapSymbols, type Native } from "../../core/abi/abi.ts";
 import { openContext } from "../../lib/engine/engine.ts";
-import type { Runtime, Waker } from "../../lib/runtime.ts";
+import type { Adopt, Runtime, Waker } from "../../lib/runtime.ts";
 import { source, target } from "./objects.ts";
 import { socketFd, stopReading } from "./sockets.ts";
 
@@ -69,6 +69,18 @@ function openWaker(native: Native, onWake: () => void): Waker {
   return { context, ref: () => socket.ref(), unref: () => socket.unref() };
 }
 
+/** Deno's node:fs knows only what it has opened itself. It asks for all permissions before it does so by /proc. */
+const adopt: Adopt = (fd, native, flags) => {
+  try {
+    return openSync(`/proc/self/fd/${fd}`, flags);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return undefined;
+    throw error;
+  } finally {
+    native.sluice_close(fd);
+  }
+};
+
 export const deno: Runtime = {
   name: "deno",
   unsupported: { socketStreams: "Deno may have a read of the socket under way" },
@@ -80,6 +92,7 @@ export const deno: Runtime = {
   openWaker,
   // It takes the main thread of a web Worker for that of the process.
   isWorker: () => !isMainThread || "WorkerGlobalScope" in globalThis,
+  adopt,
   socketFd: (socket) => (library === undefined ? "the engine is not there" : socketFd(socket, library.sluice_close)),
   stopReading,
   source,

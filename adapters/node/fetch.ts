@@ -16,7 +16,7 @@ import { createReadStream } from "./stream.ts";
 
 export type * from "../../lib/fetch/options.ts";
 
-const respond = createLazyFile(node, (fd) => fd);
+const respond = createLazyFile(node);
 const toHandler = nodeHandlers(sendByStream(createReadStream));
 
 /**
