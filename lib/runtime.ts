@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import type { Native } from "../core/abi/abi.ts";
 import type { SourceEnd } from "./ends/source.ts";
 import type { TargetEnd } from "./ends/target.ts";
+import type { ServerTraits } from "./fetch/traits.ts";
 
 /** How completions reach the isolate. */
 export interface Waker {
@@ -56,6 +57,8 @@ export interface Runtime {
    * take bytes from whoever reads the descriptor meanwhile.
    */
   readonly readsAhead?: boolean;
+  /** Whether its fetch() leaves a body in its coding, where it is asked to. */
+  readonly fetchesCoded?: boolean;
   /** Whether access(), statfs() and the user's id want a permission of their own, for which a terminal is asked. */
   readonly guardsSystem?: boolean;
   /** Absent where node:fs can use any descriptor. */
@@ -72,4 +75,6 @@ export interface Runtime {
   source?(value: object): SourceEnd | undefined;
   /** Recognises the runtime's own objects as targets. */
   target?(value: object): TargetEnd | undefined;
+  /** Absent where servers of node:http do all that is asked of them. */
+  readonly server?: ServerTraits;
 }
