@@ -59,6 +59,8 @@ async function write(names, output) {
     // What comes by name stays a dependency.
     external: (id) => !/^[./]/.test(id) && !id.startsWith("dist/"),
     platform: "neutral",
+    // An entry names its runtime when it is loaded.
+    treeshake: { moduleSideEffects: (id) => /\/modules\/adapters\//.test(id) },
     plugins: [undocumented],
   });
   await bundle.write({
