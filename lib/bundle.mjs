@@ -33,7 +33,7 @@ const groups = [
 /** The comments of the C header, which only the build reads. */
 const undocumented = {
   name: "undocumented",
-  transform: (code, id) => (id.endsWith("/core/abi/abi.js") ? code.replace(/^\s*doc: ".*",\n/gm, "") : undefined),
+  transform: (code, id) => (id.includes("/core/abi/functions/") ? code.replace(/^\s*doc: ".*",\n/gm, "") : undefined),
 };
 
 /** A source of ASCII is half as large in V8's memory, and read sooner: three milliseconds of an import. A minifier would undo it. */

@@ -1,7 +1,8 @@
 /** Binds the native library with bun:ffi, and is woken by a socket. */
 import { dlopen, FFIType, type Pointer, toArrayBuffer } from "bun:ffi";
 import { statSync } from "node:fs";
-import { type AbiType, mapSymbols, type Native } from "../../core/abi/abi.ts";
+import { mapSymbols, type Native } from "../../core/abi/abi.ts";
+import type { AbiType } from "../../core/abi/functions/define.ts";
 import { openContext } from "../../lib/engine/engine.ts";
 import type { Waker } from "../../lib/runtime.ts";
 

@@ -1,7 +1,8 @@
 /** Binds the native library with Deno.dlopen, and is woken by a socket. */
 import { openSync } from "node:fs";
 import { Socket } from "node:net";
-import { type AbiType, mapSymbols, type Native } from "../../core/abi/abi.ts";
+import type { AbiType } from "../../core/abi/functions/define.ts";
+import { mapSymbols, type Native } from "../../core/abi/abi.ts";
 import { openContext } from "../../lib/engine/engine.ts";
 import type { Waker } from "../../lib/runtime.ts";
 import { isGranted, seesOwnDescriptors } from "./permissions.ts";

@@ -2,7 +2,8 @@
 import { statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { Socket } from "node:net";
-import { type AbiType, mapSymbols, type Native } from "../../core/abi/abi.ts";
+import { mapSymbols, type Native } from "../../core/abi/abi.ts";
+import type { AbiType } from "../../core/abi/functions/define.ts";
 import { openContext } from "../../lib/engine/engine.ts";
 import type { Waker } from "../../lib/runtime.ts";
 

@@ -10,8 +10,7 @@ import {
   type Place,
 } from "./drawing.ts";
 import { endpoint, type Endpoint, type EndpointKind } from "./endpoint.ts";
-import type { CacheMode, Strategy } from "./kernel.ts";
-import type { Copied } from "../transfer/report.ts";
+import type { CacheMode, Copied, Strategy } from "./kernel.ts";
 import { type Candidate, carried, type Plan } from "./select.ts";
 import { strategies } from "./strategies.ts";
 

@@ -1,5 +1,7 @@
 /** The native engine as seen from one isolate: jobs go in, outcomes come back on the event loop. */
-import { ends, limits, type Native, opcodes, pairEnds, pairFlags, requestFlags } from "../../core/abi/abi.ts";
+import { ends, opcodes, pairEnds, pairFlags, requestFlags } from "../../core/abi/numbers.ts";
+import { limits } from "../../core/abi/limits.ts";
+import type { Native } from "../../core/abi/abi.ts";
 import {
   extentRecord,
   leaseBreakRecord,

@@ -1,5 +1,5 @@
 /** What a network interface offloads. */
-import { nicFlags } from "../../core/abi/abi.ts";
+import { nicFlags } from "../../core/abi/numbers.ts";
 import { errnoName } from "../../core/abi/errno.ts";
 import { interfaceRecord } from "../../core/abi/records.ts";
 import { TransferError } from "../../core/error.ts";

@@ -1,12 +1,11 @@
 /** File leases: being told before somebody else changes a file. */
 import { closeSync } from "node:fs";
-import { leaseStates, leaseTypes } from "../../core/abi/abi.ts";
+import { leaseStates, leaseTypes } from "../../core/abi/numbers.ts";
 import { type Endpoint, isSameFile } from "../../core/plan/endpoint.ts";
 import { errnoName, errnoNumber, errnoText } from "../../core/abi/errno.ts";
 import { argumentError, shown, TransferError } from "../../core/error.ts";
-import type { LeaseType } from "../../core/lease.ts";
+import { checkHoldMs, type LeaseType } from "../../core/lease.ts";
 import { checkKnown } from "../../core/options.ts";
-import { checkHoldMs } from "../../core/transfer/request.ts";
 import type { LeaseOptions, LeaseSource } from "../api.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Machine } from "../engine/machine.ts";

@@ -3,7 +3,7 @@ import { Socket } from "node:net";
 import type { Native } from "../../core/abi/abi.ts";
 import type { Endpoint } from "../../core/plan/endpoint.ts";
 import { argumentError, shown } from "../../core/error.ts";
-import type { ProxySide } from "../../core/proxy.ts";
+import type { ProxySide } from "../../core/proxy-report.ts";
 import type { HasFd, ProxyEnd } from "../api.ts";
 import { ConnectionSource, ConnectionTarget, cutOff } from "../ends/connection.ts";
 import { FdSource } from "../ends/fd-source.ts";

@@ -2,7 +2,7 @@
  * Sluice where there is neither FFI nor a file system (edge workers, browsers): the same core over web
  * streams. The bytes pass through JavaScript, and the reports say so.
  */
-import { Capabilities } from "../../core/plan/capabilities.ts";
+import { Capabilities, type CapabilityReport } from "../../core/plan/capabilities.ts";
 import { type Endpoint, endpoint, hasPositions } from "../../core/plan/endpoint.ts";
 import { argumentError, TransferError } from "../../core/error.ts";
 import { type Explanation, explainPlan } from "../../core/plan/explain.ts";
@@ -12,7 +12,6 @@ import { checkOptions, type TransferOptions } from "../../core/transfer/request.
 import { type Plan, select } from "../../core/plan/select.ts";
 import { strategyNames } from "../../core/plan/strategies.ts";
 import { drive, transferLoop } from "../../core/transfer/transfer.ts";
-import type { CapabilityReport } from "../api.ts";
 
 export { TransferError } from "../../core/error.ts";
 export type { Explanation } from "../../core/plan/explain.ts";

@@ -1,20 +1,20 @@
 /** The functions of `sluice`, for every runtime that has files. The machine is looked at when the first of them is called. */
 import type { Explanation } from "../../core/plan/explain.ts";
-import type { ProxyOptions, ProxyReport } from "../../core/proxy.ts";
+import type { ProxyOptions } from "../../core/proxy.ts";
+import type { ProxyReport } from "../../core/proxy-report.ts";
 import type { Report } from "../../core/transfer/report.ts";
 import type { TransferOptions } from "../../core/transfer/request.ts";
 import type { TeeOptions, TeeReport } from "../../core/tee.ts";
 import type { LeaseType } from "../../core/lease.ts";
 import type { RingOptions } from "../../core/ring.ts";
 import type { MapOptions } from "../../core/mapping.ts";
+import type { CapabilityReport } from "../../core/plan/capabilities.ts";
 import type {
-  CapabilityReport,
   CopyOptions,
   HasFd,
   InterfaceFeatures,
   LeaseOptions,
   LeaseSource,
-  MappedFile,
   ProxyEnd,
   Source,
   Target,
@@ -27,6 +27,7 @@ import { interfaceFeatures as interfaceFeaturesOn } from "../engine/interface-fe
 import { type Machine, machineOf } from "../engine/machine.ts";
 import { type Lease, lease as leaseOn } from "../lease/lease.ts";
 import { map as mapOn, type Mappable } from "../map/map.ts";
+import type { MappedFile } from "../map/mapped-file.ts";
 import { proxy as proxyOn } from "../proxy/proxy.ts";
 import {
   createPipe as createPipeOn,

@@ -2,7 +2,8 @@
 import { type Explanation, explainPlan } from "../../core/plan/explain.ts";
 import { checkOptions, type TransferOptions } from "../../core/transfer/request.ts";
 import type { Source, Target } from "../api.ts";
-import { decide, endsFor } from "./decide.ts";
+import { decide } from "./decide.ts";
+import { endsFor } from "./ends-for.ts";
 import { sourceOf } from "../ends/recognise.ts";
 import type { Machine } from "../engine/machine.ts";
 

@@ -1,5 +1,6 @@
 /** Opening a path beneath an open folder, and nothing else: by openat2(2), else component by component. */
-import { type Native, openFlags } from "../../core/abi/abi.ts";
+import type { Native } from "../../core/abi/abi.ts";
+import { openFlags } from "../../core/abi/numbers.ts";
 import { errnoName } from "../../core/abi/errno.ts";
 import { systemError } from "./folder.ts";
 import type { Adopt } from "../runtime.ts";

@@ -4,7 +4,7 @@
  * goes back to a folder that has been passed, and never further than the first.
  */
 import { closeSync, constants, fstatSync, openSync, readlinkSync } from "node:fs";
-import { openFlags } from "../../core/abi/abi.ts";
+import { openFlags } from "../../core/abi/numbers.ts";
 import { codeOf } from "../support/system-error.ts";
 import { systemError } from "./folder.ts";
 
