@@ -24,7 +24,7 @@ rmSync(new URL(folder, root), { recursive: true, force: true });
  * import nothing else.
  */
 const groups = [
-  // By more than the three runtimes' entries of one name: what only WASI or the command line needs is left to them.
+  // By the entries of all three runtimes: what only WASI or the command line needs is left to them.
   { name: "sluice", test: /\/modules\/(core|lib)\/(?!fetch|streams|wasi|public\/(?!sluice))/, minShareCount: 3 },
   { name: "node", test: /\/adapters\/node\/(runtime|ffi|sockets)\.js$/ },
   { name: "streams", test: /\/modules\/lib\/streams\// },

@@ -8,7 +8,15 @@ import type { FetchHandler, FileOptions, HandlerOptions, NodeHandler, ServeOptio
 import { sendByStream } from "../fetch/send.ts";
 import { createReadStream } from "./stream.ts";
 
-export type * from "../fetch/options.ts";
+export type {
+  CloseOptions,
+  FetchHandler,
+  FileOptions,
+  HandlerOptions,
+  NodeHandler,
+  ServeOptions,
+  Server,
+} from "../fetch/options.ts";
 
 let respond: ServeFile | undefined;
 let toHandler: ToNodeHandler | undefined;
