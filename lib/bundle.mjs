@@ -24,8 +24,12 @@ rmSync(new URL(folder, root), { recursive: true, force: true });
  * import nothing else.
  */
 const groups = [
-  // By the entries of all three runtimes: what only WASI or the command line needs is left to them.
-  { name: "sluice", test: /\/modules\/(core|lib)\/(?!fetch|streams|wasi|public\/(?!sluice))/, minShareCount: 3 },
+  // By the entries of all three runtimes: what only WASI, explain() or the command line needs is left to them.
+  {
+    name: "sluice",
+    test: /\/modules\/(core|lib)\/(?!explain|fetch|streams|wasi|public\/(?!sluice))/,
+    minShareCount: 3,
+  },
   { name: "node", test: /\/adapters\/node\/(runtime|ffi|sockets)\.js$/ },
   { name: "streams", test: /\/modules\/lib\/streams\// },
 ];

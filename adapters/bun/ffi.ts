@@ -3,7 +3,7 @@ import { dlopen, FFIType, type Pointer, toArrayBuffer } from "bun:ffi";
 import { statSync } from "node:fs";
 import { mapSymbols, type Native } from "../../core/abi/abi.ts";
 import type { AbiType } from "../../core/abi/functions/define.ts";
-import { openContext } from "../../lib/engine/engine.ts";
+import { openContext } from "../../lib/engine/context.ts";
 import type { Waker } from "../../lib/runtime.ts";
 
 const ffiType = { i32: FFIType.i32, u32: FFIType.u32, buffer: FFIType.ptr } as const satisfies Record<AbiType, FFIType>;

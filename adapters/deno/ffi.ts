@@ -3,7 +3,7 @@ import { openSync } from "node:fs";
 import { Socket } from "node:net";
 import type { AbiType } from "../../core/abi/functions/define.ts";
 import { mapSymbols, type Native } from "../../core/abi/abi.ts";
-import { openContext } from "../../lib/engine/engine.ts";
+import { openContext } from "../../lib/engine/context.ts";
 import type { Waker } from "../../lib/runtime.ts";
 import { isGranted, seesOwnDescriptors } from "./permissions.ts";
 

@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { Socket } from "node:net";
 import { mapSymbols, type Native } from "../../core/abi/abi.ts";
 import type { AbiType } from "../../core/abi/functions/define.ts";
-import { openContext } from "../../lib/engine/engine.ts";
+import { openContext } from "../../lib/engine/context.ts";
 import type { Waker } from "../../lib/runtime.ts";
 
 const koffiType: Record<AbiType, string> = { i32: "int32", u32: "uint32", buffer: "void *" };

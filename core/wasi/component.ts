@@ -5,7 +5,7 @@
 import type { Capability } from "../plan/capabilities.ts";
 import { type ErrnoName, isErrnoName } from "../abi/errno.ts";
 import { argumentError, TransferError, type TransferErrorDetails } from "../error.ts";
-import type { Explanation } from "../plan/explain.ts";
+import type { Explanation } from "../explain/explanation.ts";
 import type { Copied, Strategy } from "../plan/kernel.ts";
 import type { Attempt, Report } from "../transfer/report.ts";
 import type { TransferOptions } from "../transfer/request.ts";

@@ -64,7 +64,7 @@ export class Lease implements Disposable, AsyncDisposable {
     this.#handle = handle;
     this.type = type;
     this.broken = new Promise((resolve) => (this.#settle = resolve));
-    engine.watchLease(handle, (wanted, remainingNs) =>
+    engine.leases.watch(handle, (wanted, remainingNs) =>
       this.#settle({ wanted: wantedNames[wanted] ?? "write", remainingMs: remainingNs / 1e6 }),
     );
   }
@@ -90,7 +90,7 @@ export class Lease implements Disposable, AsyncDisposable {
   /** Takes a lease on a descriptor, which may be closed afterwards. */
   static take(machine: Machine, fd: number, name: string, type: LeaseType, holdMs = 0): Lease {
     const engine = Lease.check(machine, name);
-    const handle = engine.openLease(fd, leaseTypes[type], holdMs);
+    const handle = engine.leases.open(fd, leaseTypes[type], holdMs);
     if (handle < 0) throw refused(name, type, errnoName(-handle), -handle);
     return new Lease(engine, handle, type);
   }
@@ -101,7 +101,7 @@ export class Lease implements Disposable, AsyncDisposable {
     this.#isHeld = false;
     this.unref();
     this.#settle(undefined);
-    const state = this.#engine.releaseLease(this.#handle);
+    const state = this.#engine.leases.release(this.#handle);
     this.#wasWanted = state === leaseStates.wanted;
     return state !== leaseStates.gone;
   }

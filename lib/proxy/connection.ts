@@ -159,8 +159,8 @@ class SocketConnection implements ProxyConnection {
 
 /** Resets a TCP connection by its descriptor, whoever else has it open; shuts others down. */
 function resetFd(engine: Engine, fd: number): void {
-  const pair = engine.openPair(fd, fd);
-  if (pair > 0) engine.closePair(pair, true);
+  const pair = engine.pairs.open(fd, fd);
+  if (pair > 0) engine.pairs.close(pair, true);
 }
 
 class ObjectConnection implements ProxyConnection {

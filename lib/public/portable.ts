@@ -5,7 +5,7 @@
 import { Capabilities, type CapabilityReport } from "../../core/plan/capabilities.ts";
 import { type Endpoint, endpoint, hasPositions } from "../../core/plan/endpoint.ts";
 import { argumentError, TransferError } from "../../core/error.ts";
-import { type Explanation, explainPlan } from "../../core/plan/explain.ts";
+import { type Explanation, explainPlan } from "../../core/explain/explanation.ts";
 import { type Job, nothing, type Outcome, type Strategy } from "../../core/plan/kernel.ts";
 import type { Report } from "../../core/transfer/report.ts";
 import { checkOptions, type TransferOptions } from "../../core/transfer/request.ts";
@@ -14,7 +14,7 @@ import { strategyNames } from "../../core/plan/strategies.ts";
 import { drive, transferLoop } from "../../core/transfer/transfer.ts";
 
 export { TransferError } from "../../core/error.ts";
-export type { Explanation } from "../../core/plan/explain.ts";
+export type { Explanation } from "../../core/explain/explanation.ts";
 export type { Report } from "../../core/transfer/report.ts";
 export type { TransferOptions } from "../../core/transfer/request.ts";
 

@@ -1,5 +1,5 @@
 /** The functions of `sluice`, for every runtime that has files. The machine is looked at when the first of them is called. */
-import type { Explanation } from "../../core/plan/explain.ts";
+import type { Explanation } from "../../core/explain/explanation.ts";
 import type { ProxyOptions } from "../../core/proxy.ts";
 import type { ProxyReport } from "../../core/proxy-report.ts";
 import type { Report } from "../../core/transfer/report.ts";

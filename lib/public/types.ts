@@ -3,7 +3,7 @@ export { TransferError } from "../../core/error.ts";
 export { TeeError } from "../../core/tee.ts";
 export type { TeeOptions, TeeReport, TeeStrategy, TeeTargetReport } from "../../core/tee.ts";
 export type { Ability, Capability, CapabilityReport } from "../../core/plan/capabilities.ts";
-export type { Explanation } from "../../core/plan/explain.ts";
+export type { Explanation } from "../../core/explain/explanation.ts";
 export type { Consistency, LeaseType, OnLeaseBreak } from "../../core/lease.ts";
 export type { CacheMode, Copied, Strategy } from "../../core/plan/kernel.ts";
 export type { MapMode, MapOptions, MapPolicy } from "../../core/mapping.ts";
@@ -34,7 +34,8 @@ export type {
   Target,
 } from "../api.ts";
 export type { MapAdvice, MappedFile, Residency } from "../map/mapped-file.ts";
-export type { ChannelTransferOptions, FileChannel } from "../channel/file-channel.ts";
+export type { ChannelTransferOptions } from "../channel/options.ts";
+export type { FileChannel } from "../channel/file-channel.ts";
 export type { FileLock } from "../channel/locks.ts";
 export type { Mappable } from "../map/map.ts";
 export type { RingOptions } from "../../core/ring.ts";

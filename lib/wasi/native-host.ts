@@ -14,7 +14,7 @@ import {
 import { asNew, type Endpoint, endpoint, isSameFile } from "../../core/plan/endpoint.ts";
 import { errnoName } from "../../core/abi/errno.ts";
 import { TransferError } from "../../core/error.ts";
-import { explainPlan } from "../../core/plan/explain.ts";
+import { explainPlan } from "../../core/explain/explanation.ts";
 import type { Report } from "../../core/transfer/report.ts";
 import { replacingMode } from "../../core/replace.ts";
 import { checkOptions } from "../../core/transfer/request.ts";

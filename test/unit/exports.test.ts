@@ -84,6 +84,18 @@ test("importing sluice brings few files along, and of Node's modules none that i
     assert.not.ok(names.has(slow), slow);
 });
 
+test("importing sluice does not bring along what explain() alone needs", () => {
+  const drawing = "(the bytes never come here)";
+  const texts = (entry: string) =>
+    [...importsOf(new URL(entry, root)).files].map((url) => readFileSync(new URL(url), "utf8"));
+  assert.ok(texts("dist/lib/portable.js").some((text) => text.includes(drawing)));
+  for (const runtime of ["node", "bun", "deno"])
+    assert.not.ok(
+      texts(`dist/lib/${runtime}.js`).some((text) => text.includes(drawing)),
+      runtime,
+    );
+});
+
 test("the entry for hosts without node: modules imports nothing at all", () => {
   const { files, names } = importsOf(new URL("dist/lib/portable.js", root));
   assert.is(files.size, 1);
