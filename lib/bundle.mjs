@@ -8,10 +8,13 @@ const root = new URL("../", import.meta.url);
 const { bin, exports } = JSON.parse(readFileSync(new URL("package.json", root), "utf8"));
 const folder = "dist/lib/";
 
-const targets = [...Object.values(bin), ...Object.values(exports).flatMap((target) => Object.values(target))];
+/** What a target of `exports` leads to, by whatever condition. */
+const leaves = (target) => (typeof target === "string" ? [target] : Object.values(target).flatMap(leaves));
+
+const targets = [...Object.values(bin), ...leaves(exports)];
 const prefix = `./${folder}`;
 const entries = [...new Set(targets)]
-  .filter((target) => typeof target === "string" && target.startsWith(prefix))
+  .filter((target) => target.startsWith(prefix))
   .map((target) => target.slice(prefix.length));
 
 rmSync(new URL(folder, root), { recursive: true, force: true });
@@ -21,9 +24,13 @@ rmSync(new URL(folder, root), { recursive: true, force: true });
  * import nothing else.
  */
 const groups = [
-  // By more than the three runtimes' entries of one name: what only WASI, explain() or the command line needs is left to them.
-  { name: "sluice", test: /\/modules\/(core|lib)\/(?!explain|fetch|streams|wasi)/, minShareCount: 4 },
-  { name: "node", test: /\/adapters\/node(\/(ffi|sockets))?\.js$/ },
+  // By the entries of all three runtimes: what only WASI, explain() or the command line needs is left to them.
+  {
+    name: "sluice",
+    test: /\/modules\/(core|lib)\/(?!explain|fetch|streams|wasi|public\/(?!sluice))/,
+    minShareCount: 3,
+  },
+  { name: "node", test: /\/adapters\/node\/(runtime|ffi|sockets)\.js$/ },
   { name: "streams", test: /\/modules\/lib\/streams\// },
 ];
 
@@ -56,6 +63,8 @@ async function write(names, output) {
     // What comes by name stays a dependency.
     external: (id) => !/^[./]/.test(id) && !id.startsWith("dist/"),
     platform: "neutral",
+    // An entry names its runtime when it is loaded.
+    treeshake: { moduleSideEffects: (id) => /\/modules\/adapters\//.test(id) },
     plugins: [undocumented],
   });
   await bundle.write({

@@ -37,7 +37,7 @@ function parseFlags(flags: unknown): number {
   );
 }
 
-/** See `openFile` in adapters/node.ts. */
+/** See `openFile` in public/sluice.ts. */
 export async function openFile(
   machine: Machine,
   path: string | URL,

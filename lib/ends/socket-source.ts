@@ -82,7 +82,7 @@ export class SocketSource implements SourceEnd {
   }
 
   get #keepsRuntime(): string | undefined {
-    return this.#isAdopted ? undefined : this.#runtime.readsSockets;
+    return this.#isAdopted ? undefined : this.#runtime.unsupported.sharedSockets;
   }
 
   async look(around: Surroundings): Promise<Endpoint> {

@@ -55,7 +55,7 @@ export class SocketTarget extends StreamTarget {
     if (typeof native === "string") return this.#withoutFd(native);
     const fd = this.#held.hold();
     if (typeof fd === "string") return this.#withoutFd(fd);
-    const { withoutNotices } = this.#runtime;
+    const withoutNotices = this.#runtime.unsupported.socketNotices;
     const found = inspectSocket(native, this.#socket, fd);
     return withoutNotices === undefined ? found : { ...found, withoutNotices };
   }

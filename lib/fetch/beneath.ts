@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Native } from "../../core/abi/abi.ts";
 import { errnoName } from "../../core/abi/errno.ts";
+import type { Adopt } from "../runtime.ts";
 import { codeOf } from "../support/system-error.ts";
 
 const openAsync = promisify(open);
@@ -18,9 +19,6 @@ export type OpenedBeneath = number | string;
 
 /** Opens a relative path beneath a root, for reading. */
 export type OpenBeneath = (root: string | URL, path: string) => Promise<OpenedBeneath>;
-
-/** Makes a descriptor of the engine's one that node:fs can use; undefined where that can't be done. */
-export type Adopt = (fd: number, native: Native) => number | undefined;
 
 /** A FIFO without a writer, and a terminal, must not hold anybody. */
 const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
@@ -129,7 +127,7 @@ const mustWait: ReadonlySet<OpenedBeneath> = new Set(["EAGAIN", "EINVAL"]);
 const withoutCall: ReadonlySet<OpenedBeneath> = new Set(["ENOSYS", "EPERM"]);
 
 /** The best way that there is. */
-export function createOpenBeneath(native: Native | string, adopt: Adopt): OpenBeneath {
+export function createOpenBeneath(native: Native | string, adopt: Adopt = (fd) => fd): OpenBeneath {
   if (typeof native === "string") return openChecked;
   const opener = new KernelOpener(native);
   let usable = true;
@@ -137,7 +135,7 @@ export function createOpenBeneath(native: Native | string, adopt: Adopt): OpenBe
     if (!usable) return openChecked(root, path);
     const opened = await opener.open(rootPath(root), path);
     if (typeof opened === "number") {
-      const fd = adopt(opened, native);
+      const fd = adopt(opened, native, flags);
       if (fd !== undefined) return fd;
       usable = false;
     } else if (!withoutCall.has(opened)) return opened;

@@ -79,7 +79,7 @@ function memoryFor(machine: Machine, { fd, name }: Opened, request: MapRequest, 
   return new KernelMemory(runtime, engine, fd, name, request.mode, placement);
 }
 
-/** See `map` in adapters/node.ts. */
+/** See `map` in public/sluice.ts. */
 export function map(machine: Machine, file: Mappable, options?: MapOptions): MappedFile {
   const request = checkMapOptions(options);
   const opened = open(file, request.mode);

@@ -1,8 +1,10 @@
 /** Opening a path beneath an open folder, and nothing else: by openat2(2), else component by component. */
 import type { Native } from "../../core/abi/abi.ts";
+import { openFlags } from "../../core/abi/numbers.ts";
 import { errnoName } from "../../core/abi/errno.ts";
 import { systemError } from "./folder.ts";
-import { openWalking } from "./walk.ts";
+import type { Adopt } from "../runtime.ts";
+import { nodeFlags, openWalking } from "./walk.ts";
 
 /**
  * Opens by bits of `openFlags`: a descriptor that node:fs can use, which never waits for a FIFO's peer.
@@ -11,20 +13,20 @@ import { openWalking } from "./walk.ts";
  */
 export type OpenAt = (folder: number, path: string, flags: number) => number;
 
-/** Makes a descriptor of the engine's one that node:fs can use, closing it where that takes another. */
-export type AdoptOpen = (fd: number, native: Native, flags: number) => number;
-
 /** Errnos of a call that the kernel lacks or that a filter forbids. */
 const withoutCall: ReadonlySet<string> = new Set(["ENOSYS", "EPERM"]);
 
 /** PATH_MAX, with the zero at its end. Bytes. */
 const longestPath = 4096;
 
+/** What has been done when a file was opened the first time. */
+const once = openFlags.create | openFlags.exclusive | openFlags.truncate | openFlags.noFollow;
+
 /** One answer for all that leads out: RESOLVE_BENEATH's own, EXDEV, means something else to renames. */
 const outside = (): Error => systemError("EPERM", "openat2");
 
 /** The best way that there is. Both keep to the folder, also while somebody changes what is in it. */
-export function createOpenAt(native: Native | string, adopt: AdoptOpen): OpenAt {
+export function createOpenAt(native: Native | string, adopt: Adopt = (fd) => fd): OpenAt {
   const walking: OpenAt = (folder, path, flags) => openWalking(folder, path, flags, outside);
   if (typeof native === "string") return walking;
   const encoder = new TextEncoder();
@@ -32,7 +34,7 @@ export function createOpenAt(native: Native | string, adopt: AdoptOpen): OpenAt 
     const bytes = encoder.encode(`${path}\0`);
     if (bytes.length > longestPath) throw systemError("ENAMETOOLONG", "openat2");
     const fd = native.sluice_open_at(folder, bytes, flags);
-    if (fd >= 0) return adopt(fd, native, flags);
+    if (fd >= 0) return adopt(fd, native, nodeFlags(flags & ~once)) ?? walking(folder, path, flags);
     const code = errnoName(-fd);
     if (code === "EXDEV") throw outside();
     if (withoutCall.has(code)) return walking(folder, path, flags);

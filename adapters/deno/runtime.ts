@@ -1,0 +1,25 @@
+/** Deno, as the library sees it. */
+import { isMainThread } from "node:worker_threads";
+import type { Runtime } from "../../lib/runtime.ts";
+import { bind, openWaker, view } from "./ffi.ts";
+import { source, target } from "./objects.ts";
+import { adopt, isGranted } from "./permissions.ts";
+import { socketFd, stopReading } from "./sockets.ts";
+
+export const deno: Runtime = {
+  name: "deno",
+  unsupported: { socketStreams: "Deno may have a read of the socket under way" },
+  readsAhead: true,
+  guardsSystem: true,
+  env: (name) => (isGranted({ name: "env", variable: name }) ? Deno.env.get(name) : undefined),
+  bind,
+  view,
+  openWaker,
+  adopt,
+  // It takes the main thread of a web Worker for that of the process.
+  isWorker: () => !isMainThread || "WorkerGlobalScope" in globalThis,
+  socketFd,
+  stopReading,
+  source,
+  target,
+};
