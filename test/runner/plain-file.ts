@@ -1,9 +1,9 @@
 /** Runs one uvu file. Its summary is checked against how the process ended, since uvu alone would hide failures. */
 import { stripVTControlCharacters } from "node:util";
-import { type Ended, runChild } from "./child.ts";
+import { type Ended, runChild } from "../support/child.ts";
 import { type FileOutcome, judgeSkips, oddEnd } from "./outcome.ts";
-import { readLines } from "./protocol.ts";
-import { home, type Runtime } from "./runtimes.ts";
+import { readLines } from "../support/protocol.ts";
+import { home, type Runtime } from "../support/runtimes.ts";
 
 const summary = /^ {2}Total: +(\d+)\n {2}Passed: +(\d+)\n {2}Skipped: +(\d+)\n/gm;
 

@@ -1,11 +1,11 @@
 /** Runs a contract file: its tests a handful to a process, and one by one where such a process ends oddly. */
-import { type Ended, runChild } from "./child.ts";
-import type { Listed } from "./contract.ts";
-import type { Limiter } from "./limiter.ts";
+import { type Ended, runChild } from "../support/child.ts";
+import type { Listed } from "../support/contract.ts";
+import type { Limiter } from "../support/limiter.ts";
 import { failedOutcome, type FileOutcome, judgeSkips, oddEnd } from "./outcome.ts";
-import { lastBegun, type Line, readLines } from "./protocol.ts";
-import type { Runtime } from "./runtimes.ts";
-import { tellCommand } from "./self.ts";
+import { lastBegun, type Line, readLines } from "../support/protocol.ts";
+import type { Runtime } from "../support/runtimes.ts";
+import { tellCommand } from "../support/self.ts";
 
 interface Result extends Line {
   readonly output: string;

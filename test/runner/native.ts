@@ -1,8 +1,8 @@
 /** Runs the engine's own tests: one program that prints a line a test and its sums at the end. */
-import { runChild } from "./child.ts";
+import { runChild } from "../support/child.ts";
 import { type FileOutcome, judgeSkips, oddEnd } from "./outcome.ts";
-import { readLines } from "./protocol.ts";
-import { home } from "./runtimes.ts";
+import { readLines } from "../support/protocol.ts";
+import { home } from "../support/runtimes.ts";
 
 const sums = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/;
 

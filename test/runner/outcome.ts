@@ -1,7 +1,7 @@
 /** What the runner learnt from a test file. */
-import type { Ended } from "./child.ts";
-import type { Line } from "./protocol.ts";
-import type { Runtime } from "./runtimes.ts";
+import type { Ended } from "../support/child.ts";
+import type { Line } from "../support/protocol.ts";
+import type { Runtime } from "../support/runtimes.ts";
 
 export interface Skip {
   readonly name: string;
