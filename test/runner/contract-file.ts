@@ -12,7 +12,7 @@ interface Result extends Line {
 }
 
 /** Most tests that share a process. */
-const company = 24;
+const mostShared = 24;
 
 /** The limit of a process until it comes to its first test (see patience.ts, as for all limits here). */
 const startMs = 40_000;
@@ -21,7 +21,7 @@ function groups(tests: readonly Listed[]): (readonly Listed[])[] {
   const alone = tests.filter((test) => test.alone).map((test) => [test]);
   const others = tests.filter((test) => !test.alone);
   const together: Listed[][] = [];
-  while (others.length > 0) together.push(others.splice(0, company));
+  while (others.length > 0) together.push(others.splice(0, mostShared));
   return [...alone, ...together];
 }
 

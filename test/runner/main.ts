@@ -19,7 +19,7 @@ import { limiter } from "../support/limiter.ts";
 import { readVersion } from "../support/programs.ts";
 import { home } from "../support/runtimes.ts";
 import { failedOutcome } from "./outcome.ts";
-import { isThorough, type Task, Tasks } from "./tasks.ts";
+import { isThorough, located, type Task, tasksOf } from "./tasks.ts";
 
 const { values: options, positionals: words } = parseArgs({
   allowPositionals: true,
@@ -32,11 +32,10 @@ const { values: options, positionals: words } = parseArgs({
 const choice = { ...options, words };
 // Two more than there are cores: many tests wait for peers and time-outs.
 const limit = limiter(Math.min(6, Math.max(2, availableParallelism()) + 2));
-const tasks = new Tasks(choice, limit);
 
 /** Which versions the tests ran on. */
 async function versions(): Promise<string> {
-  const told = [...tasks.located].map(async ([{ name }, finding]) => {
+  const told = [...located].map(async ([{ name }, finding]) => {
     const version = finding.then(({ command }) => readVersion(command[0]));
     // Why it could not be had is told by each of the tests that wanted it.
     return `${name} ${await version.catch(() => "not found")}`;
@@ -82,7 +81,7 @@ function prepare(): void {
 
 /** Runs what the command line asks for. `update` builds what has changed, up to a step of the build. */
 export async function runTests(update: (step: "components") => Promise<void>): Promise<void> {
-  const chosen = [...tasks.chosen()];
+  const chosen = [...tasksOf(choice, limit)];
   // They take seconds, which a test of something else need not wait for.
   if (chosen.some(({ needsComponents }) => needsComponents)) await update("components");
   prepare();
