@@ -17,7 +17,9 @@ const entries = [...new Set(targets)]
   .filter((target) => target.startsWith(prefix))
   .map((target) => target.slice(prefix.length));
 
-rmSync(new URL(folder, root), { recursive: true, force: true });
+/** Where it is written: node lib/bundle.mjs [FOLDER/]. */
+const place = new URL(process.argv[2] ?? folder, root);
+rmSync(place, { recursive: true, force: true });
 
 /**
  * Modules that are loaded together anyway. A group takes along what its modules import, so that these are the ones that
@@ -68,7 +70,7 @@ async function write(names, output) {
     plugins: [undocumented],
   });
   await bundle.write({
-    dir: fileURLToPath(new URL(folder, root)),
+    dir: fileURLToPath(place),
     format: "esm",
     comments: false,
     minify: false,

@@ -5,7 +5,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { limiter } from "../support/limiter.ts";
 import { root } from "../support/root.ts";
-import { runContract } from "../support/run-contract.ts";
+import { runContract } from "../runner/contract-file.ts";
 import { candidates, locate } from "../support/runtimes.ts";
 
 const test = suite("own objects");

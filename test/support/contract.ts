@@ -10,7 +10,6 @@
 import process from "node:process";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { sharedBy } from "./company.ts";
 import { type Need, unmet } from "./needs.ts";
 import { beginLine, failLine, okLine, skipLine } from "./protocol.ts";
 
@@ -37,6 +36,13 @@ type Body = () => void | Promise<void>;
 
 const tests = new Map<string, Listed & { readonly body: Body }>();
 let started = false;
+/** How many of them share this process. */
+let sharing = 1;
+
+/** @throws Error where other tests may have left something behind that is still going away */
+export function assertAlone(what: string): void {
+  if (sharing > 1) throw new Error(`${what} is for a test with \`alone: true\``);
+}
 
 /** Registers a test. Its name is unique in the file; the body must leave nothing that keeps the process alive. */
 export function test(name: string, options: ContractOptions, body: Body): void {
@@ -67,7 +73,7 @@ function list(): void {
 }
 
 function run(names: readonly string[]): void {
-  sharedBy(names.length);
+  sharing = names.length;
   const together = suite();
   let failed = false;
   for (const name of names) {

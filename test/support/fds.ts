@@ -2,12 +2,12 @@
 import { readdirSync, readlinkSync } from "node:fs";
 import process from "node:process";
 import * as assert from "uvu/assert";
-import { assertAlone } from "./company.ts";
+import { assertAlone } from "./contract.ts";
 import { atRest, settles } from "./wait.ts";
 
 // Deno opens its sockets for signals some 350 ms after it has started, in the middle of a test: let it do so now.
-const heed = () => {};
-process.on("SIGUSR2", heed).off("SIGUSR2", heed);
+const ignore = () => {};
+process.on("SIGUSR2", ignore).off("SIGUSR2", ignore);
 
 export interface FdCensus {
   /** Asserts that the same things are open as when the census was taken, once what is closing has closed. */

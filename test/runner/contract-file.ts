@@ -1,18 +1,18 @@
 /** Runs a contract file: its tests a handful to a process, and one by one where such a process ends oddly. */
-import { type Ended, runChild } from "./child.ts";
-import type { Listed } from "./contract.ts";
-import type { Limiter } from "./limiter.ts";
+import { type Ended, runChild } from "../support/child.ts";
+import type { Listed } from "../support/contract.ts";
+import type { Limiter } from "../support/limiter.ts";
 import { failedOutcome, type FileOutcome, judgeSkips, oddEnd } from "./outcome.ts";
-import { lastBegun, type Line, readLines } from "./protocol.ts";
-import type { Runtime } from "./runtimes.ts";
-import { tellCommand } from "./self.ts";
+import { lastBegun, type Line, readLines } from "../support/protocol.ts";
+import type { Runtime } from "../support/runtimes.ts";
+import { tellCommand } from "../support/self.ts";
 
 interface Result extends Line {
   readonly output: string;
 }
 
 /** Most tests that share a process. */
-const company = 24;
+const mostShared = 24;
 
 /** The limit of a process until it comes to its first test (see patience.ts, as for all limits here). */
 const startMs = 40_000;
@@ -21,7 +21,7 @@ function groups(tests: readonly Listed[]): (readonly Listed[])[] {
   const alone = tests.filter((test) => test.alone).map((test) => [test]);
   const others = tests.filter((test) => !test.alone);
   const together: Listed[][] = [];
-  while (others.length > 0) together.push(others.splice(0, company));
+  while (others.length > 0) together.push(others.splice(0, mostShared));
   return [...alone, ...together];
 }
 

@@ -1,0 +1,73 @@
+// Whether what was built is what would be built now. A step of the build is sealed with digests of what it was made from and
+// of what came of it: times of files go backwards (git, rsync, copies), contents don't lie.
+import { createHash } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const root = fileURLToPath(new URL("../", import.meta.url));
+
+/** The files at some paths and beneath them, by their paths from the root, in a constant order. */
+export function filesIn(paths, pattern = /(?:)/) {
+  return paths.flatMap((path) => {
+    const stats = statSync(join(root, path), { throwIfNoEntry: false });
+    if (stats === undefined) return [];
+    if (!stats.isDirectory()) return [path];
+    return readdirSync(join(root, path), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && pattern.test(entry.name))
+      .map((entry) => join(entry.parentPath, entry.name).slice(root.length))
+      .sort();
+  });
+}
+
+/** The digest of each file. A file that goes while it is looked at is as one that is not there. */
+function digestsOf(files) {
+  const digests = {};
+  for (const file of files) {
+    try {
+      digests[file] = createHash("sha256")
+        .update(readFileSync(join(root, file)))
+        .digest("base64");
+    } catch (error) {
+      if (error.code !== "ENOENT") throw error;
+    }
+  }
+  return digests;
+}
+
+const sealOf = ({ name }) => join(root, `build/seals/${name}.json`);
+
+function readSeal(step) {
+  try {
+    return JSON.parse(readFileSync(sealOf(step), "utf8"));
+  } catch (error) {
+    // None, or half of one: the step has yet to run to its end.
+    if (error.code === "ENOENT" || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/** The paths at which two sets of digests differ. */
+const differences = (one, other) =>
+  [...new Set([...Object.keys(one), ...Object.keys(other)])].filter((path) => one[path] !== other[path]);
+
+/** How a step stands: whether its outputs are those of its inputs, and what has changed since it ran. */
+export function examine(step) {
+  const inputs = digestsOf(filesIn(step.inputs, step.reads));
+  const outputs = digestsOf(filesIn(step.outputs));
+  const last = readSeal(step);
+  const changed = differences(last?.inputs ?? {}, inputs);
+  const disturbed = last === undefined || differences(last.outputs, outputs).length > 0;
+  // Nothing came of a step whose tools are missing: they may have come since.
+  const isFresh = changed.length === 0 && !disturbed && last.succeeded && Object.keys(outputs).length > 0;
+  return { isFresh, changed, disturbed, inputs };
+}
+
+/** Seals what came of `inputs`. A step that failed is sealed as well: what it left is not disturbed, but not fresh either. */
+export function seal(step, inputs, succeeded) {
+  const path = sealOf(step);
+  mkdirSync(join(root, "build/seals"), { recursive: true });
+  const text = JSON.stringify({ succeeded, inputs, outputs: digestsOf(filesIn(step.outputs)) });
+  writeFileSync(`${path}.${process.pid}`, text);
+  renameSync(`${path}.${process.pid}`, path);
+}
