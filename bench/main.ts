@@ -7,23 +7,23 @@ import { type BenchReport, jsonSchema, readReport } from "./report/schema.ts";
 import { describeEnvironment, environment, load, stolenShare, ticks } from "./support/environment.ts";
 import { draw, type Section } from "./support/rows.ts";
 import { articles } from "./suites/articles.ts";
-import { concurrent } from "./suites/concurrent.ts";
+import { concurrent } from "./suites/bodies.ts";
 import { copy } from "./suites/copy.ts";
 import { cost } from "./suites/cost.ts";
 import { costCurve } from "./suites/cost-curve.ts";
-import { endurance } from "./suites/endurance.ts";
+import { endurance } from "./suites/bodies.ts";
 import { http } from "./suites/http.ts";
-import { httpSlowClients } from "./suites/http-slow-clients.ts";
+import { httpSlowClients } from "./suites/http.ts";
 import { ipc } from "./suites/ipc.ts";
 import { map } from "./suites/map.ts";
 import { proxy } from "./suites/proxy.ts";
 import { memory } from "./suites/memory.ts";
 import { runtimes } from "./suites/runtimes.ts";
 import { scale } from "./suites/scale.ts";
-import { smallBody } from "./suites/small-body.ts";
+import { smallBody } from "./suites/bodies.ts";
 import { tries } from "./suites/tries.ts";
 import { wasi } from "./suites/wasi.ts";
-import type { Suite } from "./suites/suite.ts";
+import type { Suite } from "./support/rows.ts";
 
 const suites: Readonly<Record<string, readonly Suite[]>> = {
   "file-to-socket": [costCurve, concurrent, smallBody, endurance],

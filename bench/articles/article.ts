@@ -1,5 +1,5 @@
 /** What the experiments share: the articles, and how their results are put beside what they say. */
-import { Unavailable } from "../support/helpers.ts";
+import { Unavailable } from "../support/programs.ts";
 import type { Claim } from "../support/rows.ts";
 
 export const articles = {

@@ -4,12 +4,12 @@ import type { Strategy } from "../../core/kernel.ts";
 import { checkOptions } from "../../core/request.ts";
 import { select } from "../../core/select.ts";
 import { contestOf } from "../suites/cost-curve.ts";
-import type { Setting } from "../suites/suite.ts";
+import type { Setting } from "../support/rows.ts";
 import type { Contest, Entry } from "../support/contest.ts";
 import { type Claim, contestSection, type PathFinding, type Section } from "../support/rows.ts";
-import { scratchFile } from "../support/scratch.ts";
+import { scratchFile } from "../support/files.ts";
 import { cSender } from "../support/senders.ts";
-import { requestsFor } from "../support/serving.ts";
+import { requestsFor } from "../support/senders.ts";
 import { type Answer, answered, articles } from "./article.ts";
 import { type EditMethod, editedShare, percent } from "./edits.ts";
 

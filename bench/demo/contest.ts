@@ -4,12 +4,12 @@ import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { ReadOrder, ReadReport } from "../reader.ts";
-import { scratchFolder } from "../support/scratch.ts";
+import type { ReadOrder, ReadReport } from "./reader.ts";
+import { scratchFolder } from "../support/files.ts";
 import { alternate, median } from "../support/stats.ts";
 import { runTask, type TaskOptions } from "../support/task.ts";
-import { countSystemCalls, straceLauncher } from "../support/trace.ts";
-import type { Mechanism, SendOutput } from "../tasks/send.ts";
+import { countSystemCalls, straceLauncher } from "../support/syscalls.ts";
+import type { Mechanism, SendOutput } from "../subjects/sending.ts";
 
 export interface Course {
   readonly file: string;
@@ -39,7 +39,7 @@ const warmupBytes = 8 * 1024 * 1024;
 
 /** The reader: one process for the whole contest, so that all find its memory equally warm. */
 function openReader() {
-  const reader = fork(fileURLToPath(new URL("../reader.js", import.meta.url)));
+  const reader = fork(fileURLToPath(new URL("./reader.js", import.meta.url)));
   const gone = new Promise<never>((_, reject) => {
     reader.once("error", reject);
     reader.once("exit", (code, signal) => reject(new Error(`the reader ended with ${signal ?? code}`)));

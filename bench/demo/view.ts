@@ -1,6 +1,6 @@
 /** The contest as a table and as one sentence. */
-import { drawTable } from "../support/table.ts";
-import type { Mechanism } from "../tasks/send.ts";
+import Table, { type Cell, type HorizontalAlignment } from "cli-table3";
+import type { Mechanism } from "../subjects/sending.ts";
 import type { Result } from "./contest.ts";
 
 export interface Row {
@@ -114,4 +114,41 @@ Medians of ${rounds} rounds, each in a fresh process; 1 GB is 10^9 bytes. The ev
 "${title.streams}" is createReadStream().pipe(socket); the others are transfer(file, socket, { strategy }).
 
 ${conclusion}`;
+}
+
+const none = [
+  "top",
+  "top-mid",
+  "top-left",
+  "top-right",
+  "bottom",
+  "bottom-mid",
+  "bottom-left",
+  "bottom-right",
+] as const;
+const blank = ["left", "right", "left-mid", "right-mid"] as const;
+const chars = {
+  ...Object.fromEntries([...none, ...blank].map((name) => [name, ""])),
+  middle: "  ",
+  "mid-mid": "──",
+};
+
+export interface Layout {
+  readonly head: readonly string[];
+  readonly align?: readonly HorizontalAlignment[];
+  /** In characters; null is as wide as the content. */
+  readonly widths?: readonly (number | null)[];
+}
+
+export function drawTable({ head, align = [], widths = [] }: Layout, rows: readonly (readonly Cell[])[]): string {
+  const table = new Table({
+    head: [...head],
+    colAligns: [...align],
+    colWidths: [...widths],
+    wordWrap: true,
+    chars,
+    style: { head: [], border: [], compact: true, "padding-left": 0, "padding-right": 0 },
+  });
+  table.push(...rows.map((row) => [...row]));
+  return table.toString();
 }

@@ -1,5 +1,5 @@
 /** A file to a TCP socket, from bodies of 4 KiB to gigabytes: where one mechanism gives way to another, and what each costs. */
-import type { HttpServer } from "../http/server.ts";
+import type { HttpServer } from "../support/servers.ts";
 import { makeCold, type SlowDisk, slowDisk } from "../support/cold.ts";
 import {
   type Absent,
@@ -12,13 +12,13 @@ import {
 } from "../support/contest.ts";
 import { sampled } from "../support/metrics.ts";
 import { contestSection, type Row, section, type Section, sectionOrReason } from "../support/rows.ts";
-import { scratchFile } from "../support/scratch.ts";
+import { scratchFile } from "../support/files.ts";
 import { cSender, nodeSender, type Sender, socatSender } from "../support/senders.ts";
-import { requestsFor, served, type Served } from "../support/serving.ts";
-import { socat } from "../support/socat.ts";
+import { requestsFor, served, type Served } from "../support/senders.ts";
+import { socat } from "../support/contenders.ts";
 import { figure, median, pairedRatio } from "../support/stats.ts";
 import { countedBy } from "../support/syscalls.ts";
-import type { Setting, Suite } from "./suite.ts";
+import type { Setting, Suite } from "../support/rows.ts";
 
 const mebibyte = 2 ** 20;
 

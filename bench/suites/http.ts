@@ -1,17 +1,26 @@
 /** Files over HTTP by unchanged apps: throughput, and CPU time of the server, beside the same app alone and nginx. */
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { nginx, pairs, starts, startAll, stopAll, type Field, type Pair } from "../http/contenders.ts";
-import { download, type File, hammer, sha256Of, type Sample } from "../http/load.ts";
-import type { HttpServer } from "../http/server.ts";
-import { sha256, writePayload } from "../support/payload.ts";
+import { setTimeout as sleep } from "node:timers/promises";
 import { contest, type Point } from "../support/contest.ts";
-import { contestSection, type Row, rowsOrReason, type Section, section } from "../support/rows.ts";
-import { scratchFolder } from "../support/scratch.ts";
-import { alternate, median, pairedRatio } from "../support/stats.ts";
-import { requestsFor, served } from "../support/serving.ts";
+import { scratchFolder, sha256, writePayload } from "../support/files.ts";
+import { download, type File, hammer, type Sample, sha256Of } from "../support/http-load.ts";
+import type { Answers } from "../support/probe.ts";
+import { helper, start } from "../support/programs.ts";
+import {
+  contestSection,
+  type Row,
+  rowsOrReason,
+  type Section,
+  section,
+  type Setting,
+  type Suite,
+} from "../support/rows.ts";
+import { requestsFor, served } from "../support/senders.ts";
+import type { HttpServer } from "../support/servers.ts";
+import { alternate, figure, median, pairedRatio } from "../support/stats.ts";
 import { countedBy } from "../support/syscalls.ts";
-import type { Setting, Suite } from "./suite.ts";
+import { type Field, nginx, type Pair, pairs, startAll, starts, stopAll } from "../support/web-servers.ts";
 
 type Samples = Readonly<Record<string, readonly Sample[]>>;
 type Metric = keyof Sample;
@@ -176,3 +185,80 @@ export const http: Suite = async (setting) => {
   }
   return sections;
 };
+
+const clients = 1000;
+const clientBytesPerSecond = 100 * 1024;
+const seconds = 15;
+/** V8 lets its young generation grow for minutes; held smallFile, what is left to grow is the downloads'. */
+const nodeOptions = ["--max-semi-space-size=1"];
+const smallFile = { path: "/smallFile.bin", bytes: 4096 } as const;
+const largeFile = { path: "/largeFile.bin", bytes: 64 * 2 ** 20 } as const;
+
+interface Observed {
+  readonly idle: Answers["memory"];
+  readonly loaded: Answers["memory"];
+  readonly delay: Answers["delay"];
+  /** Of what it asked for, in the time it had. */
+  readonly worstServed: number;
+}
+
+async function observe(server: HttpServer): Promise<Observed> {
+  const order = [server.port, clients, clientBytesPerSecond, smallFile.path, largeFile.path];
+  const load = start(await helper("slow_clients"), order.map(String));
+  await load.firstLine;
+  const idle = await server.ask("memory");
+  await server.ask("watch");
+  load.process.stdin?.write("g");
+  await sleep(seconds * 1000);
+  const delay = await server.ask("delay");
+  const loaded = await server.ask("memory");
+  load.process.stdin?.end();
+  const [elapsed = 0, , least = 0] = ((await load.output).split("\n")[1] ?? "").split(" ").map(Number);
+  return { idle, loaded, delay, worstServed: least / (elapsed * clientBytesPerSecond) };
+}
+
+function rowsOfClients(name: string, { idle, loaded, delay, worstServed }: Observed, tested: boolean): Row[] {
+  const kibibytes = (bytes: number) => bytes / clients / 1024;
+  const grown = (what: keyof Answers["memory"]) => kibibytes(loaded[what] - idle[what]);
+  return [
+    {
+      question: `${name}: memory of a download beyond an idle connection`,
+      unit: "KiB",
+      figure: figure([grown("rss")]),
+      ...(tested && { target: 10 }),
+      detail: `an idle one ${kibibytes(idle.rss).toFixed(0)} KiB with the server; of the growth ${grown("heapUsed").toFixed(1)} KiB heap, ${grown("external").toFixed(1)} KiB buffers`,
+    },
+    {
+      question: `${name}: event-loop delay p99`,
+      unit: "ms",
+      figure: figure([delay.p99Ms]),
+      ...(tested && { target: 5 }),
+      detail: `worst ${delay.worstMs.toFixed(0)} ms; the worst-served client got ${(worstServed * 100).toFixed(0)} % of its rate`,
+    },
+  ];
+}
+
+async function measureSlowClients(progress: (text: string) => void): Promise<Row[]> {
+  const files = await scratchFolder(tmpdir(), smallFile.bytes + largeFile.bytes);
+  for (const { path, bytes } of [smallFile, largeFile]) await writePayload(join(files, path), bytes);
+  const rows: Row[] = [];
+  for (const name of ["Express", ...pairs.map((pair) => pair.name)]) {
+    progress(`${clients} slow clients: ${name}`);
+    const field = await startAll([name], files, nodeOptions);
+    try {
+      for (const skipped of field.missing.values()) rows.push({ question: name, unit: "KiB", skipped });
+      for (const server of field.servers.values())
+        rows.push(...rowsOfClients(name, await observe(server), name !== "Express"));
+    } finally {
+      await stopAll(field);
+    }
+  }
+  return rows;
+}
+
+export const httpSlowClients: Suite = async ({ progress }) => [
+  section(
+    `${clients} clients at 100 KiB/s each, ${seconds} s of a 64 MiB download`,
+    await rowsOrReason("memory and event-loop delay", () => measureSlowClients(progress)),
+  ),
+];

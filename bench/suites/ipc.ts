@@ -6,19 +6,134 @@ import { execFile } from "node:child_process";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { carriersAt, outOfStep, type Place, program } from "../ipc/contenders.ts";
-import { contest, type Contested, type Point } from "../support/contest.ts";
+import type * as Module from "../../adapters/cli/ipc/experiment.ts";
+import {
+  type Around,
+  type Command,
+  type Cost,
+  ending,
+  seenWithoutStart,
+  staying,
+  toldByItself,
+} from "../support/contenders.ts";
+import { assemble, type Contender, contest, type Contested, type Point, type Role } from "../support/contest.ts";
 import { filesystemOf } from "../support/environment.ts";
-import { Experiment } from "../support/experiment.ts";
-import { onEachFilesystem } from "../support/filesystems.ts";
-import { writePayload } from "../support/payload.ts";
-import { type Row, section } from "../support/rows.ts";
-import { isSame } from "../support/same.ts";
-import { scratchFolder } from "../support/scratch.ts";
+import { isSame, scratchFolder, writePayload } from "../support/files.ts";
+import { helper, needProgram } from "../support/programs.ts";
+import { onEachFilesystem, type Row, section, type Setting, type Suite } from "../support/rows.ts";
+import { subjectOf } from "../support/servers.ts";
 import { figure, median, pairedRatio } from "../support/stats.ts";
 import { countedBy } from "../support/syscalls.ts";
-import type { Setting, Suite } from "./suite.ts";
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+export interface Place {
+  readonly from: string;
+  readonly to: string;
+  /** What belongs before and after each way of the file. */
+  readonly around: (name: string) => Around;
+  readonly experiment: Experiment;
+}
+
+interface Carrier {
+  readonly name: string;
+  readonly role: Role;
+  readonly setUp: (place: Place) => Promise<Contender>;
+}
+
+const amount = ({ bytes }: Point) => ({ bytes, requests: 1 });
+
+export const outOfStep = "C: mmap, out of step as in the article";
+
+/** The same two processes for all three. */
+const ours = (name: "pipe" | "ring" | "splice"): Carrier => ({
+  name,
+  role: "sluice",
+  setUp: async ({ from, to, around, experiment }) =>
+    staying({
+      name,
+      role: "sluice",
+      amount,
+      ...around(name),
+      subjects: experiment.processes.map(subjectOf),
+      async work() {
+        const { ns } = await experiment.run(name, from, to);
+        return { wallNs: ns, latencyNs: ns };
+      },
+    }),
+});
+
+interface Program {
+  readonly command: (from: string, to: string, bytes: number) => Command;
+  readonly nothing: Command;
+  readonly cost: (command: Command) => Promise<Cost>;
+}
+
+const byProgram = (name: string, role: Role, find: () => Promise<Program>): Carrier => ({
+  name,
+  role,
+  async setUp({ from, to, around }) {
+    const { command, ...program } = await find();
+    return ending({
+      name,
+      role,
+      amount,
+      ...program,
+      ...around(name),
+      command: ({ bytes }) => command(from, to, bytes),
+    });
+  },
+});
+
+/** @param sizes what moves at once, and what the pipe or the ring holds */
+const inC = (name: string, role: Role, method: string, ...sizes: readonly number[]) =>
+  byProgram(name, role, async () => {
+    const program = await helper("two_processes");
+    return {
+      command: (from, to, bytes) => [program, method, from, to, ...[bytes, ...sizes].map(String)],
+      nothing: [program],
+      cost: toldByItself,
+    };
+  });
+
+const shell = (script: string, ...args: readonly string[]): Command => ["sh", "-c", script, ...args];
+
+/** The loops of our own mechanisms have the engine's own sizes. */
+const carriers: readonly Carrier[] = [
+  ours("pipe"),
+  ours("ring"),
+  ours("splice"),
+  inC("C: pipe, sizes of the article", "limit", "pipe", 64 * KiB, 0),
+  inC("C: pipe", "limit", "pipe", 256 * KiB, MiB),
+  inC("C: splice", "limit", "splice", MiB, MiB),
+  inC("C: ring", "limit", "ring", 256 * KiB, 4 * MiB),
+  inC(outOfStep, "rival", "shared", 0, 0),
+  inC("C: mmap, in step each 256 KiB", "rival", "locked", 256 * KiB, 4 * MiB),
+  inC("C: mmap, in step each 4 KiB", "rival", "locked", 4 * KiB, 4 * MiB),
+  byProgram("cat | cat", "rival", async () => {
+    needProgram("cat");
+    const nothing = shell("cat </dev/null | cat >/dev/null");
+    return {
+      command: (from, to) => shell('cat "$0" | cat >"$1"', from, to),
+      nothing,
+      cost: seenWithoutStart(nothing),
+    };
+  }),
+];
+
+export const carriersAt = (place: Place) =>
+  assemble(carriers.map(({ name, role, setUp }) => ({ name, role, setUp: () => setUp(place) })));
+
+/** What the two processes run: `sluice ipc`'s own, with the probe. */
+export const program = fileURLToPath(new URL("../subjects/ipc-process.js", import.meta.url));
+
+const compiled = new URL("../../../dist/adapters/cli/ipc/experiment.js", import.meta.url);
+
+export const { Experiment } = (await import(compiled.href)) as typeof Module;
+export type Experiment = Module.Experiment;
 
 const run = promisify(execFile);
 const [shortBytes, articleBytes] = [256 * 2 ** 20, 1.4e9];

@@ -2,14 +2,14 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
-import { helper, start, Unavailable } from "../support/helpers.ts";
+import { helper, start, Unavailable } from "../support/programs.ts";
 import { type Section, section } from "../support/rows.ts";
-import { scratchFolder } from "../support/scratch.ts";
+import { scratchFolder } from "../support/files.ts";
 import { alternate, median, pairedRatio } from "../support/stats.ts";
 import { runTask } from "../support/task.ts";
 import { openVeth, type Veth } from "../support/veth.ts";
-import type { MemoryInput, MemoryMethod, Stage, StageOutput } from "../tasks/memory.ts";
-import type { Suite } from "./suite.ts";
+import type { MemoryInput, MemoryMethod, Stage, StageOutput } from "../subjects/memory.ts";
+import type { Suite } from "../support/rows.ts";
 
 const kibibyte = 1024;
 const stages: readonly Stage[] = [4, 16, 64, 256, 1024, 4096, 16_384, 65_536].map((size) => ({

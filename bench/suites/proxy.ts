@@ -1,15 +1,15 @@
 /** A TCP proxy: what each byte and each round trip costs its process, beside HAProxy, socat, two pipes in Node and a loop in C. */
-import { haproxy, haproxyForced, own, pipe, preloaded, proxies, type Proxy } from "../proxy/contenders.ts";
+import { haproxy, haproxyForced, own, pipe, preloaded, proxies, type Proxy } from "../support/proxies.ts";
 import { assemble, contest, type Contender, type Contested, type Point } from "../support/contest.ts";
-import { helper, start } from "../support/helpers.ts";
+import { helper, start } from "../support/programs.ts";
 import type { Sample } from "../support/metrics.ts";
 import { needProgram } from "../support/programs.ts";
 import { contestSection, type Row, rowsOrReason, section, type Section } from "../support/rows.ts";
-import { socat, socatContender } from "../support/socat.ts";
-import { type Amount, staying, type Times, timesOf } from "../support/staying.ts";
+import { socat, socatContender } from "../support/contenders.ts";
+import { type Amount, staying, type Times, timesOf } from "../support/contenders.ts";
 import { median, pairedRatio } from "../support/stats.ts";
 import { countedBy } from "../support/syscalls.ts";
-import type { Setting, Suite } from "./suite.ts";
+import type { Setting, Suite } from "../support/rows.ts";
 
 type Measure = keyof typeof measures;
 

@@ -3,12 +3,12 @@ import { sampled } from "../support/metrics.ts";
 import { sizeName } from "../support/contest.ts";
 import { findRuntime } from "../support/programs.ts";
 import { contestSection, type Row, section, type Section, sectionOrReason } from "../support/rows.ts";
-import { scratchFile } from "../support/scratch.ts";
+import { scratchFile } from "../support/files.ts";
 import { cSender, nodeSender, otherSender, type Sender } from "../support/senders.ts";
-import { requestsFor } from "../support/serving.ts";
+import { requestsFor } from "../support/senders.ts";
 import { pairedRatio } from "../support/stats.ts";
 import { contestOf } from "./cost-curve.ts";
-import type { Setting, Suite } from "./suite.ts";
+import type { Setting, Suite } from "../support/rows.ts";
 
 const mebibyte = 2 ** 20;
 const runtimeNames = ["node", "bun", "deno"] as const;
@@ -37,7 +37,7 @@ const contests: Readonly<Record<RuntimeName, { readonly own: Sender; readonly ri
     own: otherSender("bun", ours, "sluice", "auto"),
     rivals: [
       { sender: otherSender("bun", "Bun.file().stream() to socket.write()", "rival", "streams") },
-      { sender: otherSender("bun", "Bun.serve with Bun.file", "rival", "", "serve.js"), target: 1.1 },
+      { sender: otherSender("bun", "Bun.serve with Bun.file", "rival", "serve"), target: 1.1 },
     ],
   },
 };

@@ -5,15 +5,15 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { answering, freePort } from "../http/server.ts";
-import { haproxy, pipe, startHaproxy, startPipe } from "../proxy/contenders.ts";
-import { helper, type Running, start, Unavailable } from "../support/helpers.ts";
-import { writePayload } from "../support/payload.ts";
-import { type Holdings, holdings } from "../support/process-tree.ts";
+import { answering, freePort } from "../support/servers.ts";
+import { haproxy, pipe, startHaproxy, startPipe } from "../support/proxies.ts";
+import { helper, type Running, start, Unavailable } from "../support/programs.ts";
+import { writePayload } from "../support/files.ts";
+import { type Holdings, holdings } from "../support/meter.ts";
 import { type Row, rowsOrReason, section } from "../support/rows.ts";
-import { scratchFolder } from "../support/scratch.ts";
+import { scratchFolder } from "../support/files.ts";
 import { figure } from "../support/stats.ts";
-import type { Suite } from "./suite.ts";
+import type { Suite } from "../support/rows.ts";
 
 const connections = 10_000;
 /** What a process has open besides connections. */

@@ -1,5 +1,5 @@
 /** Contenders side by side: the same work by each, in turns, and what it cost each of them. */
-import { Unavailable } from "./helpers.ts";
+import { Unavailable } from "./programs.ts";
 import { type Counts, type MetricName, metricNames, metricOf, type Sample, sampled } from "./metrics.ts";
 import { alternate, type Figure, figure, median, pairedRatio } from "./stats.ts";
 

@@ -3,7 +3,7 @@
  * Nothing runs until it is asked.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Delay, watchEventLoop } from "./event-loop.ts";
+import { type Delay, watchEventLoop } from "./meter.ts";
 
 export interface Answers {
   /** Bytes after garbage collection. */

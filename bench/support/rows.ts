@@ -1,8 +1,9 @@
 /** What suites hand back, and how it is printed. A figure that misses its target is stated, never an error. */
+import { tmpdir } from "node:os";
 import { table } from "../../adapters/cli/format.ts";
 import { type Contest, type Entry, sizeName } from "./contest.ts";
-import { Unavailable } from "./helpers.ts";
 import { type MetricName, metricOf } from "./metrics.ts";
+import { Unavailable } from "./programs.ts";
 import type { Figure } from "./stats.ts";
 
 export type Unit = "×" | "µs" | "ms" | "%" | "fds" | "MiB" | "KiB" | (string & {});
@@ -172,3 +173,42 @@ export function draw({ title, head, cells, claims, contest }: Section): string {
   );
   return `${title}${notes}\n${table([head, rule, ...cells], outputWidth)}`;
 }
+
+export interface Found {
+  readonly contests: readonly Section[];
+  readonly rows: readonly Row[];
+}
+
+const folders: readonly string[] = [tmpdir(), "/dev/shm"];
+
+/** @param what is asked, for the row that says what a place lacks */
+export async function onEachFilesystem(
+  what: string,
+  measure: (folder: string) => Promise<{ readonly contest: Contest; readonly rows: readonly Row[] }>,
+): Promise<Found> {
+  const contests: Section[] = [];
+  const rows: Row[] = [];
+  for (const folder of folders)
+    await measure(folder).then(
+      (found) => {
+        contests.push(contestSection(found.contest));
+        rows.push(...found.rows);
+      },
+      (error: unknown) => {
+        if (!(error instanceof Unavailable)) throw error;
+        rows.push({ question: `${what} in ${folder}`, unit: "×", skipped: error.message });
+      },
+    );
+  return { contests, rows };
+}
+
+export interface Setting {
+  /** How often each contender runs. */
+  readonly rounds: number;
+  /** Whether there is time for all sizes and contenders; otherwise for those that show the most. */
+  readonly full?: boolean;
+  /** Says what is under way. */
+  readonly progress: (text: string) => void;
+}
+
+export type Suite = (setting: Setting) => Promise<Section[]>;

@@ -4,9 +4,9 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ReadableStream } from "node:stream/web";
 import { setTimeout as sleep } from "node:timers/promises";
-import { helper, start, Unavailable } from "../support/helpers.ts";
-import { startTreeMeter } from "../support/process-tree.ts";
-import type { HttpServer } from "./server.ts";
+import { startTreeMeter } from "./meter.ts";
+import { helper, start, Unavailable } from "./programs.ts";
+import type { HttpServer } from "./servers.ts";
 
 export interface Sample {
   readonly requestsPerSecond: number;

@@ -1,4 +1,5 @@
 /** Imports the module that it is told, and prints how many milliseconds that took: run in a process of its own. */
+
 const [, , name = ""] = process.argv;
 const start = performance.now();
 await import(name);

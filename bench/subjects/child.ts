@@ -1,11 +1,7 @@
 /** What a measured process runs: one task, named by its parent, so that every figure is of that task alone. */
-import { cost } from "./tasks/cost.ts";
-import { endurance } from "./tasks/endurance.ts";
-import { mapFile } from "./tasks/map.ts";
-import { sendMemory } from "./tasks/memory.ts";
-import { reflink } from "./tasks/reflink.ts";
-import { send } from "./tasks/send.ts";
-import { smallBody } from "./tasks/small-body.ts";
+import { mapFile, reflink } from "./mapping.ts";
+import { sendMemory } from "./memory.ts";
+import { cost, endurance, send, smallBody } from "./sending.ts";
 
 const tasks = { cost, endurance, map: mapFile, memory: sendMemory, reflink, send, smallBody };
 

@@ -1,10 +1,12 @@
 /** Who serves: nginx, and three ways to serve a folder with Node, each with and without Sluice's native path. */
+import { spawn } from "node:child_process";
+import { mkdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Unavailable } from "../support/helpers.ts";
-import { scratchFolder } from "../support/scratch.ts";
-import { freePort, type HttpServer, startNginx, startNode } from "./server.ts";
+import { scratchFolder } from "./files.ts";
+import { Unavailable } from "./programs.ts";
+import { answering, freePort, type HttpServer, serverOf, startNode, watch } from "./servers.ts";
 
 /** `options` are for Node. */
 export type Start = (files: string, options: readonly string[]) => Promise<HttpServer>;
@@ -23,7 +25,7 @@ export const pairs: readonly Pair[] = [
   { name: "sluice serve", base: "sluice serve, no engine" },
 ];
 
-const app = (name: string) => fileURLToPath(new URL(`apps/${name}.js`, import.meta.url));
+const app = fileURLToPath(new URL("../subjects/file-server.js", import.meta.url));
 const preload = ["--import", "sluice/register"];
 const commandLine = fileURLToPath(new URL("../../../dist/lib/cli/main.js", import.meta.url));
 
@@ -39,7 +41,7 @@ function serve(env: NodeJS.ProcessEnv = {}): Start {
 const framework =
   (name: string, own: readonly string[] = []): Start =>
   (files, options) =>
-    startNode({ script: app(name), args: [files], nodeOptions: [...options, ...own] });
+    startNode({ script: app, args: [name, files], nodeOptions: [...options, ...own] });
 
 export const starts: Readonly<Record<string, Start>> = {
   [nginx]: async (files) => startNginx(join(await scratchFolder(tmpdir(), 0), nginx), files),
@@ -78,4 +80,44 @@ export async function startAll(
 
 export async function stopAll({ servers }: Field): Promise<void> {
   await Promise.all([...servers.values()].map((server) => server.stop()));
+}
+
+/** Debian's defaults (sendfile, tcp_nopush, the open files not cached), one worker, and nothing written. */
+function configuration(folder: string, files: string, port: number): string {
+  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+  return `
+    ${process.getuid?.() === 0 ? "user root;" : ""}
+    daemon off;
+    worker_processes 1;
+    pid ${folder}/pid;
+    error_log stderr error;
+    events { worker_connections 4096; }
+    http {
+      access_log off;
+      sendfile on;
+      tcp_nopush on;
+      keepalive_timeout 75s;
+      keepalive_requests 1000000000;
+      types { }
+      default_type application/octet-stream;
+      ${temporary.map((name) => `${name}_temp_path ${folder}/${name};`).join("\n      ")}
+      server { listen 127.0.0.1:${port}; root ${files}; }
+    }`;
+}
+
+/** @throws Unavailable when nginx is not installed */
+async function startNginx(folder: string, files: string): Promise<HttpServer> {
+  await mkdir(folder);
+  const port = await freePort();
+  const file = join(folder, "nginx.conf");
+  await writeFile(file, configuration(folder, files, port));
+  const child = spawn("nginx", ["-p", folder, "-c", file, "-e", "stderr"], {
+    env: { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin` },
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  const ended = watch(child, "nginx").catch((cause: NodeJS.ErrnoException) => {
+    throw cause.code === "ENOENT" ? new Unavailable("nginx is not installed", { cause }) : cause;
+  });
+  await answering(port, ended);
+  return serverOf(child, port);
 }

@@ -1,10 +1,10 @@
 /** Sends memory, size after size, and tells what each took. */
 import { execFileSync, spawn } from "node:child_process";
-import { closeSync, constants, openSync, write } from "node:fs";
 import { once } from "node:events";
+import { closeSync, constants, openSync, write } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { acceptConnections, acknowledgement } from "./accept.ts";
+import { acceptOne, acknowledgement } from "./sending.ts";
 
 /** `write` is the runtime's own way: socket.write(), fs.write(). */
 export type MemoryMethod = "write" | "auto" | "reference";
@@ -35,8 +35,7 @@ type Send = (bytes: Uint8Array) => Promise<string | undefined>;
 const writeAsync = promisify(write);
 
 async function socketEnd(method: MemoryMethod, announce: (port: number) => void) {
-  const [socket] = await acceptConnections(1, announce, "0.0.0.0");
-  if (socket === undefined) throw new Error("No connection was accepted");
+  const socket = await acceptOne(announce, "0.0.0.0");
   const { transfer } = await import("sluice");
   const send: Send = async (bytes) => {
     const acknowledged = acknowledgement(socket);

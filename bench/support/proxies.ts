@@ -4,11 +4,10 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { answering, freePort, type HttpServer, serverOf, startNode, startProgram } from "../http/server.ts";
-import type { Role } from "../support/contest.ts";
-import { helper, Unavailable } from "../support/helpers.ts";
-import { scratchFolder } from "../support/scratch.ts";
-import { watch } from "../support/subject.ts";
+import type { Role } from "./contest.ts";
+import { scratchFolder } from "./files.ts";
+import { helper, Unavailable } from "./programs.ts";
+import { answering, freePort, type HttpServer, serverOf, startNode, startProgram, watch } from "./servers.ts";
 
 export const haproxy = "HAProxy";
 /** splice-auto is a heuristic that hardly ever splices a fast stream on loopback; this leaves it no choice. */
@@ -58,8 +57,8 @@ const app =
   (name: string, nodeOptions: readonly string[] = []) =>
   (upstream: number) =>
     startNode({
-      script: fileURLToPath(new URL(`apps/${name}.js`, import.meta.url)),
-      args: [String(upstream)],
+      script: fileURLToPath(new URL("../subjects/tcp-proxy.js", import.meta.url)),
+      args: [name, String(upstream)],
       nodeOptions,
     });
 
