@@ -4,26 +4,22 @@ import process from "node:process";
 import { buildReport } from "./report/build.ts";
 import { compareReports, type Comparison, tellComparison } from "./report/compare.ts";
 import { type BenchReport, jsonSchema, readReport } from "./report/schema.ts";
-import { describeEnvironment, environment, load, stolenShare, ticks } from "./support/environment.ts";
-import { draw, type Section } from "./support/rows.ts";
 import { articles } from "./suites/articles.ts";
-import { concurrent } from "./suites/bodies.ts";
+import { concurrent, endurance, smallBody } from "./suites/bodies.ts";
 import { copy } from "./suites/copy.ts";
-import { cost } from "./suites/cost.ts";
 import { costCurve } from "./suites/cost-curve.ts";
-import { endurance } from "./suites/bodies.ts";
-import { http } from "./suites/http.ts";
-import { httpSlowClients } from "./suites/http.ts";
+import { cost } from "./suites/cost.ts";
+import { http, httpSlowClients } from "./suites/http.ts";
 import { ipc } from "./suites/ipc.ts";
 import { map } from "./suites/map.ts";
-import { proxy } from "./suites/proxy.ts";
 import { memory } from "./suites/memory.ts";
+import { proxy } from "./suites/proxy.ts";
 import { runtimes } from "./suites/runtimes.ts";
 import { scale } from "./suites/scale.ts";
-import { smallBody } from "./suites/bodies.ts";
 import { tries } from "./suites/tries.ts";
 import { wasi } from "./suites/wasi.ts";
-import type { Suite } from "./support/rows.ts";
+import { describeEnvironment, environment, load, stolenShare, ticks } from "./support/environment.ts";
+import { draw, type Section, type Suite } from "./support/rows.ts";
 
 const suites: Readonly<Record<string, readonly Suite[]>> = {
   "file-to-socket": [costCurve, concurrent, smallBody, endurance],

@@ -1,6 +1,6 @@
 /** What the experiments share: the articles, and how their results are put beside what they say. */
-import { Unavailable } from "../support/programs.ts";
-import type { Claim } from "../support/rows.ts";
+import { orReason } from "../support/programs.ts";
+import type { Claim } from "../report/schema.ts";
 
 export const articles = {
   overview: "Zero-copy in Linux: an overview (2018)",
@@ -21,10 +21,9 @@ export async function answered(
   questions: readonly Question[],
   experiment: () => Promise<readonly Answer[]>,
 ): Promise<Claim[]> {
-  const answers = await experiment().catch((error: unknown) => {
-    if (!(error instanceof Unavailable)) throw error;
-    return questions.map((): Answer => ({ measured: error.message, verdict: "not testable here" }));
-  });
+  const answers = await orReason(experiment, (measured) =>
+    questions.map((): Answer => ({ measured, verdict: "not testable here" })),
+  );
   return questions.map((question, i) => {
     const answer = answers[i];
     if (answer === undefined) throw new Error(`There is no answer to: ${question.claim}`);

@@ -2,7 +2,7 @@
 import { tmpdir } from "node:os";
 import { scratchFolder } from "../support/files.ts";
 import { helper, start } from "../support/programs.ts";
-import type { Claim } from "../support/rows.ts";
+import type { Claim } from "../report/schema.ts";
 import { type Answer, answered, articles, factOf, parseFacts } from "./article.ts";
 
 const scratchBytes = 70 * 2 ** 20;

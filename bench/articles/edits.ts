@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { scratchFolder } from "../support/files.ts";
 import { helper, start } from "../support/programs.ts";
-import type { Claim } from "../support/rows.ts";
+import type { Claim } from "../report/schema.ts";
 import { openVeth } from "../support/veth.ts";
 import { type Answer, answered, articles } from "./article.ts";
 

@@ -3,15 +3,14 @@ import { explainPlan, sampleEndpoint } from "../../core/explain.ts";
 import type { Strategy } from "../../core/kernel.ts";
 import { checkOptions } from "../../core/request.ts";
 import { select } from "../../core/select.ts";
+import type { Claim, PathFinding } from "../report/schema.ts";
 import { contestOf } from "../suites/cost-curve.ts";
-import type { Setting } from "../support/rows.ts";
 import type { Contest, Entry } from "../support/contest.ts";
-import { type Claim, contestSection, type PathFinding, type Section } from "../support/rows.ts";
 import { scratchFile } from "../support/files.ts";
-import { cSender } from "../support/senders.ts";
-import { requestsFor } from "../support/senders.ts";
+import { contestSection, type Section, type Setting } from "../support/rows.ts";
+import { cSender, requestsFor } from "../support/senders.ts";
 import { type Answer, answered, articles } from "./article.ts";
-import { type EditMethod, editedShare, percent } from "./edits.ts";
+import { editedShare, type EditMethod, percent } from "./edits.ts";
 
 const blockBytes = 64 * 1024;
 const fileBytes = 64 * 2 ** 20;
@@ -187,16 +186,9 @@ export async function methodFindings(
 ): Promise<{ readonly sections: Section[]; readonly claims: Claim[] }> {
   const { contest, found } = await findingsOf(setting);
   const claims = await answered(questions, async () => answersTo(found));
-  const paths = names.map((name) => pathOf(name, found[name]));
   const drawn: Section = {
     title: "The ways of the bytes, as drawn by explain and as counted",
-    head: ["", "expected copies", ...(paths[0]?.counted.map(([name]) => name) ?? [])],
-    cells: paths.map(({ mechanism, expected, counted }) => [
-      mechanism,
-      expected.copies,
-      ...counted.map(([, value]) => value),
-    ]),
-    paths,
+    paths: names.map((name) => pathOf(name, found[name])),
   };
   return { sections: [drawn, contestSection(contest)], claims };
 }

@@ -1,38 +1,24 @@
 /** From what suites hand back to the report. */
 import { metricNames, metricOf } from "../support/metrics.ts";
-import { type Section, verdict } from "../support/rows.ts";
 import { median } from "../support/stats.ts";
 import {
   type BenchReport,
   type ReportEnvironment,
-  type ReportFigure,
+  type Figure,
   type ReportNoise,
   type ReportSection,
   schemaName,
 } from "./schema.ts";
 
-/** Without what is there for the terminal alone. */
-export function sectionOf({ title, head, cells, data, rows, contest, claims, paths }: Section): ReportSection {
-  const told = {
-    ...(rows && { rows: rows.map((row) => ({ ...row, verdict: verdict(row) })) }),
-    ...(contest && {
-      contest: { ...contest, entries: contest.entries.map((one) => ({ ...one, metrics: { ...one.metrics } })) },
-    }),
-    ...(claims && { claims }),
-    ...(paths && { paths }),
-  };
-  return { title, ...told, ...(Object.keys(told).length === 0 && { table: { head, cells }, data: data ?? null }) };
-}
-
 /** Every figure that has a spread. */
-function* figuresOf(sections: readonly ReportSection[]): Generator<ReportFigure> {
+function* figuresOf(sections: readonly ReportSection[]): Generator<Figure> {
   for (const { rows = [], contest } of sections) {
     for (const { figure } of rows) if (figure !== undefined) yield figure;
     for (const { metrics } of contest?.entries ?? []) yield* Object.values(metrics);
   }
 }
 
-export function relativeSpread({ median: middle, quartiles: [low, high] }: ReportFigure): number {
+export function relativeSpread({ median: middle, quartiles: [low, high] }: Figure): number {
   return (high - low) / Math.abs(middle);
 }
 
@@ -79,7 +65,7 @@ export interface Ran {
   readonly durationS: number;
   readonly environment: ReportEnvironment;
   readonly observed: Observed;
-  readonly suites: Readonly<Record<string, readonly Section[]>>;
+  readonly suites: Readonly<Record<string, readonly ReportSection[]>>;
   readonly failures?: readonly string[];
 }
 
@@ -94,7 +80,7 @@ export function buildReport({
   suites,
   failures = [],
 }: Ran): BenchReport {
-  const told = Object.entries(suites).map(([name, sections]) => ({ name, sections: sections.map(sectionOf) }));
+  const told = Object.entries(suites).map(([name, sections]) => ({ name, sections }));
   return {
     schema: schemaName,
     created: created.toISOString(),

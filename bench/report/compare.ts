@@ -8,7 +8,7 @@
 import { sizeName } from "../support/contest.ts";
 import { median } from "../support/stats.ts";
 import { relativeSpread } from "./build.ts";
-import type { BenchReport, ReportContest, ReportEntry, ReportFigure, ReportRow } from "./schema.ts";
+import type { BenchReport, ReportContest, ReportEntry, Figure, ReportRow } from "./schema.ts";
 
 export type Judgement = "worse" | "better" | "same" | "unclear";
 
@@ -17,8 +17,8 @@ export interface Change {
   readonly where: string;
   readonly what: string;
   readonly unit: string;
-  readonly old: ReportFigure;
-  readonly now: ReportFigure;
+  readonly old: Figure;
+  readonly now: Figure;
   /** Relative, without the machine's own; positive is worse, whichever way the metric counts. */
   readonly change: number;
   /** By how much everybody else in the contest changed. */
@@ -42,8 +42,8 @@ const leastRounds = 3;
 const unclearChange = 0.25;
 
 export function judge(
-  old: ReportFigure,
-  now: ReportFigure,
+  old: Figure,
+  now: Figure,
   better: "more" | "less",
   drift = 0,
 ): Pick<Change, "change" | "judgement"> {
@@ -170,7 +170,7 @@ const percent = (value: number) => `${value >= 0 ? "+" : "−"}${Math.abs(value 
 
 export function tellChange({ suite, where, what, unit, old, now, change, drift }: Change): string {
   const machine = Math.abs(drift) < 0.01 ? "" : ` (the machine itself ${percent(drift)})`;
-  const show = ({ median: value }: ReportFigure) => Number(value.toPrecision(3)).toString();
+  const show = ({ median: value }: Figure) => Number(value.toPrecision(3)).toString();
   return `${suite}: ${where}: ${what}: ${show(old)} → ${show(now)} ${unit}, ${percent(change)} ${change > 0 ? "worse" : "better"}${machine}`;
 }
 

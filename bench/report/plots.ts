@@ -4,7 +4,7 @@ import { parseHTML } from "linkedom";
 import { sizeName } from "../support/contest.ts";
 import { type MetricName, metricOf } from "../support/metrics.ts";
 import { Markup } from "./markup.ts";
-import type { ReportContest, ReportEntry, ReportFigure, ReportRow } from "./schema.ts";
+import type { ReportContest, ReportEntry, Figure, ReportRow } from "./schema.ts";
 
 const { document } = parseHTML("<!doctype html><html><body></body></html>");
 
@@ -170,7 +170,7 @@ const verdictFill: Readonly<Record<ReportRow["verdict"], string>> = {
   "": "var(--sluice-1)",
 };
 
-const isRatio = (row: ReportRow): row is ReportRow & { readonly figure: ReportFigure } =>
+const isRatio = (row: ReportRow): row is ReportRow & { readonly figure: Figure } =>
   row.unit === "×" && row.figure !== undefined && row.figure.median > 0;
 
 /** Ratios on one logarithmic scale, with their quartiles and targets; undefined where there are none. */

@@ -2,10 +2,10 @@
 import { markDrawing } from "../../adapters/cli/screen.ts";
 import { sizeName } from "../support/contest.ts";
 import { type MetricName, metricOf } from "../support/metrics.ts";
-import { bounds, tellMetric, tellRatio } from "../support/rows.ts";
+import { bounds, middle, quartiles, tellMetric, tellRatios } from "../support/rows.ts";
 import { escape, html, Markup } from "./markup.ts";
 import { barPlot, colours, curvePlot, ratioPlot } from "./plots.ts";
-import type { ReportClaim, ReportContest, ReportEntry, ReportPath, ReportRow, ReportSection } from "./schema.ts";
+import type { Claim, ReportContest, ReportEntry, PathFinding, ReportRow, ReportSection } from "./schema.ts";
 
 const columns: readonly (readonly [MetricName, string])[] = [
   ["throughput", "GB/s"],
@@ -36,8 +36,6 @@ function renderEntries(entries: readonly ReportEntry[]): Markup {
   const withRatios = entries.some(({ ratios }) => ratios.length > 0);
   const cell = (entry: ReportEntry, [name, label]: readonly [MetricName, string]) =>
     html`<td data-label="${label}">${grouped(tellMetric(name, entry.metrics[name]))}</td>`;
-  const ratios = (entry: ReportEntry) =>
-    [tellRatio(entry, "rival"), tellRatio(entry, "limit")].filter(Boolean).join("; ");
   return html`<table class="stack">
     <thead>
       <tr>
@@ -53,7 +51,7 @@ function renderEntries(entries: readonly ReportEntry[]): Markup {
           html`<tr class="${entry.role}">
             <td>${entry.contender}</td>
             ${shown.map((column) => cell(entry, column))}${
-              withRatios ? html`<td class="text" data-label="CPU beside the best ">${ratios(entry)}</td>` : ""
+              withRatios ? html`<td class="text" data-label="CPU beside the best ">${tellRatios(entry)}</td>` : ""
             }
           </tr>`,
       )}
@@ -127,15 +125,11 @@ const verdictClass: Readonly<Record<ReportRow["verdict"], string>> = {
 };
 
 function renderRow(row: ReportRow): Markup {
-  const { question, unit, figure, detail, skipped, verdict } = row;
-  const spread =
-    figure === undefined || figure.count < 2 ? "" : figure.quartiles.map((value) => value.toFixed(2)).join("–");
+  const { question, detail, skipped, verdict } = row;
   return html`<tr>
     <td class="text">${question}<small>${skipped ?? detail ?? ""}</small></td>
-    <td data-label="median">
-      ${figure === undefined ? "" : `${figure.median.toFixed(unit === "fds" ? 0 : 2)} ${unit}`}
-    </td>
-    <td data-label="quartiles">${spread}</td>
+    <td data-label="median">${middle(row)}</td>
+    <td data-label="quartiles">${quartiles(row)}</td>
     <td data-label="target">${bounds(row)}</td>
     <td>${verdict === "" ? "" : html`<span class="mark ${verdictClass[verdict]}">${verdict}</span>`}</td>
   </tr>`;
@@ -159,7 +153,7 @@ function renderRows(rows: readonly ReportRow[]): Markup {
     </table>`;
 }
 
-const claimClass: Readonly<Record<ReportClaim["verdict"], string>> = {
+const claimClass: Readonly<Record<Claim["verdict"], string>> = {
   holds: "good",
   "holds in part": "warn",
   "out of date": "bad",
@@ -167,7 +161,7 @@ const claimClass: Readonly<Record<ReportClaim["verdict"], string>> = {
   "not testable here": "quiet",
 };
 
-function renderClaim({ article, claim, experiment, measured, verdict, comment }: ReportClaim): Markup {
+function renderClaim({ article, claim, experiment, measured, verdict, comment }: Claim): Markup {
   return html`<div class="claim">
     <span class="mark ${claimClass[verdict]}">${verdict}</span>
     <blockquote>${claim}</blockquote>
@@ -188,7 +182,7 @@ function renderClaim({ article, claim, experiment, measured, verdict, comment }:
   </div>`;
 }
 
-function renderPath({ mechanism, drawing, expected, counted }: ReportPath): Markup {
+function renderPath({ mechanism, drawing, expected, counted }: PathFinding): Markup {
   const marked = markDrawing(escape(drawing), (colour, part) => `<span class="${colour}">${part}</span>`);
   const told: readonly (readonly [string, string])[] = [
     ["CPU copies, expected", expected.copies],

@@ -10,7 +10,8 @@ import { offloadClaims } from "../articles/edits.ts";
 import { methodFindings } from "../articles/methods.ts";
 import { scratchFolder, writePayload } from "../support/files.ts";
 import { helper } from "../support/programs.ts";
-import { type Claim, claimsSection, type Setting, type Suite } from "../support/rows.ts";
+import type { Claim } from "../report/schema.ts";
+import type { Setting, Suite } from "../support/rows.ts";
 import { alternate, median } from "../support/stats.ts";
 
 const run = promisify(execFile);
@@ -105,11 +106,11 @@ export const articles: Suite = async (setting) => {
   const offloads = await offloadClaims();
   const between = await processClaims(setting);
   return [
-    claimsSection("Ways of the bytes", claims),
-    claimsSection("Scatter/gather", offloads),
-    claimsSection("Files that are cut while they are sent", truncated),
-    claimsSection("What the calls take and do", allowed),
-    claimsSection("Between processes", between),
+    { title: "Ways of the bytes", claims },
+    { title: "Scatter/gather", claims: offloads },
+    { title: "Files that are cut while they are sent", claims: truncated },
+    { title: "What the calls take and do", claims: allowed },
+    { title: "Between processes", claims: between },
     ...sections,
   ];
 };

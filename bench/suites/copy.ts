@@ -20,7 +20,15 @@ import { assemble, type Contender, contest, type Contested, type Point, type Rol
 import { filesystemOf } from "../support/environment.ts";
 import { isSame, roomIn, scratchFolder, writePayload } from "../support/files.ts";
 import { helper, needProgram, start, Unavailable } from "../support/programs.ts";
-import { onEachFilesystem, type Row, rowsOrReason, section, type Setting, type Suite } from "../support/rows.ts";
+import {
+  onEachFilesystem,
+  type Row,
+  rowsOrReason,
+  section,
+  type Setting,
+  type Suite,
+  ratioRow,
+} from "../support/rows.ts";
 import { startWorker } from "../support/servers.ts";
 import { figure, median, pairedRatio } from "../support/stats.ts";
 import { countedBy } from "../support/syscalls.ts";
@@ -192,20 +200,18 @@ async function copies(parent: string, { rounds, full = false, progress }: Settin
   }
 }
 
-function answers(filesystem: string, { contest: { absent }, samples }: Contested): Row[] {
-  const times = (name: string) => samples(name, asked).map(({ wallNs }) => wallNs);
-  const told = (name: string) => `${(median(times(name)) / 1e6).toFixed(0)} ms`;
-  const against = (name: string, base: string, target?: number): Row => {
-    const row = { question: `${filesystem}: ${name} / ${base}`, unit: "×", ...(target !== undefined && { target }) };
-    const skipped = absent.find((one) => one.name === base)?.reason;
-    if (skipped !== undefined) return { ...row, skipped };
-    return {
-      ...row,
-      figure: pairedRatio(times(name), times(base)),
-      detail: `${told(name)}; ${told(base)}${base === cp ? ", without its start" : ""}`,
-    };
-  };
-  return [against(own, cp, 1.05), against(ownWithoutReflink, cp, 1.05), against(own, node)];
+function answers(filesystem: string, contested: Contested): Row[] {
+  const against = (of: string, base: string, bounds: { target?: number } = {}): Row =>
+    ratioRow(contested, asked, {
+      question: `${filesystem}: ${of} / ${base}`,
+      of,
+      against: base,
+      value: ({ wallNs }) => wallNs,
+      tell: (samples, name) =>
+        `${(median(samples.map(({ wallNs }) => wallNs)) / 1e6).toFixed(0)} ms${name === cp ? ", without its start" : ""}`,
+      ...bounds,
+    });
+  return [against(own, cp, { target: 1.05 }), against(ownWithoutReflink, cp, { target: 1.05 }), against(own, node)];
 }
 
 const formatters = [

@@ -2,13 +2,12 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { helper, start, Unavailable } from "../support/programs.ts";
-import { type Row, rowsOrReason, section } from "../support/rows.ts";
+import type { CostMethod } from "../subjects/sending.ts";
 import { scratchFile } from "../support/files.ts";
+import { helper, start, Unavailable } from "../support/programs.ts";
+import { type Row, rowsOrReason, section, type Suite } from "../support/rows.ts";
 import { alternate, figure, median } from "../support/stats.ts";
 import { runTask } from "../support/task.ts";
-import type { CostMethod } from "../subjects/sending.ts";
-import type { Suite } from "../support/rows.ts";
 
 const run = promisify(execFile);
 const importer = fileURLToPath(new URL("../subjects/importer.js", import.meta.url));

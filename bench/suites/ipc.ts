@@ -22,9 +22,10 @@ import { assemble, type Contender, contest, type Contested, type Point, type Rol
 import { filesystemOf } from "../support/environment.ts";
 import { isSame, scratchFolder, writePayload } from "../support/files.ts";
 import { helper, needProgram } from "../support/programs.ts";
-import { onEachFilesystem, type Row, section, type Setting, type Suite } from "../support/rows.ts";
+import type { Sample } from "../support/metrics.ts";
+import { onEachFilesystem, type Row, section, type Setting, type Suite, ratioRow } from "../support/rows.ts";
 import { subjectOf } from "../support/servers.ts";
-import { figure, median, pairedRatio } from "../support/stats.ts";
+import { figure, median } from "../support/stats.ts";
 import { countedBy } from "../support/syscalls.ts";
 
 const KiB = 1024;
@@ -186,7 +187,7 @@ async function measure(parent: string, point: Point, { rounds, progress }: Setti
   return { ...contested, filesystem, arrivals };
 }
 
-/** Contenders in pairs, by their names in ../ipc/contenders.ts, with the most that the ratio should be. */
+/** Contenders in pairs, by their names, with the most that the ratio should be. */
 const questions: readonly (readonly [of: string, against: string, target?: number])[] = [
   ["splice", "pipe", 0.65],
   ["ring", "pipe"],
@@ -202,31 +203,32 @@ const questions: readonly (readonly [of: string, against: string, target?: numbe
   ["ring", "C: mmap, in step each 256 KiB"],
 ];
 
-function answers({ contest: { absent }, samples, filesystem, arrivals }: Measured, point: Point): Row[] {
-  const walls = (name: string) => samples(name, point).map(({ wallNs }) => wallNs);
-  const told = (name: string) => {
-    const cpu = median(samples(name, point).map(({ cpuNs }) => cpuNs)) / point.bytes;
-    return `${(median(walls(name)) / 1e6).toFixed(0)} ms, ${cpu.toFixed(2)} CPU-s/GB`;
-  };
-  const ratios = questions.map(([of, against, target]): Row => {
-    const row = {
+const tell = (samples: readonly Sample[]) => {
+  const of = (value: (sample: Sample) => number) => median(samples.map(value));
+  return `${(of(({ wallNs }) => wallNs) / 1e6).toFixed(0)} ms, ${of(({ cpuNs, bytes }) => cpuNs / bytes).toFixed(2)} CPU-s/GB`;
+};
+
+function answers({ filesystem, arrivals, ...contested }: Measured, point: Point): Row[] {
+  const ratios = questions.map(([of, against, target]) =>
+    ratioRow(contested, point, {
       question: `${filesystem}: ${of} / ${against}`,
-      unit: "×",
+      of,
+      against,
+      value: ({ wallNs }) => wallNs,
+      tell,
       ...(target !== undefined && { target }),
-    };
-    const skipped = absent.find(({ name }) => name === of || name === against)?.reason;
-    if (skipped !== undefined) return { ...row, skipped };
-    return { ...row, figure: pairedRatio(walls(of), walls(against)), detail: `${told(of)}; ${told(against)}` };
-  });
+    }),
+  );
   const wrongs = [...arrivals].map(([name, same]): Row => {
-    const switches = samples(name, point).map(({ voluntary = NaN, involuntary = NaN }) => voluntary + involuntary);
+    const samples = contested.samples(name, point);
+    const switches = samples.map(({ voluntary = NaN, involuntary = NaN }) => voluntary + involuntary);
     return {
       question: `${filesystem}: ${name}: runs in which something else arrived`,
       unit: "%",
       figure: figure([(100 * same.filter((one) => !one).length) / same.length]),
       // The article's own waits for nobody: to get something else is in its nature.
       ...(name !== outOfStep && { target: 0 }),
-      detail: `${told(name)}, ${median(switches)} context switches`,
+      detail: `${tell(samples)}, ${median(switches)} context switches`,
     };
   });
   return [...ratios, ...wrongs];

@@ -2,14 +2,14 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
-import { helper, start, Unavailable } from "../support/programs.ts";
-import { type Section, section } from "../support/rows.ts";
+import type { MemoryInput, MemoryMethod, Stage, StageOutput } from "../subjects/memory.ts";
+import { sizeName } from "../support/contest.ts";
 import { scratchFolder } from "../support/files.ts";
+import { helper, start } from "../support/programs.ts";
+import { type Section, sectionsOrReason, type Suite } from "../support/rows.ts";
 import { alternate, median, pairedRatio } from "../support/stats.ts";
 import { runTask } from "../support/task.ts";
 import { openVeth, type Veth } from "../support/veth.ts";
-import type { MemoryInput, MemoryMethod, Stage, StageOutput } from "../subjects/memory.ts";
-import type { Suite } from "../support/rows.ts";
 
 const kibibyte = 1024;
 const stages: readonly Stage[] = [4, 16, 64, 256, 1024, 4096, 16_384, 65_536].map((size) => ({
@@ -116,8 +116,6 @@ function run(contender: Contender, place: Place): Promise<StageOutput[]> {
   return place.target === "socket" ? runLoop(how, place) : runPipeLoop(how, place.target);
 }
 
-const sizeName = (bytes: number) => (bytes < 2 ** 20 ? `${bytes / 1024} KiB` : `${bytes / 2 ** 20} MiB`);
-
 /** A gain has to show above the noise, at this size and all above it. */
 const worthwhile = 0.95;
 
@@ -169,30 +167,27 @@ async function measure(place: Place, rounds: number, progress: (text: string) =>
   const copied = samples["C reference"][0]?.at(-1)?.copied;
   return {
     title: `Memory ${place.title}: µs each until the peer has it, CPU-s/GB of the sender (median of ${rounds})`,
-    head: ["size", ...contenders],
-    cells: [
-      ...stages.map((stage, index) => [sizeName(stage.bytes), ...contenders.map((name) => cell(name, index, stage))]),
-      ["reference is faster", "", thresholds.time, "", "", thresholds.timeByTransfer],
-      ["reference takes less CPU", "", thresholds.cpu, "", "", thresholds.cpuByTransfer],
-      ...(place.target === "socket" ? [["the kernel's notices: copied", "", copied ?? "", "", "", ""]] : []),
-    ],
+    table: {
+      head: ["size", ...contenders],
+      cells: [
+        ...stages.map((stage, index) => [sizeName(stage.bytes), ...contenders.map((name) => cell(name, index, stage))]),
+        ["reference is faster", "", thresholds.time, "", "", thresholds.timeByTransfer],
+        ["reference takes less CPU", "", thresholds.cpu, "", "", thresholds.cpuByTransfer],
+        ...(place.target === "socket" ? [["the kernel's notices: copied", "", copied ?? "", "", "", ""]] : []),
+      ],
+    },
     data: { sizes: data, thresholds },
   };
 }
 
-async function overVeth(rounds: number, progress: (text: string) => void): Promise<Section> {
-  const title = "to a TCP connection over a veth pair";
-  try {
-    await using veth = await openVeth();
-    return await measure({ title, target: "socket", veth }, rounds, progress);
-  } catch (error) {
-    if (!(error instanceof Unavailable)) throw error;
-    return section(`Memory ${title}`, [{ question: title, unit: "×", skipped: error.message }]);
-  }
-}
+const overVeth = "to a TCP connection over a veth pair";
 
 export const memory: Suite = async ({ rounds, progress }) => {
   const sections: Section[] = [];
   for (const place of places) sections.push(await measure(place, rounds, progress));
-  return [...sections, await overVeth(rounds, progress)];
+  const far = await sectionsOrReason(`Memory ${overVeth}`, async () => {
+    await using veth = await openVeth();
+    return [await measure({ title: overVeth, target: "socket", veth }, rounds, progress)];
+  });
+  return [...sections, ...far];
 };

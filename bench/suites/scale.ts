@@ -4,21 +4,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
-import { answering, freePort } from "../support/servers.ts";
-import { haproxy, pipe, startHaproxy, startPipe } from "../support/proxies.ts";
-import { helper, type Running, start, Unavailable } from "../support/programs.ts";
-import { writePayload } from "../support/files.ts";
+import { scratchFolder, writePayload } from "../support/files.ts";
 import { type Holdings, holdings } from "../support/meter.ts";
-import { type Row, rowsOrReason, section } from "../support/rows.ts";
-import { scratchFolder } from "../support/files.ts";
+import { helper, orReason, type Running, start } from "../support/programs.ts";
+import { haproxy, pipe, startHaproxy, startPipe } from "../support/proxies.ts";
+import { type Row, rowsOrReason, section, type Suite } from "../support/rows.ts";
+import { answering, commandLine, freePort } from "../support/servers.ts";
 import { figure } from "../support/stats.ts";
-import type { Suite } from "../support/rows.ts";
+import { slowClients } from "../support/web.ts";
 
 const connections = 10_000;
 /** What a process has open besides connections. */
 const reserve = 512;
-const commandLine = fileURLToPath(new URL("../../../dist/lib/cli/main.js", import.meta.url));
 const proxying = "sluice proxy";
 const serving = "sluice serve";
 
@@ -33,7 +30,7 @@ interface Subject {
   readonly port: number;
   readonly pid: number;
   /** Resolves when it has ended; to milliseconds, where its end is of interest. */
-  stop(): Promise<number | undefined>;
+  stop(): Promise<number | void>;
 }
 
 /** A command of the command line as it is: no collection of garbage is asked for. */
@@ -68,14 +65,8 @@ const proxies: Readonly<Record<string, (upstream: number, most: number) => Promi
       const ends = [`127.0.0.1:${port}`, `127.0.0.1:${upstream}`];
       return ["proxy", ...ends, "--quiet", "--max-connections", String(connections), "--drain", String(drainSeconds)];
     }),
-  [haproxy]: async (upstream, most) => {
-    const server = await startHaproxy(upstream, ["splice-auto"], most + 10);
-    return { ...server, stop: async () => server.stop().then(() => undefined) };
-  },
-  [pipe]: async (upstream) => {
-    const server = await startPipe(upstream);
-    return { ...server, stop: async () => server.stop().then(() => undefined) };
-  },
+  [haproxy]: (upstream, most) => startHaproxy(upstream, ["splice-auto"], most + 10),
+  [pipe]: startPipe,
 };
 
 interface Observed {
@@ -87,7 +78,7 @@ interface Observed {
   readonly among: Active;
   /** A byte there and back on every connection. */
   readonly allMs: number;
-  readonly endMs: number | undefined;
+  readonly endMs: number | void;
 }
 
 interface Active {
@@ -205,12 +196,11 @@ async function measureProxies(rounds: number, progress: (text: string) => void):
   try {
     for (const name of Object.keys(proxies)) {
       progress(`scale: ${name}`);
-      try {
-        rows.push(...rowsOf(name, await observeProxy(name, port, rounds)));
-      } catch (error) {
-        if (!(error instanceof Unavailable)) throw error;
-        rows.push({ question: name, unit: "KiB", skipped: error.message });
-      }
+      const found = await orReason(
+        async () => rowsOf(name, await observeProxy(name, port, rounds)),
+        (skipped) => [{ question: name, unit: "KiB", skipped }],
+      );
+      rows.push(...found);
     }
   } finally {
     upstream.process.stdin?.end();
@@ -231,31 +221,28 @@ async function download(port: number): Promise<number> {
 }
 
 /** Clients that have each been served once, and what the server holds for them before they leave. */
-async function observeIdle({ port, pid }: Subject, count: number) {
+async function observeIdle({ port, pid }: Subject, clients: number) {
   const before = holdings(pid);
-  const load = start(await helper("slow_clients"), [port, count, 1, small.path, large.path].map(String));
-  await load.firstLine;
+  const load = await slowClients(port, { clients, bytesPerSecond: 1, small, large });
   const idle = holdings(pid);
   const amongMs = await download(port);
-  load.process.stdin?.end();
-  await load.output;
+  await load.end();
   return { before, idle, amongMs };
 }
 
+const medianDownload = async (port: number) =>
+  figure([await download(port), await download(port), await download(port)]).median;
+
 /** Downloads under way, and what the server holds for them. */
-async function observeDownloads({ port, pid }: Subject, count: number) {
+async function observeDownloads({ port, pid }: Subject, clients: number) {
   const before = holdings(pid);
-  const order = [port, count, clientBytesPerSecond, small.path, large.path];
-  const load = start(await helper("slow_clients"), order.map(String));
-  await load.firstLine;
-  load.process.stdin?.write("g");
+  const load = await slowClients(port, { clients, bytesPerSecond: clientBytesPerSecond, small, large });
+  load.begin();
   await sleep((servedSeconds * 1000) / 2);
-  const amongMs = figure([await download(port), await download(port), await download(port)]).median;
+  const amongMs = await medianDownload(port);
   const loaded = holdings(pid);
   await sleep((servedSeconds * 1000) / 2);
-  load.process.stdin?.end();
-  const [elapsed = 0, , least = 0] = ((await load.output).split("\n")[1] ?? "").split(" ").map(Number);
-  return { before, loaded, amongMs, worstServed: least / (elapsed * clientBytesPerSecond) };
+  return { before, loaded, amongMs, worstServed: await load.end() };
 }
 
 async function measureServed(): Promise<Row[]> {
@@ -273,7 +260,7 @@ async function measureServed(): Promise<Row[]> {
 
   const first = await subject();
   await download(first.port);
-  const aloneMs = figure([await download(first.port), await download(first.port), await download(first.port)]).median;
+  const aloneMs = await medianDownload(first.port);
   const connected = allowed(1);
   const { before, idle, amongMs } = await observeIdle(first, connected);
   await first.stop();
@@ -313,7 +300,7 @@ async function measureServed(): Promise<Row[]> {
       question: `${serving}: what the worst-served client got of ${clientBytesPerSecond / 1024} KiB/s`,
       unit: "%",
       figure: figure([downloads.worstServed * 100]),
-      detail: `ended with code 0, ${ms(endMs ?? NaN)} after SIGTERM`,
+      detail: `ended with code 0, ${ms(Number(endMs))} after SIGTERM`,
     },
   ];
 }

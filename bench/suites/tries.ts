@@ -1,9 +1,8 @@
 /** What might beat the engine's choices, each in plain C and in turns: the data behind docs/performance.md. */
-import { helper, start } from "../support/programs.ts";
-import { type Row, rowsOrReason, section } from "../support/rows.ts";
 import { scratchFile } from "../support/files.ts";
+import { helper, start } from "../support/programs.ts";
+import { type Row, rowsOrReason, section, type Suite } from "../support/rows.ts";
 import { figure, median, pairedRatio } from "../support/stats.ts";
-import type { Suite } from "../support/rows.ts";
 
 interface Sample {
   readonly wallNs: number;

@@ -12,6 +12,16 @@ const run = promisify(execFile);
 /** Something that this machine lacks; its rows are shown with the reason instead of a figure. */
 export class Unavailable extends Error {}
 
+/** What work gives, or what is made of the reason where the machine lacks something for it. */
+export async function orReason<T>(work: () => T | Promise<T>, otherwise: (reason: string) => T): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof Unavailable)) throw error;
+    return otherwise(error.message);
+  }
+}
+
 const sourceFolder = new URL("../../../bench/c/", import.meta.url);
 const binaryFolder = fileURLToPath(new URL("../../../build/bench/", import.meta.url));
 

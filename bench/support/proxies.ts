@@ -1,13 +1,12 @@
 /** TCP proxies under measurement, each in a process of its own, before one upstream. */
-import { spawn } from "node:child_process";
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Role } from "./contest.ts";
 import { scratchFolder } from "./files.ts";
-import { helper, Unavailable } from "./programs.ts";
-import { answering, freePort, type HttpServer, serverOf, startNode, startProgram, watch } from "./servers.ts";
+import { helper, needProgram } from "./programs.ts";
+import { freePort, type HttpServer, startNode, startProgram, startSilent } from "./servers.ts";
 
 export const haproxy = "HAProxy";
 /** splice-auto is a heuristic that hardly ever splices a fast stream on loopback; this leaves it no choice. */
@@ -35,22 +34,16 @@ listen bench
 `;
 }
 
-/** @param most connections of clients at a time, for which it has to be allowed the descriptors */
+/**
+ * @param most connections of clients at a time, for which it has to be allowed the descriptors
+ * @throws Unavailable when it is not installed
+ */
 export async function startHaproxy(upstream: number, options: readonly string[], most = 4096): Promise<HttpServer> {
-  const folder = join(await scratchFolder(tmpdir(), 0), "haproxy");
-  await mkdir(folder);
+  const program = needProgram("haproxy");
   const port = await freePort();
-  const file = join(folder, "haproxy.cfg");
+  const file = join(await scratchFolder(tmpdir(), 0), "haproxy.cfg");
   await writeFile(file, configuration(port, upstream, options, most));
-  const child = spawn("haproxy", ["-q", "-db", "-f", file], {
-    env: { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin` },
-    stdio: ["ignore", "ignore", "inherit"],
-  });
-  const ended = watch(child, "haproxy").catch((cause: NodeJS.ErrnoException) => {
-    throw cause.code === "ENOENT" ? new Unavailable("HAProxy is not installed", { cause }) : cause;
-  });
-  await answering(port, ended);
-  return serverOf(child, port);
+  return startSilent([program, "-q", "-db", "-f", file], port);
 }
 
 const app =

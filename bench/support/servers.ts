@@ -2,6 +2,7 @@
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
+import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -47,7 +48,7 @@ export function subjectOf(child: ChildProcess): Subject {
 }
 
 /** Counts a process among those to stop at the end; the promise rejects when it ends before its time. */
-export function watch(child: ChildProcess, name: string): Promise<never> {
+function watch(child: ChildProcess, name: string): Promise<never> {
   running.add(child);
   const ended = new Promise<never>((_, reject) => {
     child.once("error", (error) => {
@@ -86,11 +87,12 @@ export interface HttpServer extends Subject {
   readonly port: number;
 }
 
-export function serverOf(child: ChildProcess, port: number): HttpServer {
+function serverOf(child: ChildProcess, port: number): HttpServer {
   return { ...subjectOf(child), port };
 }
 
 const packageFolder = fileURLToPath(new URL("../../../", import.meta.url));
+export const commandLine = join(packageFolder, "dist/lib/cli/main.js");
 
 /** The port of the first address that a server prints. Whatever it prints after that is thrown away. */
 function portFrom(output: Readable): Promise<number> {
@@ -169,4 +171,11 @@ export async function startProgram({ command: [program, ...args], env = {} }: Ot
   });
   const ended = watch(child, program);
   return serverOf(child, await Promise.race([portFrom(child.stdout), ended]));
+}
+
+/** A server of any other kind that is told its port and says nothing when it is ready. */
+export async function startSilent([program = "", ...args]: readonly string[], port: number): Promise<HttpServer> {
+  const child = spawn(program, args, { stdio: ["ignore", "ignore", "inherit"] });
+  await answering(port, watch(child, program));
+  return serverOf(child, port);
 }

@@ -18,7 +18,7 @@ import { assemble, contest as contend, type Point } from "#bench/support/contest
 import { scratchFile } from "#bench/support/files.js";
 import { startTreeMeter } from "#bench/support/meter.js";
 import { helper } from "#bench/support/programs.js";
-import type { Claim } from "#bench/support/rows.js";
+import type { Claim } from "#bench/report/schema.js";
 import { cSender, nodeSender } from "#bench/support/senders.js";
 import { startProgram } from "#bench/support/servers.js";
 import { counter } from "#bench/support/syscalls.js";
