@@ -1,5 +1,6 @@
 /** The plots, as SVG. Colours are variables of the page's style, so that one drawing serves light and dark. */
 import * as Plot from "@observablehq/plot";
+import { extent } from "d3-array";
 import { parseHTML } from "linkedom";
 import { sizeName } from "../support/contest.ts";
 import { type MetricName, metricOf } from "../support/metrics.ts";
@@ -67,6 +68,31 @@ function decimal(value: number): string {
   return `${Number((value / 1000 ** power).toPrecision(2))}${["", "k", "M"][power]}`;
 }
 
+/** Tick marks beyond which only powers of ten are marked. */
+const mostTicks = 7;
+
+/**
+ * A logarithmic scale of which both ends are marked: from one number of the series 1, 2, 5, 10 … to another, around all
+ * values. Left to themselves such scales mark powers of ten alone, of which figures of a kind may have none between them.
+ */
+function logScale(all: readonly number[]): { domain: [number, number]; ticks: number[] } {
+  const values = all.filter((value) => value > 0 && Number.isFinite(value));
+  const [least = 1, most = least] = extent(values);
+  const series: number[] = [];
+  for (let power = Math.floor(Math.log10(least)); power <= Math.log10(most) + 1; power++)
+    // Not 10 ** power * step, which may be 0.30000000000000004.
+    for (const step of [1, 2, 5]) series.push(Number(`${step}e${power}`));
+  const from = series.filter((step) => step <= least).length - 1;
+  const to = Math.max(
+    from + 1,
+    series.findIndex((step) => step >= most),
+  );
+  const marks = series.slice(from, to + 1);
+  const tens = series.filter((_, i) => i % 3 === 0 && i >= from && i <= to);
+  const domain: [number, number] = [series[from] ?? least, series[to] ?? most];
+  return { domain, ticks: marks.length > mostTicks && tens.length > 1 ? tens : marks };
+}
+
 /** A metric by size of the body, both logarithmic. */
 export function curvePlot(contest: ReportContest, entries: readonly ReportEntry[], metric: MetricName): Markup {
   const colour = colours(contest);
@@ -88,7 +114,13 @@ export function curvePlot(contest: ReportContest, entries: readonly ReportEntry[
       ticks: width === "wide" || sizes.length < 7 ? sizes : sizes.filter((_, i) => i % 2 === 0),
       tickFormat: shortSize,
     },
-    y: { type: "log", label: `↑ ${label}, ${unit}`, grid: true, ticks: 4, tickFormat: decimal },
+    y: {
+      type: "log",
+      label: `↑ ${label}, ${unit}`,
+      grid: true,
+      tickFormat: decimal,
+      ...logScale(data.flatMap(({ low, value, high }) => [low, value, high])),
+    },
     color: { type: "identity" },
     marks: [
       Plot.link(data, { x1: "bytes", x2: "bytes", y1: "low", y2: "high", stroke, strokeOpacity: 0.45, strokeWidth: 4 }),
@@ -187,7 +219,14 @@ export function ratioPlot(rows: readonly ReportRow[]): Markup | undefined {
     marginRight: 18,
     marginTop: 22,
     marginBottom: 34,
-    x: { type: "log", label: "ratio →", grid: true, ticks: 4, tickFormat: decimal },
+    x: {
+      type: "log",
+      label: "ratio →",
+      grid: true,
+      tickFormat: decimal,
+      // 1 is drawn in any case.
+      ...logScale([1, ...shown.flatMap(({ low, value, high, bound = value }) => [low, value, high, bound])]),
+    },
     y: { type: "band", domain: shown.map(({ question }) => question), axis: null, padding: 0.5 },
     color: { type: "identity" },
     marks: [
