@@ -66,6 +66,10 @@ export const suiteNames: readonly string[] = Object.keys(suites);
 
 export const schema = jsonSchema;
 
+/** The figures of the documents; the formatter is loaded when it is wanted. */
+export const writeFigures = async (report?: string): Promise<void> =>
+  (await import("./report/figures.ts")).writeFigures(report);
+
 const quickRounds = 3;
 const fullRounds = 7;
 

@@ -5,21 +5,21 @@ import { metricNames } from "../support/metrics.ts";
 /** The number goes up when a field is renamed, removed or given another meaning; not when one is added. */
 export const schemaName = "sluice-bench/1";
 
-const text = z.string();
+export const text = z.string();
 /** JSON has no NaN: a figure of no samples is null there. */
-const number = z
+export const number = z
   .number()
   .nullable()
   .transform((value) => value ?? Number.NaN);
-const list = <T extends z.ZodType>(item: T) => z.array(item).readonly();
-const pair = <T extends z.ZodType>(item: T) => z.tuple([item, item]).readonly();
+export const list = <T extends z.ZodType>(item: T) => z.array(item).readonly();
+export const pair = <T extends z.ZodType>(item: T) => z.tuple([item, item]).readonly();
 const record = <T extends z.ZodType>(item: T) => z.record(z.string(), item);
 
 /** A figure with what it was made of. The quartiles show its spread without the odd outlier of a shared machine. */
 const figure = z.object({ median: number, quartiles: pair(number), range: pair(number), count: number });
 
 /** One question with its answer. */
-const row = z.object({
+export const row = z.object({
   question: text,
   unit: text,
   verdict: z.enum(["PASS", "MISS", "SKIP", ""]),
@@ -77,13 +77,15 @@ const path = z.object({
   counted: list(pair(text)),
 });
 
+export const table = z.object({ head: list(text), cells: list(list(text)) });
+
 const section = z.object({
   title: text,
   rows: list(row).exactOptional(),
   contest: contest.exactOptional(),
   claims: list(claim).exactOptional(),
   paths: list(path).exactOptional(),
-  table: z.object({ head: list(text), cells: list(list(text)) }).exactOptional(),
+  table: table.exactOptional(),
   data: z.unknown().optional(),
 });
 

@@ -19,8 +19,10 @@ export interface Setting {
 export type Section = ReportSection;
 export type Suite = (setting: Setting) => Promise<Section[]>;
 export type Row = Omit<ReportRow, "verdict">;
+/** A row as far as it is told by its median. */
+type Told = Omit<Row, "figure"> & { readonly figure?: Pick<Figure, "median"> };
 
-function verdict({ figure, target, atLeast, skipped }: Row): ReportRow["verdict"] {
+export function verdict({ figure, target, atLeast, skipped }: Told): ReportRow["verdict"] {
   if (skipped !== undefined) return "SKIP";
   if (figure === undefined || (target === undefined && atLeast === undefined)) return "";
   return figure.median <= (target ?? Infinity) && figure.median >= (atLeast ?? -Infinity) ? "PASS" : "MISS";
@@ -94,13 +96,13 @@ export async function onEachFilesystem(
 
 const show = (value: number, unit: string) => `${value.toFixed(unit === "fds" ? 0 : 2)} ${unit}`;
 
-export function bounds({ unit, target, atLeast }: Row): string {
+export function bounds({ unit, target, atLeast }: Told): string {
   const least = atLeast === undefined ? [] : [`≥ ${show(atLeast, unit)}`];
   const most = target === undefined ? [] : [`≤ ${show(target, unit)}`];
   return [...least, ...most].join(", ");
 }
 
-export const middle = ({ figure, unit }: Row): string => (figure === undefined ? "" : show(figure.median, unit));
+export const middle = ({ figure, unit }: Told): string => (figure === undefined ? "" : show(figure.median, unit));
 
 export const quartiles = ({ figure }: Row): string =>
   figure === undefined || figure.count < 2 ? "" : figure.quartiles.map((value) => value.toFixed(2)).join("–");

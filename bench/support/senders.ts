@@ -1,6 +1,6 @@
 /** Who can send a file to a socket, each a server of its own that is asked for bodies of a length on one connection. */
 import { fileURLToPath } from "node:url";
-import { socatContender, staying, type Staying, type Times, timesOf } from "./contenders.ts";
+import { socatContender, staying, type Staying, timesOf } from "./contenders.ts";
 import type { Contender, Point, Role } from "./contest.ts";
 import { findRuntime, helper, start } from "./programs.ts";
 import { type HttpServer, startNode, startProgram } from "./servers.ts";
@@ -9,10 +9,6 @@ export interface Served extends Omit<Staying, "subjects" | "amount" | "work"> {
   readonly server: HttpServer;
   /** What to ask for by HTTP; otherwise bodies are asked for by their length alone. */
   readonly path?: (bytes: number) => string;
-  /** Where it listens, if not on 127.0.0.1. */
-  readonly address?: string;
-  /** What the client is started through: into another network namespace, say. */
-  readonly through?: readonly string[];
   readonly requests: (point: Point) => number;
 }
 
@@ -21,23 +17,15 @@ export function requestsFor(budgetBytes: number, most: number): (point: Point) =
   return ({ bytes, cache }) => (cache === "cold" ? 1 : Math.max(1, Math.min(most, Math.round(budgetBytes / bytes))));
 }
 
-async function fetchAll(
-  { server, path, address = "127.0.0.1", through = [] }: Served,
-  requests: number,
-  bytes: number,
-): Promise<Times> {
-  const order = [server.port, requests, bytes, path?.(bytes) ?? "-", address].map(String);
-  const [command = "", ...args] = [...through, await helper("fetcher"), ...order];
-  return timesOf(await start(command, args).output);
-}
-
-export function served(one: Served): Contender {
-  const { server, requests, ...rest } = one;
+export function served({ server, requests, path, ...rest }: Served): Contender {
   return staying({
     ...rest,
     subjects: [server],
     amount: (point) => ({ bytes: requests(point) * point.bytes, requests: requests(point) }),
-    work: (point) => fetchAll(one, requests(point), point.bytes),
+    async work(point) {
+      const order = [server.port, requests(point), point.bytes, path?.(point.bytes) ?? "-"].map(String);
+      return timesOf(await start(await helper("fetcher"), order).output);
+    },
   });
 }
 
