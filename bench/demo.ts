@@ -6,7 +6,7 @@ import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { capabilities } from "sluice";
-import { strategies } from "../core/strategies.ts";
+import { strategies } from "#core/plan/strategies.js";
 import { contest } from "./demo/contest.ts";
 import { conclude, page, type Row } from "./demo/view.ts";
 import type { Mechanism } from "./subjects/sending.ts";

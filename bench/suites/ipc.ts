@@ -8,7 +8,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import type * as Module from "../../adapters/cli/ipc/experiment.ts";
+import { Experiment } from "#cli/ipc/experiment.js";
 import {
   type Around,
   type Command,
@@ -130,11 +130,6 @@ export const carriersAt = (place: Place) =>
 
 /** What the two processes run: `sluice ipc`'s own, with the probe. */
 export const program = fileURLToPath(new URL("../subjects/ipc-process.js", import.meta.url));
-
-const compiled = new URL("../../../dist/adapters/cli/ipc/experiment.js", import.meta.url);
-
-export const { Experiment } = (await import(compiled.href)) as typeof Module;
-export type Experiment = Module.Experiment;
 
 const run = promisify(execFile);
 const [shortBytes, articleBytes] = [256 * 2 ** 20, 1.4e9];

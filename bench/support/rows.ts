@@ -1,6 +1,6 @@
 /** What suites are given and hand back, and how it is printed. A figure that misses its target is stated, never an error. */
 import { tmpdir } from "node:os";
-import { table } from "../../adapters/cli/format.ts";
+import { table } from "#cli/format.js";
 import type { Claim, Figure, ReportEntry, ReportRow, ReportSection } from "../report/schema.ts";
 import { type Contest, type Contested, type Point, sizeName } from "./contest.ts";
 import { type MetricName, metricOf, type Sample } from "./metrics.ts";
