@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 import { capabilities } from "sluice";
 import { strategies } from "#core/plan/strategies.js";
 import { contest } from "./demo/contest.ts";
-import { conclude, page, type Row } from "./demo/view.ts";
+import { conclude, page, type DemoRow } from "./demo/view.ts";
 import type { Mechanism } from "./subjects/sending.ts";
 import { environment } from "./support/environment.ts";
 import { payload, scratchFolder, sha256, writePayload } from "./support/files.ts";
@@ -71,7 +71,7 @@ async function main(): Promise<void> {
 
   const bar = progress(mechanisms.length * (rounds + (course.trace ? 2 : 1)));
   const verdicts = await contest(course, mechanisms, () => bar.step()).finally(() => bar.stop());
-  const rows = field.map(({ mechanism, unavailable }): Row => {
+  const rows = field.map(({ mechanism, unavailable }): DemoRow => {
     const { copies, switches } = strategies[mechanism === "streams" || mechanism === "auto" ? "portable" : mechanism];
     return {
       mechanism,
@@ -123,7 +123,7 @@ async function isPayload(path: string, bytes: number): Promise<boolean> {
   }
 }
 
-/** Path of the file, of `bytes` bytes. Whoever stops it half-way leaves nothing behind. */
+/** Path of the file, of `bytes` bytes. A stop half-way leaves nothing behind. */
 export async function demoFile(bytes: number): Promise<string> {
   const path = join(tmpdir(), `sluice-demo-${userInfo().uid}-${bytes}.bin`);
   if (await isPayload(path, bytes)) return path;

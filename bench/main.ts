@@ -56,7 +56,7 @@ export interface BenchOptions {
 }
 
 /** How it ended. */
-export interface Outcome {
+export interface BenchOutcome {
   readonly worse: number;
   /** Of suites that didn't get to their end. */
   readonly failures: readonly string[];
@@ -127,7 +127,7 @@ const read = (file: string) => readReport(readFileSync(file, "utf8"), file);
  * @returns how many figures are worse than those compared with, beyond the noise, and which suites failed
  * @throws Error for a suite that isn't there, or a file that is no report
  */
-export async function bench(options: BenchOptions): Promise<Outcome> {
+export async function bench(options: BenchOptions): Promise<BenchOutcome> {
   const unknown = options.suites.find((name) => !Object.hasOwn(suites, name));
   if (unknown !== undefined) throw new Error(`there is no suite ${unknown}: there are ${suiteNames.join(", ")}`);
   // What can't be read is known before minutes are spent.

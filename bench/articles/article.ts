@@ -12,17 +12,17 @@ export const articles = {
 export type Verdict = Claim["verdict"];
 
 /** A claim before anything has been tried. */
-export type Question = Pick<Claim, "article" | "claim" | "experiment">;
+export type Sentence = Pick<Claim, "article" | "claim" | "experiment">;
 
-export type Answer = Pick<Claim, "measured" | "verdict" | "comment">;
+export type Finding = Pick<Claim, "measured" | "verdict" | "comment">;
 
 /** The claims of one experiment; where the machine can't run it, they are there with the reason. */
 export async function answered(
-  questions: readonly Question[],
-  experiment: () => Promise<readonly Answer[]>,
+  questions: readonly Sentence[],
+  experiment: () => Promise<readonly Finding[]>,
 ): Promise<Claim[]> {
   const answers = await orReason(experiment, (measured) =>
-    questions.map((): Answer => ({ measured, verdict: "not testable here" })),
+    questions.map((): Finding => ({ measured, verdict: "not testable here" })),
   );
   return questions.map((question, i) => {
     const answer = answers[i];

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { scratchFolder } from "../support/files.ts";
 import { helper, start } from "../support/programs.ts";
 import type { Claim } from "../report/schema.ts";
-import { type Answer, answered, articles, factOf, parseFacts } from "./article.ts";
+import { type Finding, answered, articles, factOf, parseFacts } from "./article.ts";
 
 const scratchBytes = 70 * 2 ** 20;
 
@@ -21,7 +21,7 @@ const callQuestions = [
   {
     article: articles.processes,
     claim: "splice can be asynchronous: the call returns, the kernel goes on, and SIGIO tells of the end.",
-    experiment: "A blocking splice(2) of 64 KiB into a full pipe that nobody reads, with an alarm after a second.",
+    experiment: "A blocking splice(2) of 64 KiB into a full pipe without a reader, with an alarm after a second.",
   },
   {
     article: articles.overview,
@@ -31,7 +31,7 @@ const callQuestions = [
   },
 ] as const;
 
-function answersOfCalls(facts: ReadonlyMap<string, string>): Answer[] {
+function answersOfCalls(facts: ReadonlyMap<string, string>): Finding[] {
   const fact = (name: string) => factOf(facts, name);
   const moved = (name: string) => Number(fact(name)) > 0;
   const anyTarget = moved("sendfile_file_to_file") && moved("sendfile_file_to_pipe");
@@ -60,7 +60,7 @@ function answersOfCalls(facts: ReadonlyMap<string, string>): Answer[] {
     {
       measured: `Own pages after reading ${fact("private_read_kB")} kB, after writing ${fact("private_written_kB")} kB; the file changed: ${fact("private_file_changed")}. A child after fork ${fact("fork_own_kB")} kB, after writing 100 pages ${fact("fork_written_kB")} kB.`,
       verdict: onlyWritten("private_written_kB") && onlyWritten("fork_written_kB") ? "holds" : "wrong",
-      comment: "By the page of 4 KiB. It protects who writes; it gives no snapshot of a file that others write.",
+      comment: "By the page of 4 KiB. It protects the writer; it gives no snapshot of a file that others write.",
     },
   ];
 }
@@ -90,9 +90,9 @@ const truncationQuestions = [
   {
     article: `${articles.overview}; ${articles.sendfile}`,
     claim:
-      "A file lease is the right answer: the kernel sends RT_SIGNAL_LEASE when somebody truncates, and write is interrupted with the bytes so far.",
+      "A file lease is the right answer: the kernel sends RT_SIGNAL_LEASE when another process truncates, and write is interrupted with the bytes so far.",
     experiment:
-      "A read lease with F_SETSIG; write(2) of 1 MiB sleeps on a full pipe while another process truncates; the lease is let go 300 ms later.",
+      "A read lease with F_SETSIG; write(2) of 1 MiB sleeps on a full pipe while another process truncates; the lease is released 300 ms later.",
   },
   {
     article: `${articles.overview}; ${articles.sendfile}`,
@@ -101,7 +101,7 @@ const truncationQuestions = [
   },
 ];
 
-function answersOfTruncation(facts: ReadonlyMap<string, string>): Answer[] {
+function answersOfTruncation(facts: ReadonlyMap<string, string>): Finding[] {
   const fact = (name: string) => factOf(facts, name);
   const survived = fact("write_second") === "EFAULT" && fact("write_bus_errors") === "0";
   const lease = facts.get("lease");
@@ -120,10 +120,10 @@ function answersOfTruncation(facts: ReadonlyMap<string, string>): Answer[] {
     lease !== undefined
       ? { measured: `A lease is refused here: ${lease}`, verdict: "not testable here" as const }
       : {
-          measured: `${fact("lease_signals")} signal; write returned ${fact("lease_write")} of 1,048,576 bytes; the truncation waited ${fact("lease_cutter_waited_ms")} ms, until the lease was let go.`,
+          measured: `${fact("lease_signals")} signal; write returned ${fact("lease_write")} of 1,048,576 bytes; the truncation waited ${fact("lease_cutter_waited_ms")} ms, until the lease was released.`,
           verdict: "holds in part" as const,
           comment:
-            "It works, and better than they say: the one who truncates waits (up to /proc/sys/fs/lease-break-time). But there is no signal of that name (F_SETSIG chooses one, SIGIO otherwise), a write that doesn’t sleep is not interrupted, and only the owner or CAP_LEASE may take a lease.",
+            "It works, and better than they say: the process that truncates waits (up to /proc/sys/fs/lease-break-time). But there is no signal of that name (F_SETSIG chooses one, SIGIO otherwise), a write that doesn’t sleep is not interrupted, and only the owner or CAP_LEASE may take a lease.",
         },
     {
       measured: `${fact("sendfile_first")} bytes, then ${fact("sendfile_second")}.`,

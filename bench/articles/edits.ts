@@ -6,23 +6,23 @@ import { scratchFolder } from "../support/files.ts";
 import { helper, start } from "../support/programs.ts";
 import type { Claim } from "../report/schema.ts";
 import { openVeth } from "../support/veth.ts";
-import { type Answer, answered, articles } from "./article.ts";
+import { type Finding, answered, articles } from "./article.ts";
 
 export type EditMethod = "write" | "mapped" | "sendfile" | "splice" | "zerocopy";
 
-export interface Place {
+export interface Link {
   readonly sender: readonly string[];
   readonly receiver: readonly string[];
   readonly address: string;
 }
 
-export const loopback: Place = { sender: [], receiver: [], address: "127.0.0.1" };
+export const loopback: Link = { sender: [], receiver: [], address: "127.0.0.1" };
 
 /** What keeps the bytes in the sender's socket, and what lets them all through the device at once. */
 export const windows = { closed: 4096, open: 4_000_000 } as const;
 
 /** The share of the bytes that showed an edit made after the call had returned, 0 to 1. */
-export async function editedShare(method: EditMethod, window: keyof typeof windows, place = loopback): Promise<number> {
+export async function editedShare(method: EditMethod, window: keyof typeof windows, link = loopback): Promise<number> {
   const program = await helper("live_edit");
   const file = join(await scratchFolder(tmpdir(), 65_536), "edited");
   writeFileSync(file, "");
@@ -30,9 +30,9 @@ export async function editedShare(method: EditMethod, window: keyof typeof windo
     const [command = "", ...rest] = [...through, program, ...args];
     return start(command, rest);
   };
-  const sending = launch(place.sender, "send", file, method, place.address);
+  const sending = launch(link.sender, "send", file, method, link.address);
   const port = await sending.firstLine;
-  const receiving = launch(place.receiver, "receive", place.address, port, String(windows[window]));
+  const receiving = launch(link.receiver, "receive", link.address, port, String(windows[window]));
   const [received = 0, edited = Number.NaN] = (await receiving.output).split(" ").map(Number);
   await sending.output;
   if (received === 0) throw new Error(`live_edit by ${method} received nothing`);
@@ -56,13 +56,13 @@ const questions = [
   },
 ] as const;
 
-function answersTo(withIt: number, without: number): Answer[] {
+function answersTo(withIt: number, without: number): Finding[] {
   return [
     {
       measured: `The edit reached ${percent(withIt)} of the bytes: they were the file’s own pages all the way.`,
       verdict: withIt > 0.9 ? "holds" : "holds in part",
       comment:
-        "veth hands pages over as they are; whether a NIC reads them by DMA can’t be seen from here, but nothing copies them before it. Whoever edits a file while it is sent edits what is received.",
+        "veth hands pages over as they are; whether a NIC reads them by DMA can’t be seen from here, but nothing copies them before it. An edit of a file that is being sent is an edit of what is received.",
     },
     {
       measured: `The edit reached ${percent(without)}: the bytes had been copied by the time the call returned.`,
@@ -75,10 +75,10 @@ function answersTo(withIt: number, without: number): Answer[] {
 export function offloadClaims(): Promise<Claim[]> {
   return answered(questions, async () => {
     await using veth = await openVeth();
-    const place = { sender: [], receiver: veth.far, address: veth.address };
+    const link = { sender: [], receiver: veth.far, address: veth.address };
     await veth.setScatterGather(true);
-    const withIt = await editedShare("sendfile", "open", place);
+    const withIt = await editedShare("sendfile", "open", link);
     await veth.setScatterGather(false);
-    return answersTo(withIt, await editedShare("sendfile", "open", place));
+    return answersTo(withIt, await editedShare("sendfile", "open", link));
   });
 }

@@ -32,7 +32,7 @@ export interface Result {
   readonly worstDelayMs: number;
 }
 
-export type Verdict = { readonly result: Result } | { readonly failure: string };
+export type DemoVerdict = { readonly result: Result } | { readonly failure: string };
 
 /** Loads libraries, starts threads and compiles JavaScript before anything is measured. */
 const warmupBytes = 8 * 1024 * 1024;
@@ -44,7 +44,7 @@ function openReader() {
     reader.once("error", reject);
     reader.once("exit", (code, signal) => reject(new Error(`the reader ended with ${signal ?? code}`)));
   });
-  gone.catch(() => {}); // Whoever awaits a report is told.
+  gone.catch(() => {}); // A caller that awaits a report is told.
   return {
     /** It takes one order at a time. */
     async read(order: ReadOrder): Promise<ReadReport> {
@@ -113,7 +113,7 @@ export async function contest(
   course: Course,
   mechanisms: readonly Mechanism[],
   onRun: () => void,
-): Promise<Map<Mechanism, Verdict>> {
+): Promise<Map<Mechanism, DemoVerdict>> {
   const reader = openReader();
   const folder = await scratchFolder(tmpdir(), 0);
   const failures = new Map<Mechanism, string>();
@@ -131,7 +131,7 @@ export async function contest(
       mechanisms.map((name) => [name, () => attempt(name, () => sendOnce(reader, course, name))]),
     );
     const runs = await alternate(contenders, course.rounds);
-    const verdicts = new Map<Mechanism, Verdict>();
+    const verdicts = new Map<Mechanism, DemoVerdict>();
     for (const name of mechanisms) {
       const watched = await attempt(name, () => sendOnce(reader, course, name, { watchDelay: true }));
       const traced = course.trace ? await attempt(name, () => tracedCalls(reader, course, name, folder)) : undefined;

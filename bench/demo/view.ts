@@ -3,7 +3,7 @@ import Table, { type Cell, type HorizontalAlignment } from "cli-table3";
 import type { Mechanism } from "../subjects/sending.ts";
 import type { Result } from "./contest.ts";
 
-export interface Row {
+export interface DemoRow {
   readonly mechanism: Mechanism;
   readonly result?: Result;
   /** What went wrong: the demo fails. */
@@ -47,19 +47,19 @@ const columns: readonly Column[] = [
 ];
 
 /** Why a row has no figures goes below the table, once for all the rows that it is true of. */
-function drawRows(rows: readonly Row[]): string {
+function drawRows(rows: readonly DemoRow[]): string {
   const layout = {
     head: ["sent by", ...columns.map(({ head }) => head), "expected\nCPU copies", "switches\na round"],
     align: ["left", ...columns.map(() => "right" as const), "left", "right"] as const,
     widths: [null, ...columns.map(() => null), 18, null],
   };
   const notes = [...new Set(rows.flatMap(({ failure, unavailable }) => failure ?? unavailable ?? []))];
-  const without = ({ failure, unavailable }: Row) => ({
+  const without = ({ failure, unavailable }: DemoRow) => ({
     colSpan: columns.length,
     hAlign: "left" as const,
     content: `${failure === undefined ? "not here" : "FAILED"} (${notes.indexOf(failure ?? unavailable ?? "") + 1})`,
   });
-  const figuresOf = (row: Row) => {
+  const figuresOf = (row: DemoRow) => {
     const { result } = row;
     return result === undefined ? [without(row)] : columns.map(({ cell }) => cell(result));
   };
@@ -73,7 +73,7 @@ function drawRows(rows: readonly Row[]): string {
 }
 
 /** What was best, by CPU time for each byte, and by how much. */
-export function conclude(rows: readonly Row[]): string {
+export function conclude(rows: readonly DemoRow[]): string {
   const measured = rows.flatMap(({ mechanism, result }) => (result === undefined ? [] : [{ mechanism, ...result }]));
   const cheapest = (field: typeof measured) => {
     const least = Math.min(...field.map(({ cpuSecondsPerGB }) => cpuSecondsPerGB));
@@ -91,19 +91,19 @@ export function conclude(rows: readonly Row[]): string {
   return `${cost}: ${cheaper.toFixed(1)} times less than ${title[rival.mechanism]} (${rival.cpuSecondsPerGB.toFixed(3)} s), at ${speed}.`;
 }
 
-export interface Report {
+export interface DemoReport {
   readonly file: string;
   readonly fileBytes: number;
   /** Bytes of it that were sent. */
   readonly bytes: number;
   readonly rounds: number;
   readonly callsCountedBy: string;
-  readonly rows: readonly Row[];
+  readonly rows: readonly DemoRow[];
   readonly conclusion: string;
 }
 
 /** The whole report for the terminal. */
-export function page({ file, fileBytes, bytes, rounds, callsCountedBy, rows, conclusion }: Report): string {
+export function page({ file, fileBytes, bytes, rounds, callsCountedBy, rows, conclusion }: DemoReport): string {
   const share = bytes < fileBytes ? `the first ${count(bytes)} of ${count(fileBytes)} bytes` : `${count(bytes)} bytes`;
   return `${file}: ${share}, over TCP to another process
 

@@ -22,7 +22,7 @@ export function relativeSpread({ median: middle, quartiles: [low, high] }: Figur
   return (high - low) / Math.abs(middle);
 }
 
-export interface Observed {
+export interface MachineLoad {
   readonly loadAtStart: number;
   readonly loadAtEnd: number;
   readonly stolen: number;
@@ -33,7 +33,7 @@ const quietSpread = 0.05;
 const noisySpread = 0.2;
 
 export function noiseOf(
-  { loadAtStart, loadAtEnd, stolen, cores }: Observed,
+  { loadAtStart, loadAtEnd, stolen, cores }: MachineLoad,
   sections: readonly ReportSection[],
 ): ReportNoise {
   const spreads = [...figuresOf(sections)]
@@ -64,7 +64,7 @@ export interface Ran {
   readonly created: Date;
   readonly durationS: number;
   readonly environment: ReportEnvironment;
-  readonly observed: Observed;
+  readonly observed: MachineLoad;
   readonly suites: Readonly<Record<string, readonly ReportSection[]>>;
   readonly failures?: readonly string[];
 }

@@ -19,10 +19,10 @@ const suite = z.object({
 
 const figures = z.object({ suites: list(suite) });
 
-type Row = z.infer<typeof shownRow>;
+type ShownRow = z.infer<typeof shownRow>;
 type Table = z.infer<typeof table>;
-type Suite = z.infer<typeof suite>;
-type Section = Suite["sections"][number];
+type ShownSuite = z.infer<typeof suite>;
+type ShownSection = ShownSuite["sections"][number];
 export type Figures = z.infer<typeof figures>;
 
 function measuredOf({ created, version, mode, rounds, environment, noise }: BenchReport): string {
@@ -35,7 +35,7 @@ function measuredOf({ created, version, mode, rounds, environment, noise }: Benc
   ].join("; ");
 }
 
-function shown({ question, unit, figure, target, atLeast, detail, skipped }: ReportRow): Row {
+function shown({ question, unit, figure, target, atLeast, detail, skipped }: ReportRow): ShownRow {
   return {
     question,
     unit,
@@ -50,7 +50,7 @@ function shown({ question, unit, figure, target, atLeast, detail, skipped }: Rep
 /** Contests and claims are for the page that a report makes of itself. */
 export const figuresOf = (report: BenchReport): Figures => ({
   suites: report.suites.flatMap(({ name, sections }) => {
-    const tables = sections.flatMap(({ title, rows, table: plain }): Section[] => {
+    const tables = sections.flatMap(({ title, rows, table: plain }): ShownSection[] => {
       if (rows !== undefined) return [{ title, rows: rows.map(shown) }];
       return plain === undefined ? [] : [{ title, table: plain }];
     });
@@ -65,7 +65,7 @@ export function renewed(old: Figures, fresh: Figures): Figures {
   return { suites: [...kept, ...fresh.suites.filter(({ name }) => !old.suites.some((one) => one.name === name))] };
 }
 
-const columns: Readonly<Record<string, (one: Row) => string>> = {
+const columns: Readonly<Record<string, (one: ShownRow) => string>> = {
   question: ({ question }) => question,
   median: middle,
   quartiles: ({ figure: told }) => told?.quartiles?.map((value) => value.toFixed(2)).join("–") ?? "",
@@ -74,8 +74,8 @@ const columns: Readonly<Record<string, (one: Row) => string>> = {
   from: ({ skipped, detail = "" }) => skipped ?? detail,
 };
 
-/** Without columns that nobody filled. */
-function tableOf(rows: readonly Row[]): Table {
+/** Without columns that are empty in all rows. */
+function tableOf(rows: readonly ShownRow[]): Table {
   const used = Object.entries(columns).filter(([, cell]) => rows.some((one) => cell(one) !== ""));
   return { head: used.map(([name]) => name), cells: rows.map((one) => used.map(([, cell]) => cell(one))) };
 }
@@ -85,7 +85,7 @@ function markdown({ head, cells }: Table): string {
   return [line(head), line(head.map(() => "---")), ...cells.map(line)].join("\n");
 }
 
-const blockOf = ({ measured, sections }: Suite): string =>
+const blockOf = ({ measured, sections }: ShownSuite): string =>
   [
     measured,
     ...sections.flatMap(({ title, rows = [], table: plain = tableOf(rows) }) => [`**${title}**`, markdown(plain)]),

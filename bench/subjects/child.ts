@@ -9,27 +9,30 @@ export type TaskName = keyof typeof tasks;
 export type TaskInput<N extends TaskName> = Parameters<(typeof tasks)[N]>[0];
 export type TaskOutput<N extends TaskName> = Awaited<ReturnType<(typeof tasks)[N]>>;
 
-export interface Order<N extends TaskName = TaskName> {
+export interface TaskOrder<N extends TaskName = TaskName> {
   readonly task: N;
   readonly input: TaskInput<N>;
 }
 
-export type Answer =
+export type TaskAnswer =
   | { readonly kind: "port"; readonly port: number }
   | { readonly kind: "result"; readonly output: unknown }
   | { readonly kind: "failed"; readonly message: string };
 
-function tell(answer: Answer): Promise<void> {
+function tell(answer: TaskAnswer): Promise<void> {
   return new Promise((resolve, reject) => {
     process.send?.(answer, (error: Error | null) => (error ? reject(error) : resolve()));
   });
 }
 
-async function obey<N extends TaskName>({ task, input }: Order<N>): Promise<void> {
+async function obey<N extends TaskName>({ task, input }: TaskOrder<N>): Promise<void> {
   const run = tasks[task] as (input: TaskInput<N>, announce: (port: number) => void) => Promise<unknown>;
   const answer = await run(input, (port) => void tell({ kind: "port", port })).then(
-    (output): Answer => ({ kind: "result", output }),
-    (error: unknown): Answer => ({ kind: "failed", message: error instanceof Error ? error.message : String(error) }),
+    (output): TaskAnswer => ({ kind: "result", output }),
+    (error: unknown): TaskAnswer => ({
+      kind: "failed",
+      message: error instanceof Error ? error.message : String(error),
+    }),
   );
   await tell(answer);
   process.disconnect();
@@ -38,4 +41,4 @@ async function obey<N extends TaskName>({ task, input }: Order<N>): Promise<void
 // Also what ends this process when its parent is gone.
 process.on("disconnect", () => process.exit());
 
-process.once("message", (order: Order) => void obey(order));
+process.once("message", (order: TaskOrder) => void obey(order));

@@ -2,12 +2,12 @@
 import { copyFile } from "node:fs/promises";
 import process from "node:process";
 
-export interface Order {
+export interface CopyOrder {
   readonly from: string;
   readonly to: string;
 }
 
-export type Outcome = { readonly ns: number } | { readonly failure: string };
+export type CopyOutcome = { readonly ns: number } | { readonly failure: string };
 
 type Copy = (from: string, to: string) => Promise<unknown>;
 
@@ -26,7 +26,7 @@ const load = ways[way];
 if (load === undefined) throw new Error(`There is no way ${way} to copy a file`);
 const loading = load();
 
-async function obey({ from, to }: Order): Promise<Outcome> {
+async function obey({ from, to }: CopyOrder): Promise<CopyOutcome> {
   try {
     const copy = await loading;
     const start = process.hrtime.bigint();
@@ -37,7 +37,7 @@ async function obey({ from, to }: Order): Promise<Outcome> {
   }
 }
 
-process.on("message", (order: Order | string) => {
+process.on("message", (order: CopyOrder | string) => {
   if (typeof order === "object") void obey(order).then((outcome) => process.send?.(outcome));
 });
 // After the listener: until there is one, Node keeps what comes.

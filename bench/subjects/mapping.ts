@@ -14,7 +14,7 @@ export interface MapInput {
 
 export interface MapOutput {
   readonly ns: number;
-  /** Memory of this process alone: pages of the page cache are everybody's. */
+  /** Memory of this process alone: pages of the page cache are shared. */
   readonly ownBytes: number;
   readonly rssBytes: number;
 }

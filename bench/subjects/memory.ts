@@ -30,14 +30,14 @@ export interface StageOutput {
   readonly copied: string | undefined;
 }
 
-type Send = (bytes: Uint8Array) => Promise<string | undefined>;
+type SendBytes = (bytes: Uint8Array) => Promise<string | undefined>;
 
 const writeAsync = promisify(write);
 
 async function socketEnd(method: MemoryMethod, announce: (port: number) => void) {
   const socket = await acceptOne(announce, "0.0.0.0");
   const { transfer } = await import("sluice");
-  const send: Send = async (bytes) => {
+  const send: SendBytes = async (bytes) => {
     const acknowledged = acknowledgement(socket);
     let copied: string | undefined;
     if (method === "write") socket.write(bytes);
@@ -63,7 +63,7 @@ async function pipeEnd({ method, warmup, stages, target }: MemoryInput) {
   const { stdout } = drain;
   if (stdout === null) throw new Error("The drain has no output");
   const { transfer } = await import("sluice");
-  const send: Send = async (bytes) => {
+  const send: SendBytes = async (bytes) => {
     const acknowledged = once(stdout, "data");
     let copied: string | undefined;
     if (method === "write") {
@@ -75,7 +75,7 @@ async function pipeEnd({ method, warmup, stages, target }: MemoryInput) {
   return { send, close: () => closeSync(writer) };
 }
 
-async function stage(send: Send, { bytes, count }: Stage): Promise<StageOutput> {
+async function stage(send: SendBytes, { bytes, count }: Stage): Promise<StageOutput> {
   const memory = new Uint8Array(bytes).fill(1);
   const cpu = process.cpuUsage();
   const start = process.hrtime.bigint();

@@ -175,23 +175,23 @@ export async function cost(input: CostInput, announce: Announce) {
 }
 
 /** `read` and `readSync` are node:fs and socket.write; `auto` is transfer(). */
-export type Method = "read" | "readSync" | "auto";
+export type BodyMethod = "read" | "readSync" | "auto";
 
 export interface SmallBodyInput {
   readonly file: string;
   /** In the order of the numbers that requests carry. */
-  readonly methods: readonly Method[];
+  readonly methods: readonly BodyMethod[];
   readonly largestBytes: number;
 }
 
-type Answer = (socket: Socket, bytes: number) => void;
+type Respond = (socket: Socket, bytes: number) => void;
 
 /** Answers requests for small bodies on one warm connection, each by the method that the request names. */
 export async function smallBody({ file, methods, largestBytes }: SmallBodyInput, announce: Announce): Promise<void> {
   const { transfer } = await import("sluice");
   // One body is out at a time, so Node's own rows may use one buffer for all: the strongest form they have.
   const buffer = Buffer.allocUnsafeSlow(largestBytes);
-  const answersOf = (fd: number): Readonly<Record<Method, Answer>> => ({
+  const answersOf = (fd: number): Readonly<Record<BodyMethod, Respond>> => ({
     read(socket, bytes) {
       read(fd, buffer, 0, bytes, 0, (error, count) => {
         if (error) socket.destroy(error);

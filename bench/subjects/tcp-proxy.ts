@@ -6,7 +6,7 @@ const target = { port: Number(upstream), host: "127.0.0.1", noDelay: true } as c
 
 /** Sluice is loaded only where it is used: the other is Node alone. */
 const ways: Readonly<Record<string, () => Promise<Server>>> = {
-  /** As everybody writes it. */
+  /** As it is usually written. */
   pipe: async () =>
     createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
       const server = connect({ ...target, allowHalfOpen: true });
@@ -19,7 +19,7 @@ const ways: Readonly<Record<string, () => Promise<Server>>> = {
     const { proxy } = await import("sluice");
     return createServer({ noDelay: true }, (client) => {
       proxy(client, connect(target), { adopt: true }).catch(() => {
-        // A client that resets is nobody's fault here.
+        // A client may reset.
       });
     });
   },

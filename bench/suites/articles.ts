@@ -4,7 +4,7 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { type Answer, answered, articles as sources } from "../articles/article.ts";
+import { type Finding, answered, articles as sources } from "../articles/article.ts";
 import { kernelClaims, truncationClaims } from "../articles/calls.ts";
 import { offloadClaims } from "../articles/edits.ts";
 import { methodFindings } from "../articles/methods.ts";
@@ -22,7 +22,7 @@ const articleBytes = 1.4e9;
 
 const ways = { pipe: "read and write through a pipe", shared: "mmap and shared memory", splice: "splice" } as const;
 type Way = keyof typeof ways;
-type Times = Readonly<Record<Way, readonly number[]>>;
+type WayTimes = Readonly<Record<Way, readonly number[]>>;
 
 const experimentOf = (bytes: number, rounds: number) =>
   `Two processes in C on one filesystem, ${(bytes / 1e9).toFixed(2)} GB, resident, ${rounds} rounds in turns with the article’s sizes; wall-clock time until both are done.`;
@@ -40,7 +40,7 @@ const questionsFor = (experiment: string) => [
   },
 ];
 
-function answersTo(times: Times, bytes: number): Answer[] {
+function answersTo(times: WayTimes, bytes: number): Finding[] {
   const middle = (way: Way) => median([...times[way]]);
   const gain = (than: Way) => 1 - middle("splice") / middle(than);
   const told = (Object.keys(ways) as Way[])

@@ -5,11 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import type { Order, Outcome } from "../subjects/copier.ts";
+import type { CopyOrder, CopyOutcome } from "../subjects/copier.ts";
 import {
   type Around,
   type Command,
-  type Cost,
+  type RunCost,
   ending,
   seenWithoutStart,
   staying,
@@ -40,7 +40,7 @@ export const cp = "cp --reflink=never";
 export const node = "fs.copyFile()";
 
 /** What is copied and where to, and what belongs before and after it. */
-export interface Place extends Around {
+export interface CopyTask extends Around {
   readonly from: (point: Point) => string;
   readonly to: string;
 }
@@ -48,14 +48,17 @@ export interface Place extends Around {
 export interface Copier {
   readonly name: string;
   readonly role: Role;
-  readonly setUp: (place: Place) => Promise<{ readonly contender: Contender; readonly stop: () => Promise<void> }>;
+  readonly setUp: (task: CopyTask) => Promise<{ readonly contender: Contender; readonly stop: () => Promise<void> }>;
 }
 
 /**
  * The same copy is made once before, unmeasured, for its pages to be those that the next one gets. A virtual machine's
- * memory is slow at its first touch, which would fall on whoever takes pages of another size than those before it.
+ * memory is slow at its first touch, which would fall on the contender that takes pages of another size than those before it.
  */
-function touched({ from, to, prepare, finish }: Place, copy: (from: string, to: string) => Promise<unknown>): Around {
+function touched(
+  { from, to, prepare, finish }: CopyTask,
+  copy: (from: string, to: string) => Promise<unknown>,
+): Around {
   return {
     async prepare(point) {
       await copy(from(point), to);
@@ -72,8 +75,8 @@ const script = fileURLToPath(new URL("../subjects/copier.js", import.meta.url));
 const inNode = (name: string, role: Role, way: string): Copier => ({
   name,
   role,
-  async setUp(place) {
-    const worker = startWorker<Order, Outcome>(script, [way]);
+  async setUp(task) {
+    const worker = startWorker<CopyOrder, CopyOutcome>(script, [way]);
     async function copy(from: string, to: string): Promise<Times> {
       const outcome = await worker.tell({ from, to });
       if ("failure" in outcome) throw new Error(`${name}: ${outcome.failure}`);
@@ -83,25 +86,25 @@ const inNode = (name: string, role: Role, way: string): Copier => ({
       name,
       role,
       amount,
-      ...touched(place, copy),
+      ...touched(task, copy),
       subjects: [worker],
-      work: (point) => copy(place.from(point), place.to),
+      work: (point) => copy(task.from(point), task.to),
     });
     return { contender, stop: () => worker.stop() };
   },
 });
 
-interface Program {
+interface CopyProgram {
   /** What the two paths are appended to. */
   readonly command: Command;
   readonly nothing: Command;
-  readonly cost: (command: Command) => Promise<Cost>;
+  readonly cost: (command: Command) => Promise<RunCost>;
 }
 
-const byProgram = (name: string, role: Role, find: () => Promise<Program>): Copier => ({
+const byProgram = (name: string, role: Role, find: () => Promise<CopyProgram>): Copier => ({
   name,
   role,
-  async setUp(place) {
+  async setUp(task) {
     const { command, nothing, cost } = await find();
     const [program, ...options] = command;
     const contender = ending({
@@ -110,8 +113,8 @@ const byProgram = (name: string, role: Role, find: () => Promise<Program>): Copi
       amount,
       nothing,
       cost,
-      ...touched(place, (from, to) => start(program, [...options, from, to]).output),
-      command: (point) => [...command, place.from(point), place.to],
+      ...touched(task, (from, to) => start(program, [...options, from, to]).output),
+      command: (point) => [...command, task.from(point), task.to],
     });
     return { contender, stop: async () => {} };
   },
@@ -163,7 +166,7 @@ async function copies(parent: string, { rounds, full = false, progress }: Settin
   const to = join(folder, "to");
   const points = chosen.map((bytes): Point => ({ bytes, cache: "warm" }));
   for (const point of points) await writePayload(from(point), point.bytes);
-  const place: Place = {
+  const task: CopyTask = {
     from,
     to,
     prepare: async () => void (await run("sync", ["--file-system", folder])),
@@ -177,7 +180,7 @@ async function copies(parent: string, { rounds, full = false, progress }: Settin
     [...copiers, ...(full ? moreInFull : [])].map(({ name, role, setUp }) => ({
       name,
       role,
-      setUp: () => setUp(place),
+      setUp: () => setUp(task),
     })),
   );
   try {

@@ -62,18 +62,18 @@ const moreInFull: readonly Sender[] = [
   cSender("zerocopy", "C MSG_ZEROCOPY"),
 ];
 
-export interface Field {
+export interface StartedSenders {
   readonly contenders: readonly Contender[];
   readonly absent: readonly Absent[];
   readonly servers: readonly HttpServer[];
 }
 
-/** Starts senders of one file; whoever takes them stops them. */
+/** Starts senders of one file; the caller stops them. */
 export async function field(
   senders: readonly Sender[],
   file: string,
   how: Pick<Served, "requests" | "prepare">,
-): Promise<Field> {
+): Promise<StartedSenders> {
   const { present, absent } = await assemble(
     senders.map((sender) => ({ ...sender, setUp: async () => ({ sender, server: await sender.start(file) }) })),
   );

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { contest, type Point } from "../support/contest.ts";
 import { scratchFolder, sha256, writePayload } from "../support/files.ts";
 import type { Sample } from "../support/metrics.ts";
-import type { Answers } from "../support/probe.ts";
+import type { ProbeAnswers } from "../support/probe.ts";
 import {
   contestSection,
   ratioRow,
@@ -22,7 +22,7 @@ import { alternate, figure, median } from "../support/stats.ts";
 import { countedBy } from "../support/syscalls.ts";
 import {
   download,
-  type Field,
+  type WebServers,
   type File,
   hammer,
   nginx,
@@ -34,23 +34,23 @@ import {
   stopAll,
 } from "../support/web.ts";
 
-/** What a ratio is of, against whom, and what it should be. */
-interface Asked {
+/** A ratio of two contenders, and what it should be. */
+interface HttpQuestion {
   readonly metric: keyof typeof metrics;
   readonly against: (pair: Pair) => string;
   readonly target?: number;
   readonly atLeast?: number;
 }
 
-type Load = (server: HttpServer, file: File) => Promise<Sample>;
+type HttpLoad = (server: HttpServer, file: File) => Promise<Sample>;
 
 interface Size {
   readonly name: string;
   readonly bytes: number;
-  readonly load: Load;
+  readonly load: HttpLoad;
   /** What comes before the first round; by default `load`. */
-  readonly warmUp?: Load;
-  readonly asked: readonly Asked[];
+  readonly warmUp?: HttpLoad;
+  readonly asked: readonly HttpQuestion[];
   /** Takes minutes by itself. */
   readonly onlyInFull?: true;
 }
@@ -58,13 +58,13 @@ interface Size {
 const itself = ({ base }: Pair) => base;
 const theOther = () => nginx;
 
-const large: readonly Asked[] = [
+const large: readonly HttpQuestion[] = [
   { metric: "cpu", against: itself, target: 0.3 },
   { metric: "cpu", against: theOther, target: 1 },
   { metric: "throughput", against: theOther, atLeast: 1 },
 ];
 
-const small = (atLeast: number): readonly Asked[] => [
+const small = (atLeast: number): readonly HttpQuestion[] => [
   { metric: "requests", against: itself, atLeast },
   { metric: "requests", against: theOther },
 ];
@@ -79,7 +79,7 @@ const underWrk: Pick<Size, "load" | "warmUp"> = {
 };
 
 const downloads =
-  (times: number): Load =>
+  (times: number): HttpLoad =>
   (server, file) =>
     download(server, file, times);
 
@@ -116,14 +116,14 @@ async function verify(name: string, server: HttpServer, { path, bytes }: File, f
     throw new Error(`${name} sent something else than ${path}`);
 }
 
-async function measure(size: Size, { present, absent }: Field, files: string, setting: Setting): Promise<Row[]> {
+async function measure(size: Size, { present, absent }: WebServers, files: string, setting: Setting): Promise<Row[]> {
   const file = fileOf(size.bytes);
   const progress = (text: string) => setting.progress(`${size.name}: ${text}`);
   for (const { name, made } of present) {
     progress(`${name}, to compare what arrives`);
     await verify(name, made, file, files);
   }
-  const contenders = (work: Load) =>
+  const contenders = (work: HttpLoad) =>
     Object.fromEntries(present.map(({ name, made }) => [name, () => work(made, file)]));
   const { load, warmUp = load } = size;
   await alternate(contenders(warmUp), 1, (name) => progress(`${name}, to warm up`));
@@ -144,7 +144,7 @@ async function measure(size: Size, { present, absent }: Field, files: string, se
 const pointOf = ({ bytes }: Size): Point => ({ bytes, cache: "warm" });
 
 /** One connection and one request after another: what each costs, counted from outside. */
-async function counted({ present, absent }: Field, chosen: readonly Size[], setting: Setting): Promise<Section> {
+async function counted({ present, absent }: WebServers, chosen: readonly Size[], setting: Setting): Promise<Section> {
   const { contest: found } = await contest({
     title: "The same bodies one after another on one connection, and what they cost the server",
     contenders: present.map(({ name, role, made }) =>
@@ -201,15 +201,15 @@ const seconds = 15;
 const nodeOptions = ["--max-semi-space-size=1"];
 const crowd = { clients, bytesPerSecond: clientBytesPerSecond, small: fileOf(4096), large: fileOf(64 * 2 ** 20) };
 
-interface Observed {
-  readonly idle: Answers["memory"];
-  readonly loaded: Answers["memory"];
-  readonly delay: Answers["delay"];
+interface ClientFigures {
+  readonly idle: ProbeAnswers["memory"];
+  readonly loaded: ProbeAnswers["memory"];
+  readonly delay: ProbeAnswers["delay"];
   /** Of what it asked for, in the time it had. */
   readonly worstServed: number;
 }
 
-async function observe(server: HttpServer): Promise<Observed> {
+async function observe(server: HttpServer): Promise<ClientFigures> {
   const load = await slowClients(server.port, crowd);
   const idle = await server.ask("memory");
   await server.ask("watch");
@@ -220,9 +220,9 @@ async function observe(server: HttpServer): Promise<Observed> {
   return { idle, loaded, delay, worstServed: await load.end() };
 }
 
-function rowsOfClients(name: string, { idle, loaded, delay, worstServed }: Observed, tested: boolean): Row[] {
+function rowsOfClients(name: string, { idle, loaded, delay, worstServed }: ClientFigures, tested: boolean): Row[] {
   const kibibytes = (bytes: number) => bytes / clients / 1024;
-  const grown = (what: keyof Answers["memory"]) => kibibytes(loaded[what] - idle[what]);
+  const grown = (what: keyof ProbeAnswers["memory"]) => kibibytes(loaded[what] - idle[what]);
   return [
     {
       question: `${name}: memory of a download beyond an idle connection`,

@@ -12,7 +12,7 @@ import { Experiment } from "#cli/ipc/experiment.js";
 import {
   type Around,
   type Command,
-  type Cost,
+  type RunCost,
   ending,
   seenWithoutStart,
   staying,
@@ -31,7 +31,7 @@ import { countedBy } from "../support/syscalls.ts";
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
-export interface Place {
+export interface CarryTask {
   readonly from: string;
   readonly to: string;
   /** What belongs before and after each way of the file. */
@@ -42,7 +42,7 @@ export interface Place {
 interface Carrier {
   readonly name: string;
   readonly role: Role;
-  readonly setUp: (place: Place) => Promise<Contender>;
+  readonly setUp: (task: CarryTask) => Promise<Contender>;
 }
 
 const amount = ({ bytes }: Point) => ({ bytes, requests: 1 });
@@ -67,13 +67,13 @@ const ours = (name: "pipe" | "ring" | "splice"): Carrier => ({
     }),
 });
 
-interface Program {
+interface CarryProgram {
   readonly command: (from: string, to: string, bytes: number) => Command;
   readonly nothing: Command;
-  readonly cost: (command: Command) => Promise<Cost>;
+  readonly cost: (command: Command) => Promise<RunCost>;
 }
 
-const byProgram = (name: string, role: Role, find: () => Promise<Program>): Carrier => ({
+const byProgram = (name: string, role: Role, find: () => Promise<CarryProgram>): Carrier => ({
   name,
   role,
   async setUp({ from, to, around }) {
@@ -125,8 +125,8 @@ const carriers: readonly Carrier[] = [
   }),
 ];
 
-export const carriersAt = (place: Place) =>
-  assemble(carriers.map(({ name, role, setUp }) => ({ name, role, setUp: () => setUp(place) })));
+export const carriersAt = (task: CarryTask) =>
+  assemble(carriers.map(({ name, role, setUp }) => ({ name, role, setUp: () => setUp(task) })));
 
 /** What the two processes run: `sluice ipc`'s own, with the probe. */
 export const program = fileURLToPath(new URL("../subjects/ipc-process.js", import.meta.url));
@@ -155,7 +155,7 @@ async function measure(parent: string, point: Point, { rounds, progress }: Setti
   const [from, to] = [join(folder, "from"), join(folder, "to")];
   await writePayload(from, point.bytes);
   const arrivals = new Map<string, boolean[]>();
-  const around: Place["around"] = (name) => ({
+  const around: CarryTask["around"] = (name) => ({
     async prepare() {
       await rm(to, { force: true });
       await run("sync", ["--file-system", from]);
@@ -221,7 +221,7 @@ function answers({ filesystem, arrivals, ...contested }: Measured, point: Point)
       question: `${filesystem}: ${name}: runs in which something else arrived`,
       unit: "%",
       figure: figure([(100 * same.filter((one) => !one).length) / same.length]),
-      // The article's own waits for nobody: to get something else is in its nature.
+      // The article's own doesn't wait: to get something else is in its nature.
       ...(name !== outOfStep && { target: 0 }),
       detail: `${tell(samples)}, ${median(switches)} context switches`,
     };

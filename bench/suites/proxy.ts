@@ -19,23 +19,23 @@ import { countedBy } from "../support/syscalls.ts";
 
 type Measure = keyof typeof measures;
 
-interface Asked extends Pick<Question, "of" | "against" | "target" | "atLeast"> {
+interface ProxyQuestion extends Pick<Question, "of" | "against" | "target" | "atLeast"> {
   readonly measure: Measure;
 }
 
 /** The command of bench/c/proxy_peer.c. */
-type Order = (port: number) => readonly (string | number)[];
+type PeerCommand = (port: number) => readonly (string | number)[];
 
 /** What clients do with a proxy, and what is asked of that. */
-interface Load {
+interface ProxyLoad {
   readonly title: string;
   readonly point: Point;
   readonly connections: number;
   readonly amount: Amount;
-  readonly order: Order;
+  readonly order: PeerCommand;
   /** Before each run, and not measured. */
-  readonly before?: Order;
-  readonly questions: readonly Asked[];
+  readonly before?: PeerCommand;
+  readonly questions: readonly ProxyQuestion[];
 }
 
 type Samples = readonly Sample[];
@@ -68,7 +68,7 @@ const measures = {
   },
 } as const;
 
-const large: readonly Asked[] = [
+const large: readonly ProxyQuestion[] = [
   { measure: "cpuPerByte", of: own, against: haproxy, target: 0.9 },
   { measure: "throughput", of: own, against: haproxy, atLeast: 1 },
   { measure: "cpuPerByte", of: own, against: haproxyForced, target: 0.9 },
@@ -78,7 +78,7 @@ const large: readonly Asked[] = [
   { measure: "cpuPerByte", of: preloaded, against: pipe },
 ];
 
-const small: readonly Asked[] = [
+const small: readonly ProxyQuestion[] = [
   { measure: "roundTrip", of: own, against: pipe, target: 1.2 },
   { measure: "roundTrip", of: own, against: haproxy },
   { measure: "cpuPerRound", of: own, against: haproxy },
@@ -86,7 +86,7 @@ const small: readonly Asked[] = [
   { measure: "roundTrip", of: preloaded, against: pipe, target: 1.2 },
 ];
 
-function bulk(title: string, connections: number, bytes: number): Load {
+function bulk(title: string, connections: number, bytes: number): ProxyLoad {
   return {
     title,
     point: { bytes, cache: "warm" },
@@ -99,7 +99,7 @@ function bulk(title: string, connections: number, bytes: number): Load {
   };
 }
 
-function ping(title: string, size: number, rounds: number): Load {
+function ping(title: string, size: number, rounds: number): ProxyLoad {
   return {
     title,
     point: { bytes: size, cache: "warm" },
@@ -113,18 +113,18 @@ function ping(title: string, size: number, rounds: number): Load {
 
 const MiB = 2 ** 20;
 
-const loads: readonly Load[] = [
+const loads: readonly ProxyLoad[] = [
   bulk("1 connection, 512 MiB down", 1, 512 * MiB),
   bulk("16 connections, 32 MiB down each", 16, 32 * MiB),
   ping("64 bytes there and back, 10,000 times", 64, 10_000),
 ];
 
-const drive = async (order: Order, port: number): Promise<Times> =>
+const drive = async (order: PeerCommand, port: number): Promise<Times> =>
   timesOf(await start(await helper("proxy_peer"), order(port).map(String)).output);
 
 /** Takes part in every load. */
 interface Entrant {
-  readonly contenderOf: (load: Load) => Contender;
+  readonly contenderOf: (load: ProxyLoad) => Contender;
   readonly stop: () => Promise<void>;
 }
 
@@ -166,7 +166,7 @@ const assembleField = (upstream: number) =>
   ]);
 
 async function measured(
-  load: Load,
+  load: ProxyLoad,
   { present, absent }: Awaited<ReturnType<typeof assembleField>>,
   { rounds, progress }: Setting,
 ): Promise<Section[]> {

@@ -26,7 +26,7 @@ function allowed(descriptorsEach: number): number {
 }
 
 /** A process under measurement. */
-interface Subject {
+interface Measured {
   readonly port: number;
   readonly pid: number;
   /** Resolves when it has ended; to milliseconds, where its end is of interest. */
@@ -34,7 +34,7 @@ interface Subject {
 }
 
 /** A command of the command line as it is: no collection of garbage is asked for. */
-async function startCommand(argsFor: (port: number) => readonly string[]): Promise<Subject> {
+async function startCommand(argsFor: (port: number) => readonly string[]): Promise<Measured> {
   const port = await freePort();
   const running = start(process.execPath, [commandLine, ...argsFor(port)]);
   const early = running.output.then((): never => {
@@ -59,7 +59,7 @@ async function startCommand(argsFor: (port: number) => readonly string[]): Promi
 
 const drainSeconds = 0.5;
 
-const proxies: Readonly<Record<string, (upstream: number, most: number) => Promise<Subject>>> = {
+const proxies: Readonly<Record<string, (upstream: number, most: number) => Promise<Measured>>> = {
   [proxying]: (upstream) =>
     startCommand((port) => {
       const ends = [`127.0.0.1:${port}`, `127.0.0.1:${upstream}`];
@@ -69,7 +69,7 @@ const proxies: Readonly<Record<string, (upstream: number, most: number) => Promi
   [pipe]: startPipe,
 };
 
-interface Observed {
+interface ProxyFigures {
   readonly count: number;
   readonly before: Holdings;
   readonly idle: Holdings;
@@ -87,7 +87,7 @@ interface Active {
 }
 
 /** Holds connections, and lets one of them be active several times. */
-class Crowd {
+class Connections {
   readonly #running: Running;
   readonly #lines: AsyncIterator<string>;
 
@@ -133,18 +133,18 @@ class Crowd {
   }
 }
 
-async function observeProxy(name: string, upstream: number, rounds: number): Promise<Observed> {
+async function observeProxy(name: string, upstream: number, rounds: number): Promise<ProxyFigures> {
   const crowd = await helper("crowd");
   const count = allowed(2);
   const subject = await proxies[name]?.(upstream, count);
   if (subject === undefined) throw new Error(`There is no ${name}`);
-  const one = new Crowd(crowd, subject.port, 1);
+  const one = new Connections(crowd, subject.port, 1);
   await one.idle();
   const alone = await one.active(rounds);
   await one.all();
   await sleep(200);
   const before = holdings(subject.pid);
-  const many = new Crowd(crowd, subject.port, count);
+  const many = new Connections(crowd, subject.port, count);
   await many.idle();
   await sleep(500);
   const idle = holdings(subject.pid);
@@ -157,7 +157,7 @@ async function observeProxy(name: string, upstream: number, rounds: number): Pro
 
 const kibibytes = (bytes: number) => bytes / 1024;
 
-function rowsOf(name: string, { count, before, idle, alone, among, allMs, endMs }: Observed): Row[] {
+function rowsOf(name: string, { count, before, idle, alone, among, allMs, endMs }: ProxyFigures): Row[] {
   const each = (what: keyof Holdings) => (idle[what] - before[what]) / count;
   const rate = ({ bulkNs }: Active) => `${((2 * 64 * 2 ** 20) / bulkNs).toFixed(2)} GB/s both ways together`;
   const micro = ({ roundNs }: Active) => `${(roundNs / 1e3).toFixed(1)} µs`;
@@ -221,7 +221,7 @@ async function download(port: number): Promise<number> {
 }
 
 /** Clients that have each been served once, and what the server holds for them before they leave. */
-async function observeIdle({ port, pid }: Subject, clients: number) {
+async function observeIdle({ port, pid }: Measured, clients: number) {
   const before = holdings(pid);
   const load = await slowClients(port, { clients, bytesPerSecond: 1, small, large });
   const idle = holdings(pid);
@@ -234,7 +234,7 @@ const medianDownload = async (port: number) =>
   figure([await download(port), await download(port), await download(port)]).median;
 
 /** Downloads under way, and what the server holds for them. */
-async function observeDownloads({ port, pid }: Subject, clients: number) {
+async function observeDownloads({ port, pid }: Measured, clients: number) {
   const before = holdings(pid);
   const load = await slowClients(port, { clients, bytesPerSecond: clientBytesPerSecond, small, large });
   load.begin();

@@ -8,13 +8,13 @@ import { freePort, type Subject } from "./servers.ts";
 import { median } from "./stats.ts";
 import { counter } from "./syscalls.ts";
 
-/** How long a piece of work took, as seen by whoever asked for it. */
+/** How long a piece of work took, as its client sees it. */
 export type Times = Pick<Sample, "wallNs" | "latencyNs">;
 
 /** How much a piece of work is. */
 export type Amount = Pick<Sample, "bytes" | "requests">;
 
-/** What belongs before and after a piece of work, and is nobody's cost. */
+/** What belongs before and after a piece of work, and is not measured. */
 export interface Around {
   /** Makes a point what it says: throws the file out of the page cache, say. */
   readonly prepare?: (point: Point) => Promise<void>;
@@ -85,10 +85,10 @@ export function staying({ name, role, serves, subjects, amount, work, ...around 
 
 export type Command = readonly [string, ...string[]];
 
-export type Cost = Times & Omit<Sample, keyof Amount | keyof Times>;
+export type RunCost = Times & Omit<Sample, keyof Amount | keyof Times>;
 
 /** "WALL_NS CPU_NS VOLUNTARY INVOLUNTARY MAXRSS_BYTES", of a program whose processes have one thread each. */
-export function costOf(line: string): Cost {
+export function costOf(line: string): RunCost {
   const [wallNs, cpuNs, voluntary, involuntary, rssBytes] = line.split(" ").map(Number);
   if (wallNs === undefined || cpuNs === undefined || rssBytes === undefined)
     throw new Error(`There is no cost in “${line}”`);
@@ -96,11 +96,11 @@ export function costOf(line: string): Cost {
 }
 
 /** A program that measures itself, so that its start is not in it. */
-export async function toldByItself([program, ...args]: Command): Promise<Cost> {
+export async function toldByItself([program, ...args]: Command): Promise<RunCost> {
   return costOf(await start(program, args).output);
 }
 
-export async function seenFromOutside(command: Command): Promise<Cost> {
+export async function seenFromOutside(command: Command): Promise<RunCost> {
   return costOf(await start(await helper("measure"), command).output);
 }
 
@@ -111,9 +111,9 @@ const startsMeasured = 5;
 const ofStarts = ["wallNs", "latencyNs", "cpuNs", "mainThreadNs", "voluntary", "involuntary"] as const;
 
 /** From outside, without what the program takes with nothing to do. */
-export function seenWithoutStart(nothing: Command): (command: Command) => Promise<Cost> {
+export function seenWithoutStart(nothing: Command): (command: Command) => Promise<RunCost> {
   return async (command) => {
-    const starts: Cost[] = [];
+    const starts: RunCost[] = [];
     for (let i = 0; i < startsMeasured; i++) starts.push(await seenFromOutside(nothing));
     const cost = await seenFromOutside(command);
     // Never less than nothing: a start may have been switched away from, and this one not.
@@ -122,7 +122,7 @@ export function seenWithoutStart(nothing: Command): (command: Command) => Promis
   };
 }
 
-const startOf = (starts: readonly Cost[], name: (typeof ofStarts)[number]) =>
+const startOf = (starts: readonly RunCost[], name: (typeof ofStarts)[number]) =>
   median(starts.map((one) => one[name] ?? Number.NaN));
 
 export interface Ending extends Pick<Contender, "name" | "role" | "serves">, Around {
@@ -130,7 +130,7 @@ export interface Ending extends Pick<Contender, "name" | "role" | "serves">, Aro
   readonly command: (point: Point) => Command;
   /** The program with nothing to do. */
   readonly nothing: Command;
-  readonly cost: (command: Command) => Promise<Cost>;
+  readonly cost: (command: Command) => Promise<RunCost>;
 }
 
 export function ending({ name, role, serves, amount, command, nothing, cost, ...around }: Ending): Contender {
@@ -166,7 +166,7 @@ export interface Socat {
 /** Where its start is no longer what is measured. */
 const leastBytes = 2 ** 20;
 
-/** Asks again while nobody listens yet: it doesn't say when it does. */
+/** Asks again until it listens: it doesn't say when it does. */
 async function onceListening(work: () => Promise<Times>, ended: Promise<unknown>): Promise<Times> {
   for (;;) {
     const times = await work().catch((error: unknown) => {

@@ -79,7 +79,7 @@ export function ratiosOf(name: string, contenders: readonly Contender[], samples
   );
 }
 
-/** The figures for the report, and the samples for whoever asks further questions. */
+/** The figures for the report, and the samples for further questions. */
 export interface Contested {
   readonly contest: Contest;
   readonly samples: (contender: string, point: Point) => readonly Sample[];
@@ -95,7 +95,7 @@ async function atPoint(
   const field = contenders.filter(({ serves }) => serves?.(point) ?? true);
   const runs = Object.fromEntries(field.map((one) => [one.name, () => one.run(point)]));
   const where = `${title}, ${sizeName(point.bytes)}${point.cache === "cold" ? ", cold" : ""}`;
-  // Code is compiled, threads are there, memory has been touched: nobody's fault that somebody is first.
+  // The first to run would pay for compiling, for threads and for memory's first touch.
   if (point.cache === "warm") await alternate(runs, 1, (name) => progress(`${where}: ${name}, to warm up`));
   const samples: Samples = await alternate(runs, rounds, (name, round) =>
     progress(`${where}: ${name}, round ${round + 1}`),

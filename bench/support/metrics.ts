@@ -1,6 +1,6 @@
 /** What is told of every contender, one row each: its unit, which way is better, and how it comes from a sample. */
 
-/** What one run of a contender took. Undefined: nobody on this machine tells, or it makes no sense of this contender. */
+/** What one run of a contender took. Undefined: this machine doesn't tell, or it makes no sense for this contender. */
 export interface Sample {
   /** Bytes moved, and in how many requests. */
   readonly bytes: number;

@@ -41,7 +41,7 @@ export async function helper(name: string): Promise<string> {
   const binary = join(binaryFolder, name);
   if (newerThanSources(binary)) return binary;
   const compiler = process.env["CC"] ?? "cc";
-  // Others may be at it too, and nobody may run half of one.
+  // Another process may compile it too, and must not run half of one.
   const draft = `${binary}.${process.pid}`;
   await mkdir(binaryFolder, { recursive: true });
   await run(compiler, ["-std=gnu11", "-O2", "-pthread", "-o", draft, source]).catch((cause: NodeJS.ErrnoException) => {
@@ -81,7 +81,7 @@ export function start(command: string, args: readonly string[]): Running {
     });
     output.catch(reject);
   });
-  // Whoever awaits neither must not be ended by an unhandled rejection; awaiting still throws.
+  // A caller that awaits neither must not be ended by an unhandled rejection; awaiting still throws.
   output.catch(() => {});
   firstLine.catch(() => {});
   return { process: child, output, firstLine };
@@ -102,7 +102,7 @@ export function needProgram(name: string): string {
   return path;
 }
 
-export interface Program {
+export interface Runtime {
   /** What a script and its arguments are appended to. */
   readonly command: readonly [string, ...string[]];
   readonly version: string;
@@ -146,7 +146,7 @@ export function versionOf(program: string, option = "--version"): Promise<string
 }
 
 /** @throws Unavailable when the runtime is not installed */
-export async function findRuntime(name: "node" | "bun" | "deno"): Promise<Program> {
+export async function findRuntime(name: "node" | "bun" | "deno"): Promise<Runtime> {
   if (name === "node") return { command: [process.execPath], version: process.versions.node };
   const recipe = recipes[name];
   const onPath = findProgram(name);

@@ -6,13 +6,13 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import type { Answers, Question } from "./probe.ts";
+import type { ProbeAnswers, ProbeQuestion } from "./probe.ts";
 
 export interface Subject {
   readonly pid: number;
   /** Asks the probe, where there is one: in Node. */
   readonly probed: boolean;
-  readonly ask: <Q extends Question>(question: Q) => Promise<Answers[Q]>;
+  readonly ask: <Q extends ProbeQuestion>(question: Q) => Promise<ProbeAnswers[Q]>;
   readonly stop: () => Promise<void>;
 }
 
@@ -24,7 +24,7 @@ const running = new Set<ChildProcess>();
 process.once("exit", () => running.forEach((child) => child.kill("SIGTERM")));
 
 /** One question at a time: the next message is taken for its answer. */
-async function answerTo(child: ChildProcess, question: Question | object): Promise<unknown> {
+async function answerTo(child: ChildProcess, question: ProbeQuestion | object): Promise<unknown> {
   child.send(question);
   const [answer]: unknown[] = await once(child, "message");
   return answer;
@@ -36,7 +36,7 @@ export function subjectOf(child: ChildProcess): Subject {
   return {
     pid,
     probed: child.connected,
-    ask: <Q extends Question>(question: Q) => answerTo(child, question) as Promise<Answers[Q]>,
+    ask: <Q extends ProbeQuestion>(question: Q) => answerTo(child, question) as Promise<ProbeAnswers[Q]>,
     async stop() {
       const gone = once(child, "exit");
       // The probe ends its process with the channel, whatever connections clients keep; SIGTERM may wait for those.
@@ -60,7 +60,7 @@ function watch(child: ChildProcess, name: string): Promise<never> {
       reject(new Error(`${name} ended with ${signal ?? code}`));
     });
   });
-  // It also ends when it is told to, and then nobody awaits this any longer.
+  // It also ends when it is told to, and then this is no longer awaited.
   ended.catch(() => {});
   return ended;
 }
@@ -70,7 +70,7 @@ export interface Worker<Order extends object, Answer> extends Subject {
   readonly tell: (order: Order) => Promise<Answer>;
 }
 
-/** @param script loads the probe itself, once it listens for orders: until somebody does, Node keeps what comes */
+/** @param script loads the probe itself, once it listens for orders: until then Node keeps what comes */
 export function startWorker<Order extends object, Answer>(
   script: string,
   args: readonly string[],

@@ -92,7 +92,7 @@ async function perfWorks(): Promise<boolean> {
   );
 }
 
-/** Who counts on this machine, or why nobody does. */
+/** What counts on this machine, or why nothing does. */
 export function counter(): Promise<Counter | string> {
   found ??= perfWorks().then((works) => {
     if (works) return { name: `perf stat -e ${event}`, count: countByPerf, countProgram: countProgramByPerf };

@@ -95,7 +95,7 @@ const servers: readonly { readonly name: string; readonly role: Role; readonly s
   { name: "sluice serve, no engine", role: "sluice", start: serve({ SLUICE_DISABLE_NATIVE: "1" }) },
 ];
 
-export type Field = Awaited<ReturnType<typeof startAll>>;
+export type WebServers = Awaited<ReturnType<typeof startAll>>;
 
 /** Those of some names, or all. */
 export function startAll(files: string, names?: readonly string[], options: readonly string[] = []) {
@@ -103,7 +103,7 @@ export function startAll(files: string, names?: readonly string[], options: read
   return assemble(chosen.map((one) => ({ ...one, setUp: () => one.start(files, options) })));
 }
 
-export async function stopAll({ present }: Field): Promise<void> {
+export async function stopAll({ present }: WebServers): Promise<void> {
   await Promise.all(present.map(({ made }) => made.stop()));
 }
 
@@ -165,7 +165,7 @@ export async function sha256Of(server: HttpServer, path: string): Promise<string
   return hash.digest("hex");
 }
 
-export interface Crowd {
+export interface SlowClients {
   readonly clients: number;
   readonly bytesPerSecond: number;
   /** What each asks for first, to be connected, and then slowly. */
@@ -174,7 +174,7 @@ export interface Crowd {
 }
 
 /** Slow clients, each of which has been served the small file once. */
-export async function slowClients(port: number, { clients, bytesPerSecond, small, large }: Crowd) {
+export async function slowClients(port: number, { clients, bytesPerSecond, small, large }: SlowClients) {
   const order = [port, clients, bytesPerSecond, small.path, large.path].map(String);
   const load = start(await helper("slow_clients"), order);
   await load.firstLine;
