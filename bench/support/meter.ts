@@ -3,11 +3,23 @@ import { readdirSync, readFileSync } from "node:fs";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 
-interface Reading {
-  readonly wallNs: bigint;
-  readonly usage: NodeJS.ResourceUsage;
-  readonly mainThreadNs: number | undefined;
-  readonly ioCalls: number | undefined;
+/** A file of /proc; empty where there is none, as for a thread that has just ended, or where it may not be read. */
+function look(path: string): string {
+  try {
+    return readFileSync(path, "latin1");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && ["ENOENT", "ESRCH", "EACCES"].includes(String(error.code)))
+      return "";
+    throw error;
+  }
+}
+
+const numbers = (text: string) => text.split(/\s+/).filter(Boolean).map(Number);
+
+/** A field of such a file, by its name; undefined where there is none. */
+function field(text: string, name: string): number | undefined {
+  const value = new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)?.[1];
+  return value === undefined ? undefined : Number(value);
 }
 
 export interface Cost {
@@ -22,40 +34,20 @@ export interface Cost {
   readonly ioCalls: number | undefined;
 }
 
-function proc(path: string): string | undefined {
-  try {
-    return readFileSync(path, "latin1");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "EACCES"))
-      return undefined;
-    throw error;
-  }
-}
-
-function ioCalls(): number | undefined {
-  const io = proc("/proc/self/io");
-  if (io === undefined) return undefined;
-  return ["syscr", "syscw"].reduce((sum, name) => sum + Number(new RegExp(`^${name}: (\\d+)`, "m").exec(io)?.[1]), 0);
-}
-
-/** Nanoseconds that the main thread has run (first field of schedstat; Linux 2.6.23). */
-function mainThreadNs(): number | undefined {
-  const text = proc(`/proc/self/task/${process.pid}/schedstat`);
-  return text === undefined ? undefined : Number(text.split(" ")[0]);
-}
-
-function read(): Reading {
+function read() {
+  const io = look("/proc/self/io");
+  const [reads, writes] = [field(io, "syscr"), field(io, "syscw")];
   return {
-    ioCalls: ioCalls(),
-    mainThreadNs: mainThreadNs(),
+    ioCalls: reads === undefined || writes === undefined ? undefined : reads + writes,
+    // Nanoseconds that it has run (first field of schedstat; Linux 2.6.23).
+    mainThreadNs: numbers(look(`/proc/self/task/${process.pid}/schedstat`))[0],
     usage: process.resourceUsage(),
     wallNs: process.hrtime.bigint(),
   };
 }
 
-function difference(after: number | undefined, before: number | undefined): number | undefined {
-  return after === undefined || before === undefined ? undefined : after - before;
-}
+const difference = (after: number | undefined, before: number | undefined) =>
+  after === undefined || before === undefined ? undefined : after - before;
 
 /** Starts the meter; the function that comes back stops it. Readings right after a wake-up are exact. */
 export function startMeter(): () => Cost {
@@ -101,70 +93,32 @@ export async function watchEventLoop(): Promise<() => Promise<Delay>> {
 /** What processes have taken between two looks, all their threads and children together. */
 export interface Spent {
   /** Nanoseconds run in user and in system mode; /proc/PID/stat would count in hundredths of a second. */
-  readonly cpuNs: number;
+  cpuNs: number;
   /** … by the first thread of each process: where an event loop runs. */
-  readonly mainThreadNs: number;
-  /** Context switches because it waited, and because somebody else was to run. */
-  readonly voluntary: number;
-  readonly involuntary: number;
+  mainThreadNs: number;
+  /** Context switches because it waited, and because another thread was to run. */
+  voluntary: number;
+  involuntary: number;
   /** Resident at the second look. Pages that are shared count once for each process. */
-  readonly rssBytes: number;
+  rssBytes: number;
 }
-
-/** A thread at one look, since it began. */
-type Thread = Spent;
 
 const nothing: Spent = { cpuNs: 0, mainThreadNs: 0, voluntary: 0, involuntary: 0, rssBytes: 0 };
 
-const numbers = (text: string) => text.split(/\s+/).filter(Boolean).map(Number);
-
-/** A field of /proc/PID/status; 0 where there is none, as for a process that has just ended. */
-const field = (status: string, name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1] ?? 0);
-
-function add(a: Spent, b: Spent): Spent {
-  return {
-    cpuNs: a.cpuNs + b.cpuNs,
-    mainThreadNs: a.mainThreadNs + b.mainThreadNs,
-    voluntary: a.voluntary + b.voluntary,
-    involuntary: a.involuntary + b.involuntary,
-    rssBytes: a.rssBytes + b.rssBytes,
-  };
-}
-
-function since(before: Thread, now: Thread): Spent {
-  return {
-    cpuNs: now.cpuNs - before.cpuNs,
-    mainThreadNs: now.mainThreadNs - before.mainThreadNs,
-    voluntary: now.voluntary - before.voluntary,
-    involuntary: now.involuntary - before.involuntary,
-    rssBytes: now.rssBytes,
-  };
-}
-
-/** A file of a thread that may end while it is looked at. */
-function look(path: string): string {
-  try {
-    return readFileSync(path, "latin1");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ESRCH")) return "";
-    throw error;
-  }
-}
-
-/** @throws Error (ENOENT) when there is no such process */
-function threadsOf(pid: number): [number, Thread][] {
-  return readdirSync(`/proc/${pid}/task`).map((task): [number, Thread] => {
+/** What threads have taken since they began. @throws Error (ENOENT) when there is no such process */
+function threadsOf(pid: number): [number, Spent][] {
+  return readdirSync(`/proc/${pid}/task`).map((task): [number, Spent] => {
     const status = look(`/proc/${pid}/task/${task}/status`);
     const [ran = 0] = numbers(look(`/proc/${pid}/task/${task}/schedstat`));
     const main = Number(task) === pid;
-    const thread: Thread = {
+    const spent: Spent = {
       cpuNs: ran,
       mainThreadNs: main ? ran : 0,
-      voluntary: field(status, "voluntary_ctxt_switches"),
-      involuntary: field(status, "nonvoluntary_ctxt_switches"),
-      rssBytes: main ? field(status, "VmRSS") * 1024 : 0,
+      voluntary: field(status, "voluntary_ctxt_switches") ?? 0,
+      involuntary: field(status, "nonvoluntary_ctxt_switches") ?? 0,
+      rssBytes: main ? (field(status, "VmRSS") ?? 0) * 1024 : 0,
     };
-    return [Number(task), thread];
+    return [Number(task), spent];
   });
 }
 
@@ -182,10 +136,18 @@ export function pidsOf(pid: number): number[] {
 export function startTreeMeter(pids: readonly number[]): () => Spent {
   const threads = () => pids.flatMap(pidsOf).flatMap(threadsOf);
   const before = new Map(threads());
-  return () =>
-    threads()
-      .map(([id, now]) => since(before.get(id) ?? nothing, now))
-      .reduce(add, nothing);
+  return () => {
+    const sum = { ...nothing };
+    for (const [id, now] of threads()) {
+      const { cpuNs, mainThreadNs, voluntary, involuntary } = before.get(id) ?? nothing;
+      sum.cpuNs += now.cpuNs - cpuNs;
+      sum.mainThreadNs += now.mainThreadNs - mainThreadNs;
+      sum.voluntary += now.voluntary - voluntary;
+      sum.involuntary += now.involuntary - involuntary;
+      sum.rssBytes += now.rssBytes;
+    }
+    return sum;
+  };
 }
 
 /** What a process holds at this moment. */
@@ -199,8 +161,8 @@ export interface Holdings {
 export function holdings(pid: number): Holdings {
   const status = readFileSync(`/proc/${pid}/status`, "latin1");
   return {
-    residentBytes: field(status, "VmRSS") * 1024,
-    threads: field(status, "Threads"),
+    residentBytes: (field(status, "VmRSS") ?? 0) * 1024,
+    threads: field(status, "Threads") ?? 0,
     descriptors: readdirSync(`/proc/${pid}/fd`).length,
   };
 }
