@@ -94,7 +94,8 @@ export async function onEachFilesystem(
   return { contests, rows };
 }
 
-const show = (value: number, unit: string) => `${value.toFixed(unit === "fds" ? 0 : 2)} ${unit}`;
+const show = (value: number, unit: string) =>
+  `${value.toFixed(unit === "fds" || Math.abs(value) >= 100 ? 0 : 2)} ${unit}`;
 
 export function bounds({ unit, target, atLeast }: Told): string {
   const least = atLeast === undefined ? [] : [`≥ ${show(atLeast, unit)}`];
@@ -119,7 +120,7 @@ const columns: readonly (readonly [MetricName, string])[] = [
   ["rss", "RSS MiB"],
 ];
 
-/** A figure for people; empty where nobody told. What is too small for its digits is told by two that count. */
+/** A figure for people; empty where there is none. What is too small for its digits is told by two that count. */
 export function tellMetric(name: MetricName, figure: Figure | undefined): string {
   if (figure === undefined) return "";
   const text = figure.median.toFixed(metricOf(name).digits);
