@@ -68,28 +68,33 @@ function decimal(value: number): string {
   return `${Number((value / 1000 ** power).toPrecision(2))}${["", "k", "M"][power]}`;
 }
 
-/** Tick marks beyond which only powers of ten are marked. */
-const mostTicks = 7;
-
-/**
- * A logarithmic scale of which both ends are marked: from one number of the series 1, 2, 5, 10 … to another, around all
- * values. Left to themselves such scales mark powers of ten alone, of which figures of a kind may have none between them.
- */
-function logScale(all: readonly number[]): { domain: [number, number]; ticks: number[] } {
-  const values = all.filter((value) => value > 0 && Number.isFinite(value));
-  const [least = 1, most = least] = extent(values);
+/** Numbers of a series that is the same in each power of ten: from the last below all values to the first above them. */
+function marksAround(least: number, most: number, steps: readonly number[]): number[] {
   const series: number[] = [];
   for (let power = Math.floor(Math.log10(least)); power <= Math.log10(most) + 1; power++)
     // Not 10 ** power * step, which may be 0.30000000000000004.
-    for (const step of [1, 2, 5]) series.push(Number(`${step}e${power}`));
+    for (const step of steps) series.push(Number(`${step}e${power}`));
   const from = series.filter((step) => step <= least).length - 1;
   const to = Math.max(
     from + 1,
     series.findIndex((step) => step >= most),
   );
-  const marks = series.slice(from, to + 1);
-  const tens = series.filter((_, i) => i % 3 === 0 && i >= from && i <= to);
-  const domain: [number, number] = [series[from] ?? least, series[to] ?? most];
+  return series.slice(from, to + 1);
+}
+
+/** Tick marks beyond which only powers of ten are marked. */
+const mostTicks = 7;
+
+/**
+ * A logarithmic scale of which both ends are marked. Left to themselves such scales mark powers of ten alone, and
+ * figures that are close to each other may have none between them.
+ */
+function logScale(values: readonly number[]): { domain: [number, number]; ticks: number[] } {
+  const [least = 1, most = least] = extent(values.filter((value) => value > 0 && Number.isFinite(value)));
+  const coarse = marksAround(least, most, [1, 2, 5]);
+  const marks = coarse.length > 2 ? coarse : marksAround(least, most, [1, 1.5, 2, 3, 4, 5, 6, 8]);
+  const tens = marks.filter((mark) => /^(?:10*|0\.0*1|1e.+)$/.test(String(mark)));
+  const domain: [number, number] = [marks[0] ?? least, marks.at(-1) ?? most];
   return { domain, ticks: marks.length > mostTicks && tens.length > 1 ? tens : marks };
 }
 

@@ -3,7 +3,7 @@ import { markDrawing } from "#cli/screen.js";
 import { sizeName } from "../support/contest.ts";
 import { type MetricName, metricOf } from "../support/metrics.ts";
 import { bounds, middle, quartiles, tellMetric, tellRatios } from "../support/rows.ts";
-import { escape, html, Markup } from "./markup.ts";
+import { type Column, definitions, escape, html, Markup, table } from "./markup.ts";
 import { barPlot, colours, curvePlot, ratioPlot } from "./plots.ts";
 import type { Claim, ReportContest, ReportEntry, PathFinding, ReportRow, ReportSection } from "./schema.ts";
 
@@ -33,30 +33,16 @@ function renderLegend(contest: ReportContest): Markup {
 
 function renderEntries(entries: readonly ReportEntry[]): Markup {
   const shown = columns.filter(([name]) => entries.some(({ metrics }) => metrics[name] !== undefined));
-  const withRatios = entries.some(({ ratios }) => ratios.length > 0);
-  const cell = (entry: ReportEntry, [name, label]: readonly [MetricName, string]) =>
-    html`<td data-label="${label}">${grouped(tellMetric(name, entry.metrics[name]))}</td>`;
-  return html`<table class="stack">
-    <thead>
-      <tr>
-        <th>contender</th>
-        ${shown.map(([, label]) => html`<th>${label}</th>`)}${
-          withRatios ? html`<th class="text">CPU beside the best</th>` : ""
-        }
-      </tr>
-    </thead>
-    <tbody>
-      ${entries.map(
-        (entry) =>
-          html`<tr class="${entry.role}">
-            <td>${entry.contender}</td>
-            ${shown.map((column) => cell(entry, column))}${
-              withRatios ? html`<td class="text" data-label="CPU beside the best ">${tellRatios(entry)}</td>` : ""
-            }
-          </tr>`,
-      )}
-    </tbody>
-  </table>`;
+  const all: Column<ReportEntry>[] = [
+    { head: "contender", cell: ({ contender }) => contender },
+    ...shown.map(([name, head]) => ({
+      head,
+      cell: ({ metrics }: ReportEntry) => grouped(tellMetric(name, metrics[name])),
+    })),
+  ];
+  if (entries.some(({ ratios }) => ratios.length > 0))
+    all.push({ head: "CPU beside the best", kind: "text", cell: tellRatios });
+  return table(all, entries, ({ role }) => role);
 }
 
 interface Group {
@@ -124,34 +110,20 @@ const verdictClass: Readonly<Record<ReportRow["verdict"], string>> = {
   "": "quiet",
 };
 
-function renderRow(row: ReportRow): Markup {
-  const { question, detail, skipped, verdict } = row;
-  return html`<tr>
-    <td class="text">${question}<small>${skipped ?? detail ?? ""}</small></td>
-    <td data-label="median">${middle(row)}</td>
-    <td data-label="quartiles">${quartiles(row)}</td>
-    <td data-label="target">${bounds(row)}</td>
-    <td>${verdict === "" ? "" : html`<span class="mark ${verdictClass[verdict]}">${verdict}</span>`}</td>
-  </tr>`;
-}
-
-function renderRows(rows: readonly ReportRow[]): Markup {
-  return html`${ratioPlot(rows) ?? ""}
-    <table class="stack">
-      <thead>
-        <tr>
-          <th>question</th>
-          <th>median</th>
-          <th>quartiles</th>
-          <th>target</th>
-          <th></th>
-        </tr>
-      </thead>
-      <tbody>
-        ${rows.map(renderRow)}
-      </tbody>
-    </table>`;
-}
+const rowColumns: readonly Column<ReportRow>[] = [
+  {
+    head: "question",
+    kind: "text",
+    cell: ({ question, skipped, detail = "" }) => html`${question}<small>${skipped ?? detail}</small>`,
+  },
+  { head: "median", cell: middle },
+  { head: "quartiles", cell: quartiles },
+  { head: "target", cell: bounds },
+  {
+    head: "",
+    cell: ({ verdict }) => (verdict === "" ? "" : html`<span class="mark ${verdictClass[verdict]}">${verdict}</span>`),
+  },
+];
 
 const claimClass: Readonly<Record<Claim["verdict"], string>> = {
   holds: "good",
@@ -184,49 +156,30 @@ function renderClaim({ article, claim, experiment, measured, verdict, comment }:
 
 function renderPath({ mechanism, drawing, expected, counted }: PathFinding): Markup {
   const marked = markDrawing(escape(drawing), (colour, part) => `<span class="${colour}">${part}</span>`);
-  const told: readonly (readonly [string, string])[] = [
-    ["CPU copies, expected", expected.copies],
-    ["mode switches a round, expected", String(expected.switchesPerRound)],
-    ...counted,
-  ];
   return html`<h4>${mechanism}</h4>
     <div class="path">
       <pre tabindex="0"><code>${new Markup(marked)}</code></pre>
-      <dl class="counted">
-        ${told.map(
-          ([name, value]) =>
-            html`<div>
-              <dt>${name}</dt>
-              <dd>${value}</dd>
-            </div>`,
-        )}
-      </dl>
+      ${definitions("counted", [
+        ["CPU copies, expected", expected.copies],
+        ["mode switches a round, expected", String(expected.switchesPerRound)],
+        ...counted,
+      ])}
     </div>`;
 }
 
-function renderTable({ head, cells }: NonNullable<ReportSection["table"]>): Markup {
-  return html`<table class="stack">
-    <thead>
-      <tr>
-        ${head.map((name) => html`<th>${name}</th>`)}
-      </tr>
-    </thead>
-    <tbody>
-      ${cells.map(
-        (row) =>
-          html`<tr>
-            ${row.map((cell, i) => html`<td data-label="${i === 0 ? "" : (head[i] ?? "")}">${cell}</td>`)}
-          </tr>`,
-      )}
-    </tbody>
-  </table>`;
-}
+type Plain = NonNullable<ReportSection["table"]>;
 
-export function renderSection({ title, rows, contest, claims, paths, table }: ReportSection): Markup {
+const renderTable = ({ head, cells }: Plain): Markup =>
+  table(
+    head.map((name, i) => ({ head: name, cell: (row: Plain["cells"][number]) => row[i] ?? "" })),
+    cells,
+  );
+
+export function renderSection({ title, rows, contest, claims, paths, table: plain }: ReportSection): Markup {
   return html`<article class="card">
     <h3>${title}</h3>
-    ${contest ? renderContest(contest) : ""}${rows ? renderRows(rows) : ""}${
+    ${contest ? renderContest(contest) : ""}${rows ? [ratioPlot(rows) ?? "", table(rowColumns, rows)] : ""}${
       paths ? paths.map(renderPath) : ""
-    }${claims ? claims.map(renderClaim) : ""}${table ? renderTable(table) : ""}
+    }${claims ? claims.map(renderClaim) : ""}${plain ? renderTable(plain) : ""}
   </article>`;
 }
