@@ -1,16 +1,18 @@
 /** `npm start [-- FILE] [-- --json]`: what each mechanism costs to send a real file over a real connection. */
-import { stat } from "node:fs/promises";
-import { parseArgs } from "node:util";
 import { SingleBar } from "cli-progress";
+import { constants } from "node:fs";
+import { open, rename, stat } from "node:fs/promises";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { capabilities } from "sluice";
-import { contest } from "./demo/contest.ts";
-import { demoFile } from "./demo/file.ts";
-import { conclude, page, type Row } from "./demo/view.ts";
-import { environment } from "./support/environment.ts";
-import { sha256 } from "./support/payload.ts";
 import { strategies } from "#core/plan/strategies.js";
-import { straceObstacle } from "./support/trace.ts";
-import type { Mechanism } from "./tasks/send.ts";
+import { contest } from "./demo/contest.ts";
+import { conclude, page, type DemoRow } from "./demo/view.ts";
+import type { Mechanism } from "./subjects/sending.ts";
+import { environment } from "./support/environment.ts";
+import { payload, scratchFolder, sha256, writePayload } from "./support/files.ts";
+import { straceObstacle } from "./support/syscalls.ts";
 
 const mebibyte = 1024 * 1024;
 const demoBytes = 256 * mebibyte;
@@ -69,7 +71,7 @@ async function main(): Promise<void> {
 
   const bar = progress(mechanisms.length * (rounds + (course.trace ? 2 : 1)));
   const verdicts = await contest(course, mechanisms, () => bar.step()).finally(() => bar.stop());
-  const rows = field.map(({ mechanism, unavailable }): Row => {
+  const rows = field.map(({ mechanism, unavailable }): DemoRow => {
     const { copies, switches } = strategies[mechanism === "streams" || mechanism === "auto" ? "portable" : mechanism];
     return {
       mechanism,
@@ -97,3 +99,36 @@ main().catch((error: unknown) => {
   console.error(`demo: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;
 });
+
+/** Bytes compared at either end. */
+const sampleBytes = 65_536;
+
+/** Whether a file is this user's, has the size, and begins and ends as the payload does. */
+async function isPayload(path: string, bytes: number): Promise<boolean> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT" || error.code === "ELOOP" || error.code === "EACCES") return undefined;
+    throw error;
+  });
+  if (file === undefined) return false;
+  try {
+    const found = await file.stat();
+    if (!found.isFile() || found.size !== bytes || found.uid !== userInfo().uid) return false;
+    for (const offset of [0, bytes - sampleBytes]) {
+      const { buffer } = await file.read(Buffer.alloc(sampleBytes), 0, sampleBytes, offset);
+      if (!buffer.equals(payload(offset, sampleBytes))) return false;
+    }
+    return true;
+  } finally {
+    await file.close();
+  }
+}
+
+/** Path of the file, of `bytes` bytes. A stop half-way leaves nothing behind. */
+export async function demoFile(bytes: number): Promise<string> {
+  const path = join(tmpdir(), `sluice-demo-${userInfo().uid}-${bytes}.bin`);
+  if (await isPayload(path, bytes)) return path;
+  const unfinished = join(await scratchFolder(tmpdir(), bytes), "payload");
+  await writePayload(unfinished, bytes);
+  await rename(unfinished, path);
+  return path;
+}

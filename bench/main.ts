@@ -4,26 +4,22 @@ import process from "node:process";
 import { buildReport } from "./report/build.ts";
 import { compareReports, type Comparison, tellComparison } from "./report/compare.ts";
 import { type BenchReport, jsonSchema, readReport } from "./report/schema.ts";
-import { describeEnvironment, environment, load, stolenShare, ticks } from "./support/environment.ts";
-import { draw, type Section } from "./support/rows.ts";
 import { articles } from "./suites/articles.ts";
-import { concurrent } from "./suites/concurrent.ts";
+import { concurrent, endurance, smallBody } from "./suites/bodies.ts";
 import { copy } from "./suites/copy.ts";
-import { cost } from "./suites/cost.ts";
 import { costCurve } from "./suites/cost-curve.ts";
-import { endurance } from "./suites/endurance.ts";
-import { http } from "./suites/http.ts";
-import { httpSlowClients } from "./suites/http-slow-clients.ts";
+import { cost } from "./suites/cost.ts";
+import { http, httpSlowClients } from "./suites/http.ts";
 import { ipc } from "./suites/ipc.ts";
 import { map } from "./suites/map.ts";
-import { proxy } from "./suites/proxy.ts";
 import { memory } from "./suites/memory.ts";
+import { proxy } from "./suites/proxy.ts";
 import { runtimes } from "./suites/runtimes.ts";
 import { scale } from "./suites/scale.ts";
-import { smallBody } from "./suites/small-body.ts";
 import { tries } from "./suites/tries.ts";
 import { wasi } from "./suites/wasi.ts";
-import type { Suite } from "./suites/suite.ts";
+import { describeEnvironment, environment, load, stolenShare, ticks } from "./support/environment.ts";
+import { draw, type Section, type Suite } from "./support/rows.ts";
 
 const suites: Readonly<Record<string, readonly Suite[]>> = {
   "file-to-socket": [costCurve, concurrent, smallBody, endurance],
@@ -60,7 +56,7 @@ export interface BenchOptions {
 }
 
 /** How it ended. */
-export interface Outcome {
+export interface BenchOutcome {
   readonly worse: number;
   /** Of suites that didn't get to their end. */
   readonly failures: readonly string[];
@@ -69,6 +65,10 @@ export interface Outcome {
 export const suiteNames: readonly string[] = Object.keys(suites);
 
 export const schema = jsonSchema;
+
+/** The figures of the documents; the formatter is loaded when it is wanted. */
+export const writeFigures = async (report?: string): Promise<void> =>
+  (await import("./report/figures.ts")).writeFigures(report);
 
 const quickRounds = 3;
 const fullRounds = 7;
@@ -127,7 +127,7 @@ const read = (file: string) => readReport(readFileSync(file, "utf8"), file);
  * @returns how many figures are worse than those compared with, beyond the noise, and which suites failed
  * @throws Error for a suite that isn't there, or a file that is no report
  */
-export async function bench(options: BenchOptions): Promise<Outcome> {
+export async function bench(options: BenchOptions): Promise<BenchOutcome> {
   const unknown = options.suites.find((name) => !Object.hasOwn(suites, name));
   if (unknown !== undefined) throw new Error(`there is no suite ${unknown}: there are ${suiteNames.join(", ")}`);
   // What can't be read is known before minutes are spent.

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { Command, CommanderError } from "commander";
-import { benchCommand } from "./commands/bench.ts";
+import { benchCommand, hasBench } from "./commands/bench.ts";
 import { copyCommand } from "./commands/copy.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { explainCommand } from "./commands/explain.ts";
@@ -50,7 +50,9 @@ function buildProgram(): Command {
     doctorCommand(),
     benchCommand(packageVersion(), packageFolder),
   ];
-  for (const command of commands) program.addCommand(command);
+  // What can't run in an installed package is not in its help.
+  for (const command of commands)
+    program.addCommand(command, { hidden: command.name() === "bench" && !hasBench(packageFolder) });
   for (const command of [program, ...commands])
     command.exitOverride().configureOutput({ outputError: writeUsageError });
   return program;

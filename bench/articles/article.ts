@@ -1,6 +1,6 @@
 /** What the experiments share: the articles, and how their results are put beside what they say. */
-import { Unavailable } from "../support/helpers.ts";
-import type { Claim } from "../support/rows.ts";
+import { orReason } from "../support/programs.ts";
+import type { Claim } from "../report/schema.ts";
 
 export const articles = {
   overview: "Zero-copy in Linux: an overview (2018)",
@@ -12,19 +12,18 @@ export const articles = {
 export type Verdict = Claim["verdict"];
 
 /** A claim before anything has been tried. */
-export type Question = Pick<Claim, "article" | "claim" | "experiment">;
+export type Sentence = Pick<Claim, "article" | "claim" | "experiment">;
 
-export type Answer = Pick<Claim, "measured" | "verdict" | "comment">;
+export type Finding = Pick<Claim, "measured" | "verdict" | "comment">;
 
 /** The claims of one experiment; where the machine can't run it, they are there with the reason. */
 export async function answered(
-  questions: readonly Question[],
-  experiment: () => Promise<readonly Answer[]>,
+  questions: readonly Sentence[],
+  experiment: () => Promise<readonly Finding[]>,
 ): Promise<Claim[]> {
-  const answers = await experiment().catch((error: unknown) => {
-    if (!(error instanceof Unavailable)) throw error;
-    return questions.map((): Answer => ({ measured: error.message, verdict: "not testable here" }));
-  });
+  const answers = await orReason(experiment, (measured) =>
+    questions.map((): Finding => ({ measured, verdict: "not testable here" })),
+  );
   return questions.map((question, i) => {
     const answer = answers[i];
     if (answer === undefined) throw new Error(`There is no answer to: ${question.claim}`);

@@ -4,20 +4,19 @@ import { sampleEndpoint } from "#core/explain/samples.js";
 import type { Strategy } from "#core/plan/kernel.js";
 import { checkOptions } from "#core/transfer/request.js";
 import { select } from "#core/plan/select.js";
+import type { Claim, PathFinding } from "../report/schema.ts";
 import { contestOf } from "../suites/cost-curve.ts";
-import type { Setting } from "../suites/suite.ts";
 import type { Contest, Entry } from "../support/contest.ts";
-import { type Claim, contestSection, type PathFinding, type Section } from "../support/rows.ts";
-import { scratchFile } from "../support/scratch.ts";
-import { cSender } from "../support/senders.ts";
-import { requestsFor } from "../support/serving.ts";
-import { type Answer, answered, articles } from "./article.ts";
-import { type EditMethod, editedShare, percent } from "./edits.ts";
+import { scratchFile } from "../support/files.ts";
+import { contestSection, type Section, type Setting } from "../support/rows.ts";
+import { cSender, requestsFor } from "../support/senders.ts";
+import { type Finding, answered, articles } from "./article.ts";
+import { editedShare, type EditMethod, percent } from "./edits.ts";
 
 const blockBytes = 64 * 1024;
 const fileBytes = 64 * 2 ** 20;
 
-interface Method {
+interface ArticleMethod {
   readonly strategy: Strategy;
   readonly contender: string;
   readonly edit: EditMethod;
@@ -28,12 +27,12 @@ const methods = {
   mapped: { strategy: "mapped", contender: "C mmap + write", edit: "mapped" },
   sendfile: { strategy: "sendfile", contender: "C sendfile", edit: "sendfile" },
   splice: { strategy: "splice", contender: "C splice", edit: "splice" },
-} as const satisfies Record<string, Method>;
+} as const satisfies Record<string, ArticleMethod>;
 
 type MethodName = keyof typeof methods;
 const names = Object.keys(methods) as MethodName[];
 
-interface Finding {
+interface Counted {
   readonly block: Entry;
   readonly file: Entry;
   /** With the bytes still in the sender's socket. */
@@ -62,7 +61,7 @@ const tellCalls = (value: number | undefined) => `${count(value)} ${value === 1 
 const perFile = (figure: Entry["metrics"]["voluntary"]) =>
   figure === undefined ? undefined : (figure.median * fileBytes) / 1e9;
 
-function pathOf(name: MethodName, { block, file, edited }: Finding): PathFinding {
+function pathOf(name: MethodName, { block, file, edited }: Counted): PathFinding {
   const [blockCalls, fileCalls] = [callsOf(block), callsOf(file)];
   const doubled = (calls: number | undefined) => (calls === undefined ? undefined : 2 * calls);
   return {
@@ -83,7 +82,7 @@ function pathOf(name: MethodName, { block, file, edited }: Finding): PathFinding
 
 async function findingsOf(
   setting: Setting,
-): Promise<{ readonly contest: Contest; readonly found: Record<MethodName, Finding> }> {
+): Promise<{ readonly contest: Contest; readonly found: Record<MethodName, Counted> }> {
   const points = [blockBytes, fileBytes].map((bytes) => ({ bytes, cache: "warm" as const }));
   const { contest } = await contestOf(
     "The articles’ methods, with nothing around them",
@@ -99,7 +98,7 @@ async function findingsOf(
     if (found === undefined) throw new Error(`${contender} has no figures`);
     return found;
   };
-  const found: Partial<Record<MethodName, Finding>> = {};
+  const found: Partial<Record<MethodName, Counted>> = {};
   for (const name of names) {
     const { contender, edit } = methods[name];
     setting.progress(`editing a file after ${edit} has sent it`);
@@ -109,7 +108,7 @@ async function findingsOf(
       edited: await editedShare(edit, "closed"),
     };
   }
-  return { contest, found: found as Record<MethodName, Finding> };
+  return { contest, found: found as Record<MethodName, Counted> };
 }
 
 const questions = [
@@ -142,9 +141,9 @@ const questions = [
   },
 ];
 
-function answersTo({ buffered, mapped, sendfile, splice }: Record<MethodName, Finding>): Answer[] {
-  const cpu = ({ file }: Finding) => file.metrics.cpu?.median ?? Number.NaN;
-  const told = (finding: Finding) =>
+function answersTo({ buffered, mapped, sendfile, splice }: Record<MethodName, Counted>): Finding[] {
+  const cpu = ({ file }: Counted) => file.metrics.cpu?.median ?? Number.NaN;
+  const told = (finding: Counted) =>
     `${tellCalls(callsOf(finding.block))}, so ${count(2 * (callsOf(finding.block) ?? Number.NaN))} mode switches`;
   const switches = (perFile(buffered.file.metrics.voluntary) ?? 0) + (perFile(buffered.file.metrics.involuntary) ?? 0);
   const counted = callsOf(buffered.block) !== undefined;
@@ -188,16 +187,9 @@ export async function methodFindings(
 ): Promise<{ readonly sections: Section[]; readonly claims: Claim[] }> {
   const { contest, found } = await findingsOf(setting);
   const claims = await answered(questions, async () => answersTo(found));
-  const paths = names.map((name) => pathOf(name, found[name]));
   const drawn: Section = {
     title: "The ways of the bytes, as drawn by explain and as counted",
-    head: ["", "expected copies", ...(paths[0]?.counted.map(([name]) => name) ?? [])],
-    cells: paths.map(({ mechanism, expected, counted }) => [
-      mechanism,
-      expected.copies,
-      ...counted.map(([, value]) => value),
-    ]),
-    paths,
+    paths: names.map((name) => pathOf(name, found[name])),
   };
   return { sections: [drawn, contestSection(contest)], claims };
 }

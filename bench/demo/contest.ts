@@ -4,12 +4,12 @@ import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { ReadOrder, ReadReport } from "../reader.ts";
-import { scratchFolder } from "../support/scratch.ts";
+import type { ReadOrder, ReadReport } from "./reader.ts";
+import { scratchFolder } from "../support/files.ts";
 import { alternate, median } from "../support/stats.ts";
 import { runTask, type TaskOptions } from "../support/task.ts";
-import { countSystemCalls, straceLauncher } from "../support/trace.ts";
-import type { Mechanism, SendOutput } from "../tasks/send.ts";
+import { countSystemCalls, straceLauncher } from "../support/syscalls.ts";
+import type { Mechanism, SendOutput } from "../subjects/sending.ts";
 
 export interface Course {
   readonly file: string;
@@ -32,19 +32,19 @@ export interface Result {
   readonly worstDelayMs: number;
 }
 
-export type Verdict = { readonly result: Result } | { readonly failure: string };
+export type DemoVerdict = { readonly result: Result } | { readonly failure: string };
 
 /** Loads libraries, starts threads and compiles JavaScript before anything is measured. */
 const warmupBytes = 8 * 1024 * 1024;
 
 /** The reader: one process for the whole contest, so that all find its memory equally warm. */
 function openReader() {
-  const reader = fork(fileURLToPath(new URL("../reader.js", import.meta.url)));
+  const reader = fork(fileURLToPath(new URL("./reader.js", import.meta.url)));
   const gone = new Promise<never>((_, reject) => {
     reader.once("error", reject);
     reader.once("exit", (code, signal) => reject(new Error(`the reader ended with ${signal ?? code}`)));
   });
-  gone.catch(() => {}); // Whoever awaits a report is told.
+  gone.catch(() => {}); // A caller that awaits a report is told.
   return {
     /** It takes one order at a time. */
     async read(order: ReadOrder): Promise<ReadReport> {
@@ -113,7 +113,7 @@ export async function contest(
   course: Course,
   mechanisms: readonly Mechanism[],
   onRun: () => void,
-): Promise<Map<Mechanism, Verdict>> {
+): Promise<Map<Mechanism, DemoVerdict>> {
   const reader = openReader();
   const folder = await scratchFolder(tmpdir(), 0);
   const failures = new Map<Mechanism, string>();
@@ -131,7 +131,7 @@ export async function contest(
       mechanisms.map((name) => [name, () => attempt(name, () => sendOnce(reader, course, name))]),
     );
     const runs = await alternate(contenders, course.rounds);
-    const verdicts = new Map<Mechanism, Verdict>();
+    const verdicts = new Map<Mechanism, DemoVerdict>();
     for (const name of mechanisms) {
       const watched = await attempt(name, () => sendOnce(reader, course, name, { watchDelay: true }));
       const traced = course.trace ? await attempt(name, () => tracedCalls(reader, course, name, folder)) : undefined;

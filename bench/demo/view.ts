@@ -1,9 +1,9 @@
 /** The contest as a table and as one sentence. */
-import { drawTable } from "../support/table.ts";
-import type { Mechanism } from "../tasks/send.ts";
+import Table, { type Cell, type HorizontalAlignment } from "cli-table3";
+import type { Mechanism } from "../subjects/sending.ts";
 import type { Result } from "./contest.ts";
 
-export interface Row {
+export interface DemoRow {
   readonly mechanism: Mechanism;
   readonly result?: Result;
   /** What went wrong: the demo fails. */
@@ -47,19 +47,19 @@ const columns: readonly Column[] = [
 ];
 
 /** Why a row has no figures goes below the table, once for all the rows that it is true of. */
-function drawRows(rows: readonly Row[]): string {
+function drawRows(rows: readonly DemoRow[]): string {
   const layout = {
     head: ["sent by", ...columns.map(({ head }) => head), "expected\nCPU copies", "switches\na round"],
     align: ["left", ...columns.map(() => "right" as const), "left", "right"] as const,
     widths: [null, ...columns.map(() => null), 18, null],
   };
   const notes = [...new Set(rows.flatMap(({ failure, unavailable }) => failure ?? unavailable ?? []))];
-  const without = ({ failure, unavailable }: Row) => ({
+  const without = ({ failure, unavailable }: DemoRow) => ({
     colSpan: columns.length,
     hAlign: "left" as const,
     content: `${failure === undefined ? "not here" : "FAILED"} (${notes.indexOf(failure ?? unavailable ?? "") + 1})`,
   });
-  const figuresOf = (row: Row) => {
+  const figuresOf = (row: DemoRow) => {
     const { result } = row;
     return result === undefined ? [without(row)] : columns.map(({ cell }) => cell(result));
   };
@@ -73,7 +73,7 @@ function drawRows(rows: readonly Row[]): string {
 }
 
 /** What was best, by CPU time for each byte, and by how much. */
-export function conclude(rows: readonly Row[]): string {
+export function conclude(rows: readonly DemoRow[]): string {
   const measured = rows.flatMap(({ mechanism, result }) => (result === undefined ? [] : [{ mechanism, ...result }]));
   const cheapest = (field: typeof measured) => {
     const least = Math.min(...field.map(({ cpuSecondsPerGB }) => cpuSecondsPerGB));
@@ -91,19 +91,19 @@ export function conclude(rows: readonly Row[]): string {
   return `${cost}: ${cheaper.toFixed(1)} times less than ${title[rival.mechanism]} (${rival.cpuSecondsPerGB.toFixed(3)} s), at ${speed}.`;
 }
 
-export interface Report {
+export interface DemoReport {
   readonly file: string;
   readonly fileBytes: number;
   /** Bytes of it that were sent. */
   readonly bytes: number;
   readonly rounds: number;
   readonly callsCountedBy: string;
-  readonly rows: readonly Row[];
+  readonly rows: readonly DemoRow[];
   readonly conclusion: string;
 }
 
 /** The whole report for the terminal. */
-export function page({ file, fileBytes, bytes, rounds, callsCountedBy, rows, conclusion }: Report): string {
+export function page({ file, fileBytes, bytes, rounds, callsCountedBy, rows, conclusion }: DemoReport): string {
   const share = bytes < fileBytes ? `the first ${count(bytes)} of ${count(fileBytes)} bytes` : `${count(bytes)} bytes`;
   return `${file}: ${share}, over TCP to another process
 
@@ -114,4 +114,41 @@ Medians of ${rounds} rounds, each in a fresh process; 1 GB is 10^9 bytes. The ev
 "${title.streams}" is createReadStream().pipe(socket); the others are transfer(file, socket, { strategy }).
 
 ${conclusion}`;
+}
+
+const none = [
+  "top",
+  "top-mid",
+  "top-left",
+  "top-right",
+  "bottom",
+  "bottom-mid",
+  "bottom-left",
+  "bottom-right",
+] as const;
+const blank = ["left", "right", "left-mid", "right-mid"] as const;
+const chars = {
+  ...Object.fromEntries([...none, ...blank].map((name) => [name, ""])),
+  middle: "  ",
+  "mid-mid": "──",
+};
+
+export interface Layout {
+  readonly head: readonly string[];
+  readonly align?: readonly HorizontalAlignment[];
+  /** In characters; null is as wide as the content. */
+  readonly widths?: readonly (number | null)[];
+}
+
+export function drawTable({ head, align = [], widths = [] }: Layout, rows: readonly (readonly Cell[])[]): string {
+  const table = new Table({
+    head: [...head],
+    colAligns: [...align],
+    colWidths: [...widths],
+    wordWrap: true,
+    chars,
+    style: { head: [], border: [], compact: true, "padding-left": 0, "padding-right": 0 },
+  });
+  table.push(...rows.map((row) => [...row]));
+  return table.toString();
 }

@@ -1,42 +1,28 @@
 /** From what suites hand back to the report. */
 import { metricNames, metricOf } from "../support/metrics.ts";
-import { type Section, verdict } from "../support/rows.ts";
 import { median } from "../support/stats.ts";
 import {
   type BenchReport,
   type ReportEnvironment,
-  type ReportFigure,
+  type Figure,
   type ReportNoise,
   type ReportSection,
   schemaName,
 } from "./schema.ts";
 
-/** Without what is there for the terminal alone. */
-export function sectionOf({ title, head, cells, data, rows, contest, claims, paths }: Section): ReportSection {
-  const told = {
-    ...(rows && { rows: rows.map((row) => ({ ...row, verdict: verdict(row) })) }),
-    ...(contest && {
-      contest: { ...contest, entries: contest.entries.map((one) => ({ ...one, metrics: { ...one.metrics } })) },
-    }),
-    ...(claims && { claims }),
-    ...(paths && { paths }),
-  };
-  return { title, ...told, ...(Object.keys(told).length === 0 && { table: { head, cells }, data: data ?? null }) };
-}
-
 /** Every figure that has a spread. */
-function* figuresOf(sections: readonly ReportSection[]): Generator<ReportFigure> {
+function* figuresOf(sections: readonly ReportSection[]): Generator<Figure> {
   for (const { rows = [], contest } of sections) {
     for (const { figure } of rows) if (figure !== undefined) yield figure;
     for (const { metrics } of contest?.entries ?? []) yield* Object.values(metrics);
   }
 }
 
-export function relativeSpread({ median: middle, quartiles: [low, high] }: ReportFigure): number {
+export function relativeSpread({ median: middle, quartiles: [low, high] }: Figure): number {
   return (high - low) / Math.abs(middle);
 }
 
-export interface Observed {
+export interface MachineLoad {
   readonly loadAtStart: number;
   readonly loadAtEnd: number;
   readonly stolen: number;
@@ -47,7 +33,7 @@ const quietSpread = 0.05;
 const noisySpread = 0.2;
 
 export function noiseOf(
-  { loadAtStart, loadAtEnd, stolen, cores }: Observed,
+  { loadAtStart, loadAtEnd, stolen, cores }: MachineLoad,
   sections: readonly ReportSection[],
 ): ReportNoise {
   const spreads = [...figuresOf(sections)]
@@ -78,8 +64,8 @@ export interface Ran {
   readonly created: Date;
   readonly durationS: number;
   readonly environment: ReportEnvironment;
-  readonly observed: Observed;
-  readonly suites: Readonly<Record<string, readonly Section[]>>;
+  readonly observed: MachineLoad;
+  readonly suites: Readonly<Record<string, readonly ReportSection[]>>;
   readonly failures?: readonly string[];
 }
 
@@ -94,7 +80,7 @@ export function buildReport({
   suites,
   failures = [],
 }: Ran): BenchReport {
-  const told = Object.entries(suites).map(([name, sections]) => ({ name, sections: sections.map(sectionOf) }));
+  const told = Object.entries(suites).map(([name, sections]) => ({ name, sections }));
   return {
     schema: schemaName,
     created: created.toISOString(),

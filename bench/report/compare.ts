@@ -8,7 +8,7 @@
 import { sizeName } from "../support/contest.ts";
 import { median } from "../support/stats.ts";
 import { relativeSpread } from "./build.ts";
-import type { BenchReport, ReportContest, ReportEntry, ReportFigure, ReportRow } from "./schema.ts";
+import type { BenchReport, ReportContest, ReportEntry, Figure, ReportRow } from "./schema.ts";
 
 export type Judgement = "worse" | "better" | "same" | "unclear";
 
@@ -17,11 +17,11 @@ export interface Change {
   readonly where: string;
   readonly what: string;
   readonly unit: string;
-  readonly old: ReportFigure;
-  readonly now: ReportFigure;
+  readonly old: Figure;
+  readonly now: Figure;
   /** Relative, without the machine's own; positive is worse, whichever way the metric counts. */
   readonly change: number;
-  /** By how much everybody else in the contest changed. */
+  /** By how much all others in the contest changed. */
   readonly drift: number;
   readonly judgement: Judgement;
 }
@@ -42,8 +42,8 @@ const leastRounds = 3;
 const unclearChange = 0.25;
 
 export function judge(
-  old: ReportFigure,
-  now: ReportFigure,
+  old: Figure,
+  now: Figure,
   better: "more" | "less",
   drift = 0,
 ): Pick<Change, "change" | "judgement"> {
@@ -78,12 +78,17 @@ function driftOf(metric: string, point: ReportEntry, old: ReportContest, now: Re
   return changes.length === 0 ? 0 : median(changes);
 }
 
-interface Place {
+interface Location {
   readonly suite: string;
   readonly where: string;
 }
 
-function compareContests(place: Place, old: ReportContest, now: ReportContest, { metrics }: BenchReport): Change[] {
+function compareContests(
+  location: Location,
+  old: ReportContest,
+  now: ReportContest,
+  { metrics }: BenchReport,
+): Change[] {
   const before = new Map(old.entries.map((one) => [entryKey(one), one]));
   return now.entries
     .filter(({ role }) => role === "sluice")
@@ -96,7 +101,7 @@ function compareContests(place: Place, old: ReportContest, now: ReportContest, {
         const what = `${entryKey(entry)}: ${metric.label}`;
         return [
           {
-            ...place,
+            ...location,
             what,
             unit: metric.unit,
             old: was,
@@ -110,12 +115,12 @@ function compareContests(place: Place, old: ReportContest, now: ReportContest, {
 }
 
 /** A row without a target doesn't say which way is better. */
-function compareRows(place: Place, old: readonly ReportRow[], now: readonly ReportRow[]): Change[] {
+function compareRows(location: Location, old: readonly ReportRow[], now: readonly ReportRow[]): Change[] {
   return now.flatMap(({ question, unit, figure, target, atLeast }): Change[] => {
     const was = old.find((row) => row.question === question)?.figure;
     if (figure === undefined || was === undefined || (target === undefined && atLeast === undefined)) return [];
     const better = atLeast === undefined ? "less" : "more";
-    return [{ ...place, what: question, unit, old: was, now: figure, drift: 0, ...judge(was, figure, better) }];
+    return [{ ...location, what: question, unit, old: was, now: figure, drift: 0, ...judge(was, figure, better) }];
   });
 }
 
@@ -152,10 +157,10 @@ export function compareReports(old: BenchReport, now: BenchReport): Comparison {
   const changes = [...after].flatMap(([key, section]) => {
     const was = before.get(key);
     if (was === undefined) return [];
-    const place = { suite: section.suite, where: section.title };
+    const location = { suite: section.suite, where: section.title };
     return [
-      ...(section.contest && was.contest ? compareContests(place, was.contest, section.contest, now) : []),
-      ...compareRows(place, was.rows ?? [], section.rows ?? []),
+      ...(section.contest && was.contest ? compareContests(location, was.contest, section.contest, now) : []),
+      ...compareRows(location, was.rows ?? [], section.rows ?? []),
     ];
   });
   return {
@@ -170,7 +175,7 @@ const percent = (value: number) => `${value >= 0 ? "+" : "−"}${Math.abs(value 
 
 export function tellChange({ suite, where, what, unit, old, now, change, drift }: Change): string {
   const machine = Math.abs(drift) < 0.01 ? "" : ` (the machine itself ${percent(drift)})`;
-  const show = ({ median: value }: ReportFigure) => Number(value.toPrecision(3)).toString();
+  const show = ({ median: value }: Figure) => Number(value.toPrecision(3)).toString();
   return `${suite}: ${where}: ${what}: ${show(old)} → ${show(now)} ${unit}, ${percent(change)} ${change > 0 ? "worse" : "better"}${machine}`;
 }
 

@@ -1,5 +1,5 @@
 /** The report for people: one file, which loads nothing and runs nothing. */
-import { html, type Markup, Markup as Raw } from "./markup.ts";
+import { definitions, html, Markup } from "./markup.ts";
 import { type Change, type Comparison, tellChange } from "./compare.ts";
 import type { BenchReport, ReportEnvironment } from "./schema.ts";
 import { renderSection } from "./sections.ts";
@@ -27,35 +27,20 @@ function renderFacts(where: ReportEnvironment): Markup {
   const features = ({ scatterGather, tso, txChecksum, unknown }: ReportEnvironment["interfaces"][number]) =>
     unknown ??
     `scatter/gather ${scatterGather ? "on" : "off"}, TSO ${tso ? "on" : "off"}, checksums ${txChecksum ? "on" : "off"}`;
-  const facts: readonly (readonly [string, string])[] = [
+  const listed = (all: Readonly<Record<string, string>>, is: string, between: string) =>
+    Object.entries(all)
+      .map(([name, value]) => `${name}${is}${value}`)
+      .join(between);
+  return definitions("facts", [
     ["kernel", where.kernel],
     ["processor", `${where.cores} × ${where.cpu}, ${where.arch}${where.virtual ? ", virtual" : ""}`],
     ["memory", `${(where.memoryBytes / 2 ** 30).toFixed(1)} GiB`],
     ["filesystems", where.filesystems.map(({ folder, type }) => `${folder} ${type}`).join(", ")],
     ["interfaces", where.interfaces.map((one) => `${one.name}: ${features(one)}`).join("; ")],
-    [
-      "programs",
-      Object.entries(where.versions)
-        .map(([name, version]) => `${name} ${version}`)
-        .join(", "),
-    ],
-    [
-      "kernel settings",
-      Object.entries(where.settings)
-        .map(([name, value]) => `${name} = ${value}`)
-        .join("; "),
-    ],
+    ["programs", listed(where.versions, " ", ", ")],
+    ["kernel settings", listed(where.settings, " = ", "; ")],
     ["privileges", where.privileged ? "root" : "none"],
-  ];
-  return html`<dl class="facts">
-    ${facts.map(
-      ([name, value]) =>
-        html`<div>
-          <dt>${name}</dt>
-          <dd>${value}</dd>
-        </div>`,
-    )}
-  </dl>`;
+  ]);
 }
 
 function renderChanges(title: string, kind: string, changes: readonly Change[]): Markup {
@@ -100,7 +85,7 @@ export function renderPage(report: BenchReport, comparison?: Comparison): string
         <meta name="color-scheme" content="light dark" />
         <title>Sluice ${version}: benchmark</title>
         <style>
-          ${new Raw(style)}
+          ${new Markup(style)}
         </style>
       </head>
       <body>

@@ -1,10 +1,11 @@
 /** The plots, as SVG. Colours are variables of the page's style, so that one drawing serves light and dark. */
 import * as Plot from "@observablehq/plot";
+import { extent } from "d3-array";
 import { parseHTML } from "linkedom";
 import { sizeName } from "../support/contest.ts";
 import { type MetricName, metricOf } from "../support/metrics.ts";
 import { Markup } from "./markup.ts";
-import type { ReportContest, ReportEntry, ReportFigure, ReportRow } from "./schema.ts";
+import type { ReportContest, ReportEntry, Figure, ReportRow } from "./schema.ts";
 
 const { document } = parseHTML("<!doctype html><html><body></body></html>");
 
@@ -67,6 +68,36 @@ function decimal(value: number): string {
   return `${Number((value / 1000 ** power).toPrecision(2))}${["", "k", "M"][power]}`;
 }
 
+/** Numbers of a series that is the same in each power of ten: from the last below all values to the first above them. */
+function marksAround(least: number, most: number, steps: readonly number[]): number[] {
+  const series: number[] = [];
+  for (let power = Math.floor(Math.log10(least)); power <= Math.log10(most) + 1; power++)
+    // Not 10 ** power * step, which may be 0.30000000000000004.
+    for (const step of steps) series.push(Number(`${step}e${power}`));
+  const from = series.filter((step) => step <= least).length - 1;
+  const to = Math.max(
+    from + 1,
+    series.findIndex((step) => step >= most),
+  );
+  return series.slice(from, to + 1);
+}
+
+/** Tick marks beyond which only powers of ten are marked. */
+const mostTicks = 7;
+
+/**
+ * A logarithmic scale of which both ends are marked. Left to themselves such scales mark powers of ten alone, and
+ * figures that are close to each other may have none between them.
+ */
+function logScale(values: readonly number[]): { domain: [number, number]; ticks: number[] } {
+  const [least = 1, most = least] = extent(values.filter((value) => value > 0 && Number.isFinite(value)));
+  const coarse = marksAround(least, most, [1, 2, 5]);
+  const marks = coarse.length > 2 ? coarse : marksAround(least, most, [1, 1.5, 2, 3, 4, 5, 6, 8]);
+  const tens = marks.filter((mark) => /^(?:10*|0\.0*1|1e.+)$/.test(String(mark)));
+  const domain: [number, number] = [marks[0] ?? least, marks.at(-1) ?? most];
+  return { domain, ticks: marks.length > mostTicks && tens.length > 1 ? tens : marks };
+}
+
 /** A metric by size of the body, both logarithmic. */
 export function curvePlot(contest: ReportContest, entries: readonly ReportEntry[], metric: MetricName): Markup {
   const colour = colours(contest);
@@ -88,7 +119,13 @@ export function curvePlot(contest: ReportContest, entries: readonly ReportEntry[
       ticks: width === "wide" || sizes.length < 7 ? sizes : sizes.filter((_, i) => i % 2 === 0),
       tickFormat: shortSize,
     },
-    y: { type: "log", label: `↑ ${label}, ${unit}`, grid: true, ticks: 4, tickFormat: decimal },
+    y: {
+      type: "log",
+      label: `↑ ${label}, ${unit}`,
+      grid: true,
+      tickFormat: decimal,
+      ...logScale(data.flatMap(({ low, value, high }) => [low, value, high])),
+    },
     color: { type: "identity" },
     marks: [
       Plot.link(data, { x1: "bytes", x2: "bytes", y1: "low", y2: "high", stroke, strokeOpacity: 0.45, strokeWidth: 4 }),
@@ -170,7 +207,7 @@ const verdictFill: Readonly<Record<ReportRow["verdict"], string>> = {
   "": "var(--sluice-1)",
 };
 
-const isRatio = (row: ReportRow): row is ReportRow & { readonly figure: ReportFigure } =>
+const isRatio = (row: ReportRow): row is ReportRow & { readonly figure: Figure } =>
   row.unit === "×" && row.figure !== undefined && row.figure.median > 0;
 
 /** Ratios on one logarithmic scale, with their quartiles and targets; undefined where there are none. */
@@ -187,7 +224,14 @@ export function ratioPlot(rows: readonly ReportRow[]): Markup | undefined {
     marginRight: 18,
     marginTop: 22,
     marginBottom: 34,
-    x: { type: "log", label: "ratio →", grid: true, ticks: 4, tickFormat: decimal },
+    x: {
+      type: "log",
+      label: "ratio →",
+      grid: true,
+      tickFormat: decimal,
+      // 1 is drawn in any case.
+      ...logScale([1, ...shown.flatMap(({ low, value, high, bound = value }) => [low, value, high, bound])]),
+    },
     y: { type: "band", domain: shown.map(({ question }) => question), axis: null, padding: 0.5 },
     color: { type: "identity" },
     marks: [

@@ -2,10 +2,10 @@
 import { markDrawing } from "#cli/screen.js";
 import { sizeName } from "../support/contest.ts";
 import { type MetricName, metricOf } from "../support/metrics.ts";
-import { bounds, tellMetric, tellRatio } from "../support/rows.ts";
-import { escape, html, Markup } from "./markup.ts";
+import { bounds, middle, quartiles, tellMetric, tellRatios } from "../support/rows.ts";
+import { type Column, definitions, escape, html, Markup, table } from "./markup.ts";
 import { barPlot, colours, curvePlot, ratioPlot } from "./plots.ts";
-import type { ReportClaim, ReportContest, ReportEntry, ReportPath, ReportRow, ReportSection } from "./schema.ts";
+import type { Claim, ReportContest, ReportEntry, PathFinding, ReportRow, ReportSection } from "./schema.ts";
 
 const columns: readonly (readonly [MetricName, string])[] = [
   ["throughput", "GB/s"],
@@ -33,32 +33,16 @@ function renderLegend(contest: ReportContest): Markup {
 
 function renderEntries(entries: readonly ReportEntry[]): Markup {
   const shown = columns.filter(([name]) => entries.some(({ metrics }) => metrics[name] !== undefined));
-  const withRatios = entries.some(({ ratios }) => ratios.length > 0);
-  const cell = (entry: ReportEntry, [name, label]: readonly [MetricName, string]) =>
-    html`<td data-label="${label}">${grouped(tellMetric(name, entry.metrics[name]))}</td>`;
-  const ratios = (entry: ReportEntry) =>
-    [tellRatio(entry, "rival"), tellRatio(entry, "limit")].filter(Boolean).join("; ");
-  return html`<table class="stack">
-    <thead>
-      <tr>
-        <th>contender</th>
-        ${shown.map(([, label]) => html`<th>${label}</th>`)}${
-          withRatios ? html`<th class="text">CPU beside the best</th>` : ""
-        }
-      </tr>
-    </thead>
-    <tbody>
-      ${entries.map(
-        (entry) =>
-          html`<tr class="${entry.role}">
-            <td>${entry.contender}</td>
-            ${shown.map((column) => cell(entry, column))}${
-              withRatios ? html`<td class="text" data-label="CPU beside the best ">${ratios(entry)}</td>` : ""
-            }
-          </tr>`,
-      )}
-    </tbody>
-  </table>`;
+  const all: Column<ReportEntry>[] = [
+    { head: "contender", cell: ({ contender }) => contender },
+    ...shown.map(([name, head]) => ({
+      head,
+      cell: ({ metrics }: ReportEntry) => grouped(tellMetric(name, metrics[name])),
+    })),
+  ];
+  if (entries.some(({ ratios }) => ratios.length > 0))
+    all.push({ head: "CPU beside the best", kind: "text", cell: tellRatios });
+  return table(all, entries, ({ role }) => role);
 }
 
 interface Group {
@@ -126,40 +110,22 @@ const verdictClass: Readonly<Record<ReportRow["verdict"], string>> = {
   "": "quiet",
 };
 
-function renderRow(row: ReportRow): Markup {
-  const { question, unit, figure, detail, skipped, verdict } = row;
-  const spread =
-    figure === undefined || figure.count < 2 ? "" : figure.quartiles.map((value) => value.toFixed(2)).join("–");
-  return html`<tr>
-    <td class="text">${question}<small>${skipped ?? detail ?? ""}</small></td>
-    <td data-label="median">
-      ${figure === undefined ? "" : `${figure.median.toFixed(unit === "fds" ? 0 : 2)} ${unit}`}
-    </td>
-    <td data-label="quartiles">${spread}</td>
-    <td data-label="target">${bounds(row)}</td>
-    <td>${verdict === "" ? "" : html`<span class="mark ${verdictClass[verdict]}">${verdict}</span>`}</td>
-  </tr>`;
-}
+const rowColumns: readonly Column<ReportRow>[] = [
+  {
+    head: "question",
+    kind: "text",
+    cell: ({ question, skipped, detail = "" }) => html`${question}<small>${skipped ?? detail}</small>`,
+  },
+  { head: "median", cell: middle },
+  { head: "quartiles", cell: quartiles },
+  { head: "target", cell: bounds },
+  {
+    head: "",
+    cell: ({ verdict }) => (verdict === "" ? "" : html`<span class="mark ${verdictClass[verdict]}">${verdict}</span>`),
+  },
+];
 
-function renderRows(rows: readonly ReportRow[]): Markup {
-  return html`${ratioPlot(rows) ?? ""}
-    <table class="stack">
-      <thead>
-        <tr>
-          <th>question</th>
-          <th>median</th>
-          <th>quartiles</th>
-          <th>target</th>
-          <th></th>
-        </tr>
-      </thead>
-      <tbody>
-        ${rows.map(renderRow)}
-      </tbody>
-    </table>`;
-}
-
-const claimClass: Readonly<Record<ReportClaim["verdict"], string>> = {
+const claimClass: Readonly<Record<Claim["verdict"], string>> = {
   holds: "good",
   "holds in part": "warn",
   "out of date": "bad",
@@ -167,7 +133,7 @@ const claimClass: Readonly<Record<ReportClaim["verdict"], string>> = {
   "not testable here": "quiet",
 };
 
-function renderClaim({ article, claim, experiment, measured, verdict, comment }: ReportClaim): Markup {
+function renderClaim({ article, claim, experiment, measured, verdict, comment }: Claim): Markup {
   return html`<div class="claim">
     <span class="mark ${claimClass[verdict]}">${verdict}</span>
     <blockquote>${claim}</blockquote>
@@ -188,51 +154,32 @@ function renderClaim({ article, claim, experiment, measured, verdict, comment }:
   </div>`;
 }
 
-function renderPath({ mechanism, drawing, expected, counted }: ReportPath): Markup {
+function renderPath({ mechanism, drawing, expected, counted }: PathFinding): Markup {
   const marked = markDrawing(escape(drawing), (colour, part) => `<span class="${colour}">${part}</span>`);
-  const told: readonly (readonly [string, string])[] = [
-    ["CPU copies, expected", expected.copies],
-    ["mode switches a round, expected", String(expected.switchesPerRound)],
-    ...counted,
-  ];
   return html`<h4>${mechanism}</h4>
     <div class="path">
       <pre tabindex="0"><code>${new Markup(marked)}</code></pre>
-      <dl class="counted">
-        ${told.map(
-          ([name, value]) =>
-            html`<div>
-              <dt>${name}</dt>
-              <dd>${value}</dd>
-            </div>`,
-        )}
-      </dl>
+      ${definitions("counted", [
+        ["CPU copies, expected", expected.copies],
+        ["mode switches a round, expected", String(expected.switchesPerRound)],
+        ...counted,
+      ])}
     </div>`;
 }
 
-function renderTable({ head, cells }: NonNullable<ReportSection["table"]>): Markup {
-  return html`<table class="stack">
-    <thead>
-      <tr>
-        ${head.map((name) => html`<th>${name}</th>`)}
-      </tr>
-    </thead>
-    <tbody>
-      ${cells.map(
-        (row) =>
-          html`<tr>
-            ${row.map((cell, i) => html`<td data-label="${i === 0 ? "" : (head[i] ?? "")}">${cell}</td>`)}
-          </tr>`,
-      )}
-    </tbody>
-  </table>`;
-}
+type Plain = NonNullable<ReportSection["table"]>;
 
-export function renderSection({ title, rows, contest, claims, paths, table }: ReportSection): Markup {
+const renderTable = ({ head, cells }: Plain): Markup =>
+  table(
+    head.map((name, i) => ({ head: name, cell: (row: Plain["cells"][number]) => row[i] ?? "" })),
+    cells,
+  );
+
+export function renderSection({ title, rows, contest, claims, paths, table: plain }: ReportSection): Markup {
   return html`<article class="card">
     <h3>${title}</h3>
-    ${contest ? renderContest(contest) : ""}${rows ? renderRows(rows) : ""}${
+    ${contest ? renderContest(contest) : ""}${rows ? [ratioPlot(rows) ?? "", table(rowColumns, rows)] : ""}${
       paths ? paths.map(renderPath) : ""
-    }${claims ? claims.map(renderClaim) : ""}${table ? renderTable(table) : ""}
+    }${claims ? claims.map(renderClaim) : ""}${plain ? renderTable(plain) : ""}
   </article>`;
 }

@@ -3,20 +3,142 @@ import { execFile } from "node:child_process";
 import { mkdir, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { copiers, cp, moreInFull, node, own, ownWithoutReflink, type Place } from "../copy/contenders.ts";
-import { assemble, contest, type Contested, type Point } from "../support/contest.ts";
+import type { CopyOrder, CopyOutcome } from "../subjects/copier.ts";
+import {
+  type Around,
+  type Command,
+  type RunCost,
+  ending,
+  seenWithoutStart,
+  staying,
+  type Times,
+  toldByItself,
+} from "../support/contenders.ts";
+import { assemble, type Contender, contest, type Contested, type Point, type Role } from "../support/contest.ts";
 import { filesystemOf } from "../support/environment.ts";
-import { onEachFilesystem } from "../support/filesystems.ts";
-import { Unavailable } from "../support/helpers.ts";
-import { writePayload } from "../support/payload.ts";
-import { type Row, rowsOrReason, section } from "../support/rows.ts";
-import { isSame } from "../support/same.ts";
-import { roomIn, scratchFolder } from "../support/scratch.ts";
+import { isSame, roomIn, scratchFolder, writePayload } from "../support/files.ts";
+import { helper, needProgram, start, Unavailable } from "../support/programs.ts";
+import {
+  onEachFilesystem,
+  type Row,
+  rowsOrReason,
+  section,
+  type Setting,
+  type Suite,
+  ratioRow,
+} from "../support/rows.ts";
+import { startWorker } from "../support/servers.ts";
 import { figure, median, pairedRatio } from "../support/stats.ts";
 import { countedBy } from "../support/syscalls.ts";
 import { runTask } from "../support/task.ts";
-import type { Setting, Suite } from "./suite.ts";
+
+export const own = "copyFile()";
+export const ownWithoutReflink = 'copyFile({ reflink: "never" })';
+export const cp = "cp --reflink=never";
+export const node = "fs.copyFile()";
+
+/** What is copied and where to, and what belongs before and after it. */
+export interface CopyTask extends Around {
+  readonly from: (point: Point) => string;
+  readonly to: string;
+}
+
+export interface Copier {
+  readonly name: string;
+  readonly role: Role;
+  readonly setUp: (task: CopyTask) => Promise<{ readonly contender: Contender; readonly stop: () => Promise<void> }>;
+}
+
+/**
+ * The same copy is made once before, unmeasured, for its pages to be those that the next one gets. A virtual machine's
+ * memory is slow at its first touch, which would fall on the contender that takes pages of another size than those before it.
+ */
+function touched(
+  { from, to, prepare, finish }: CopyTask,
+  copy: (from: string, to: string) => Promise<unknown>,
+): Around {
+  return {
+    async prepare(point) {
+      await copy(from(point), to);
+      await rm(to);
+      await prepare?.(point);
+    },
+    ...(finish && { finish }),
+  };
+}
+
+const amount = ({ bytes }: Point) => ({ bytes, requests: 1 });
+const script = fileURLToPath(new URL("../subjects/copier.js", import.meta.url));
+
+const inNode = (name: string, role: Role, way: string): Copier => ({
+  name,
+  role,
+  async setUp(task) {
+    const worker = startWorker<CopyOrder, CopyOutcome>(script, [way]);
+    async function copy(from: string, to: string): Promise<Times> {
+      const outcome = await worker.tell({ from, to });
+      if ("failure" in outcome) throw new Error(`${name}: ${outcome.failure}`);
+      return { wallNs: outcome.ns, latencyNs: outcome.ns };
+    }
+    const contender = staying({
+      name,
+      role,
+      amount,
+      ...touched(task, copy),
+      subjects: [worker],
+      work: (point) => copy(task.from(point), task.to),
+    });
+    return { contender, stop: () => worker.stop() };
+  },
+});
+
+interface CopyProgram {
+  /** What the two paths are appended to. */
+  readonly command: Command;
+  readonly nothing: Command;
+  readonly cost: (command: Command) => Promise<RunCost>;
+}
+
+const byProgram = (name: string, role: Role, find: () => Promise<CopyProgram>): Copier => ({
+  name,
+  role,
+  async setUp(task) {
+    const { command, nothing, cost } = await find();
+    const [program, ...options] = command;
+    const contender = ending({
+      name,
+      role,
+      amount,
+      nothing,
+      cost,
+      ...touched(task, (from, to) => start(program, [...options, from, to]).output),
+      command: (point) => [...command, task.from(point), task.to],
+    });
+    return { contender, stop: async () => {} };
+  },
+});
+
+const inC = (mechanism: string, name: string) =>
+  byProgram(name, "limit", async () => {
+    const program = await helper("copy_loop");
+    return { command: [program, mechanism], nothing: [program], cost: toldByItself };
+  });
+
+export const copiers: readonly Copier[] = [
+  inNode(own, "sluice", "auto"),
+  inNode(ownWithoutReflink, "sluice", "no-reflink"),
+  byProgram(cp, "rival", async () => {
+    const [program, nothing] = [needProgram("cp"), [needProgram("cp"), "--version"] as const];
+    return { command: [program, "--reflink=never"], nothing, cost: seenWithoutStart(nothing) };
+  }),
+  inNode(node, "rival", "fs.copyFile"),
+  inC("copy_file_range", "C copy_file_range"),
+  inC("buffered", "C read + write"),
+];
+
+export const moreInFull: readonly Copier[] = [inC("sendfile", "C sendfile")];
 
 const run = promisify(execFile);
 const mebibyte = 2 ** 20;
@@ -44,7 +166,7 @@ async function copies(parent: string, { rounds, full = false, progress }: Settin
   const to = join(folder, "to");
   const points = chosen.map((bytes): Point => ({ bytes, cache: "warm" }));
   for (const point of points) await writePayload(from(point), point.bytes);
-  const place: Place = {
+  const task: CopyTask = {
     from,
     to,
     prepare: async () => void (await run("sync", ["--file-system", folder])),
@@ -58,7 +180,7 @@ async function copies(parent: string, { rounds, full = false, progress }: Settin
     [...copiers, ...(full ? moreInFull : [])].map(({ name, role, setUp }) => ({
       name,
       role,
-      setUp: () => setUp(place),
+      setUp: () => setUp(task),
     })),
   );
   try {
@@ -81,20 +203,18 @@ async function copies(parent: string, { rounds, full = false, progress }: Settin
   }
 }
 
-function answers(filesystem: string, { contest: { absent }, samples }: Contested): Row[] {
-  const times = (name: string) => samples(name, asked).map(({ wallNs }) => wallNs);
-  const told = (name: string) => `${(median(times(name)) / 1e6).toFixed(0)} ms`;
-  const against = (name: string, base: string, target?: number): Row => {
-    const row = { question: `${filesystem}: ${name} / ${base}`, unit: "×", ...(target !== undefined && { target }) };
-    const skipped = absent.find((one) => one.name === base)?.reason;
-    if (skipped !== undefined) return { ...row, skipped };
-    return {
-      ...row,
-      figure: pairedRatio(times(name), times(base)),
-      detail: `${told(name)}; ${told(base)}${base === cp ? ", without its start" : ""}`,
-    };
-  };
-  return [against(own, cp, 1.05), against(ownWithoutReflink, cp, 1.05), against(own, node)];
+function answers(filesystem: string, contested: Contested): Row[] {
+  const against = (of: string, base: string, bounds: { target?: number } = {}): Row =>
+    ratioRow(contested, asked, {
+      question: `${filesystem}: ${of} / ${base}`,
+      of,
+      against: base,
+      value: ({ wallNs }) => wallNs,
+      tell: (samples, name) =>
+        `${(median(samples.map(({ wallNs }) => wallNs)) / 1e6).toFixed(0)} ms${name === cp ? ", without its start" : ""}`,
+      ...bounds,
+    });
+  return [against(own, cp, { target: 1.05 }), against(ownWithoutReflink, cp, { target: 1.05 }), against(own, node)];
 }
 
 const formatters = [

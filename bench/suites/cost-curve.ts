@@ -1,24 +1,31 @@
 /** A file to a TCP socket, from bodies of 4 KiB to gigabytes: where one mechanism gives way to another, and what each costs. */
-import type { HttpServer } from "../http/server.ts";
 import { makeCold, type SlowDisk, slowDisk } from "../support/cold.ts";
+import { socat } from "../support/contenders.ts";
 import {
   type Absent,
   assemble,
-  contest,
   type Contender,
+  contest,
   type Contested,
   type Point,
   sizeName,
 } from "../support/contest.ts";
-import { sampled } from "../support/metrics.ts";
-import { contestSection, type Row, section, type Section, sectionOrReason } from "../support/rows.ts";
-import { scratchFile } from "../support/scratch.ts";
-import { cSender, nodeSender, type Sender, socatSender } from "../support/senders.ts";
-import { requestsFor, served, type Served } from "../support/serving.ts";
-import { socat } from "../support/socat.ts";
-import { figure, median, pairedRatio } from "../support/stats.ts";
+import { scratchFile } from "../support/files.ts";
+import { type Sample, sampled } from "../support/metrics.ts";
+import {
+  contestSection,
+  ratioRow,
+  type Row,
+  section,
+  type Section,
+  sectionsOrReason,
+  type Setting,
+  type Suite,
+} from "../support/rows.ts";
+import { cSender, nodeSender, requestsFor, type Sender, served, type Served, socatSender } from "../support/senders.ts";
+import type { HttpServer } from "../support/servers.ts";
+import { figure, median } from "../support/stats.ts";
 import { countedBy } from "../support/syscalls.ts";
-import type { Setting, Suite } from "./suite.ts";
 
 const mebibyte = 2 ** 20;
 
@@ -55,18 +62,18 @@ const moreInFull: readonly Sender[] = [
   cSender("zerocopy", "C MSG_ZEROCOPY"),
 ];
 
-export interface Field {
+export interface StartedSenders {
   readonly contenders: readonly Contender[];
   readonly absent: readonly Absent[];
   readonly servers: readonly HttpServer[];
 }
 
-/** Starts senders of one file; whoever takes them stops them. */
+/** Starts senders of one file; the caller stops them. */
 export async function field(
   senders: readonly Sender[],
   file: string,
   how: Pick<Served, "requests" | "prepare">,
-): Promise<Field> {
+): Promise<StartedSenders> {
   const { present, absent } = await assemble(
     senders.map((sender) => ({ ...sender, setUp: async () => ({ sender, server: await sender.start(file) }) })),
   );
@@ -136,18 +143,22 @@ async function warmCurve(setting: Setting): Promise<Section[]> {
     setting,
   );
   const point = warm(largest);
-  const cpu = (name: string) => sampled("cpu", samples(name, point));
-  const told = (name: string) =>
-    `${name} ${median(cpu(name)).toFixed(3)} s/GB, ${median(sampled("throughput", samples(name, point))).toFixed(2)} GB/s`;
-  const against = (name: string, target?: number): Row => ({
-    question: `CPU of ${transfer} / ${name}, ${sizeName(largest)}`,
-    unit: "×",
-    ...(cpu(name).length > 0
-      ? { figure: pairedRatio(cpu(transfer), cpu(name)) }
-      : { skipped: found.absent.find((one) => one.name === name)?.reason ?? "only with --full" }),
-    ...(target !== undefined && { target }),
-    detail: `${told(transfer)}; ${told(name)}`,
-  });
+  const value = ({ cpuNs, bytes }: Sample) => cpuNs / bytes;
+  const tell = (runs: readonly Sample[], name: string) =>
+    `${name} ${median(sampled("cpu", runs)).toFixed(3)} s/GB, ${median(sampled("throughput", runs)).toFixed(2)} GB/s`;
+  const against = (name: string, target?: number): Row => {
+    const question = `CPU of ${transfer} / ${name}, ${sizeName(largest)}`;
+    if (name === pollingLoop && setting.full !== true) return { question, unit: "×", skipped: "only with --full" };
+    const bound = target === undefined ? {} : { target };
+    return ratioRow({ contest: found, samples }, point, {
+      question,
+      of: transfer,
+      against: name,
+      value,
+      tell,
+      ...bound,
+    });
+  };
   const shares = samples(transfer, point).map(({ mainThreadNs = Number.NaN, cpuNs }) => (mainThreadNs / cpuNs) * 100);
   return [
     contestSection(found),
@@ -175,13 +186,13 @@ const coldSenders: readonly Sender[] = [
 
 const slowBytesPerSecond = 100e6;
 
-async function coldCurve(setting: Setting, limit?: (file: string) => SlowDisk): Promise<Section> {
+async function coldCurve(setting: Setting, limit?: (file: string) => SlowDisk): Promise<Section[]> {
   const bytes = (setting.full ? 1024 : 64) * mebibyte * (limit === undefined ? 1 : 0.5);
   const title =
     limit === undefined
       ? "The same file after it was thrown out of the page cache"
       : `… and from a disk of ${slowBytesPerSecond / 1e6} MB/s`;
-  return sectionOrReason(title, async () => {
+  return sectionsOrReason(title, async () => {
     const file = await scratchFile(bytes);
     const disk = limit?.(file);
     const points: Point[] = [{ bytes, cache: "cold" }];
@@ -201,7 +212,7 @@ async function coldCurve(setting: Setting, limit?: (file: string) => SlowDisk): 
         },
         { ...setting, rounds: Math.min(setting.rounds, setting.full ? 5 : 3) },
       );
-      return contestSection(found);
+      return [contestSection(found)];
     } finally {
       disk?.remove();
     }
@@ -210,6 +221,6 @@ async function coldCurve(setting: Setting, limit?: (file: string) => SlowDisk): 
 
 export const costCurve: Suite = async (setting) => [
   ...(await warmCurve(setting)),
-  await coldCurve(setting),
-  await coldCurve(setting, (file) => slowDisk(file, slowBytesPerSecond)),
+  ...(await coldCurve(setting)),
+  ...(await coldCurve(setting, (file) => slowDisk(file, slowBytesPerSecond))),
 ];

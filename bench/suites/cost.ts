@@ -2,16 +2,15 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { helper, start, Unavailable } from "../support/helpers.ts";
-import { type Row, rowsOrReason, section } from "../support/rows.ts";
-import { scratchFile } from "../support/scratch.ts";
+import type { CostMethod } from "../subjects/sending.ts";
+import { scratchFile } from "../support/files.ts";
+import { helper, start, Unavailable } from "../support/programs.ts";
+import { type Row, rowsOrReason, section, type Suite } from "../support/rows.ts";
 import { alternate, figure, median } from "../support/stats.ts";
 import { runTask } from "../support/task.ts";
-import type { CostMethod } from "../tasks/cost.ts";
-import type { Suite } from "./suite.ts";
 
 const run = promisify(execFile);
-const importer = fileURLToPath(new URL("../import.js", import.meta.url));
+const importer = fileURLToPath(new URL("../subjects/importer.js", import.meta.url));
 
 /** Milliseconds that a fresh process takes to import a module. */
 async function importMs(name: string): Promise<number> {

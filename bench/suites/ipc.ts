@@ -6,19 +6,130 @@ import { execFile } from "node:child_process";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { carriersAt, outOfStep, type Place, program } from "../ipc/contenders.ts";
-import { contest, type Contested, type Point } from "../support/contest.ts";
+import { Experiment } from "#cli/ipc/experiment.js";
+import {
+  type Around,
+  type Command,
+  type RunCost,
+  ending,
+  seenWithoutStart,
+  staying,
+  toldByItself,
+} from "../support/contenders.ts";
+import { assemble, type Contender, contest, type Contested, type Point, type Role } from "../support/contest.ts";
 import { filesystemOf } from "../support/environment.ts";
-import { Experiment } from "../support/experiment.ts";
-import { onEachFilesystem } from "../support/filesystems.ts";
-import { writePayload } from "../support/payload.ts";
-import { type Row, section } from "../support/rows.ts";
-import { isSame } from "../support/same.ts";
-import { scratchFolder } from "../support/scratch.ts";
-import { figure, median, pairedRatio } from "../support/stats.ts";
+import { isSame, scratchFolder, writePayload } from "../support/files.ts";
+import { helper, needProgram } from "../support/programs.ts";
+import type { Sample } from "../support/metrics.ts";
+import { onEachFilesystem, type Row, section, type Setting, type Suite, ratioRow } from "../support/rows.ts";
+import { subjectOf } from "../support/servers.ts";
+import { figure, median } from "../support/stats.ts";
 import { countedBy } from "../support/syscalls.ts";
-import type { Setting, Suite } from "./suite.ts";
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+export interface CarryTask {
+  readonly from: string;
+  readonly to: string;
+  /** What belongs before and after each way of the file. */
+  readonly around: (name: string) => Around;
+  readonly experiment: Experiment;
+}
+
+interface Carrier {
+  readonly name: string;
+  readonly role: Role;
+  readonly setUp: (task: CarryTask) => Promise<Contender>;
+}
+
+const amount = ({ bytes }: Point) => ({ bytes, requests: 1 });
+
+export const outOfStep = "C: mmap, out of step as in the article";
+
+/** The same two processes for all three. */
+const ours = (name: "pipe" | "ring" | "splice"): Carrier => ({
+  name,
+  role: "sluice",
+  setUp: async ({ from, to, around, experiment }) =>
+    staying({
+      name,
+      role: "sluice",
+      amount,
+      ...around(name),
+      subjects: experiment.processes.map(subjectOf),
+      async work() {
+        const { ns } = await experiment.run(name, from, to);
+        return { wallNs: ns, latencyNs: ns };
+      },
+    }),
+});
+
+interface CarryProgram {
+  readonly command: (from: string, to: string, bytes: number) => Command;
+  readonly nothing: Command;
+  readonly cost: (command: Command) => Promise<RunCost>;
+}
+
+const byProgram = (name: string, role: Role, find: () => Promise<CarryProgram>): Carrier => ({
+  name,
+  role,
+  async setUp({ from, to, around }) {
+    const { command, ...program } = await find();
+    return ending({
+      name,
+      role,
+      amount,
+      ...program,
+      ...around(name),
+      command: ({ bytes }) => command(from, to, bytes),
+    });
+  },
+});
+
+/** @param sizes what moves at once, and what the pipe or the ring holds */
+const inC = (name: string, role: Role, method: string, ...sizes: readonly number[]) =>
+  byProgram(name, role, async () => {
+    const program = await helper("two_processes");
+    return {
+      command: (from, to, bytes) => [program, method, from, to, ...[bytes, ...sizes].map(String)],
+      nothing: [program],
+      cost: toldByItself,
+    };
+  });
+
+const shell = (script: string, ...args: readonly string[]): Command => ["sh", "-c", script, ...args];
+
+/** The loops of our own mechanisms have the engine's own sizes. */
+const carriers: readonly Carrier[] = [
+  ours("pipe"),
+  ours("ring"),
+  ours("splice"),
+  inC("C: pipe, sizes of the article", "limit", "pipe", 64 * KiB, 0),
+  inC("C: pipe", "limit", "pipe", 256 * KiB, MiB),
+  inC("C: splice", "limit", "splice", MiB, MiB),
+  inC("C: ring", "limit", "ring", 256 * KiB, 4 * MiB),
+  inC(outOfStep, "rival", "shared", 0, 0),
+  inC("C: mmap, in step each 256 KiB", "rival", "locked", 256 * KiB, 4 * MiB),
+  inC("C: mmap, in step each 4 KiB", "rival", "locked", 4 * KiB, 4 * MiB),
+  byProgram("cat | cat", "rival", async () => {
+    needProgram("cat");
+    const nothing = shell("cat </dev/null | cat >/dev/null");
+    return {
+      command: (from, to) => shell('cat "$0" | cat >"$1"', from, to),
+      nothing,
+      cost: seenWithoutStart(nothing),
+    };
+  }),
+];
+
+export const carriersAt = (task: CarryTask) =>
+  assemble(carriers.map(({ name, role, setUp }) => ({ name, role, setUp: () => setUp(task) })));
+
+/** What the two processes run: `sluice ipc`'s own, with the probe. */
+export const program = fileURLToPath(new URL("../subjects/ipc-process.js", import.meta.url));
 
 const run = promisify(execFile);
 const [shortBytes, articleBytes] = [256 * 2 ** 20, 1.4e9];
@@ -44,7 +155,7 @@ async function measure(parent: string, point: Point, { rounds, progress }: Setti
   const [from, to] = [join(folder, "from"), join(folder, "to")];
   await writePayload(from, point.bytes);
   const arrivals = new Map<string, boolean[]>();
-  const around: Place["around"] = (name) => ({
+  const around: CarryTask["around"] = (name) => ({
     async prepare() {
       await rm(to, { force: true });
       await run("sync", ["--file-system", from]);
@@ -71,7 +182,7 @@ async function measure(parent: string, point: Point, { rounds, progress }: Setti
   return { ...contested, filesystem, arrivals };
 }
 
-/** Contenders in pairs, by their names in ../ipc/contenders.ts, with the most that the ratio should be. */
+/** Contenders in pairs, by their names, with the most that the ratio should be. */
 const questions: readonly (readonly [of: string, against: string, target?: number])[] = [
   ["splice", "pipe", 0.65],
   ["ring", "pipe"],
@@ -87,31 +198,32 @@ const questions: readonly (readonly [of: string, against: string, target?: numbe
   ["ring", "C: mmap, in step each 256 KiB"],
 ];
 
-function answers({ contest: { absent }, samples, filesystem, arrivals }: Measured, point: Point): Row[] {
-  const walls = (name: string) => samples(name, point).map(({ wallNs }) => wallNs);
-  const told = (name: string) => {
-    const cpu = median(samples(name, point).map(({ cpuNs }) => cpuNs)) / point.bytes;
-    return `${(median(walls(name)) / 1e6).toFixed(0)} ms, ${cpu.toFixed(2)} CPU-s/GB`;
-  };
-  const ratios = questions.map(([of, against, target]): Row => {
-    const row = {
+const tell = (samples: readonly Sample[]) => {
+  const of = (value: (sample: Sample) => number) => median(samples.map(value));
+  return `${(of(({ wallNs }) => wallNs) / 1e6).toFixed(0)} ms, ${of(({ cpuNs, bytes }) => cpuNs / bytes).toFixed(2)} CPU-s/GB`;
+};
+
+function answers({ filesystem, arrivals, ...contested }: Measured, point: Point): Row[] {
+  const ratios = questions.map(([of, against, target]) =>
+    ratioRow(contested, point, {
       question: `${filesystem}: ${of} / ${against}`,
-      unit: "×",
+      of,
+      against,
+      value: ({ wallNs }) => wallNs,
+      tell,
       ...(target !== undefined && { target }),
-    };
-    const skipped = absent.find(({ name }) => name === of || name === against)?.reason;
-    if (skipped !== undefined) return { ...row, skipped };
-    return { ...row, figure: pairedRatio(walls(of), walls(against)), detail: `${told(of)}; ${told(against)}` };
-  });
+    }),
+  );
   const wrongs = [...arrivals].map(([name, same]): Row => {
-    const switches = samples(name, point).map(({ voluntary = NaN, involuntary = NaN }) => voluntary + involuntary);
+    const samples = contested.samples(name, point);
+    const switches = samples.map(({ voluntary = NaN, involuntary = NaN }) => voluntary + involuntary);
     return {
       question: `${filesystem}: ${name}: runs in which something else arrived`,
       unit: "%",
       figure: figure([(100 * same.filter((one) => !one).length) / same.length]),
-      // The article's own waits for nobody: to get something else is in its nature.
+      // The article's own doesn't wait: to get something else is in its nature.
       ...(name !== outOfStep && { target: 0 }),
-      detail: `${told(name)}, ${median(switches)} context switches`,
+      detail: `${tell(samples)}, ${median(switches)} context switches`,
     };
   });
   return [...ratios, ...wrongs];

@@ -1,10 +1,9 @@
 /** Files as memory: what a read costs beside one of a plain ArrayBuffer, a scan beside fs.readFileSync, and a mapping by itself. */
-import { type Row, rowsOrReason, section } from "../support/rows.ts";
-import { scratchFile } from "../support/scratch.ts";
+import type { MapInput, MapOutput } from "../subjects/mapping.ts";
+import { scratchFile } from "../support/files.ts";
+import { type Row, rowsOrReason, section, type Suite } from "../support/rows.ts";
 import { alternate, figure, median, pairedRatio } from "../support/stats.ts";
 import { runTask } from "../support/task.ts";
-import type { MapInput, MapOutput } from "../tasks/map.ts";
-import type { Suite } from "./suite.ts";
 
 const mebibyte = 2 ** 20;
 const bytes = 2 ** 30;

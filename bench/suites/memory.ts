@@ -2,14 +2,14 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
-import { helper, start, Unavailable } from "../support/helpers.ts";
-import { type Section, section } from "../support/rows.ts";
-import { scratchFolder } from "../support/scratch.ts";
+import type { MemoryInput, MemoryMethod, Stage, StageOutput } from "../subjects/memory.ts";
+import { sizeName } from "../support/contest.ts";
+import { scratchFolder } from "../support/files.ts";
+import { helper, start } from "../support/programs.ts";
+import { type Section, sectionsOrReason, type Suite } from "../support/rows.ts";
 import { alternate, median, pairedRatio } from "../support/stats.ts";
 import { runTask } from "../support/task.ts";
 import { openVeth, type Veth } from "../support/veth.ts";
-import type { MemoryInput, MemoryMethod, Stage, StageOutput } from "../tasks/memory.ts";
-import type { Suite } from "./suite.ts";
 
 const kibibyte = 1024;
 const stages: readonly Stage[] = [4, 16, 64, 256, 1024, 4096, 16_384, 65_536].map((size) => ({
@@ -24,10 +24,10 @@ const warmup: Stage = { bytes: 128 * kibibyte, count: 200 };
 const copiedBytes = 64 * kibibyte;
 
 const contenders = ["C copy", "C reference", "write", "auto", "reference"] as const;
-type Contender = (typeof contenders)[number];
+type MemoryContender = (typeof contenders)[number];
 
 /** How a target's reader is reached. */
-interface Place {
+interface Destination {
   readonly title: string;
   /** A TCP connection, or a pipe to a reader of this kind. */
   readonly target: "socket" | "read" | "splice";
@@ -35,16 +35,16 @@ interface Place {
   readonly veth?: Veth;
 }
 
-const places = [
+const destinations = [
   { title: "to a TCP connection over loopback", target: "socket" },
   { title: "to a pipe whose reader reads", target: "read" },
   { title: "to a pipe whose reader splices on", target: "splice" },
-] as const satisfies readonly Place[];
+] as const satisfies readonly Destination[];
 
 const listed = stages.map(({ bytes, count }) => `${bytes}:${count}`);
 
 /** Connects the reader, and resolves when it has read all. */
-async function readFrom(port: string, { veth }: Place, sent: readonly Stage[]): Promise<unknown> {
+async function readFrom(port: string, { veth }: Destination, sent: readonly Stage[]): Promise<unknown> {
   const [command = "", ...args] = [...(veth?.far ?? []), await helper("reader")];
   const at = veth === undefined ? port : `${veth.address}:${port}`;
   const acknowledged = sent.flatMap(({ bytes, count }) => Array.from({ length: count }, () => String(bytes)));
@@ -60,16 +60,16 @@ function parse(text: string): StageOutput[] {
   });
 }
 
-async function runLoop(how: "copy" | "reference", place: Place): Promise<StageOutput[]> {
+async function runLoop(how: "copy" | "reference", destination: Destination): Promise<StageOutput[]> {
   const loop = await helper("memory_loop");
-  const isSocket = place.target === "socket";
+  const isSocket = destination.target === "socket";
   const sender = spawn(loop, [isSocket ? "socket" : "pipe", how, ...listed], { stdio: ["pipe", "pipe", "pipe"] });
   let told = "";
   sender.stderr.setEncoding("utf8").on("data", (text: string) => (told += text));
   const closed = once(sender, "close");
   if (isSocket) {
     const [line] = (await once(sender.stdout, "data")) as [Buffer];
-    await readFrom(line.toString().trim(), place, stages);
+    await readFrom(line.toString().trim(), destination, stages);
   }
   await closed;
   return parse(told);
@@ -91,8 +91,8 @@ async function runPipeLoop(how: "copy" | "reference", reader: "read" | "splice")
   return parse(told);
 }
 
-async function runTransfer(method: MemoryMethod, place: Place): Promise<StageOutput[]> {
-  const { target } = place;
+async function runTransfer(method: MemoryMethod, destination: Destination): Promise<StageOutput[]> {
+  const { target } = destination;
   const used = method === "reference" ? stages.filter(({ bytes }) => bytes > copiedBytes) : stages;
   const skipped = stages.slice(0, stages.length - used.length);
   const input = async (): Promise<MemoryInput> => ({
@@ -105,18 +105,17 @@ async function runTransfer(method: MemoryMethod, place: Place): Promise<StageOut
         : { drain: await helper("memory_loop"), how: target, folder: await scratchFolder(tmpdir(), 0) },
   });
   const outputs = await runTask("memory", await input(), {
-    onPort: (port) => readFrom(String(port), place, [warmup, ...used]),
+    onPort: (port) => readFrom(String(port), destination, [warmup, ...used]),
   });
   return [...skipped.map(() => ({ wallNs: Number.NaN, cpuNs: Number.NaN, copied: undefined })), ...outputs];
 }
 
-function run(contender: Contender, place: Place): Promise<StageOutput[]> {
-  if (contender === "write" || contender === "auto" || contender === "reference") return runTransfer(contender, place);
+function run(contender: MemoryContender, destination: Destination): Promise<StageOutput[]> {
+  if (contender === "write" || contender === "auto" || contender === "reference")
+    return runTransfer(contender, destination);
   const how = contender === "C copy" ? "copy" : "reference";
-  return place.target === "socket" ? runLoop(how, place) : runPipeLoop(how, place.target);
+  return destination.target === "socket" ? runLoop(how, destination) : runPipeLoop(how, destination.target);
 }
-
-const sizeName = (bytes: number) => (bytes < 2 ** 20 ? `${bytes / 1024} KiB` : `${bytes / 2 ** 20} MiB`);
 
 /** A gain has to show above the noise, at this size and all above it. */
 const worthwhile = 0.95;
@@ -128,18 +127,18 @@ function threshold(ratios: readonly number[]): string {
   return first === undefined ? "none up to 64 MiB" : `from ${sizeName(first.bytes)}`;
 }
 
-async function measure(place: Place, rounds: number, progress: (text: string) => void): Promise<Section> {
+async function measure(destination: Destination, rounds: number, progress: (text: string) => void): Promise<Section> {
   const samples = await alternate(
-    Object.fromEntries(contenders.map((name) => [name, () => run(name, place)])) as Record<
-      Contender,
+    Object.fromEntries(contenders.map((name) => [name, () => run(name, destination)])) as Record<
+      MemoryContender,
       () => Promise<StageOutput[]>
     >,
     rounds,
-    (name, round) => progress(`memory ${place.title}: ${name}, round ${round + 1}`),
+    (name, round) => progress(`memory ${destination.title}: ${name}, round ${round + 1}`),
   );
-  const column = (name: Contender, index: number, of: "wallNs" | "cpuNs") =>
+  const column = (name: MemoryContender, index: number, of: "wallNs" | "cpuNs") =>
     samples[name].map((outputs) => outputs[index]?.[of] ?? Number.NaN);
-  const ratiosOf = (of: "wallNs" | "cpuNs", by: Contender, base: Contender) =>
+  const ratiosOf = (of: "wallNs" | "cpuNs", by: MemoryContender, base: MemoryContender) =>
     stages.map((_, index) => pairedRatio(column(by, index, of), column(base, index, of)).median);
   const data = stages.map(({ bytes, count }, index) => ({
     bytes,
@@ -154,7 +153,7 @@ async function measure(place: Place, rounds: number, progress: (text: string) =>
       ]),
     ),
   }));
-  const cell = (name: Contender, index: number, { bytes, count }: Stage) => {
+  const cell = (name: MemoryContender, index: number, { bytes, count }: Stage) => {
     const us = median(column(name, index, "wallNs")) / count / 1e3;
     if (Number.isNaN(us)) return "copied";
     const cpu = median(column(name, index, "cpuNs")) / (count * bytes);
@@ -168,31 +167,28 @@ async function measure(place: Place, rounds: number, progress: (text: string) =>
   };
   const copied = samples["C reference"][0]?.at(-1)?.copied;
   return {
-    title: `Memory ${place.title}: µs each until the peer has it, CPU-s/GB of the sender (median of ${rounds})`,
-    head: ["size", ...contenders],
-    cells: [
-      ...stages.map((stage, index) => [sizeName(stage.bytes), ...contenders.map((name) => cell(name, index, stage))]),
-      ["reference is faster", "", thresholds.time, "", "", thresholds.timeByTransfer],
-      ["reference takes less CPU", "", thresholds.cpu, "", "", thresholds.cpuByTransfer],
-      ...(place.target === "socket" ? [["the kernel's notices: copied", "", copied ?? "", "", "", ""]] : []),
-    ],
+    title: `Memory ${destination.title}: µs each until the peer has it, CPU-s/GB of the sender (median of ${rounds})`,
+    table: {
+      head: ["size", ...contenders],
+      cells: [
+        ...stages.map((stage, index) => [sizeName(stage.bytes), ...contenders.map((name) => cell(name, index, stage))]),
+        ["reference is faster", "", thresholds.time, "", "", thresholds.timeByTransfer],
+        ["reference takes less CPU", "", thresholds.cpu, "", "", thresholds.cpuByTransfer],
+        ...(destination.target === "socket" ? [["the kernel's notices: copied", "", copied ?? "", "", "", ""]] : []),
+      ],
+    },
     data: { sizes: data, thresholds },
   };
 }
 
-async function overVeth(rounds: number, progress: (text: string) => void): Promise<Section> {
-  const title = "to a TCP connection over a veth pair";
-  try {
-    await using veth = await openVeth();
-    return await measure({ title, target: "socket", veth }, rounds, progress);
-  } catch (error) {
-    if (!(error instanceof Unavailable)) throw error;
-    return section(`Memory ${title}`, [{ question: title, unit: "×", skipped: error.message }]);
-  }
-}
+const overVeth = "to a TCP connection over a veth pair";
 
 export const memory: Suite = async ({ rounds, progress }) => {
   const sections: Section[] = [];
-  for (const place of places) sections.push(await measure(place, rounds, progress));
-  return [...sections, await overVeth(rounds, progress)];
+  for (const destination of destinations) sections.push(await measure(destination, rounds, progress));
+  const far = await sectionsOrReason(`Memory ${overVeth}`, async () => {
+    await using veth = await openVeth();
+    return [await measure({ title: overVeth, target: "socket", veth }, rounds, progress)];
+  });
+  return [...sections, ...far];
 };

@@ -1,39 +1,41 @@
 /** A TCP proxy: what each byte and each round trip costs its process, beside HAProxy, socat, two pipes in Node and a loop in C. */
-import { haproxy, haproxyForced, own, pipe, preloaded, proxies, type Proxy } from "../proxy/contenders.ts";
-import { assemble, contest, type Contender, type Contested, type Point } from "../support/contest.ts";
-import { helper, start } from "../support/helpers.ts";
+import { type Amount, socat, socatContender, staying, type Times, timesOf } from "../support/contenders.ts";
+import { assemble, type Contender, contest, type Point } from "../support/contest.ts";
 import type { Sample } from "../support/metrics.ts";
-import { needProgram } from "../support/programs.ts";
-import { contestSection, type Row, rowsOrReason, section, type Section } from "../support/rows.ts";
-import { socat, socatContender } from "../support/socat.ts";
-import { type Amount, staying, type Times, timesOf } from "../support/staying.ts";
-import { median, pairedRatio } from "../support/stats.ts";
+import { helper, needProgram, start } from "../support/programs.ts";
+import { haproxy, haproxyForced, own, pipe, preloaded, proxies, type Proxy } from "../support/proxies.ts";
+import {
+  contestSection,
+  type Question,
+  ratioRow,
+  section,
+  type Section,
+  sectionsOrReason,
+  type Setting,
+  type Suite,
+} from "../support/rows.ts";
+import { median } from "../support/stats.ts";
 import { countedBy } from "../support/syscalls.ts";
-import type { Setting, Suite } from "./suite.ts";
 
 type Measure = keyof typeof measures;
 
-interface Question {
+interface ProxyQuestion extends Pick<Question, "of" | "against" | "target" | "atLeast"> {
   readonly measure: Measure;
-  readonly of: string;
-  readonly against: string;
-  readonly target?: number;
-  readonly atLeast?: number;
 }
 
 /** The command of bench/c/proxy_peer.c. */
-type Order = (port: number) => readonly (string | number)[];
+type PeerCommand = (port: number) => readonly (string | number)[];
 
 /** What clients do with a proxy, and what is asked of that. */
-interface Load {
+interface ProxyLoad {
   readonly title: string;
   readonly point: Point;
   readonly connections: number;
   readonly amount: Amount;
-  readonly order: Order;
+  readonly order: PeerCommand;
   /** Before each run, and not measured. */
-  readonly before?: Order;
-  readonly questions: readonly Question[];
+  readonly before?: PeerCommand;
+  readonly questions: readonly ProxyQuestion[];
 }
 
 type Samples = readonly Sample[];
@@ -66,7 +68,7 @@ const measures = {
   },
 } as const;
 
-const large: readonly Question[] = [
+const large: readonly ProxyQuestion[] = [
   { measure: "cpuPerByte", of: own, against: haproxy, target: 0.9 },
   { measure: "throughput", of: own, against: haproxy, atLeast: 1 },
   { measure: "cpuPerByte", of: own, against: haproxyForced, target: 0.9 },
@@ -76,7 +78,7 @@ const large: readonly Question[] = [
   { measure: "cpuPerByte", of: preloaded, against: pipe },
 ];
 
-const small: readonly Question[] = [
+const small: readonly ProxyQuestion[] = [
   { measure: "roundTrip", of: own, against: pipe, target: 1.2 },
   { measure: "roundTrip", of: own, against: haproxy },
   { measure: "cpuPerRound", of: own, against: haproxy },
@@ -84,7 +86,7 @@ const small: readonly Question[] = [
   { measure: "roundTrip", of: preloaded, against: pipe, target: 1.2 },
 ];
 
-function bulk(title: string, connections: number, bytes: number): Load {
+function bulk(title: string, connections: number, bytes: number): ProxyLoad {
   return {
     title,
     point: { bytes, cache: "warm" },
@@ -97,7 +99,7 @@ function bulk(title: string, connections: number, bytes: number): Load {
   };
 }
 
-function ping(title: string, size: number, rounds: number): Load {
+function ping(title: string, size: number, rounds: number): ProxyLoad {
   return {
     title,
     point: { bytes: size, cache: "warm" },
@@ -111,18 +113,18 @@ function ping(title: string, size: number, rounds: number): Load {
 
 const MiB = 2 ** 20;
 
-const loads: readonly Load[] = [
+const loads: readonly ProxyLoad[] = [
   bulk("1 connection, 512 MiB down", 1, 512 * MiB),
   bulk("16 connections, 32 MiB down each", 16, 32 * MiB),
   ping("64 bytes there and back, 10,000 times", 64, 10_000),
 ];
 
-const drive = async (order: Order, port: number): Promise<Times> =>
+const drive = async (order: PeerCommand, port: number): Promise<Times> =>
   timesOf(await start(await helper("proxy_peer"), order(port).map(String)).output);
 
 /** Takes part in every load. */
 interface Entrant {
-  readonly contenderOf: (load: Load) => Contender;
+  readonly contenderOf: (load: ProxyLoad) => Contender;
   readonly stop: () => Promise<void>;
 }
 
@@ -163,25 +165,8 @@ const assembleField = (upstream: number) =>
     { name: socat, role: "rival", setUp: () => socatEntrant(upstream) },
   ]);
 
-function rowOf(
-  { measure, of, against, ...bounds }: Question,
-  { contest: { absent }, samples }: Contested,
-  point: Point,
-): Row {
-  const { name, of: value, tell } = measures[measure];
-  const row = { question: `${name} of ${of} / ${against}`, unit: "×", ...bounds };
-  const skipped = absent.find((one) => one.name === of || one.name === against)?.reason;
-  if (skipped !== undefined) return { ...row, skipped };
-  const [ours, theirs] = [samples(of, point), samples(against, point)];
-  return {
-    ...row,
-    figure: pairedRatio(ours.map(value), theirs.map(value)),
-    detail: `${tell(ours)}; ${tell(theirs)}`,
-  };
-}
-
 async function measured(
-  load: Load,
+  load: ProxyLoad,
   { present, absent }: Awaited<ReturnType<typeof assembleField>>,
   { rounds, progress }: Setting,
 ): Promise<Section[]> {
@@ -201,7 +186,11 @@ async function measured(
     contestSection(contested.contest),
     section(
       `… and what follows from it: ${load.title}`,
-      load.questions.map((question) => rowOf(question, contested, load.point)),
+      load.questions.map(({ measure, ...question }) => {
+        const { name, of: value, tell } = measures[measure];
+        const asked = `${name} of ${question.of} / ${question.against}`;
+        return ratioRow(contested, load.point, { ...question, question: asked, value, tell });
+      }),
     ),
   ];
 }
@@ -217,20 +206,13 @@ async function allLoads(upstream: number, setting: Setting): Promise<Section[]> 
   }
 }
 
-async function sectionsOf(setting: Setting): Promise<Section[]> {
-  const upstream = start(await helper("proxy_peer"), ["serve"]);
-  try {
-    return await allLoads(Number(await upstream.firstLine), setting);
-  } finally {
-    upstream.process.stdin?.end();
-    await upstream.output;
-  }
-}
-
-export const proxy: Suite = async (setting) => {
-  const reason = await rowsOrReason("proxy", async () => {
-    await helper("proxy_peer");
-    return [];
+export const proxy: Suite = (setting) =>
+  sectionsOrReason("A TCP proxy", async () => {
+    const upstream = start(await helper("proxy_peer"), ["serve"]);
+    try {
+      return await allLoads(Number(await upstream.firstLine), setting);
+    } finally {
+      upstream.process.stdin?.end();
+      await upstream.output;
+    }
   });
-  return reason.length > 0 ? [section("A TCP proxy", reason)] : sectionsOf(setting);
-};

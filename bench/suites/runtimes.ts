@@ -1,14 +1,20 @@
 /** One large resident file over TCP on every runtime: transfer() beside the runtime's own best. */
-import { sampled } from "../support/metrics.ts";
 import { sizeName } from "../support/contest.ts";
+import { scratchFile } from "../support/files.ts";
+import { sampled } from "../support/metrics.ts";
 import { findRuntime } from "../support/programs.ts";
-import { contestSection, type Row, section, type Section, sectionOrReason } from "../support/rows.ts";
-import { scratchFile } from "../support/scratch.ts";
-import { cSender, nodeSender, otherSender, type Sender } from "../support/senders.ts";
-import { requestsFor } from "../support/serving.ts";
+import {
+  contestSection,
+  type Row,
+  section,
+  type Section,
+  sectionsOrReason,
+  type Setting,
+  type Suite,
+} from "../support/rows.ts";
+import { cSender, nodeSender, otherSender, requestsFor, type Sender } from "../support/senders.ts";
 import { pairedRatio } from "../support/stats.ts";
 import { contestOf } from "./cost-curve.ts";
-import type { Setting, Suite } from "./suite.ts";
 
 const mebibyte = 2 ** 20;
 const runtimeNames = ["node", "bun", "deno"] as const;
@@ -37,7 +43,7 @@ const contests: Readonly<Record<RuntimeName, { readonly own: Sender; readonly ri
     own: otherSender("bun", ours, "sluice", "auto"),
     rivals: [
       { sender: otherSender("bun", "Bun.file().stream() to socket.write()", "rival", "streams") },
-      { sender: otherSender("bun", "Bun.serve with Bun.file", "rival", "", "serve.js"), target: 1.1 },
+      { sender: otherSender("bun", "Bun.serve with Bun.file", "rival", "serve"), target: 1.1 },
     ],
   },
 };
@@ -68,21 +74,7 @@ async function measure(name: RuntimeName, setting: Setting): Promise<Section[]> 
 
 export const runtimes: Suite = async (setting) => {
   const sections: Section[] = [];
-  for (const name of runtimeNames) {
-    const found = await sectionsOf(name, setting);
-    sections.push(...found);
-  }
+  for (const name of runtimeNames)
+    sections.push(...(await sectionsOrReason(`To a TCP socket on ${name}`, () => measure(name, setting))));
   return sections;
 };
-
-/** A runtime that isn't there is one section that says so. */
-async function sectionsOf(name: RuntimeName, setting: Setting): Promise<Section[]> {
-  let all: Section[] = [];
-  const first = await sectionOrReason(`To a TCP socket on ${name}`, async () => {
-    all = await measure(name, setting);
-    const [contestFound] = all;
-    if (contestFound === undefined) throw new Error("There is no contest");
-    return contestFound;
-  });
-  return [first, ...all.slice(1)];
-}

@@ -4,21 +4,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
-import { answering, freePort } from "../http/server.ts";
-import { haproxy, pipe, startHaproxy, startPipe } from "../proxy/contenders.ts";
-import { helper, type Running, start, Unavailable } from "../support/helpers.ts";
-import { writePayload } from "../support/payload.ts";
-import { type Holdings, holdings } from "../support/process-tree.ts";
-import { type Row, rowsOrReason, section } from "../support/rows.ts";
-import { scratchFolder } from "../support/scratch.ts";
+import { scratchFolder, writePayload } from "../support/files.ts";
+import { type Holdings, holdings } from "../support/meter.ts";
+import { helper, orReason, type Running, start } from "../support/programs.ts";
+import { haproxy, pipe, startHaproxy, startPipe } from "../support/proxies.ts";
+import { type Row, rowsOrReason, section, type Suite } from "../support/rows.ts";
+import { answering, commandLine, freePort } from "../support/servers.ts";
 import { figure } from "../support/stats.ts";
-import type { Suite } from "./suite.ts";
+import { slowClients } from "../support/web.ts";
 
 const connections = 10_000;
 /** What a process has open besides connections. */
 const reserve = 512;
-const commandLine = fileURLToPath(new URL("../../../dist/lib/cli/main.js", import.meta.url));
 const proxying = "sluice proxy";
 const serving = "sluice serve";
 
@@ -29,15 +26,15 @@ function allowed(descriptorsEach: number): number {
 }
 
 /** A process under measurement. */
-interface Subject {
+interface Measured {
   readonly port: number;
   readonly pid: number;
   /** Resolves when it has ended; to milliseconds, where its end is of interest. */
-  stop(): Promise<number | undefined>;
+  stop(): Promise<number | void>;
 }
 
 /** A command of the command line as it is: no collection of garbage is asked for. */
-async function startCommand(argsFor: (port: number) => readonly string[]): Promise<Subject> {
+async function startCommand(argsFor: (port: number) => readonly string[]): Promise<Measured> {
   const port = await freePort();
   const running = start(process.execPath, [commandLine, ...argsFor(port)]);
   const early = running.output.then((): never => {
@@ -62,23 +59,17 @@ async function startCommand(argsFor: (port: number) => readonly string[]): Promi
 
 const drainSeconds = 0.5;
 
-const proxies: Readonly<Record<string, (upstream: number, most: number) => Promise<Subject>>> = {
+const proxies: Readonly<Record<string, (upstream: number, most: number) => Promise<Measured>>> = {
   [proxying]: (upstream) =>
     startCommand((port) => {
       const ends = [`127.0.0.1:${port}`, `127.0.0.1:${upstream}`];
       return ["proxy", ...ends, "--quiet", "--max-connections", String(connections), "--drain", String(drainSeconds)];
     }),
-  [haproxy]: async (upstream, most) => {
-    const server = await startHaproxy(upstream, ["splice-auto"], most + 10);
-    return { ...server, stop: async () => server.stop().then(() => undefined) };
-  },
-  [pipe]: async (upstream) => {
-    const server = await startPipe(upstream);
-    return { ...server, stop: async () => server.stop().then(() => undefined) };
-  },
+  [haproxy]: (upstream, most) => startHaproxy(upstream, ["splice-auto"], most + 10),
+  [pipe]: startPipe,
 };
 
-interface Observed {
+interface ProxyFigures {
   readonly count: number;
   readonly before: Holdings;
   readonly idle: Holdings;
@@ -87,7 +78,7 @@ interface Observed {
   readonly among: Active;
   /** A byte there and back on every connection. */
   readonly allMs: number;
-  readonly endMs: number | undefined;
+  readonly endMs: number | void;
 }
 
 interface Active {
@@ -96,7 +87,7 @@ interface Active {
 }
 
 /** Holds connections, and lets one of them be active several times. */
-class Crowd {
+class Connections {
   readonly #running: Running;
   readonly #lines: AsyncIterator<string>;
 
@@ -142,18 +133,18 @@ class Crowd {
   }
 }
 
-async function observeProxy(name: string, upstream: number, rounds: number): Promise<Observed> {
+async function observeProxy(name: string, upstream: number, rounds: number): Promise<ProxyFigures> {
   const crowd = await helper("crowd");
   const count = allowed(2);
   const subject = await proxies[name]?.(upstream, count);
   if (subject === undefined) throw new Error(`There is no ${name}`);
-  const one = new Crowd(crowd, subject.port, 1);
+  const one = new Connections(crowd, subject.port, 1);
   await one.idle();
   const alone = await one.active(rounds);
   await one.all();
   await sleep(200);
   const before = holdings(subject.pid);
-  const many = new Crowd(crowd, subject.port, count);
+  const many = new Connections(crowd, subject.port, count);
   await many.idle();
   await sleep(500);
   const idle = holdings(subject.pid);
@@ -166,7 +157,7 @@ async function observeProxy(name: string, upstream: number, rounds: number): Pro
 
 const kibibytes = (bytes: number) => bytes / 1024;
 
-function rowsOf(name: string, { count, before, idle, alone, among, allMs, endMs }: Observed): Row[] {
+function rowsOf(name: string, { count, before, idle, alone, among, allMs, endMs }: ProxyFigures): Row[] {
   const each = (what: keyof Holdings) => (idle[what] - before[what]) / count;
   const rate = ({ bulkNs }: Active) => `${((2 * 64 * 2 ** 20) / bulkNs).toFixed(2)} GB/s both ways together`;
   const micro = ({ roundNs }: Active) => `${(roundNs / 1e3).toFixed(1)} µs`;
@@ -205,12 +196,11 @@ async function measureProxies(rounds: number, progress: (text: string) => void):
   try {
     for (const name of Object.keys(proxies)) {
       progress(`scale: ${name}`);
-      try {
-        rows.push(...rowsOf(name, await observeProxy(name, port, rounds)));
-      } catch (error) {
-        if (!(error instanceof Unavailable)) throw error;
-        rows.push({ question: name, unit: "KiB", skipped: error.message });
-      }
+      const found = await orReason(
+        async () => rowsOf(name, await observeProxy(name, port, rounds)),
+        (skipped) => [{ question: name, unit: "KiB", skipped }],
+      );
+      rows.push(...found);
     }
   } finally {
     upstream.process.stdin?.end();
@@ -231,31 +221,28 @@ async function download(port: number): Promise<number> {
 }
 
 /** Clients that have each been served once, and what the server holds for them before they leave. */
-async function observeIdle({ port, pid }: Subject, count: number) {
+async function observeIdle({ port, pid }: Measured, clients: number) {
   const before = holdings(pid);
-  const load = start(await helper("slow_clients"), [port, count, 1, small.path, large.path].map(String));
-  await load.firstLine;
+  const load = await slowClients(port, { clients, bytesPerSecond: 1, small, large });
   const idle = holdings(pid);
   const amongMs = await download(port);
-  load.process.stdin?.end();
-  await load.output;
+  await load.end();
   return { before, idle, amongMs };
 }
 
+const medianDownload = async (port: number) =>
+  figure([await download(port), await download(port), await download(port)]).median;
+
 /** Downloads under way, and what the server holds for them. */
-async function observeDownloads({ port, pid }: Subject, count: number) {
+async function observeDownloads({ port, pid }: Measured, clients: number) {
   const before = holdings(pid);
-  const order = [port, count, clientBytesPerSecond, small.path, large.path];
-  const load = start(await helper("slow_clients"), order.map(String));
-  await load.firstLine;
-  load.process.stdin?.write("g");
+  const load = await slowClients(port, { clients, bytesPerSecond: clientBytesPerSecond, small, large });
+  load.begin();
   await sleep((servedSeconds * 1000) / 2);
-  const amongMs = figure([await download(port), await download(port), await download(port)]).median;
+  const amongMs = await medianDownload(port);
   const loaded = holdings(pid);
   await sleep((servedSeconds * 1000) / 2);
-  load.process.stdin?.end();
-  const [elapsed = 0, , least = 0] = ((await load.output).split("\n")[1] ?? "").split(" ").map(Number);
-  return { before, loaded, amongMs, worstServed: least / (elapsed * clientBytesPerSecond) };
+  return { before, loaded, amongMs, worstServed: await load.end() };
 }
 
 async function measureServed(): Promise<Row[]> {
@@ -273,7 +260,7 @@ async function measureServed(): Promise<Row[]> {
 
   const first = await subject();
   await download(first.port);
-  const aloneMs = figure([await download(first.port), await download(first.port), await download(first.port)]).median;
+  const aloneMs = await medianDownload(first.port);
   const connected = allowed(1);
   const { before, idle, amongMs } = await observeIdle(first, connected);
   await first.stop();
@@ -313,7 +300,7 @@ async function measureServed(): Promise<Row[]> {
       question: `${serving}: what the worst-served client got of ${clientBytesPerSecond / 1024} KiB/s`,
       unit: "%",
       figure: figure([downloads.worstServed * 100]),
-      detail: `ended with code 0, ${ms(endMs ?? NaN)} after SIGTERM`,
+      detail: `ended with code 0, ${ms(Number(endMs))} after SIGTERM`,
     },
   ];
 }

@@ -1,26 +1,25 @@
 /** What might beat the engine's choices, each in plain C and in turns: the data behind docs/performance.md. */
-import { helper, start } from "../support/helpers.ts";
-import { type Row, rowsOrReason, section } from "../support/rows.ts";
-import { scratchFile } from "../support/scratch.ts";
+import { scratchFile } from "../support/files.ts";
+import { helper, start } from "../support/programs.ts";
+import { type Row, rowsOrReason, section, type Suite } from "../support/rows.ts";
 import { figure, median, pairedRatio } from "../support/stats.ts";
-import type { Suite } from "./suite.ts";
 
-interface Sample {
+interface WaySample {
   readonly wallNs: number;
   readonly cpuNs: number;
   /** System calls or segments. */
   readonly count: number;
 }
 
-interface Outcome {
-  readonly samples: Sample[];
+interface WayOutcome {
+  readonly samples: WaySample[];
   refusal?: string;
 }
 
 /** Samples by way, in the order in which the helper takes them: it prints "WAY WALL CPU COUNT" or "WAY - REFUSAL". */
-async function contest(name: string, args: readonly (string | number)[]): Promise<Map<string, Outcome>> {
+async function contest(name: string, args: readonly (string | number)[]): Promise<Map<string, WayOutcome>> {
   const output = await start(await helper(name), args.map(String)).output;
-  const outcomes = new Map<string, Outcome>();
+  const outcomes = new Map<string, WayOutcome>();
   for (const line of output.trim().split("\n")) {
     const [way = "", wall = "", ...rest] = line.split(" ");
     const outcome = outcomes.get(way) ?? { samples: [] };
@@ -32,7 +31,11 @@ async function contest(name: string, args: readonly (string | number)[]): Promis
 }
 
 /** A row a way: its CPU beside the engine's choice of today. */
-function rowsOf(outcomes: Map<string, Outcome>, today: string, tell: (samples: readonly Sample[]) => string): Row[] {
+function rowsOf(
+  outcomes: Map<string, WayOutcome>,
+  today: string,
+  tell: (samples: readonly WaySample[]) => string,
+): Row[] {
   const base = outcomes.get(today)?.samples.map(({ cpuNs }) => cpuNs) ?? [];
   return [...outcomes].map(([way, { samples, refusal }]) =>
     refusal === undefined
@@ -57,7 +60,7 @@ const bulkBytes = 268_435_456;
 async function bulk(rounds: number): Promise<Row[]> {
   const outcomes = await contest("ways", [await scratchFile(bulkBytes), bulkBytes, rounds]);
   return rowsOf(outcomes, "sendfile-2M", (samples) => {
-    const of = (name: keyof Sample) => median(samples.map((sample) => sample[name]));
+    const of = (name: keyof WaySample) => median(samples.map((sample) => sample[name]));
     const gigabytes = bulkBytes / 1e9;
     return `${(of("cpuNs") / 1e9 / gigabytes).toFixed(3)} s/GB, ${(gigabytes / (of("wallNs") / 1e9)).toFixed(1)} GB/s, ${(of("count") / gigabytes).toFixed(0)} calls/GB`;
   });
@@ -68,7 +71,7 @@ const answers = 10_000;
 async function heads(rounds: number, body: number): Promise<Row[]> {
   const outcomes = await contest("heads", [await scratchFile(body), body, answers, rounds]);
   return rowsOf(outcomes, "msg-more", (samples) => {
-    const of = (name: keyof Sample) => median(samples.map((sample) => sample[name])) / answers;
+    const of = (name: keyof WaySample) => median(samples.map((sample) => sample[name])) / answers;
     return `${(of("cpuNs") / 1000).toFixed(1)} µs of CPU, ${(of("wallNs") / 1000).toFixed(1)} µs, ${of("count").toFixed(1)} segments an answer`;
   });
 }

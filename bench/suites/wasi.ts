@@ -8,13 +8,10 @@ import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import type { WasiTimes } from "../runtimes/wasi.ts";
 import { sizeName } from "../support/contest.ts";
-import { Unavailable } from "../support/helpers.ts";
-import { writePayload } from "../support/payload.ts";
-import { findRuntime } from "../support/programs.ts";
-import { type Row, rowsOrReason, section } from "../support/rows.ts";
-import { scratchFolder } from "../support/scratch.ts";
+import { scratchFolder, writePayload } from "../support/files.ts";
+import { findRuntime, Unavailable } from "../support/programs.ts";
+import { type Row, rowsOrReason, section, type Suite } from "../support/rows.ts";
 import { figure, median, pairedRatio } from "../support/stats.ts";
-import type { Suite } from "./suite.ts";
 
 const run = promisify(execFile);
 const mebibyte = 2 ** 20;

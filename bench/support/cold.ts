@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync
 import { join } from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { helper, start, Unavailable } from "./helpers.ts";
+import { helper, start, Unavailable } from "./programs.ts";
 
 /** Writes what is dirty of a file and drops all of it from the page cache. Answers how much is still there, 0 to 1. */
 export async function evict(file: string): Promise<number> {

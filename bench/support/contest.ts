@@ -1,10 +1,8 @@
 /** Contenders side by side: the same work by each, in turns, and what it cost each of them. */
-import { Unavailable } from "./helpers.ts";
+import type { Figure, ReportContest, ReportEntry, Role } from "../report/schema.ts";
+import { orReason } from "./programs.ts";
 import { type Counts, type MetricName, metricNames, metricOf, type Sample, sampled } from "./metrics.ts";
-import { alternate, type Figure, figure, median, pairedRatio } from "./stats.ts";
-
-/** `limit` is a tight C loop: what the mechanism costs with nothing around it. */
-export type Role = "sluice" | "rival" | "limit";
+import { alternate, figure, median, pairedRatio } from "./stats.ts";
 
 export interface Point {
   /** Of one body. */
@@ -22,35 +20,11 @@ export interface Contender {
   readonly count?: (point: Point) => Promise<Counts>;
 }
 
-export interface Absent {
-  readonly name: string;
-  readonly role: Role;
-  readonly reason: string;
-}
-
-export interface Ratio {
-  readonly metric: MetricName;
-  readonly against: string;
-  readonly role: "rival" | "limit";
-  readonly figure: Figure;
-}
-
-/** One contender at one point. */
-export interface Entry extends Point {
-  readonly contender: string;
-  readonly role: Role;
-  readonly metrics: Partial<Record<MetricName, Figure>>;
-  /** Of Sluice's own entries: to the best competitor, and to the best of the limits. */
-  readonly ratios: readonly Ratio[];
-}
-
-export interface Contest {
-  readonly title: string;
-  /** Who counted system calls, and what else a reader has to know. */
-  readonly notes: readonly string[];
-  readonly entries: readonly Entry[];
-  readonly absent: readonly Absent[];
-}
+export type { Role };
+export type Absent = ReportContest["absent"][number];
+export type Ratio = ReportEntry["ratios"][number];
+export type Entry = Omit<ReportEntry, "metrics"> & { readonly metrics: Partial<Record<MetricName, Figure>> };
+export type Contest = Omit<ReportContest, "entries"> & { readonly entries: readonly Entry[] };
 
 export interface ContestPlan {
   readonly title: string;
@@ -105,7 +79,7 @@ export function ratiosOf(name: string, contenders: readonly Contender[], samples
   );
 }
 
-/** The figures for the report, and the samples for whoever asks further questions. */
+/** The figures for the report, and the samples for further questions. */
 export interface Contested {
   readonly contest: Contest;
   readonly samples: (contender: string, point: Point) => readonly Sample[];
@@ -121,7 +95,7 @@ async function atPoint(
   const field = contenders.filter(({ serves }) => serves?.(point) ?? true);
   const runs = Object.fromEntries(field.map((one) => [one.name, () => one.run(point)]));
   const where = `${title}, ${sizeName(point.bytes)}${point.cache === "cold" ? ", cold" : ""}`;
-  // Code is compiled, threads are there, memory has been touched: nobody's fault that somebody is first.
+  // The first to run would pay for compiling, for threads and for memory's first touch.
   if (point.cache === "warm") await alternate(runs, 1, (name) => progress(`${where}: ${name}, to warm up`));
   const samples: Samples = await alternate(runs, rounds, (name, round) =>
     progress(`${where}: ${name}, round ${round + 1}`),
@@ -157,12 +131,9 @@ export async function assemble<T>(
   const present: { name: string; role: Role; made: T }[] = [];
   const absent: Absent[] = [];
   for (const { name, role, setUp } of candidates)
-    await setUp().then(
-      (made) => present.push({ name, role, made }),
-      (error: unknown) => {
-        if (!(error instanceof Unavailable)) throw error;
-        absent.push({ name, role, reason: error.message });
-      },
+    await orReason(
+      async () => void present.push({ name, role, made: await setUp() }),
+      (reason) => void absent.push({ name, role, reason }),
     );
   return { present, absent };
 }

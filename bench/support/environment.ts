@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { capabilities } from "sluice";
 import { inspectInterfaces } from "#cli/interfaces.js";
 import type { ReportEnvironment } from "../report/schema.ts";
-import { findProgram, findRuntime, versionOf } from "./programs.ts";
+import { findProgram, findRuntime, orReason, versionOf } from "./programs.ts";
 
 const run = promisify(execFile);
 
@@ -50,27 +50,19 @@ const programs: Readonly<Record<string, string>> = {
 };
 
 async function versions(): Promise<Record<string, string>> {
-  const runtimes = await Promise.all(
-    (["node", "bun", "deno"] as const).map(
-      async (name) =>
-        [
-          name,
-          await findRuntime(name).then(
-            (one) => one.version,
-            () => undefined,
-          ),
-        ] as const,
+  const runtimes = (["node", "bun", "deno"] as const).map(async (name) => [
+    name,
+    await orReason<string | undefined>(
+      async () => (await findRuntime(name)).version,
+      () => undefined,
     ),
-  );
-  const others = await Promise.all(
-    Object.entries(programs).map(async ([name, option]) => {
-      const path = findProgram(name);
-      return [name, path === undefined ? undefined : await versionOf(path, option)] as const;
-    }),
-  );
-  return Object.fromEntries(
-    [...runtimes, ...others].flatMap(([name, found]) => (found === undefined ? [] : [[name, found]])),
-  );
+  ]);
+  const others = Object.entries(programs).map(async ([name, option]) => {
+    const path = findProgram(name);
+    return [name, path === undefined ? undefined : await versionOf(path, option)];
+  });
+  const all = await Promise.all([...runtimes, ...others]);
+  return Object.fromEntries(all.filter(([, found]) => found !== undefined));
 }
 
 function interfaces(): ReportEnvironment["interfaces"] {
@@ -87,20 +79,17 @@ export interface Ticks {
   readonly stolen: number;
 }
 
-/** The first line of /proc/stat: "cpu  user nice system idle iowait irq softirq steal guest guest_nice". */
-export function parseTicks(stat: string): Ticks {
+/** From the first line of /proc/stat: "cpu user nice system idle iowait irq softirq steal guest guest_nice". */
+export function ticks(): Ticks {
   // Guests' time is in user and nice already.
-  const fields = /^cpu +(.*)$/m.exec(stat)?.[1]?.split(" ").map(Number).slice(0, 8) ?? [];
-  return { total: fields.reduce((sum, field) => sum + field, 0), stolen: fields[7] ?? 0 };
+  const [, ...fields] = fact("/proc/stat")?.split(" ").slice(0, 9).map(Number) ?? [];
+  return { total: fields.reduce((sum, one) => sum + one, 0), stolen: fields[7] ?? 0 };
 }
 
 export function stolenShare(before: Ticks, after: Ticks): number {
   const total = after.total - before.total;
   return total > 0 ? (after.stolen - before.stolen) / total : 0;
 }
-
-export const ticks = (): Ticks =>
-  parseTicks(fact("/proc/stat") === undefined ? "" : readFileSync("/proc/stat", "utf8"));
 
 /** One-minute load average: anything near the number of cores means that others were at work. */
 export const load = (): number => loadavg()[0] ?? Number.NaN;

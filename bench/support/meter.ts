@@ -1,11 +1,25 @@
-/** What a stretch of work cost this process, from outside of the work itself. */
-import { readFileSync } from "node:fs";
+/** What a stretch of work costs a process: this one, as it sees itself, or others with their children, from /proc. */
+import { readdirSync, readFileSync } from "node:fs";
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { setTimeout as sleep } from "node:timers/promises";
 
-interface Reading {
-  readonly wallNs: bigint;
-  readonly usage: NodeJS.ResourceUsage;
-  readonly mainThreadNs: number | undefined;
-  readonly ioCalls: number | undefined;
+/** A file of /proc; empty where there is none, as for a thread that has just ended, or where it may not be read. */
+function look(path: string): string {
+  try {
+    return readFileSync(path, "latin1");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && ["ENOENT", "ESRCH", "EACCES"].includes(String(error.code)))
+      return "";
+    throw error;
+  }
+}
+
+const numbers = (text: string) => text.split(/\s+/).filter(Boolean).map(Number);
+
+/** A field of such a file, by its name; undefined where there is none. */
+function field(text: string, name: string): number | undefined {
+  const value = new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)?.[1];
+  return value === undefined ? undefined : Number(value);
 }
 
 export interface Cost {
@@ -20,40 +34,20 @@ export interface Cost {
   readonly ioCalls: number | undefined;
 }
 
-function proc(path: string): string | undefined {
-  try {
-    return readFileSync(path, "latin1");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "EACCES"))
-      return undefined;
-    throw error;
-  }
-}
-
-function ioCalls(): number | undefined {
-  const io = proc("/proc/self/io");
-  if (io === undefined) return undefined;
-  return ["syscr", "syscw"].reduce((sum, name) => sum + Number(new RegExp(`^${name}: (\\d+)`, "m").exec(io)?.[1]), 0);
-}
-
-/** Nanoseconds that the main thread has run (first field of schedstat; Linux 2.6.23). */
-function mainThreadNs(): number | undefined {
-  const text = proc(`/proc/self/task/${process.pid}/schedstat`);
-  return text === undefined ? undefined : Number(text.split(" ")[0]);
-}
-
-function read(): Reading {
+function read() {
+  const io = look("/proc/self/io");
+  const [reads, writes] = [field(io, "syscr"), field(io, "syscw")];
   return {
-    ioCalls: ioCalls(),
-    mainThreadNs: mainThreadNs(),
+    ioCalls: reads === undefined || writes === undefined ? undefined : reads + writes,
+    // Nanoseconds that it has run (first field of schedstat; Linux 2.6.23).
+    mainThreadNs: numbers(look(`/proc/self/task/${process.pid}/schedstat`))[0],
     usage: process.resourceUsage(),
     wallNs: process.hrtime.bigint(),
   };
 }
 
-function difference(after: number | undefined, before: number | undefined): number | undefined {
-  return after === undefined || before === undefined ? undefined : after - before;
-}
+const difference = (after: number | undefined, before: number | undefined) =>
+  after === undefined || before === undefined ? undefined : after - before;
 
 /** Starts the meter; the function that comes back stops it. Readings right after a wake-up are exact. */
 export function startMeter(): () => Cost {
@@ -69,5 +63,106 @@ export function startMeter(): () => Cost {
       contextSwitches: grown("voluntaryContextSwitches") + grown("involuntaryContextSwitches"),
       ioCalls: difference(after.ioCalls, before.ioCalls),
     };
+  };
+}
+
+export interface Delay {
+  readonly p99Ms: number;
+  readonly worstMs: number;
+}
+
+const resolutionMs = 1;
+
+/**
+ * Starts watching; the function that comes back stops it. The timer fires before the work and after it, so that work
+ * which never lets it fire counts in full; its own interval is deducted.
+ */
+export async function watchEventLoop(): Promise<() => Promise<Delay>> {
+  const histogram = monitorEventLoopDelay({ resolution: resolutionMs });
+  const beyondInterval = (ns: number) => Math.max(0, ns / 1e6 - resolutionMs);
+  histogram.enable();
+  await sleep(5 * resolutionMs);
+  histogram.reset();
+  return async () => {
+    await sleep(5 * resolutionMs);
+    histogram.disable();
+    return { p99Ms: beyondInterval(histogram.percentile(99)), worstMs: beyondInterval(histogram.max) };
+  };
+}
+
+/** What processes have taken between two looks, all their threads and children together. */
+export interface Spent {
+  /** Nanoseconds run in user and in system mode; /proc/PID/stat would count in hundredths of a second. */
+  cpuNs: number;
+  /** … by the first thread of each process: where an event loop runs. */
+  mainThreadNs: number;
+  /** Context switches because it waited, and because another thread was to run. */
+  voluntary: number;
+  involuntary: number;
+  /** Resident at the second look. Pages that are shared count once for each process. */
+  rssBytes: number;
+}
+
+const nothing: Spent = { cpuNs: 0, mainThreadNs: 0, voluntary: 0, involuntary: 0, rssBytes: 0 };
+
+/** What threads have taken since they began. @throws Error (ENOENT) when there is no such process */
+function threadsOf(pid: number): [number, Spent][] {
+  return readdirSync(`/proc/${pid}/task`).map((task): [number, Spent] => {
+    const status = look(`/proc/${pid}/task/${task}/status`);
+    const [ran = 0] = numbers(look(`/proc/${pid}/task/${task}/schedstat`));
+    const main = Number(task) === pid;
+    const spent: Spent = {
+      cpuNs: ran,
+      mainThreadNs: main ? ran : 0,
+      voluntary: field(status, "voluntary_ctxt_switches") ?? 0,
+      involuntary: field(status, "nonvoluntary_ctxt_switches") ?? 0,
+      rssBytes: main ? (field(status, "VmRSS") ?? 0) * 1024 : 0,
+    };
+    return [Number(task), spent];
+  });
+}
+
+/** A process and all that descend from it. */
+export function pidsOf(pid: number): number[] {
+  const tasks = `/proc/${pid}/task`;
+  const children = readdirSync(tasks).flatMap((task) => numbers(look(`${tasks}/${task}/children`)));
+  return [pid, ...children.flatMap(pidsOf)];
+}
+
+/**
+ * Looks at processes and those that descend from them; the function that comes back looks again. A thread that ends
+ * in between is not in it: what it had taken before must not be deducted from what the others take.
+ */
+export function startTreeMeter(pids: readonly number[]): () => Spent {
+  const threads = () => pids.flatMap(pidsOf).flatMap(threadsOf);
+  const before = new Map(threads());
+  return () => {
+    const sum = { ...nothing };
+    for (const [id, now] of threads()) {
+      const { cpuNs, mainThreadNs, voluntary, involuntary } = before.get(id) ?? nothing;
+      sum.cpuNs += now.cpuNs - cpuNs;
+      sum.mainThreadNs += now.mainThreadNs - mainThreadNs;
+      sum.voluntary += now.voluntary - voluntary;
+      sum.involuntary += now.involuntary - involuntary;
+      sum.rssBytes += now.rssBytes;
+    }
+    return sum;
+  };
+}
+
+/** What a process holds at this moment. */
+export interface Holdings {
+  /** Memory of its own that is in use, whether garbage or not. */
+  readonly residentBytes: number;
+  readonly threads: number;
+  readonly descriptors: number;
+}
+
+export function holdings(pid: number): Holdings {
+  const status = readFileSync(`/proc/${pid}/status`, "latin1");
+  return {
+    residentBytes: (field(status, "VmRSS") ?? 0) * 1024,
+    threads: field(status, "Threads") ?? 0,
+    descriptors: readdirSync(`/proc/${pid}/fd`).length,
   };
 }

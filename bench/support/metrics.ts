@@ -1,6 +1,6 @@
 /** What is told of every contender, one row each: its unit, which way is better, and how it comes from a sample. */
 
-/** What one run of a contender took. Undefined: nobody on this machine tells, or it makes no sense of this contender. */
+/** What one run of a contender took. Undefined: this machine doesn't tell, or it makes no sense for this contender. */
 export interface Sample {
   /** Bytes moved, and in how many requests. */
   readonly bytes: number;
@@ -34,87 +34,41 @@ export interface Metric {
   readonly ofCounts?: (counts: Counts) => number | undefined;
 }
 
-const perGB = (count: number | undefined, bytes: number) => (count === undefined ? undefined : (count * 1e9) / bytes);
-const seconds = (ns: number | undefined) => (ns === undefined ? undefined : ns / 1e9);
+type How = Pick<Metric, "ofSample" | "ofCounts">;
 
-export const metrics = {
-  throughput: {
-    label: "throughput",
-    unit: "GB/s",
-    better: "more",
-    digits: 2,
-    ofSample: ({ bytes, wallNs }) => bytes / wallNs,
-  },
-  cpu: {
-    label: "CPU, all threads",
-    unit: "s/GB",
-    better: "less",
-    digits: 3,
-    ofSample: ({ cpuNs, bytes }) => perGB(seconds(cpuNs), bytes),
-  },
-  mainCpu: {
-    label: "CPU, main thread",
-    unit: "s/GB",
-    better: "less",
-    digits: 3,
-    ofSample: ({ mainThreadNs, bytes }) => perGB(seconds(mainThreadNs), bytes),
-  },
-  syscalls: {
-    label: "system calls",
-    unit: "/GB",
-    better: "less",
-    digits: 0,
-    ofCounts: ({ syscalls, bytes }) => perGB(syscalls, bytes),
-  },
-  syscallsPerRequest: {
-    label: "system calls",
-    unit: "/request",
-    better: "less",
-    digits: 1,
-    ofCounts: ({ syscalls, requests }) => (syscalls === undefined ? undefined : syscalls / requests),
-  },
-  voluntary: {
-    label: "switches, voluntary",
-    unit: "/GB",
-    better: "less",
-    digits: 0,
-    ofSample: ({ voluntary, bytes }) => perGB(voluntary, bytes),
-  },
-  involuntary: {
-    label: "switches, involuntary",
-    unit: "/GB",
-    better: "less",
-    digits: 0,
-    ofSample: ({ involuntary, bytes }) => perGB(involuntary, bytes),
-  },
-  latency: {
-    label: "latency, median",
-    unit: "µs",
-    better: "less",
-    digits: 1,
-    ofSample: ({ latencyNs }) => (latencyNs === undefined ? undefined : latencyNs / 1e3),
-  },
-  delay: {
-    label: "event-loop delay, p99",
-    unit: "ms",
-    better: "less",
-    digits: 1,
-    ofCounts: ({ delayP99Ms }) => delayP99Ms,
-  },
-  rss: {
-    label: "resident memory",
-    unit: "MiB",
-    better: "less",
-    digits: 0,
-    ofSample: ({ rssBytes }) => (rssBytes === undefined ? undefined : rssBytes / 2 ** 20),
-  },
-} as const satisfies Record<string, Metric>;
+const metric = (label: string, unit: string, better: Metric["better"], digits: number, how: How): Metric => ({
+  label,
+  unit,
+  better,
+  digits,
+  ...how,
+});
+
+const per = (count: number | undefined, whole: number) => (count === undefined ? undefined : count / whole);
+const perGB = (count: number | undefined, bytes: number) => per(count, bytes / 1e9);
+
+const metrics = {
+  throughput: metric("throughput", "GB/s", "more", 2, { ofSample: ({ bytes, wallNs }) => bytes / wallNs }),
+  // Nanoseconds a byte are seconds a GB.
+  cpu: metric("CPU, all threads", "s/GB", "less", 3, { ofSample: ({ cpuNs, bytes }) => cpuNs / bytes }),
+  mainCpu: metric("CPU, main thread", "s/GB", "less", 3, { ofSample: (one) => per(one.mainThreadNs, one.bytes) }),
+  syscalls: metric("system calls", "/GB", "less", 0, { ofCounts: (one) => perGB(one.syscalls, one.bytes) }),
+  syscallsPerRequest: metric("system calls", "/request", "less", 1, {
+    ofCounts: (one) => per(one.syscalls, one.requests),
+  }),
+  voluntary: metric("switches, voluntary", "/GB", "less", 0, { ofSample: (one) => perGB(one.voluntary, one.bytes) }),
+  involuntary: metric("switches, involuntary", "/GB", "less", 0, {
+    ofSample: (one) => perGB(one.involuntary, one.bytes),
+  }),
+  latency: metric("latency, median", "µs", "less", 1, { ofSample: ({ latencyNs }) => per(latencyNs, 1e3) }),
+  delay: metric("event-loop delay, p99", "ms", "less", 1, { ofCounts: ({ delayP99Ms }) => delayP99Ms }),
+  rss: metric("resident memory", "MiB", "less", 0, { ofSample: ({ rssBytes }) => per(rssBytes, 2 ** 20) }),
+} as const;
 
 export type MetricName = keyof typeof metrics;
 
 export const metricNames = Object.keys(metrics) as readonly MetricName[];
 
-/** The table without the narrow types of its rows. */
 export const metricOf = (name: MetricName): Metric => metrics[name];
 
 export function sampled(name: MetricName, samples: readonly Sample[]): number[] {

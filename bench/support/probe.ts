@@ -3,9 +3,9 @@
  * Nothing runs until it is asked.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Delay, watchEventLoop } from "./event-loop.ts";
+import { type Delay, watchEventLoop } from "./meter.ts";
 
-export interface Answers {
+export interface ProbeAnswers {
   /** Bytes after garbage collection. */
   readonly memory: NodeJS.MemoryUsage;
   /** From now until the next `delay`. */
@@ -13,7 +13,7 @@ export interface Answers {
   readonly delay: Delay;
 }
 
-export type Question = keyof Answers;
+export type ProbeQuestion = keyof ProbeAnswers;
 
 /** V8 gives pages back some time after a collection, and finds more in the next. */
 async function memory(): Promise<NodeJS.MemoryUsage> {
@@ -27,19 +27,19 @@ async function memory(): Promise<NodeJS.MemoryUsage> {
 
 let stopWatching: (() => Promise<Delay>) | undefined;
 
-const answers: { readonly [Q in Question]: () => Promise<Answers[Q]> } = {
+const answers: { readonly [Q in ProbeQuestion]: () => Promise<ProbeAnswers[Q]> } = {
   memory,
   async watch() {
     stopWatching = await watchEventLoop();
     return true;
   },
   async delay() {
-    if (stopWatching === undefined) throw new Error("Nobody asked to watch the event loop");
+    if (stopWatching === undefined) throw new Error("The event loop is not watched");
     return stopWatching();
   },
 };
 
-process.on("message", (question: Question | object) => {
+process.on("message", (question: ProbeQuestion | object) => {
   // The program may be told other things over the same channel.
   if (typeof question !== "string") return;
   void answers[question]().then((answer) => process.send?.(answer));

@@ -1,13 +1,91 @@
-/** Other runtimes and programs: where they are, and which version. Nothing is fetched. */
-import { execFile } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
+/** Programs that the bench runs: its own in C, compiled when they are first wanted, and what is installed. Nothing is fetched. */
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { existsSync, readdirSync, renameSync, statSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import process from "node:process";
-import { promisify } from "node:util";
 import { fileURLToPath } from "node:url";
-import { Unavailable } from "./helpers.ts";
+import { promisify } from "node:util";
 
 const run = promisify(execFile);
+
+/** Something that this machine lacks; its rows are shown with the reason instead of a figure. */
+export class Unavailable extends Error {}
+
+/** What work gives, or what is made of the reason where the machine lacks something for it. */
+export async function orReason<T>(work: () => T | Promise<T>, otherwise: (reason: string) => T): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof Unavailable)) throw error;
+    return otherwise(error.message);
+  }
+}
+
+const sourceFolder = new URL("../../../bench/c/", import.meta.url);
+const binaryFolder = fileURLToPath(new URL("../../../build/bench/", import.meta.url));
+
+/** Of all sources: they include each other's headers. */
+function newerThanSources(binary: string): boolean {
+  const changes = readdirSync(sourceFolder).map((name) => statSync(new URL(name, sourceFolder)).mtimeMs);
+  return existsSync(binary) && statSync(binary).mtimeMs >= Math.max(...changes);
+}
+
+/**
+ * Path of a compiled helper.
+ *
+ * @throws Unavailable when there is no C compiler
+ */
+export async function helper(name: string): Promise<string> {
+  const source = fileURLToPath(new URL(`${name}.c`, sourceFolder));
+  const binary = join(binaryFolder, name);
+  if (newerThanSources(binary)) return binary;
+  const compiler = process.env["CC"] ?? "cc";
+  // Another process may compile it too, and must not run half of one.
+  const draft = `${binary}.${process.pid}`;
+  await mkdir(binaryFolder, { recursive: true });
+  await run(compiler, ["-std=gnu11", "-O2", "-pthread", "-o", draft, source]).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code !== "ENOENT") throw cause;
+    throw new Unavailable(`no C compiler (${compiler}) to build bench/c/${name}.c with`, { cause });
+  });
+  renameSync(draft, binary);
+  return binary;
+}
+
+/** A helper at work: its output, and a promise of its exit that rejects with what it complained about. */
+export interface Running {
+  readonly process: ChildProcess;
+  /** Everything it printed, once it has ended well. */
+  readonly output: Promise<string>;
+  /** Its first line, as soon as it is there. */
+  readonly firstLine: Promise<string>;
+}
+
+export function start(command: string, args: readonly string[]): Running {
+  const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"] });
+  let text = "";
+  let complaint = "";
+  child.stderr.setEncoding("utf8").on("data", (chunk: string) => (complaint += chunk));
+  const output = new Promise<string>((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code, signal) => {
+      if (code === 0) resolve(text);
+      else reject(new Error(`${command} ended with ${signal ?? code}: ${complaint.trim()}`));
+    });
+  });
+  const firstLine = new Promise<string>((resolve, reject) => {
+    child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+      text += chunk;
+      const end = text.indexOf("\n");
+      if (end >= 0) resolve(text.slice(0, end));
+    });
+    output.catch(reject);
+  });
+  // A caller that awaits neither must not be ended by an unhandled rejection; awaiting still throws.
+  output.catch(() => {});
+  firstLine.catch(() => {});
+  return { process: child, output, firstLine };
+}
 
 /** Debian keeps servers where only root looks. */
 export const searchPath = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/sbin"];
@@ -24,7 +102,7 @@ export function needProgram(name: string): string {
   return path;
 }
 
-export interface Program {
+export interface Runtime {
   /** What a script and its arguments are appended to. */
   readonly command: readonly [string, ...string[]];
   readonly version: string;
@@ -68,7 +146,7 @@ export function versionOf(program: string, option = "--version"): Promise<string
 }
 
 /** @throws Unavailable when the runtime is not installed */
-export async function findRuntime(name: "node" | "bun" | "deno"): Promise<Program> {
+export async function findRuntime(name: "node" | "bun" | "deno"): Promise<Runtime> {
   if (name === "node") return { command: [process.execPath], version: process.versions.node };
   const recipe = recipes[name];
   const onPath = findProgram(name);

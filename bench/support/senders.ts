@@ -1,11 +1,33 @@
-/** Who can send a file to a socket, each a server of its own that is asked for bodies of a length. */
+/** Who can send a file to a socket, each a server of its own that is asked for bodies of a length on one connection. */
 import { fileURLToPath } from "node:url";
-import { type HttpServer, startNode, startProgram } from "../http/server.ts";
+import { socatContender, staying, type Staying, timesOf } from "./contenders.ts";
 import type { Contender, Point, Role } from "./contest.ts";
-import { helper, start } from "./helpers.ts";
-import { findRuntime } from "./programs.ts";
-import { socatContender } from "./socat.ts";
-import { timesOf } from "./staying.ts";
+import { findRuntime, helper, start } from "./programs.ts";
+import { type HttpServer, startNode, startProgram } from "./servers.ts";
+
+export interface Served extends Omit<Staying, "subjects" | "amount" | "work"> {
+  readonly server: HttpServer;
+  /** What to ask for by HTTP; otherwise bodies are asked for by their length alone. */
+  readonly path?: (bytes: number) => string;
+  readonly requests: (point: Point) => number;
+}
+
+/** As many bodies as make a sample long enough to be measured, and no more than are needed for that. */
+export function requestsFor(budgetBytes: number, most: number): (point: Point) => number {
+  return ({ bytes, cache }) => (cache === "cold" ? 1 : Math.max(1, Math.min(most, Math.round(budgetBytes / bytes))));
+}
+
+export function served({ server, requests, path, ...rest }: Served): Contender {
+  return staying({
+    ...rest,
+    subjects: [server],
+    amount: (point) => ({ bytes: requests(point) * point.bytes, requests: requests(point) }),
+    async work(point) {
+      const order = [server.port, requests(point), point.bytes, path?.(point.bytes) ?? "-"].map(String);
+      return timesOf(await start(await helper("fetcher"), order).output);
+    },
+  });
+}
 
 export interface Sender {
   readonly name: string;
@@ -31,20 +53,14 @@ export const cSender = (mechanism: string, name = `C ${mechanism}`): Sender => (
   start: async (file) => startProgram({ command: [await helper("sender"), file, mechanism] }),
 });
 
-export const otherSender = (
-  runtime: "bun" | "deno",
-  name: string,
-  role: Role,
-  way: string,
-  program = "send.js",
-): Sender => ({
+export const otherSender = (runtime: "bun" | "deno", name: string, role: Role, way: string): Sender => ({
   name,
   role,
   async start(file) {
     const { command } = await findRuntime(runtime);
-    return startProgram({ command: [...command, script(`${runtime}/${program}`), file, way] });
+    return startProgram({ command: [...command, script(`${runtime}/send.js`), file, way] });
   },
-  ...(program === "serve.js" && { path: (bytes: number) => `/${bytes}` }),
+  ...(way === "serve" && { path: (bytes: number) => `/${bytes}` }),
 });
 
 /** Each body by a process of its own, which takes one connection and ends. */

@@ -1,32 +1,18 @@
 /** Medians and spreads: few samples, taken alternately, so that a drifting machine hits all contenders alike. */
+import { extent, quantile } from "d3-array";
+import type { Figure } from "../report/schema.ts";
 
-/** Middle value, or a quantile of it; NaN for no samples. */
-export function quantile(samples: readonly number[], q: number): number {
-  const sorted = Float64Array.from(samples);
-  sorted.sort();
-  const at = (sorted.length - 1) * q;
-  const low = sorted[Math.floor(at)] ?? Number.NaN;
-  const high = sorted[Math.ceil(at)] ?? Number.NaN;
-  return low + (high - low) * (at - Math.floor(at));
-}
+const at = (samples: readonly number[], share: number) => quantile(samples, share) ?? Number.NaN;
 
-export function median(samples: readonly number[]): number {
-  return quantile(samples, 0.5);
-}
-
-/** A figure with what it was made of. The quartiles show its spread without the odd outlier of a shared machine. */
-export interface Figure {
-  readonly median: number;
-  readonly quartiles: readonly [number, number];
-  readonly range: readonly [number, number];
-  readonly count: number;
-}
+/** NaN for no samples. */
+export const median = (samples: readonly number[]): number => at(samples, 0.5);
 
 export function figure(samples: readonly number[]): Figure {
+  const [least = Number.NaN, most = Number.NaN] = extent(samples);
   return {
     median: median(samples),
-    quartiles: [quantile(samples, 0.25), quantile(samples, 0.75)],
-    range: [Math.min(...samples), Math.max(...samples)],
+    quartiles: [at(samples, 0.25), at(samples, 0.75)],
+    range: [least, most],
     count: samples.length,
   };
 }

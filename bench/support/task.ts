@@ -1,7 +1,7 @@
 /** Starts a measured process and awaits its result. */
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import type { Answer, TaskInput, TaskName, TaskOutput } from "../child.ts";
+import type { TaskAnswer, TaskInput, TaskName, TaskOutput } from "../subjects/child.ts";
 
 export interface TaskOptions {
   /** Called with the port on which the task listens; its rejection ends the task. */
@@ -12,7 +12,7 @@ export interface TaskOptions {
   readonly timeoutMs?: number;
 }
 
-const child = fileURLToPath(new URL("../child.js", import.meta.url));
+const child = fileURLToPath(new URL("../subjects/child.js", import.meta.url));
 
 /**
  * Runs one task in a fresh process.
@@ -32,7 +32,7 @@ export function runTask<N extends TaskName>(
   const work = new Promise<TaskOutput<N>>((resolve, reject) => {
     let result: (() => void) | undefined;
     const timer = setTimeout(() => reject(new Error(`${task} did not end within ${timeoutMs / 1000} s`)), timeoutMs);
-    running.on("message", (answer: Answer) => {
+    running.on("message", (answer: TaskAnswer) => {
       if (answer.kind === "port") onPort?.(answer.port).catch(reject);
       else if (answer.kind === "failed") reject(new Error(answer.message));
       else result = () => resolve(answer.output as TaskOutput<N>);

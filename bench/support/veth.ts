@@ -1,8 +1,7 @@
 /** A pair of virtual Ethernet devices, the far one in a network namespace of its own. */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { Unavailable } from "./helpers.ts";
-import { needProgram } from "./programs.ts";
+import { needProgram, Unavailable } from "./programs.ts";
 
 const run = promisify(execFile);
 

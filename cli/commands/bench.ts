@@ -9,6 +9,7 @@ import { print, tell } from "../screen.ts";
 interface Bench {
   readonly suiteNames: readonly string[];
   readonly schema: unknown;
+  readonly writeFigures: (report?: string) => Promise<void>;
   readonly bench: (options: unknown) => Promise<{ readonly worse: number; readonly failures: readonly string[] }>;
 }
 
@@ -22,16 +23,21 @@ interface BenchFlags {
   readonly from?: string;
   readonly list?: boolean;
   readonly schema?: boolean;
+  readonly figures?: string | true;
 }
+
+const compiledIn = (packageFolder: URL) => new URL("dist/bench/main.js", packageFolder);
+
+/** Whether this is a clone of the repository, not an installed package. */
+export const hasBench = (packageFolder: URL): boolean => existsSync(compiledIn(packageFolder));
 
 /** Its contenders are development dependencies, C programs and other servers: an installed package has none of them. */
 async function load(packageFolder: URL): Promise<Bench> {
-  const compiled = new URL("dist/bench/main.js", packageFolder);
-  if (!existsSync(compiled))
+  if (!hasBench(packageFolder))
     throw new Error(
       "the benchmark needs Sluice's repository, with its contenders: in a clone, npm ci and npm run bench",
     );
-  return (await import(compiled.href)) as Bench;
+  return (await import(compiledIn(packageFolder).href)) as Bench;
 }
 
 /** @param packageFolder where package.json is */
@@ -45,14 +51,16 @@ export const benchCommand = (version: string, packageFolder: URL): Command =>
     .option("--html <file>", "write the report as a page; needs @observablehq/plot and linkedom")
     .option("--compare <file>", "say what is worse than in this report of an earlier run (exit code 1 if anything is)")
     .option("--from <file>", "show this report instead of measuring")
+    .option("--figures [report]", "write the tables of docs/performance.md, from this report and what was there")
     .option("--list", "print the names of the suites")
     .option("--schema", "print the JSON Schema of reports")
     .option("--json", "print the report as JSON, and nothing else on stdout")
     .action(async (suites: readonly string[], flags: BenchFlags) => {
       try {
-        const { suiteNames, schema, bench } = await load(packageFolder);
+        const { suiteNames, schema, writeFigures, bench } = await load(packageFolder);
         if (flags.list === true) return print(suiteNames.join("\n"));
         if (flags.schema === true) return print(JSON.stringify(schema, null, 2));
+        if (flags.figures !== undefined) return await writeFigures(flags.figures === true ? undefined : flags.figures);
         const { full = false, json = false, rounds, output, html, compare, from } = flags;
         const { worse, failures } = await bench({ suites, full, json, rounds, output, html, compare, from, version });
         for (const failure of failures) tell(`sluice: ${failure}`);

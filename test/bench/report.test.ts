@@ -1,19 +1,20 @@
 /** The report: its checks, its page as a browser shows it, and what counts as a regression. The figures are made up, the rest is real. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { parseHTML } from "linkedom";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { buildReport } from "#bench/report/build.js";
 import { compareReports } from "#bench/report/compare.js";
 import { renderPage } from "#bench/report/page.js";
 import { type BenchReport, readReport } from "#bench/report/schema.js";
 import type { Contest, Entry, Role } from "#bench/support/contest.js";
-import { claimsSection, contestSection, section } from "#bench/support/rows.js";
+import { contestSection, section } from "#bench/support/rows.js";
 import { figure } from "#bench/support/stats.js";
 import { cli, parseJson } from "../cli/cli.ts";
 import { withProgram } from "../http/support/programs.ts";
 import { runChild } from "../support/child.ts";
 import { tempFolder } from "../support/temp.ts";
+import { reportOf } from "./support/report.ts";
 
 const sizes = [4096, 1 << 20, 2 ** 30];
 
@@ -43,7 +44,7 @@ function entriesOf(costs: Costs, noise: number): Entry[] {
   );
 }
 
-function reportOf(costs: Costs, noise = 0.005): BenchReport {
+function reportWith(costs: Costs, noise = 0.005): BenchReport {
   const contest: Contest = {
     title: "A contest",
     notes: ["A note"],
@@ -63,52 +64,36 @@ function reportOf(costs: Costs, noise = 0.005): BenchReport {
     expected: { copies: "0 or 1", switchesPerRound: 2 },
     counted: [["system calls for 64 KiB", "1"]],
   } as const;
-  return buildReport({
-    version: "1.2.3",
-    mode: "quick",
-    rounds: 5,
-    created: new Date(0),
-    durationS: 60,
-    environment: {
-      kernel: "6.1",
-      arch: "x64",
-      cpu: "A processor",
-      cores: 2,
-      virtual: true,
-      memoryBytes: 2 ** 33,
-      engine: "loaded",
-      filesystems: [{ folder: "/tmp", type: "ext4" }],
-      interfaces: [{ name: "eth0", scatterGather: true, tso: true, txChecksum: false }],
-      versions: { node: "20.0.0" },
-      settings: { "net.ipv4.tcp_wmem": "4096 16384 4194304" },
-      privileged: false,
-    },
-    observed: { loadAtStart: 0.1, loadAtEnd: 0.2, stolen: 0, cores: 2 },
-    suites: {
-      "file-to-socket": [
-        contestSection(contest),
-        section("Rows", [
-          { question: "CPU / streams", unit: "×", target: 0.35, figure: figure([0.22, 0.23, 0.24]) },
-          { question: "CPU / cp", unit: "×", target: 1, figure: figure([1.2, 1.3, 1.4]) },
-          { question: "on another machine", unit: "ms", skipped: "this kernel can't" },
-        ]),
-      ],
-      articles: [claimsSection("Claims", [claim]), { title: "Paths", head: [], cells: [], paths: [path] }],
-    },
+  return reportOf({
+    "file-to-socket": [
+      contestSection(contest),
+      section("Rows", [
+        { question: "CPU / streams", unit: "×", target: 0.35, figure: figure([0.22, 0.23, 0.24]) },
+        { question: "CPU / cp", unit: "×", target: 1, figure: figure([1.2, 1.3, 1.4]) },
+        { question: "on another machine", unit: "ms", skipped: "this kernel can't" },
+      ]),
+    ],
+    articles: [
+      { title: "Claims", claims: [claim] },
+      { title: "Paths", paths: [path] },
+    ],
   });
 }
 
 test("a report is read back as it was written; what is none is refused with the place", () => {
-  const report = reportOf(usual);
+  const report = reportWith(usual);
   const text = JSON.stringify(report);
   assert.equal(JSON.parse(JSON.stringify(readReport(text, "a.json"))), JSON.parse(text));
   assert.throws(() => readReport('{"schema":"other/1"}', "a.json"), /a\.json is no report of sluice-bench\/1/);
   const broken = text.replace('"cores":2', '"cores":"two"');
-  assert.throws(() => readReport(broken, "a.json"), /a\.json\.environment\.cores should be a number, but is "two"/);
+  assert.throws(
+    () => readReport(broken, "a.json"),
+    /a\.json\.environment\.cores: Invalid input: expected number, received string/,
+  );
 });
 
 test("the page loads nothing, runs nothing, and shows every contender, figure, target and claim", () => {
-  const page = renderPage(reportOf(usual));
+  const page = renderPage(reportWith(usual));
   // The one address is the name of SVG's language.
   const addresses = page.match(/https?:\/\/[^"'\s)]+/g) ?? [];
   assert.equal(
@@ -142,32 +127,58 @@ test("the page loads nothing, runs nothing, and shows every contender, figure, t
   assert.is(page.match(/<circle\b/g)?.length, 2 * (3 * sizes.length * Object.keys(roles).length + 2));
 });
 
+/** The numbers beside an axis of each drawing: the vertical one of curves, the horizontal one of bars and ratios. */
+function numbersOf(page: string): { label: string; numbers: number[] }[] {
+  const { document } = parseHTML(page);
+  return [...document.querySelectorAll("svg")].map((svg) => {
+    const label = svg.getAttribute("aria-label") ?? "";
+    const axis = label.endsWith("by size of the body") ? "y" : "x";
+    const texts = [...svg.querySelectorAll(`[aria-label="${axis}-axis tick label"] text`)];
+    return { label, numbers: texts.map(({ textContent }) => Number.parseFloat(textContent ?? "")) };
+  });
+}
+
+test("each plot has numbers beside its axis, wherever its figures lie and however close they are", () => {
+  const close = { "transfer()": 0.21, "Node streams": 0.24, "C <sendfile> & co": 0.22 };
+  const far = { "transfer()": 0.0004, "Node streams": 9, "C <sendfile> & co": 0.3 };
+  for (const costs of [usual, close, far]) {
+    const plots = numbersOf(renderPage(reportWith(costs)));
+    assert.is(plots.length, 2 * 5);
+    for (const { label, numbers } of plots) {
+      assert.ok(numbers.length >= 2, `${label}: ${numbers.join(", ")}`);
+      assert.ok(numbers.length <= 12, `${label}: ${numbers.join(", ")}`);
+      assert.ok(numbers.every(Number.isFinite), `${label}: ${numbers.join(", ")}`);
+      assert.is(new Set(numbers).size, numbers.length, `${label}: ${numbers.join(", ")}`);
+    }
+  }
+});
+
 const judged = (old: BenchReport, now: BenchReport, metric: string) =>
   compareReports(old, now)
     .changes.filter(({ what }) => what.endsWith(metric))
     .map(({ judgement }) => judgement);
 
 test("worse is what is worse than the machine and than the noise; better likewise", () => {
-  const old = reportOf(usual);
+  const old = reportWith(usual);
   const all = (word: string) => sizes.map(() => word);
   const cpu = "CPU, all threads";
   assert.equal(judged(old, old, cpu), all("same"));
-  assert.equal(judged(old, reportOf({ ...usual, "transfer()": 0.3 }), cpu), all("worse"));
-  assert.equal(judged(old, reportOf({ ...usual, "transfer()": 0.3 }), "throughput"), all("worse"));
-  assert.equal(judged(old, reportOf({ ...usual, "transfer()": 0.1 }), cpu), all("better"));
+  assert.equal(judged(old, reportWith({ ...usual, "transfer()": 0.3 }), cpu), all("worse"));
+  assert.equal(judged(old, reportWith({ ...usual, "transfer()": 0.3 }), "throughput"), all("worse"));
+  assert.equal(judged(old, reportWith({ ...usual, "transfer()": 0.1 }), cpu), all("better"));
   const slowMachine = { "transfer()": 0.4, "Node streams": 1.8, "C <sendfile> & co": 0.36 };
-  assert.equal(judged(old, reportOf(slowMachine), cpu), all("same"));
-  const noisy = reportOf({ ...usual, "transfer()": 0.26 }, 0.3);
-  assert.equal(judged(reportOf(usual, 0.3), noisy, cpu), all("same"));
+  assert.equal(judged(old, reportWith(slowMachine), cpu), all("same"));
+  const noisy = reportWith({ ...usual, "transfer()": 0.26 }, 0.3);
+  assert.equal(judged(reportWith(usual, 0.3), noisy, cpu), all("same"));
   // Counted once: nobody knows how it spreads.
-  assert.equal(judged(old, reportOf({ ...usual, "transfer()": 0.3 }), "system calls"), all("same"));
+  assert.equal(judged(old, reportWith({ ...usual, "transfer()": 0.3 }), "system calls"), all("same"));
 });
 
 test("sluice bench --from --compare --html: exit code 1 and a list for what became worse, 0 for the same", async () => {
   const folder = tempFolder();
   const file = (name: string) => join(folder, name);
-  writeFileSync(file("old.json"), JSON.stringify(reportOf(usual)));
-  writeFileSync(file("new.json"), JSON.stringify(reportOf({ ...usual, "transfer()": 0.3 })));
+  writeFileSync(file("old.json"), JSON.stringify(reportWith(usual)));
+  writeFileSync(file("new.json"), JSON.stringify(reportWith({ ...usual, "transfer()": 0.3 })));
   const worse = await cli([
     "bench",
     "--from",
@@ -235,7 +246,7 @@ async function show(page: string, width: number, dark: boolean): Promise<Shown> 
 }
 
 await withProgram(test, "chromium", "Chromium shows it on a phone and on a desk, in light and in dark", async () => {
-  const page = renderPage(reportOf(usual), compareReports(reportOf(usual), reportOf(usual)));
+  const page = renderPage(reportWith(usual), compareReports(reportWith(usual), reportWith(usual)));
   const [phone, desk] = [await show(page, 360, true), await show(page, 1200, false)];
   for (const [shown, width] of [
     [phone, 360],

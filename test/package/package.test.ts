@@ -120,6 +120,10 @@ test("the installed command copies a file and says what the machine can do", asy
   assert.equal(readFileSync(target), readFileSync(source));
   const { output } = await succeed(command, "doctor");
   assert.match(output, /sendfile/);
+  // The benchmark is the repository's.
+  const { output: help } = await succeed(command, "--help");
+  assert.match(help, /\n {2}doctor /);
+  assert.not.match(help, "bench");
 });
 
 const consumer = `

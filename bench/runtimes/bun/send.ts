@@ -1,13 +1,36 @@
-/** Bun sends a file to a socket that Bun.listen accepted. The protocol is that of bench/c/sender.c. */
+/** Bun sends a file: to sockets that Bun.listen accepted, by the protocol of bench/c/sender.c, or as a response of Bun.serve. */
 import { openSync } from "node:fs";
 import { transfer } from "sluice";
 import { announce, chosen, order, requestsIn } from "../order.ts";
+
+const [hostname, port] = ["127.0.0.1", 0] as const;
 
 interface Data {
   drained: () => void;
 }
 
 type Peer = Bun.Socket<Data>;
+
+function listen(send: (peer: Peer, bytes: number) => Promise<unknown>): number {
+  return Bun.listen<Data>({
+    hostname,
+    port,
+    socket: {
+      open(peer) {
+        peer.data = { drained: () => {} };
+        peer.setNoDelay();
+      },
+      data(peer, chunk) {
+        for (const bytes of requestsIn(chunk))
+          send(peer, bytes).catch((error: unknown) => {
+            console.error(error);
+            peer.end();
+          });
+      },
+      drain: (peer) => peer.data.drained(),
+    },
+  }).port;
+}
 
 async function sendByStreams(peer: Peer, bytes: number): Promise<void> {
   for await (const chunk of Bun.file(order.file).slice(0, bytes).stream())
@@ -18,29 +41,26 @@ async function sendByStreams(peer: Peer, bytes: number): Promise<void> {
     }
 }
 
-const fd = openSync(order.file, "r");
-
-const send = chosen<(peer: Peer, bytes: number) => Promise<unknown>>({
-  auto: (peer, length) => transfer(fd, peer, { length }),
-  streams: sendByStreams,
-});
-
-const listener = Bun.listen<Data>({
-  hostname: "127.0.0.1",
-  port: 0,
-  socket: {
-    open(peer) {
-      peer.data = { drained: () => {} };
-      peer.setNoDelay();
+/** Answers /BYTES with that much of a Bun.file, which it sends by sendfile. */
+function serve(): number | undefined {
+  const file = Bun.file(order.file);
+  return Bun.serve({
+    hostname,
+    port,
+    idleTimeout: 0,
+    fetch({ url }) {
+      const bytes = Number(new URL(url).pathname.slice(1));
+      return new Response(bytes === file.size ? file : file.slice(0, bytes));
     },
-    data(peer, chunk) {
-      for (const bytes of requestsIn(chunk))
-        send(peer, bytes).catch((error: unknown) => {
-          console.error(error);
-          peer.end();
-        });
-    },
-    drain: (peer) => peer.data.drained(),
+  }).port;
+}
+
+const begin = chosen<() => number | undefined>({
+  auto() {
+    const fd = openSync(order.file, "r");
+    return listen((peer, length) => transfer(fd, peer, { length }));
   },
+  streams: () => listen(sendByStreams),
+  serve,
 });
-announce(listener.port);
+announce(begin() ?? 0);

@@ -1,2 +1,0 @@
-/** The processes of `sluice ipc`. */
-export { Experiment } from "#cli/ipc/experiment.js";
