@@ -3,7 +3,7 @@ import type { ServerResponse } from "node:http";
 import type { RequestEnd } from "../../lib/fetch/request-end.ts";
 import { type SendFile, truncated } from "../../lib/fetch/send.ts";
 import { machineOf } from "../../lib/engine/machine.ts";
-import { closeFd } from "../../lib/ends/open.ts";
+import { closeFd } from "../../lib/ends/open-path.ts";
 import { transfer } from "../../lib/transfer/transfer.ts";
 import { bun } from "./ffi.ts";
 import { socketFd } from "./sockets.ts";

@@ -2,7 +2,7 @@
 import { createStreams } from "../../lib/streams/streams.ts";
 import { bun } from "./ffi.ts";
 
-export type { StreamCheck } from "../../lib/streams/checks.ts";
+export type { StreamCheck } from "../../lib/streams/trials/checks.ts";
 export { report } from "../../lib/streams/report.ts";
 export type { StreamMessage, StreamReport } from "../../lib/streams/report.ts";
 

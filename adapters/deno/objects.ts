@@ -1,6 +1,6 @@
 /** Deno's own objects as ends: TCP and Unix conns. */
 import { argumentError, TransferError } from "../../core/error.ts";
-import { type Connection, ConnectionSource, ConnectionTarget } from "../../lib/ends/connection.ts";
+import { type Connection, ConnectionSource, ConnectionTarget } from "../../lib/ends/runtime-socket-ends.ts";
 import type { SourceEnd } from "../../lib/ends/source.ts";
 import type { TargetEnd } from "../../lib/ends/target.ts";
 

@@ -10,7 +10,7 @@ import { type ByteCount, type TransferOptions, transferOptions } from "../../cor
 import type { MappedFile, Source, Target } from "../api.ts";
 import type { Machine } from "../engine/machine.ts";
 import { map } from "../map/map.ts";
-import { closeFd } from "../ends/open.ts";
+import { closeFd } from "../ends/open-path.ts";
 import { callFailed, fsCall } from "../support/system-error.ts";
 import { transfer } from "../transfer/transfer.ts";
 import { type FileLock, Locks } from "./locks.ts";

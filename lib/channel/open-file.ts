@@ -3,9 +3,9 @@ import { constants, open } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { argumentError, shown, TransferError } from "../../core/error.ts";
-import { inspectFd } from "../ends/inspect.ts";
+import { inspectFd } from "../ends/inspect-fd.ts";
 import type { Machine } from "../engine/machine.ts";
-import { closeFd } from "../ends/open.ts";
+import { closeFd } from "../ends/open-path.ts";
 import { callFailed, fsCall } from "../support/system-error.ts";
 import { FileChannel } from "./file-channel.ts";
 

@@ -9,7 +9,7 @@ import { TransferError } from "../../core/error.ts";
 import type { Strategy } from "../../core/plan/kernel.ts";
 import type { AbortSignalLike } from "../../core/transfer/request.ts";
 import { RecordMemory } from "../engine/record-memory.ts";
-import { duplicate } from "../ends/open.ts";
+import { duplicate } from "../ends/open-path.ts";
 import type { Machine } from "../engine/machine.ts";
 import { callFailed } from "../support/system-error.ts";
 import { transfer } from "../transfer/transfer.ts";

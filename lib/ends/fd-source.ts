@@ -3,10 +3,10 @@ import { fstatSync, openSync, read } from "node:fs";
 import { promisify } from "node:util";
 import type { Native } from "../../core/abi/abi.ts";
 import type { Endpoint } from "../../core/plan/endpoint.ts";
-import { inspectFd } from "./inspect.ts";
-import { lookAtSource } from "./look.ts";
+import { inspectFd } from "./inspect-fd.ts";
+import { lookAtSource } from "./inspect-path.ts";
 import type { Machine } from "../engine/machine.ts";
-import { closeFd, type Duplicate, duplicate, type OpenedPath, openSource } from "./open.ts";
+import { closeFd, type Duplicate, duplicate, type OpenedPath, openSource } from "./open-path.ts";
 import type { SourceEnd } from "./source.ts";
 
 const readAsync = promisify(read);

@@ -5,8 +5,8 @@ import type { Native } from "../../core/abi/abi.ts";
 import { asNew, type Endpoint } from "../../core/plan/endpoint.ts";
 import type { AbortSignalLike } from "../../core/transfer/request.ts";
 import { Place } from "../copy/place.ts";
-import { inspectFd } from "./inspect.ts";
-import { lookAtTarget, newTargetAt } from "./look.ts";
+import { inspectFd } from "./inspect-fd.ts";
+import { lookAtTarget, newTargetAt } from "./inspect-path.ts";
 import type { Machine } from "../engine/machine.ts";
 import {
   closeFd,
@@ -18,7 +18,7 @@ import {
   type OpenedPath,
   openTarget,
   takeBack,
-} from "./open.ts";
+} from "./open-path.ts";
 import { callFailed, fsCall } from "../support/system-error.ts";
 import type { TargetEnd } from "./target.ts";
 

@@ -9,7 +9,7 @@ import { FdSource } from "./fd-source.ts";
 import { FdTarget } from "./fd-target.ts";
 import { SharedRing } from "../ring/shared-ring.ts";
 import { MemorySource } from "./memory-source.ts";
-import { RingSource, RingTarget } from "./ring-end.ts";
+import { RingSource, RingTarget } from "./ring-ends.ts";
 import { SocketSource } from "./socket-source.ts";
 import { SocketTarget } from "./socket-target.ts";
 import type { SourceEnd } from "./source.ts";

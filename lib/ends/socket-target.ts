@@ -2,7 +2,7 @@
 import type { Socket } from "node:net";
 import type { Native } from "../../core/abi/abi.ts";
 import type { Endpoint } from "../../core/plan/endpoint.ts";
-import { inspectFd } from "./inspect.ts";
+import { inspectFd } from "./inspect-fd.ts";
 import type { Machine } from "../engine/machine.ts";
 import type { Runtime } from "../runtime.ts";
 import { slot } from "../support/slot.ts";

@@ -3,7 +3,7 @@ import { Writable } from "node:stream";
 import type { Native } from "../../core/abi/abi.ts";
 import { type Endpoint, endpoint } from "../../core/plan/endpoint.ts";
 import { TransferError } from "../../core/error.ts";
-import { enterGate, type Turn } from "./gate.ts";
+import { enterGate, type Turn } from "./write-lock.ts";
 import { codeOf } from "../support/system-error.ts";
 import type { TargetEnd } from "./target.ts";
 

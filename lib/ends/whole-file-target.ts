@@ -3,8 +3,8 @@ import type { Native } from "../../core/abi/abi.ts";
 import { asNew, type Endpoint } from "../../core/plan/endpoint.ts";
 import { WholeFile } from "../copy/whole-file.ts";
 import { pathOf } from "../copy/path.ts";
-import { inspectFd } from "./inspect.ts";
-import { lookAtWholeFile } from "./look.ts";
+import { inspectFd } from "./inspect-fd.ts";
+import { lookAtWholeFile } from "./inspect-path.ts";
 import type { Machine } from "../engine/machine.ts";
 import type { TargetEnd } from "./target.ts";
 

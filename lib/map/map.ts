@@ -13,7 +13,7 @@ import {
 import type { HasFd, MappedFile } from "../api.ts";
 import { checkFd } from "../ends/recognise.ts";
 import { Lease } from "../lease/lease.ts";
-import { inspectFd } from "../ends/inspect.ts";
+import { inspectFd } from "../ends/inspect-fd.ts";
 import type { Machine } from "../engine/machine.ts";
 import { callFailed, explained } from "../support/system-error.ts";
 import { CopiedMemory } from "./copied-memory.ts";

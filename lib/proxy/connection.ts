@@ -5,7 +5,7 @@ import type { Endpoint } from "../../core/plan/endpoint.ts";
 import { argumentError, shown } from "../../core/error.ts";
 import type { ProxySide } from "../../core/proxy.ts";
 import type { HasFd, ProxyEnd } from "../api.ts";
-import { ConnectionSource, ConnectionTarget, cutOff } from "../ends/connection.ts";
+import { ConnectionSource, ConnectionTarget, cutOff } from "../ends/runtime-socket-ends.ts";
 import { FdSource } from "../ends/fd-source.ts";
 import { FdTarget } from "../ends/fd-target.ts";
 import { checkFd } from "../ends/recognise.ts";

@@ -4,8 +4,8 @@ import type { Readable, Writable } from "node:stream";
 import type { Strategy } from "../../core/plan/kernel.ts";
 import type { Copied } from "../../core/transfer/report.ts";
 import { slot } from "../support/slot.ts";
-import type { Surroundings } from "./surroundings.ts";
-import type { Tally } from "./tally.ts";
+import type { Surroundings } from "./hooks/surroundings.ts";
+import type { Tally } from "./hand-over/tally.ts";
 
 export interface StreamReport {
   /** Whether bytes went past JavaScript. False: all of them went Node's own way. */

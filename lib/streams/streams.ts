@@ -5,9 +5,9 @@ import stream, { Readable, Writable } from "node:stream";
 import streamPromises from "node:stream/promises";
 import { promisify } from "node:util";
 import type { Runtime } from "../runtime.ts";
-import type { StreamCheck } from "./checks.ts";
-import { fileMethods, hooksOf, readSocket } from "./hooks.ts";
-import { notePipe } from "./pipes.ts";
+import type { StreamCheck } from "./trials/checks.ts";
+import { fileMethods, hooksOf, readSocket } from "./install.ts";
+import { notePipe } from "./hooks/pipes.ts";
 
 export interface Streams {
   createReadStream: typeof createReadStream;

@@ -2,9 +2,9 @@
 import { ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
-import { slot } from "../support/slot.ts";
+import { slot } from "../../support/slot.ts";
 import { Ledger } from "./ledger.ts";
-import { keepPromise } from "./promised.ts";
+import { keepPromise } from "../sinks/promised.ts";
 
 const lastTarget = slot<NodeJS.WritableStream>();
 const ledgers = slot<Ledger>();

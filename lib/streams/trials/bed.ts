@@ -2,9 +2,9 @@
 import type { EventEmitter } from "node:events";
 import { createReadStream, createWriteStream } from "node:fs";
 import { Socket } from "node:net";
-import type { Native } from "../../core/abi/abi.ts";
-import { errnoName } from "../../core/abi/errno.ts";
-import type { FileReader, FileWriter } from "./internals.ts";
+import type { Native } from "../../../core/abi/abi.ts";
+import { errnoName } from "../../../core/abi/errno.ts";
+import type { FileReader, FileWriter } from "../internals.ts";
 
 function check(answer: number, what: string): number {
   if (answer < 0) throw new Error(`there is no ${what} to try it on: ${errnoName(-answer)}`);

@@ -1,11 +1,11 @@
 /** An fs.ReadStream as a source. */
 import { read, ReadStream } from "node:fs";
 import { promisify } from "node:util";
-import type { Native } from "../../core/abi/abi.ts";
-import type { Endpoint } from "../../core/plan/endpoint.ts";
-import { inspectFd } from "../ends/inspect.ts";
+import type { Native } from "../../../core/abi/abi.ts";
+import type { Endpoint } from "../../../core/plan/endpoint.ts";
+import { inspectFd } from "../../ends/inspect-fd.ts";
 import type { Feed, Range } from "./feed.ts";
-import { type FileReader, isPlainFile } from "./internals.ts";
+import { type FileReader, isPlainFile } from "../internals.ts";
 import type { FileMethods } from "./quick-close.ts";
 
 const readFile = promisify(read);

@@ -1,13 +1,13 @@
 /** A plain socket of node:net as a source. */
 import type { Socket } from "node:net";
-import type { Native } from "../../core/abi/abi.ts";
-import type { Endpoint } from "../../core/plan/endpoint.ts";
-import { TransferError } from "../../core/error.ts";
-import { HeldSocket } from "../ends/held-socket.ts";
-import { inspectSocket } from "../ends/socket-target.ts";
-import type { Runtime } from "../runtime.ts";
+import type { Native } from "../../../core/abi/abi.ts";
+import type { Endpoint } from "../../../core/plan/endpoint.ts";
+import { TransferError } from "../../../core/error.ts";
+import { HeldSocket } from "../../ends/held-socket.ts";
+import { inspectSocket } from "../../ends/socket-target.ts";
+import type { Runtime } from "../../runtime.ts";
 import type { Feed, Range } from "./feed.ts";
-import { accountOf, type Counter, readByRuntime } from "./socket-account.ts";
+import { accountOf, type Counter, readByRuntime } from "../socket-account.ts";
 
 type Read = (this: Socket, size: number) => void;
 

@@ -1,5 +1,5 @@
 /** What the hooks need of their surroundings. */
-import type { Runtime } from "../runtime.ts";
+import type { Runtime } from "../../runtime.ts";
 
 /** What is handed over, and to what. */
 export type Kind = `${"file" | "socket"} to ${"response" | "socket" | "file"}`;

@@ -1,7 +1,7 @@
 /** Whatever may happen to a stream and its target while bytes pass them by, and that Node would heed at once. */
 import type { Readable, Writable } from "node:stream";
-import type { Feed } from "./feed.ts";
-import type { Sink } from "./sink.ts";
+import type { Feed } from "../feeds/feed.ts";
+import type { Sink } from "../sinks/sink.ts";
 
 /** `gone`: there is nobody left to take the bytes. */
 type OnStop = (reason: string, gone: boolean) => void;

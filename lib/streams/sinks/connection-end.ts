@@ -1,6 +1,6 @@
 /** Tells any number of waiters of the end of one connection, by a single listener: eleven would be warned of as a leak. */
 import type { Socket } from "node:net";
-import { slot } from "../support/slot.ts";
+import { slot } from "../../support/slot.ts";
 
 const waiters = slot<Set<() => void>>();
 

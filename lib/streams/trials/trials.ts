@@ -9,10 +9,10 @@ import { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
 import type { Bed } from "./bed.ts";
-import { uneven } from "./ledger.ts";
-import { notePipe } from "./pipes.ts";
-import { report } from "./report.ts";
-import type { Kind } from "./surroundings.ts";
+import { uneven } from "../hooks/ledger.ts";
+import { notePipe } from "../hooks/pipes.ts";
+import { report } from "../report.ts";
+import type { Kind } from "../hooks/surroundings.ts";
 
 /** The hooks under trial. */
 export interface Hooks {

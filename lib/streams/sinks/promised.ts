@@ -5,8 +5,8 @@
  */
 import type { ServerResponse } from "node:http";
 import { Socket } from "node:net";
-import { slot } from "../support/slot.ts";
-import { type MessageInternals, messageInternals } from "./internals.ts";
+import { slot } from "../../support/slot.ts";
+import { type MessageInternals, messageInternals } from "../internals.ts";
 
 type Message = ServerResponse & MessageInternals;
 

@@ -8,15 +8,15 @@
  */
 import { AsyncResource } from "node:async_hooks";
 import type { Readable, Writable } from "node:stream";
-import { TransferError } from "../../core/error.ts";
-import type { Engine } from "../engine/engine.ts";
-import { enterGate, type Turn } from "../ends/gate.ts";
-import type { Machine } from "../engine/machine.ts";
+import { TransferError } from "../../../core/error.ts";
+import type { Engine } from "../../engine/engine.ts";
+import { enterGate, type Turn } from "../../ends/write-lock.ts";
+import type { Machine } from "../../engine/machine.ts";
 import { type Begun, hasFirstByte, nothingBegun, sendAtOnce } from "./at-once.ts";
-import type { Feed } from "./feed.ts";
-import { pipesOf } from "./internals.ts";
+import type { Feed } from "../feeds/feed.ts";
+import { pipesOf } from "../internals.ts";
 import { type Moved, Mover } from "./mover.ts";
-import type { Sink } from "./sink.ts";
+import type { Sink } from "../sinks/sink.ts";
 import type { Tally } from "./tally.ts";
 import { Watch } from "./watch.ts";
 

@@ -14,9 +14,9 @@ import { errnoName } from "../../core/abi/errno.ts";
 import { checkSticky } from "../copy/occupant.ts";
 import { O_PATH, Place } from "../copy/place.ts";
 import { WholeFile } from "../copy/whole-file.ts";
-import { describeStats, inspectFd } from "./inspect.ts";
+import { describeStats, inspectFd } from "./inspect-fd.ts";
 import type { Machine } from "../engine/machine.ts";
-import { closeFd, nameOf, openSource } from "./open.ts";
+import { closeFd, nameOf, openSource } from "./open-path.ts";
 import { callFailed, codeOf, explained } from "../support/system-error.ts";
 
 const openAsync = promisify(open);

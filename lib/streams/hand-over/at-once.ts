@@ -2,11 +2,11 @@
  * Bodies so small that everything around them would cost more than themselves: one attempt, on this thread, that
  * waits for nothing. It needs no turn in the queue, since nothing else can come in between.
  */
-import { limits } from "../../core/abi/abi.ts";
-import { nothing } from "../../core/plan/kernel.ts";
-import type { Engine } from "../engine/engine.ts";
-import type { Feed } from "./feed.ts";
-import type { Sink } from "./sink.ts";
+import { limits } from "../../../core/abi/abi.ts";
+import { nothing } from "../../../core/plan/kernel.ts";
+import type { Engine } from "../../engine/engine.ts";
+import type { Feed } from "../feeds/feed.ts";
+import type { Sink } from "../sinks/sink.ts";
 import type { Tally } from "./tally.ts";
 
 /** What has been done, and what is left to do. */

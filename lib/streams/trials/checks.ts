@@ -3,12 +3,12 @@
  * good where one fails, streams of that kind go the runtime's own way.
  */
 import process from "node:process";
-import type { Native } from "../../core/abi/abi.ts";
-import { delay } from "../support/delay.ts";
-import { machineFor } from "../engine/machine.ts";
-import type { Runtime } from "../runtime.ts";
+import type { Native } from "../../../core/abi/abi.ts";
+import { delay } from "../../support/delay.ts";
+import { machineFor } from "../../engine/machine.ts";
+import type { Runtime } from "../../runtime.ts";
 import { Bed } from "./bed.ts";
-import type { Kind, Proven } from "./surroundings.ts";
+import type { Kind, Proven } from "../hooks/surroundings.ts";
 import { type Hooks, Objection, trials } from "./trials.ts";
 
 /** What is known of one kind of hand-over. */

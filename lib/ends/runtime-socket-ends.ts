@@ -2,7 +2,7 @@
 import type { Native } from "../../core/abi/abi.ts";
 import { type Endpoint, endpoint } from "../../core/plan/endpoint.ts";
 import { TransferError } from "../../core/error.ts";
-import { inspectFd } from "./inspect.ts";
+import { inspectFd } from "./inspect-fd.ts";
 import type { Machine } from "../engine/machine.ts";
 import type { SourceEnd } from "./source.ts";
 import type { TargetEnd } from "./target.ts";

@@ -1,7 +1,7 @@
 /** Closes a file on this thread where that waits for nothing: a hop to the runtime's pool costs more than a small body. */
 import { closeSync, type ReadStream } from "node:fs";
-import type { Native } from "../../core/abi/abi.ts";
-import { type FileReader, isPlainFd } from "./internals.ts";
+import type { Native } from "../../../core/abi/abi.ts";
+import { type FileReader, isPlainFd } from "../internals.ts";
 
 type Callback = (error?: Error | null) => void;
 

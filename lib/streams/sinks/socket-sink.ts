@@ -1,13 +1,13 @@
 /** A plain socket of node:net as what a stream is piped to. */
 import type { Socket } from "node:net";
-import type { Native } from "../../core/abi/abi.ts";
-import type { Endpoint } from "../../core/plan/endpoint.ts";
-import { HeldSocket } from "../ends/held-socket.ts";
-import { inspectSocket } from "../ends/socket-target.ts";
-import type { Runtime } from "../runtime.ts";
-import { replacedSocketWriting } from "./originals.ts";
+import type { Native } from "../../../core/abi/abi.ts";
+import type { Endpoint } from "../../../core/plan/endpoint.ts";
+import { HeldSocket } from "../../ends/held-socket.ts";
+import { inspectSocket } from "../../ends/socket-target.ts";
+import type { Runtime } from "../../runtime.ts";
+import { replacedSocketWriting } from "../originals.ts";
 import type { Sink } from "./sink.ts";
-import { accountOf, type Counter } from "./socket-account.ts";
+import { accountOf, type Counter } from "../socket-account.ts";
 
 export class SocketSink implements Sink {
   readonly kind = "socket";

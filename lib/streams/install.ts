@@ -2,12 +2,12 @@
 import { ReadStream } from "node:fs";
 import { Socket } from "node:net";
 import type { Runtime } from "../runtime.ts";
-import { Checks } from "./checks.ts";
-import { fileRead } from "./hook.ts";
-import type { FileMethods } from "./quick-close.ts";
-import { socketRead } from "./socket-hook.ts";
-import type { Surroundings } from "./surroundings.ts";
-import type { Hooks } from "./trials.ts";
+import { Checks } from "./trials/checks.ts";
+import { fileRead } from "./hooks/decision.ts";
+import type { FileMethods } from "./feeds/quick-close.ts";
+import { socketRead } from "./hooks/socket-hook.ts";
+import type { Surroundings } from "./hooks/surroundings.ts";
+import type { Hooks } from "./trials/trials.ts";
 
 /** Node's own, as they were when this was loaded. */
 const { _read, _destroy } = ReadStream.prototype;

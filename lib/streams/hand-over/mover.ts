@@ -1,18 +1,18 @@
 /** Moves a feed's bytes into a sink, unit by unit, and keeps the account of what has left and what is owed. */
-import type { Native } from "../../core/abi/abi.ts";
-import { type Endpoint, isSameFile } from "../../core/plan/endpoint.ts";
-import { TransferError } from "../../core/error.ts";
-import type { Job } from "../../core/plan/kernel.ts";
-import { checkOptions } from "../../core/transfer/request.ts";
-import { type Plan, select } from "../../core/plan/select.ts";
-import { type Account, drive, transferLoop } from "../../core/transfer/transfer.ts";
-import type { Engine } from "../engine/engine.ts";
-import { Link } from "../engine/link.ts";
-import type { Turn } from "../ends/gate.ts";
-import type { Machine } from "../engine/machine.ts";
+import type { Native } from "../../../core/abi/abi.ts";
+import { type Endpoint, isSameFile } from "../../../core/plan/endpoint.ts";
+import { TransferError } from "../../../core/error.ts";
+import type { Job } from "../../../core/plan/kernel.ts";
+import { checkOptions } from "../../../core/transfer/request.ts";
+import { type Plan, select } from "../../../core/plan/select.ts";
+import { type Account, drive, transferLoop } from "../../../core/transfer/transfer.ts";
+import type { Engine } from "../../engine/engine.ts";
+import { Link } from "../../engine/link.ts";
+import type { Turn } from "../../ends/write-lock.ts";
+import type { Machine } from "../../engine/machine.ts";
 import { type Begun, sendHead } from "./at-once.ts";
-import type { Feed, Range } from "./feed.ts";
-import type { Sink } from "./sink.ts";
+import type { Feed, Range } from "../feeds/feed.ts";
+import type { Sink } from "../sinks/sink.ts";
 import type { Tally } from "./tally.ts";
 
 /** How it came out. `back`: the stream goes on by itself. */

@@ -1,9 +1,9 @@
 /** Where a stream's bytes come from, behind one face: a file that is read, a socket. */
 import type { Readable } from "node:stream";
-import type { Native } from "../../core/abi/abi.ts";
-import type { Endpoint } from "../../core/plan/endpoint.ts";
-import type { TransferError } from "../../core/error.ts";
-import type { Counter } from "./socket-account.ts";
+import type { Native } from "../../../core/abi/abi.ts";
+import type { Endpoint } from "../../../core/plan/endpoint.ts";
+import type { TransferError } from "../../../core/error.ts";
+import type { Counter } from "../socket-account.ts";
 
 /** Bytes to move now. A length of undefined: until the source ends. */
 export interface Range {

@@ -1,15 +1,15 @@
 /** An http.ServerResponse on a plain connection as what a stream is piped to. */
 import type { ServerResponse } from "node:http";
 import { Socket } from "node:net";
-import type { Native } from "../../core/abi/abi.ts";
-import type { Endpoint } from "../../core/plan/endpoint.ts";
+import type { Native } from "../../../core/abi/abi.ts";
+import type { Endpoint } from "../../../core/plan/endpoint.ts";
 import { onConnectionEnd } from "./connection-end.ts";
-import type { Runtime } from "../runtime.ts";
-import { type MessageInternals, messageInternals, socketInternals } from "./internals.ts";
-import { replacedAnswering } from "./originals.ts";
+import type { Runtime } from "../../runtime.ts";
+import { type MessageInternals, messageInternals, socketInternals } from "../internals.ts";
+import { replacedAnswering } from "../originals.ts";
 import { keepPromise, leftOf, promisedLength } from "./promised.ts";
 import type { Sink } from "./sink.ts";
-import type { Counter } from "./socket-account.ts";
+import type { Counter } from "../socket-account.ts";
 import { SocketSink } from "./socket-sink.ts";
 
 /**

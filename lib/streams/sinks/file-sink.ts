@@ -1,10 +1,10 @@
 /** An fs.WriteStream as what a stream is piped to. */
 import { WriteStream } from "node:fs";
-import type { Native } from "../../core/abi/abi.ts";
-import type { Endpoint } from "../../core/plan/endpoint.ts";
-import { inspectFd } from "../ends/inspect.ts";
-import { type FileWriter, isPlainFile } from "./internals.ts";
-import { replacedWriting } from "./originals.ts";
+import type { Native } from "../../../core/abi/abi.ts";
+import type { Endpoint } from "../../../core/plan/endpoint.ts";
+import { inspectFd } from "../../ends/inspect-fd.ts";
+import { type FileWriter, isPlainFile } from "../internals.ts";
+import { replacedWriting } from "../originals.ts";
 import type { Sink } from "./sink.ts";
 
 export class FileSink implements Sink {

@@ -1,11 +1,11 @@
 /** The `_read` of sockets: from the first read of bulk on, bytes go from the connection to where it is piped to. */
 import type { Socket } from "node:net";
-import { slot } from "../support/slot.ts";
-import { decide, handOver } from "./hook.ts";
-import { isPaused, pipesOf } from "./internals.ts";
+import { slot } from "../../support/slot.ts";
+import { decide, handOver } from "./decision.ts";
+import { isPaused, pipesOf } from "../internals.ts";
 import { type Ledger, uneven } from "./ledger.ts";
 import { lastTargetOf, ledgerOf } from "./pipes.ts";
-import { SocketFeed } from "./socket-feed.ts";
+import { SocketFeed } from "../feeds/socket-feed.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 /** Bytes of one read that are more than messages: a socket that sends less at a time is served faster where it is. */

@@ -1,8 +1,8 @@
 /** Where a stream's bytes go, behind one face: an HTTP response, a socket, a file that is written. */
 import type { Writable } from "node:stream";
-import type { Native } from "../../core/abi/abi.ts";
-import type { Endpoint } from "../../core/plan/endpoint.ts";
-import type { Counter } from "./socket-account.ts";
+import type { Native } from "../../../core/abi/abi.ts";
+import type { Endpoint } from "../../../core/plan/endpoint.ts";
+import type { Counter } from "../socket-account.ts";
 
 export interface Sink {
   readonly kind: "response" | "socket" | "file";
