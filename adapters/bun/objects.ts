@@ -3,8 +3,7 @@ import { read } from "node:fs";
 import { promisify } from "node:util";
 import { argumentError, TransferError } from "../../core/error.ts";
 import { type Connection, ConnectionSource, ConnectionTarget } from "../../lib/ends/runtime-socket-ends.ts";
-import { FdSource } from "../../lib/ends/fd-source.ts";
-import { FdTarget } from "../../lib/ends/fd-target.ts";
+import { FdSource, FdTarget } from "../../lib/ends/fd-ends.ts";
 import type { SourceEnd } from "../../lib/ends/source.ts";
 import type { TargetEnd } from "../../lib/ends/target.ts";
 

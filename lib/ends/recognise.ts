@@ -5,16 +5,13 @@ import { argumentError, shown } from "../../core/error.ts";
 import type { AbortSignalLike } from "../../core/transfer/request.ts";
 import type { HasFd, Source, Target } from "../api.ts";
 import type { Runtime } from "../runtime.ts";
-import { FdSource } from "./fd-source.ts";
-import { FdTarget } from "./fd-target.ts";
+import { FdSource, FdTarget } from "./fd-ends.ts";
 import { SharedRing } from "../ring/shared-ring.ts";
 import { MemorySource } from "./memory-source.ts";
 import { RingSource, RingTarget } from "./ring-ends.ts";
-import { SocketSource } from "./socket-source.ts";
-import { SocketTarget } from "./socket-target.ts";
+import { SocketSource, SocketTarget } from "./socket-ends.ts";
 import type { SourceEnd } from "./source.ts";
-import { StreamSource } from "./stream-source.ts";
-import { StreamTarget } from "./stream-target.ts";
+import { StreamSource, StreamTarget } from "./stream-ends.ts";
 import type { TargetEnd } from "./target.ts";
 
 function isHasFd(value: object): value is HasFd {

@@ -6,7 +6,7 @@ import { inspectFd } from "./inspect-fd.ts";
 import type { Machine } from "../engine/machine.ts";
 import type { SourceEnd } from "./source.ts";
 import type { TargetEnd } from "./target.ts";
-import { turn } from "./turn.ts";
+import { turn } from "../support/delay.ts";
 
 /** What a runtime tells of such an object. */
 export interface Connection {

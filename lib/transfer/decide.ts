@@ -4,7 +4,7 @@ import { argumentError, shown, TransferError } from "../../core/error.ts";
 import type { AbortSignalLike, Request } from "../../core/transfer/request.ts";
 import { type Plan, select } from "../../core/plan/select.ts";
 import type { Target } from "../api.ts";
-import { FdTarget } from "../ends/fd-target.ts";
+import { FdTarget } from "../ends/fd-ends.ts";
 import { targetOf } from "../ends/recognise.ts";
 import { SnapshotSource } from "../ends/snapshot-source.ts";
 import type { SourceEnd } from "../ends/source.ts";

@@ -2,8 +2,7 @@
 import type { Socket } from "node:net";
 import type { Native } from "../../../core/abi/abi.ts";
 import type { Endpoint } from "../../../core/plan/endpoint.ts";
-import { HeldSocket } from "../../ends/held-socket.ts";
-import { inspectSocket } from "../../ends/socket-target.ts";
+import { HeldSocket, inspectSocket } from "../../ends/socket-descriptor.ts";
 import type { Runtime } from "../../runtime.ts";
 import { replacedSocketWriting } from "../originals.ts";
 import type { Sink } from "./sink.ts";

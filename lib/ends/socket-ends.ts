@@ -1,18 +1,17 @@
-/** Sockets of node:net as sources. */
+/** Sockets of node:net as sources and targets. */
 import type { Socket } from "node:net";
 import type { Native } from "../../core/abi/abi.ts";
-import { type Endpoint, endpoint } from "../../core/plan/endpoint.ts";
 import { TransferError } from "../../core/error.ts";
+import { type Endpoint, endpoint } from "../../core/plan/endpoint.ts";
 import { inspectFd } from "./inspect-fd.ts";
+import { connected, HeldSocket, inspectSocket } from "./socket-descriptor.ts";
+import { Intake } from "./socket-intake.ts";
+import type { SourceEnd } from "./source.ts";
+import { checkGivesBytes, StreamTarget, targetClosed } from "./stream-ends.ts";
+import { turn } from "../support/delay.ts";
 import type { Machine } from "../engine/machine.ts";
 import type { Runtime } from "../runtime.ts";
 import { callFailed, codeOf } from "../support/system-error.ts";
-import { connected } from "./connecting.ts";
-import { HeldSocket } from "./held-socket.ts";
-import { Intake } from "./socket-intake.ts";
-import type { SourceEnd } from "./source.ts";
-import { checkGivesBytes } from "./stream-source.ts";
-import { turn } from "./turn.ts";
 
 /** What the runtime had counted, and given to the intake, when the engine was to be the only reader. */
 interface Mark {
@@ -180,4 +179,68 @@ export class SocketSource implements SourceEnd {
 
 function withoutFd(reason: string): Endpoint {
   return endpoint({ kind: "stream", name: "socket", fd: false, withoutFd: reason });
+}
+
+/** A socket of node:net. */
+export class SocketTarget extends StreamTarget {
+  readonly #socket: Socket;
+  readonly #held: HeldSocket;
+  readonly #runtime: Runtime;
+
+  constructor(socket: Socket, runtime: Runtime) {
+    super(socket);
+    this.#socket = socket;
+    this.#held = new HeldSocket(socket, runtime);
+    this.#runtime = runtime;
+  }
+
+  override get fd(): number | undefined {
+    return this.#held.fd;
+  }
+
+  override get isOpen(): boolean {
+    return !this.#socket.connecting;
+  }
+
+  override open(): Promise<void> | undefined {
+    return connected(this.#socket);
+  }
+
+  async look(machine: Machine): Promise<Endpoint> {
+    await connected(this.#socket);
+    return this.inspect(machine.native);
+  }
+
+  override inspect(native: Native | string): Endpoint {
+    if (this.#socket.destroyed) throw targetClosed("it is closed", codeOf(this.#socket.errored) ?? "ERR_SLUICE_CLOSED");
+    if (typeof native === "string") return this.#withoutFd(native);
+    const fd = this.#held.hold();
+    if (typeof fd === "string") return this.#withoutFd(fd);
+    const { withoutNotices } = this.#runtime;
+    const found = inspectSocket(native, this.#socket, fd);
+    return withoutNotices === undefined ? found : { ...found, withoutNotices };
+  }
+
+  #withoutFd(reason: string): Endpoint {
+    return { ...super.inspect(reason), name: "socket", withoutFd: reason };
+  }
+
+  letGo(): void {
+    this.#held.letGo();
+  }
+
+  override end(broken: boolean): Promise<void> | undefined {
+    this.letGo();
+    return super.end(broken);
+  }
+
+  override touch(): void {
+    // Setting the same time-out again starts it anew.
+    const { timeout } = this.#socket;
+    if (timeout !== undefined && timeout > 0) this.#socket.setTimeout(timeout);
+  }
+
+  override get idleTimeoutMs(): number {
+    return this.#socket.timeout ?? 0;
+  }
 }
