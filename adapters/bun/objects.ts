@@ -2,7 +2,7 @@
 import { read } from "node:fs";
 import { promisify } from "node:util";
 import { argumentError, TransferError } from "../../core/error.ts";
-import { type Connection, ConnectionSource, ConnectionTarget } from "../../lib/ends/runtime-socket-ends.ts";
+import { type RuntimeSocket, RuntimeSocketSource, RuntimeSocketTarget } from "../../lib/ends/runtime-socket-ends.ts";
 import { FdSource, FdTarget } from "../../lib/ends/fd-ends.ts";
 import type { SourceEnd } from "../../lib/ends/source.ts";
 import type { TargetEnd } from "../../lib/ends/target.ts";
@@ -34,7 +34,7 @@ const isEncrypted = (socket: BunSocket): boolean => socket.getTLSVersion() !== n
 /** Its event loop takes EPOLLERR for the end, though all that it means here is that there is a notice. */
 export const noNotices = "Bun closes a socket of its own whose error queue is not empty";
 
-class BunConnection implements Connection {
+class BunConnection implements RuntimeSocket {
   readonly name = "Bun socket";
   readonly withoutNotices = noNotices;
   readonly readsAtReset = true;
@@ -110,12 +110,12 @@ export function source(value: object): SourceEnd | undefined {
     throw new TransferError("Cannot send Bun socket: what TLS decrypts goes to its data callback alone", {
       code: "ERR_SLUICE_UNSUPPORTED",
     });
-  return new ConnectionSource(new BunConnection(value));
+  return new RuntimeSocketSource(new BunConnection(value));
 }
 
 /** Recognises a target. */
 export function target(value: object): TargetEnd | undefined {
   const path = bunFilePath(value);
   if (path !== undefined) return new FdTarget(path, undefined);
-  return isBunSocket(value) ? new ConnectionTarget(new BunConnection(value)) : undefined;
+  return isBunSocket(value) ? new RuntimeSocketTarget(new BunConnection(value)) : undefined;
 }

@@ -88,19 +88,11 @@ export class FdSource implements SourceEnd {
     return typeof this.#from === "number" ? this.inspect(machine.native) : lookAtSource(machine, this.#from);
   }
 
-  stop(): void {
-    // Nobody else reads a descriptor.
-  }
-
   async read(max: number, offset: number | undefined): Promise<Uint8Array | undefined> {
     const buffer = new Uint8Array(max);
     const fd = this.#opened?.fd ?? this.#reopened ?? this.#borrowed;
     const { bytesRead } = await readAsync(fd, buffer, 0, max, offset ?? null);
     return bytesRead === 0 ? undefined : buffer.subarray(0, bytesRead);
-  }
-
-  watch(): void {
-    // A bare descriptor can't tell that it was closed; the engine works on a duplicate.
   }
 
   end(): Promise<void> | undefined {
@@ -142,8 +134,6 @@ export class FdTarget implements TargetEnd {
   #native: Native | string = "";
   #duplicate: Duplicate | undefined;
   #mostBytes = Infinity;
-  readonly idleTimeoutMs = 0;
-  readonly buffers = false;
 
   constructor(from: number | string | URL, signal: AbortSignalLike | undefined, durable = false) {
     this.#from = from;
@@ -161,10 +151,6 @@ export class FdTarget implements TargetEnd {
 
   get path(): string | undefined {
     return typeof this.#from === "number" ? undefined : nameOf(this.#from);
-  }
-
-  enter(): undefined {
-    return undefined;
   }
 
   keep(native: Native | string): void {
@@ -223,14 +209,6 @@ export class FdTarget implements TargetEnd {
     const fd = typeof this.#from === "number" ? this.#from : this.fd;
     const length = Math.min(bytes.byteLength, this.#mostBytes);
     return (await writeAsync(fd, bytes, 0, length, offset ?? null)).bytesWritten;
-  }
-
-  watch(): void {
-    // A bare descriptor can't tell that it was closed; the engine works on a duplicate.
-  }
-
-  touch(): void {
-    // No time-outs here.
   }
 
   async commit(): Promise<void> {

@@ -81,7 +81,7 @@ export async function createTarget(place: Place): Promise<OpenedPath | undefined
 
 /**
  * Takes away a file that was made for nothing: the same one, still empty, and known to nobody else. Whoever has come to it
- * meanwhile keeps it. In one turn, so that there is no time to come.
+ * meanwhile keeps it. In one turn of the event loop, so that there is no time to come.
  */
 export function takeBack(native: Native | string, { fd, place }: OpenedPath): void {
   if (place === undefined) return;

@@ -5,10 +5,10 @@ import { callFailed } from "../support/system-error.ts";
 import type { SourceEnd } from "./source.ts";
 import type { TargetEnd } from "./target.ts";
 
-/** A place in the order of a ring's calls: had from `entered` on, until it is left. */
-class Turn {
+/** The use of a ring by one transfer, in the order of the ring's calls. */
+class Use {
   readonly #ring: SharedRing;
-  #leave: () => void = () => {};
+  #leave: (() => void) | undefined;
   #isHeld = false;
   #entering: Promise<void> | undefined;
 
@@ -16,7 +16,7 @@ class Turn {
     this.#ring = ring;
   }
 
-  enter(): Promise<void> {
+  begin(): Promise<void> {
     const left = new Promise<void>((resolve) => (this.#leave = resolve));
     this.#entering = new Promise((resolve) => {
       void this.#ring.queue(() => {
@@ -33,9 +33,9 @@ class Turn {
     return this.#isHeld;
   }
 
-  leave(): void {
+  end(): void {
     this.#isHeld = false;
-    this.#leave();
+    this.#leave?.();
   }
 }
 
@@ -47,21 +47,17 @@ const describe = (): Endpoint => endpoint({ kind: "ring", name: "ring" });
 /** What both ends of a transfer have in common. */
 class RingEnd {
   protected readonly ring: SharedRing;
-  protected readonly turn: Turn;
-  #unwatch: () => void = () => {};
+  protected readonly use: Use;
+  #unwatch: (() => void) | undefined;
 
   constructor(ring: SharedRing) {
     this.ring = ring;
-    this.turn = new Turn(ring);
+    this.use = new Use(ring);
   }
 
   /** A ring takes a descriptor's place by its handle, negated. */
   get fd(): number {
     return -this.ring.side.handle;
-  }
-
-  keep(): void {
-    // An object stays itself.
   }
 
   inspect(): Endpoint {
@@ -74,9 +70,9 @@ class RingEnd {
   }
 
   end(): undefined {
-    this.#unwatch();
-    if (this.turn.isHeld) this.ring.side.stopWaiting();
-    this.turn.leave();
+    this.#unwatch?.();
+    if (this.use.isHeld) this.ring.side.stopWaiting();
+    this.use.end();
     return undefined;
   }
 }
@@ -84,16 +80,8 @@ class RingEnd {
 export class RingSource extends RingEnd implements SourceEnd {
   readonly #stop = new AbortController();
 
-  keepReadable(): void {
-    // It is read as it is.
-  }
-
   open(): Promise<void> {
-    return this.turn.enter();
-  }
-
-  stop(): void {
-    // Nobody else reads it: the transfer has its turn.
+    return this.use.begin();
   }
 
   read(max: number): Promise<Uint8Array | undefined> {
@@ -108,20 +96,10 @@ export class RingSource extends RingEnd implements SourceEnd {
 }
 
 export class RingTarget extends RingEnd implements TargetEnd {
-  readonly idleTimeoutMs = 0;
-  readonly buffers = false;
   readonly isOpen = true;
 
   enter(): Promise<void> {
-    return this.turn.enter();
-  }
-
-  open(): undefined {
-    return undefined;
-  }
-
-  empty(): undefined {
-    return undefined;
+    return this.use.begin();
   }
 
   async write(bytes: Uint8Array): Promise<number> {
@@ -139,9 +117,5 @@ export class RingTarget extends RingEnd implements TargetEnd {
     const written = side.tryWrite(bytes, 0);
     if (written !== undefined) return written;
     throw callFailed("write to the ring", "write", "EAGAIN");
-  }
-
-  touch(): void {
-    // No time-outs here.
   }
 }

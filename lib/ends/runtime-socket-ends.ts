@@ -1,4 +1,7 @@
-/** Connections that are a runtime's own objects and no streams: Bun's sockets, Deno's conns. */
+/**
+ * Connections that are a runtime's own objects and no streams: Bun's sockets, Deno's conns. They have no queue of writes to wait in:
+ * each write goes to the kernel, or the object says how much it took. Their time-outs are the caller's.
+ */
 import type { Native } from "../../core/abi/abi.ts";
 import { type Endpoint, endpoint } from "../../core/plan/endpoint.ts";
 import { TransferError } from "../../core/error.ts";
@@ -9,7 +12,7 @@ import type { TargetEnd } from "./target.ts";
 import { turn } from "../support/delay.ts";
 
 /** What a runtime tells of such an object. */
-export interface Connection {
+export interface RuntimeSocket {
   readonly name: string;
   /** Why the kernel must not put notices into its error queue, or undefined. */
   readonly withoutNotices?: string;
@@ -35,20 +38,20 @@ export interface Connection {
 /** These objects tell nobody that they were closed: they are asked, this often, in milliseconds. */
 const watchMs = 50;
 
-function inspectConnection(connection: Connection, native: Native | string): Endpoint {
-  if (connection.isClosed())
-    throw new TransferError(`Cannot use ${connection.name}: it is closed`, { code: "ERR_SLUICE_CLOSED" });
-  const fd = connection.fd();
+function inspectSocket(socket: RuntimeSocket, native: Native | string): Endpoint {
+  if (socket.isClosed())
+    throw new TransferError(`Cannot use ${socket.name}: it is closed`, { code: "ERR_SLUICE_CLOSED" });
+  const fd = socket.fd();
   const withoutFd = typeof fd === "string" ? fd : typeof native === "string" ? native : undefined;
   if (typeof fd === "string" || typeof native === "string")
     return endpoint({
       kind: "stream",
-      name: connection.name,
+      name: socket.name,
       fd: false,
       ...(withoutFd !== undefined && { withoutFd }),
     });
-  const { withoutNotices } = connection;
-  return { ...inspectFd(native, fd, connection.name), ...(withoutNotices !== undefined && { withoutNotices }) };
+  const { withoutNotices } = socket;
+  return { ...inspectFd(native, fd, socket.name), ...(withoutNotices !== undefined && { withoutNotices }) };
 }
 
 /** What is to be said of an object that the runtime has closed by itself. */
@@ -61,49 +64,45 @@ export function cutOff(name: string, moved = 0): TransferError {
   });
 }
 
-class ConnectionEnd {
-  readonly connection: Connection;
+class RuntimeSocketEnd {
+  readonly socket: RuntimeSocket;
   #watch: ReturnType<typeof setInterval> | undefined;
-  #closed: (error?: unknown) => void = () => {};
+  #closed: ((error?: unknown) => void) | undefined;
 
-  constructor(connection: Connection) {
-    this.connection = connection;
+  constructor(socket: RuntimeSocket) {
+    this.socket = socket;
   }
 
   get fd(): number | undefined {
-    const fd = this.connection.fd();
+    const fd = this.socket.fd();
     return typeof fd === "number" ? fd : undefined;
   }
 
-  keep(): void {
-    // The object is asked again when its turn comes.
-  }
-
   open(): Promise<void> | undefined {
-    return this.connection.settled?.();
+    return this.socket.settled?.();
   }
 
   inspect(native: Native | string): Endpoint {
-    return inspectConnection(this.connection, native);
+    return inspectSocket(this.socket, native);
   }
 
   async look(machine: Machine): Promise<Endpoint> {
-    await this.connection.settled?.();
+    await this.socket.settled?.();
     return this.inspect(machine.native);
   }
 
   watch(closed: (error?: unknown) => void): void {
     this.#closed = closed;
     this.#watch = setInterval(() => {
-      if (this.connection.isClosed()) closed();
+      if (this.socket.isClosed()) closed();
     }, watchMs);
   }
 
   /** What looks like an end is a reset where the runtime has closed the object meanwhile. */
   async hearEnd(): Promise<void> {
-    if (this.connection.readsAtReset !== true) return;
+    if (this.socket.readsAtReset !== true) return;
     await turn();
-    if (this.connection.isClosed()) this.#closed(cutOff(this.connection.name));
+    if (this.socket.isClosed()) this.#closed?.(cutOff(this.socket.name));
   }
 
   protected unwatch(): void {
@@ -111,7 +110,7 @@ class ConnectionEnd {
   }
 }
 
-export class ConnectionSource extends ConnectionEnd implements SourceEnd {
+export class RuntimeSocketSource extends RuntimeSocketEnd implements SourceEnd {
   #readAgain: (() => void) | undefined;
 
   /** The runtime stops reading at once: what it reads while the target is opened would go to the object's own callbacks. */
@@ -120,55 +119,35 @@ export class ConnectionSource extends ConnectionEnd implements SourceEnd {
     return super.open();
   }
 
-  keepReadable(): void {
-    // The object is read as it is.
-  }
-
   stop(): void {
-    this.#readAgain ??= this.connection.stopReading?.();
+    this.#readAgain ??= this.socket.stopReading?.();
   }
 
   /**
    * @throws TransferError `ECONNRESET` where the runtime may have read, too
    */
   verify(moved: number): void {
-    if (this.connection.readsAtReset === true && this.connection.isClosed()) throw cutOff(this.connection.name, moved);
+    if (this.socket.readsAtReset === true && this.socket.isClosed()) throw cutOff(this.socket.name, moved);
   }
 
   read(max: number): Promise<Uint8Array | undefined> {
-    return this.connection.read(max);
+    return this.socket.read(max);
   }
 
   end(): undefined {
     this.unwatch();
-    if (!this.connection.isClosed()) this.#readAgain?.();
+    if (!this.socket.isClosed()) this.#readAgain?.();
     return undefined;
   }
 }
 
-export class ConnectionTarget extends ConnectionEnd implements TargetEnd {
-  readonly buffers = false;
-  readonly idleTimeoutMs = 0;
-
+export class RuntimeSocketTarget extends RuntimeSocketEnd implements TargetEnd {
   get isOpen(): boolean {
-    return this.connection.settled === undefined;
-  }
-
-  /** There is no queue to take a place in: these objects hand each write to the kernel or say how much it took. */
-  enter(): undefined {
-    return undefined;
-  }
-
-  empty(): undefined {
-    return undefined;
+    return this.socket.settled === undefined;
   }
 
   write(bytes: Uint8Array): Promise<number> {
-    return this.connection.write(bytes);
-  }
-
-  touch(): void {
-    // Their time-outs are the caller's.
+    return this.socket.write(bytes);
   }
 
   end(): undefined {

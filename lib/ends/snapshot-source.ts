@@ -17,7 +17,9 @@ function isToBeSaved({ kind, readable, name }: Endpoint): boolean {
   return kind === "file";
 }
 
-/** Saves another source when it is opened, and stands for the copy. What is no regular file stays what it is, for selection to refuse. */
+/**
+ * Saves another source when it is opened, and stands for the copy: whatever becomes of the original is no matter any more. What is no regular file stays what it is, for selection to refuse.
+ */
 export class SnapshotSource implements SourceEnd {
   readonly #original: SourceEnd;
   readonly #machine: Machine;
@@ -39,17 +41,9 @@ export class SnapshotSource implements SourceEnd {
     return this.#copy?.fd ?? this.#original.fd;
   }
 
-  keep(): void {
-    // The copy is nobody else's; the original was kept when it was saved.
-  }
-
-  keepReadable(): void {
-    // So it can be read as it is.
-  }
-
   open(): Promise<void> {
-    const opened = this.#original.open();
-    if (opened === undefined) this.#original.keep(this.#machine.native);
+    const opened = this.#original.open?.();
+    if (opened === undefined) this.#original.keep?.(this.#machine.native);
     this.#saving = this.#save(opened);
     return this.#saving;
   }
@@ -89,16 +83,8 @@ export class SnapshotSource implements SourceEnd {
     return lookAtSnapshot(machine, original, await path.catch(() => undefined));
   }
 
-  stop(): void {
-    // Nobody else reads the copy.
-  }
-
   read(max: number, offset: number | undefined): Promise<Uint8Array | undefined> {
     return this.#copy === undefined ? this.#original.read(max, offset) : readSnapshot(this.#copy, max, offset ?? 0);
-  }
-
-  watch(): void {
-    // Whatever becomes of the original is no matter any more.
   }
 
   async end(broken: boolean): Promise<void> {

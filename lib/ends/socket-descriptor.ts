@@ -18,7 +18,7 @@ export class HeldSocket {
     this.#runtime = runtime;
   }
 
-  /** Undefined before `hold` and after `letGo`. */
+  /** Undefined before `hold` and after `release`. */
   get fd(): number | undefined {
     return this.#held?.fd;
   }
@@ -32,7 +32,7 @@ export class HeldSocket {
   }
 
   /** Gives a duplicate back. */
-  letGo(): void {
+  release(): void {
     this.#held?.release?.();
     this.#held = undefined;
   }

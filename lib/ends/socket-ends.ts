@@ -7,7 +7,7 @@ import { inspectFd } from "./inspect-fd.ts";
 import { connected, HeldSocket, inspectSocket } from "./socket-descriptor.ts";
 import { Intake } from "./socket-intake.ts";
 import type { SourceEnd } from "./source.ts";
-import { checkGivesBytes, StreamTarget, targetClosed } from "./stream-ends.ts";
+import { checkGivesBytes, ignore, StreamTarget, targetClosed } from "./stream-ends.ts";
 import { turn } from "../support/delay.ts";
 import type { Machine } from "../engine/machine.ts";
 import type { Runtime } from "../runtime.ts";
@@ -35,10 +35,8 @@ export class SocketSource implements SourceEnd {
   /** Bytes that the runtime took while the engine was reading. */
   #lost = 0;
   #onClose: (() => void) | undefined;
-  /** Failures come out of the transfer's own promise; without a listener they would end the process. */
-  readonly #onError = () => {};
 
-  /** @param isAdopted whether the runtime's object will be let go before the engine reads */
+  /** @param isAdopted whether the runtime's object will be closed before the engine reads */
   constructor(socket: Socket, runtime: Runtime, isAdopted = false) {
     checkGivesBytes(socket);
     this.#socket = socket;
@@ -51,17 +49,9 @@ export class SocketSource implements SourceEnd {
     return this.#held.fd;
   }
 
-  keep(): void {
-    // An object stays itself.
-  }
-
-  keepReadable(): void {
-    // It is read as it is.
-  }
-
   /** Makes all that is read from now on ours. */
   claim(): Intake {
-    if (this.#intake === undefined) this.#socket.on("error", this.#onError);
+    if (this.#intake === undefined) this.#socket.on("error", ignore);
     return (this.#intake ??= new Intake(this.#socket, this.#runtime));
   }
 
@@ -122,12 +112,12 @@ export class SocketSource implements SourceEnd {
   read(max: number): Promise<Uint8Array | undefined> {
     const intake = this.claim();
     // The engine has given way to the runtime.
-    if (intake.length === 0) this.#release();
+    if (intake.length === 0) this.#resume();
     return intake.read(max);
   }
 
-  /** What the runtime has read, and its counter says, beside the engine. */
-  #release(): void {
+  /** Lets the runtime read again, and counts what it has read beside the engine. */
+  #resume(): void {
     const { counted, received } = this.#mark ?? { counted: this.#socket.bytesRead, received: this.claim().received };
     this.#lost += Math.max(this.#socket.bytesRead - counted, this.claim().received - received);
     this.#mark = undefined;
@@ -137,7 +127,7 @@ export class SocketSource implements SourceEnd {
 
   /** @throws TransferError where the runtime, too, has read: those bytes are missing between the others */
   verify(moved: number): void {
-    this.#release();
+    this.#resume();
     if (this.#lost > 0)
       throw new TransferError(`Cannot send socket: the runtime read ${this.#lost} bytes of it meanwhile`, {
         code: "ERR_SLUICE_CHANGED",
@@ -159,20 +149,20 @@ export class SocketSource implements SourceEnd {
     this.#socket.once("close", this.#onClose);
   }
 
-  letGo(): void {
-    this.#held.letGo();
+  release(): void {
+    this.#held.release();
   }
 
   end(broken: boolean): undefined {
     const socket = this.#socket;
     if (this.#onClose !== undefined) socket.off("close", this.#onClose);
     if (broken) socket.destroy();
-    this.letGo();
+    this.release();
     this.#intake?.release();
     this.#letRead?.();
     this.#letRead = undefined;
     // A stream that has failed may tell of it only later in this turn of the event loop.
-    if (!socket.destroyed) socket.off("error", this.#onError);
+    if (!socket.destroyed) socket.off("error", ignore);
     return undefined;
   }
 }
@@ -194,7 +184,7 @@ export class SocketTarget extends StreamTarget {
     this.#runtime = runtime;
   }
 
-  override get fd(): number | undefined {
+  get fd(): number | undefined {
     return this.#held.fd;
   }
 
@@ -202,7 +192,7 @@ export class SocketTarget extends StreamTarget {
     return !this.#socket.connecting;
   }
 
-  override open(): Promise<void> | undefined {
+  open(): Promise<void> | undefined {
     return connected(this.#socket);
   }
 
@@ -225,22 +215,22 @@ export class SocketTarget extends StreamTarget {
     return { ...super.inspect(reason), name: "socket", withoutFd: reason };
   }
 
-  letGo(): void {
-    this.#held.letGo();
+  release(): void {
+    this.#held.release();
   }
 
   override end(broken: boolean): Promise<void> | undefined {
-    this.letGo();
+    this.release();
     return super.end(broken);
   }
 
-  override touch(): void {
+  touch(): void {
     // Setting the same time-out again starts it anew.
     const { timeout } = this.#socket;
     if (timeout !== undefined && timeout > 0) this.#socket.setTimeout(timeout);
   }
 
-  override get idleTimeoutMs(): number {
+  get idleTimeoutMs(): number {
     return this.#socket.timeout ?? 0;
   }
 }

@@ -5,7 +5,7 @@ import { argumentError, TransferError } from "../../core/error.ts";
 import { type Endpoint, endpoint } from "../../core/plan/endpoint.ts";
 import type { SourceEnd } from "./source.ts";
 import type { TargetEnd } from "./target.ts";
-import { enterGate, type Turn } from "./write-lock.ts";
+import { lockWrites, type WriteLock } from "./write-lock.ts";
 import { codeOf } from "../support/system-error.ts";
 
 /** @throws TypeError for streams of anything else */
@@ -14,44 +14,28 @@ export function checkGivesBytes(stream: Readable): void {
     throw argumentError("ERR_INVALID_ARG_VALUE", "source stream must give bytes, not objects or strings");
 }
 
+/** A listener of what comes out of a transfer's own promise: an 'error' that nobody listens to would end the process. */
+export const ignore = (): void => {};
+
 /** Any Readable: bytes come out of its buffer. */
 export class StreamSource implements SourceEnd {
   readonly #stream: Readable;
   #over = false;
-  #wake: () => void = () => {};
-  /** Failures come out of the transfer's own promise; without a listener they would end the process. */
-  readonly #onError = () => {};
-  /** Keeps the stream from flowing to listeners of 'data', or nowhere, from the call to the end: also between two waits of ours. */
-  readonly #onReadable = () => {};
+  #wake: (() => void) | undefined;
 
   constructor(stream: Readable) {
     checkGivesBytes(stream);
     this.#stream = stream;
   }
 
-  get fd(): number | undefined {
-    return undefined;
-  }
-
-  keep(): void {
-    // An object stays itself.
-  }
-
-  keepReadable(): void {
-    // It is read as it is.
-  }
-
-  open(): Promise<void> | undefined {
-    this.#stream.on("error", this.#onError).on("readable", this.#onReadable);
+  open(): undefined {
+    // The second keeps the stream from flowing to listeners of 'data', or nowhere, also between two waits of ours.
+    this.#stream.on("error", ignore).on("readable", ignore);
     return undefined;
   }
 
   inspect(_native: Native | string): Endpoint {
     return endpoint({ kind: "stream", name: "stream", fd: false, withoutFd: "the source is a stream of JavaScript" });
-  }
-
-  stop(): void {
-    // Only the runtime can read it.
   }
 
   async read(max: number): Promise<Uint8Array | undefined> {
@@ -79,46 +63,37 @@ export class StreamSource implements SourceEnd {
   #event(): Promise<void> {
     const names = ["readable", "end", "close", "error"];
     return new Promise((resolve) => {
-      this.#wake = () => {
-        for (const name of names) this.#stream.off(name, this.#wake);
+      const wake = () => {
+        for (const name of names) this.#stream.off(name, wake);
         resolve();
       };
-      for (const name of names) this.#stream.on(name, this.#wake);
+      this.#wake = wake;
+      for (const name of names) this.#stream.on(name, wake);
     });
-  }
-
-  watch(_closed: (error?: unknown) => void): void {
-    // Reading it tells.
   }
 
   end(_broken: boolean): undefined {
     this.#over = true;
-    this.#wake();
+    this.#wake?.();
     // A stream that has failed may tell of it only later in this turn of the event loop.
-    if (!this.#stream.destroyed) this.#stream.off("error", this.#onError);
-    this.#stream.off("readable", this.#onReadable);
+    if (!this.#stream.destroyed) this.#stream.off("error", ignore);
+    this.#stream.off("readable", ignore);
     return undefined;
   }
 }
 
-/** Any Writable. One that is a proper stream gives us a turn in its queue; others get plain writes. */
+/** Any Writable. One that is a proper stream gives us its write lock; others get plain writes. */
 export class StreamTarget implements TargetEnd {
   protected readonly stream: Writable;
-  #turn: Turn | undefined;
+  #lock: WriteLock | undefined;
   #ended = false;
   #onClose: (() => void) | undefined;
-  /** Failures come out of the transfer's own promise; without a listener they would end the process. */
-  readonly #onError = () => {};
   readonly #proper: boolean;
   readonly buffers = true;
 
   constructor(stream: Writable) {
     this.stream = stream;
     this.#proper = stream instanceof Writable && !stream.writableObjectMode;
-  }
-
-  get fd(): number | undefined {
-    return undefined;
   }
 
   refuse(): void {
@@ -130,15 +105,15 @@ export class StreamTarget implements TargetEnd {
   enter(): Promise<void> | undefined {
     const { stream } = this;
     this.refuse();
-    stream.on("error", this.#onError);
+    stream.on("error", ignore);
     if (!this.#proper) return undefined;
     let settle: { resolve: () => void; reject: (error: Error) => void } | undefined;
     let failure: Error | undefined;
-    enterGate(
+    lockWrites(
       stream,
-      (turn) => {
-        if (this.#ended) return turn.release();
-        this.#turn = turn;
+      (lock) => {
+        if (this.#ended) return lock.release();
+        this.#lock = lock;
         settle?.resolve();
       },
       (error) => {
@@ -146,7 +121,7 @@ export class StreamTarget implements TargetEnd {
         settle?.reject(error);
       },
     );
-    if (this.#turn !== undefined) return undefined;
+    if (this.#lock !== undefined) return undefined;
     return new Promise((resolve, reject) => {
       if (failure !== undefined) reject(failure);
       settle = { resolve, reject };
@@ -157,24 +132,12 @@ export class StreamTarget implements TargetEnd {
     return true;
   }
 
-  keep(): void {
-    // An object stays itself.
-  }
-
-  open(): Promise<void> | undefined {
-    return undefined;
-  }
-
   inspect(_native: Native | string): Endpoint {
     return endpoint({ kind: "stream", name: "stream", fd: false, withoutFd: "the target is a stream of JavaScript" });
   }
 
-  empty(): undefined {
-    return undefined;
-  }
-
   async write(bytes: Uint8Array): Promise<number> {
-    if (this.#turn !== undefined) await this.#turn.write(bytes);
+    if (this.#lock !== undefined) await this.#lock.write(bytes);
     else
       await new Promise<void>((resolve, reject) => {
         this.stream.write(bytes, (error) => (error ? reject(error) : resolve()));
@@ -187,24 +150,16 @@ export class StreamTarget implements TargetEnd {
     this.stream.once("close", this.#onClose);
   }
 
-  touch(): void {
-    // No time-outs here.
-  }
-
-  get idleTimeoutMs(): number {
-    return 0;
-  }
-
   end(broken: boolean): Promise<void> | undefined {
     this.#ended = true;
     const { stream } = this;
     if (this.#onClose !== undefined) stream.off("close", this.#onClose);
     // Without an error: the caller hears of it from the transfer, and may listen to 'close'.
     if (broken) stream.destroy();
-    this.#turn?.release();
-    this.#turn = undefined;
+    this.#lock?.release();
+    this.#lock = undefined;
     // A stream that has failed may tell of it only later in this turn of the event loop.
-    if (!stream.destroyed) stream.off("error", this.#onError);
+    if (!stream.destroyed) stream.off("error", ignore);
     return undefined;
   }
 }

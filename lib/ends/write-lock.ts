@@ -1,11 +1,11 @@
 /**
- * A turn in a Writable's own queue of writes.
+ * The write lock of a Writable: the exclusive right to write to its sink, between two of the stream's own writes.
  *
  * A transfer must come after what was written before it and before what is written after it, and the
  * stream's queue is the only place that knows that order, with `end()`, `cork()` and `destroy()`
- * already right. So a turn is a write: an empty chunk that our `_write` recognises when the stream
- * comes to it, which is when everything before it has been handed to the kernel. The stream then
- * counts a write as in flight, and queues all others, until the turn is given back.
+ * already right. So the lock is asked for by a write: an empty chunk that our `_write` recognises when the
+ * stream comes to it, which is when everything before it has been handed to the kernel. The stream then
+ * counts a write as in flight, and queues all others, until the lock is released.
  */
 import type { Writable } from "node:stream";
 import { slot } from "../support/slot.ts";
@@ -20,25 +20,26 @@ interface Implementation {
   _writev?: Writev | null;
 }
 
-export interface Turn {
+export interface WriteLock {
   /** Writes to the stream's own sink, past the queue. Resolves when the chunk has been taken. */
   write(chunk: Uint8Array): Promise<void>;
   /** Lets the stream go on with what was queued behind, or tells it that its sink has failed. */
   release(error?: Error): void;
 }
 
-type Grant = (turn: Turn) => void;
+type Grant = (lock: WriteLock) => void;
 
-const gates = slot<Gate>();
+const lockables = slot<Lockable>();
 
-class Gate {
+/** A Writable whose writes can be locked. */
+class Lockable {
   readonly #stream: Omit<Writable, keyof Implementation> & Implementation;
   readonly #grants = new Map<unknown, Grant>();
   readonly #write: Write;
   readonly #writev: Writev | null;
 
   /**
-   * The gate stays for the stream's life: adding and deleting properties for every turn would cost
+   * What it changes stays for the stream's life: adding and deleting properties for every lock would cost
    * more than a small body.
    */
   constructor(stream: Writable) {
@@ -64,7 +65,7 @@ class Gate {
     const grant = this.#grants.get(chunk);
     if (grant === undefined) return this.#write(chunk, encoding, callback);
     this.#grants.delete(chunk);
-    // A turn that is given up with a write in flight (an abort) ends only when that has landed: not every
+    // A lock that is released with a write in flight (an abort) is free only when that has landed: not every
     // runtime keeps a write that another one overtakes.
     let writing = 0;
     let released = false;
@@ -95,10 +96,10 @@ class Gate {
     });
   }
 
-  enter(grant: Grant, refuse: (error: Error) => void): void {
+  lock(grant: Grant, refuse: (error: Error) => void): void {
     const chunk = Buffer.alloc(0);
     this.#grants.set(chunk, grant);
-    // Chunks are to come one by one while turns are waited for: a batch would hide the empty one.
+    // Chunks are to come one by one while locks are waited for: a batch would hide the empty one.
     this.#stream._writev = null;
     this.#stream.write(chunk, (error) => {
       if (!error || !this.#grants.delete(chunk)) return;
@@ -122,11 +123,11 @@ function basicWrite(stream: object): Write | undefined {
 }
 
 /**
- * Queues for a turn. `grant` is called, at once where nothing is queued or in flight, when everything
+ * Queues for the lock. `grant` is called, at once where nothing is queued or in flight, when everything
  * written before has left the process; `refuse` when the stream failed or was destroyed before that.
  */
-export function enterGate(stream: Writable, grant: Grant, refuse: (error: Error) => void): void {
-  let gate = gates.get(stream);
-  if (gate === undefined) gates.set(stream, (gate = new Gate(stream)));
-  gate.enter(grant, refuse);
+export function lockWrites(stream: Writable, grant: Grant, refuse: (error: Error) => void): void {
+  let lockable = lockables.get(stream);
+  if (lockable === undefined) lockables.set(stream, (lockable = new Lockable(stream)));
+  lockable.lock(grant, refuse);
 }

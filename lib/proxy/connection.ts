@@ -5,7 +5,7 @@ import type { Endpoint } from "../../core/plan/endpoint.ts";
 import { argumentError, shown } from "../../core/error.ts";
 import type { ProxySide } from "../../core/proxy.ts";
 import type { HasFd, ProxyEnd } from "../api.ts";
-import { ConnectionSource, ConnectionTarget, cutOff } from "../ends/runtime-socket-ends.ts";
+import { cutOff, RuntimeSocketSource, RuntimeSocketTarget } from "../ends/runtime-socket-ends.ts";
 import { FdSource, FdTarget } from "../ends/fd-ends.ts";
 import { checkFd } from "../ends/recognise.ts";
 import { SocketSource, SocketTarget } from "../ends/socket-ends.ts";
@@ -163,15 +163,15 @@ function resetFd(engine: Engine, fd: number): void {
 
 class ObjectConnection implements ProxyConnection {
   readonly readsAhead: boolean;
-  readonly source: ConnectionSource;
-  readonly target: ConnectionTarget;
+  readonly source: RuntimeSocketSource;
+  readonly target: RuntimeSocketTarget;
   readonly #engine: Engine | undefined;
   #over = false;
 
-  constructor(source: ConnectionSource, engine: Engine | undefined) {
+  constructor(source: RuntimeSocketSource, engine: Engine | undefined) {
     this.source = source;
-    this.target = new ConnectionTarget(source.connection);
-    this.readsAhead = source.connection.readsAtReset ?? false;
+    this.target = new RuntimeSocketTarget(source.socket);
+    this.readsAhead = source.socket.readsAtReset ?? false;
     this.#engine = engine;
   }
 
@@ -202,7 +202,7 @@ class ObjectConnection implements ProxyConnection {
   }
 
   failure(): unknown {
-    return this.source.connection.isClosed() ? cutOff(this.source.connection.name) : undefined;
+    return this.source.socket.isClosed() ? cutOff(this.source.socket.name) : undefined;
   }
 
   take(): Uint8Array {
@@ -215,7 +215,7 @@ class ObjectConnection implements ProxyConnection {
   }
 
   shutdown(): Promise<void> {
-    return this.source.connection.shutdown();
+    return this.source.socket.shutdown();
   }
 
   adopt(): void {
@@ -226,10 +226,10 @@ class ObjectConnection implements ProxyConnection {
     if (this.#over) return;
     this.#over = true;
     const { fd } = this.source;
-    if (reset && this.#engine !== undefined && fd !== undefined && !this.source.connection.isClosed())
+    if (reset && this.#engine !== undefined && fd !== undefined && !this.source.socket.isClosed())
       resetFd(this.#engine, fd);
     void this.target.end();
-    this.source.connection.close(reset);
+    this.source.socket.close(reset);
     void this.source.end();
   }
 }
@@ -329,7 +329,7 @@ export function connectionOf(value: ProxyEnd, side: ProxySide, { runtime, engine
   if (typeof value === "number") return new FdConnection(checkFd(value), engine);
   if (value instanceof Socket) return new SocketConnection(value, runtime);
   const own = typeof value === "object" && value !== null ? runtime.source?.(value) : undefined;
-  if (own instanceof ConnectionSource) return new ObjectConnection(own, engine);
+  if (own instanceof RuntimeSocketSource) return new ObjectConnection(own, engine);
   if (own === undefined && isHasFd(value)) return new FdConnection(checkFd(value.fd), engine);
   throw argumentError("ERR_INVALID_ARG_TYPE", `${side} must be a socket or a descriptor of one, got ${shown(value)}`);
 }

@@ -72,7 +72,7 @@ export class NativePair implements Pair {
     this.#choice = choice;
     this.#handle = engine.openPair(ends.a.source.fd ?? -1, ends.b.source.fd ?? -1);
     if (this.#handle < 0) throw callFailed("proxy", "fcntl", errnoName(-this.#handle));
-    for (const { source } of [ends.a, ends.b]) source.letGo?.();
+    for (const { source } of [ends.a, ends.b]) source.release?.();
   }
 
   async run(): Promise<PairOutcome> {

@@ -89,10 +89,10 @@ async function distribute(
           : undefined;
   if (why !== undefined && strategy !== "auto" && strategy !== "portable") throw unsupported(why);
   if (why !== undefined || engine === undefined || source.fd === undefined || strategy === "portable") {
-    source.keepReadable();
+    source.keepReadable?.();
     return new PortableDistribution(source, positioned, count, request, cancellation, why ?? withoutFd);
   }
-  source.stop();
+  source.stop?.();
   const offset = positioned ? request.offset : undefined;
   // The descriptor is duplicated before anything is waited for.
   const { fd } = source;
@@ -311,9 +311,9 @@ export async function tee(
   let reason = "each target reads the source by itself, and waits for no other";
   try {
     throwIfOver(cancellation);
-    const opened = source.open();
-    if (opened === undefined) source.keep(machine.native);
-    source.watch((error) => cancellation.closed("source", error));
+    const opened = source.open?.();
+    if (opened === undefined) source.keep?.(machine.native);
+    source.watch?.((error) => cancellation.closed("source", error));
     await cancellation.wait(Promise.resolve(opened));
     if (cancellation.outcome() === undefined) await source.quiet?.();
     throwIfOver(cancellation);

@@ -67,15 +67,15 @@ class Runner implements LeasedRun {
     const names = plan.candidates.map(({ strategy }) => strategy);
     const startsPortable = names[0] === "portable";
     // `buffered` serves every pair, so what stands behind it is never reached.
-    if (names.includes("portable") && !names.includes("buffered")) this.#source.keepReadable();
+    if (names.includes("portable") && !names.includes("buffered")) this.#source.keepReadable?.();
     const { engine } = machine;
     const from = this.#source.fd ?? (plan.source.fd ? this.#source.bytes : undefined);
     const { fd: to } = this.#target;
     if (engine === undefined || from === undefined || to === undefined) return;
-    if (!startsPortable) this.#source.stop();
+    if (!startsPortable) this.#source.stop?.();
     this.#link = new Link(engine, from, to, leased, () => {
-      this.#source.letGo?.();
-      this.#target.letGo?.();
+      this.#source.release?.();
+      this.#target.release?.();
     });
     if (typeof from !== "number") this.#hold = new MemoryHold(this.#link, from);
     if (!emptying && !leased && !startsPortable && plan.source.buffered === 0) return;
@@ -91,7 +91,7 @@ class Runner implements LeasedRun {
     const outcome = this.#link.run(job);
     if (!("then" in outcome)) {
       // The portable path is next, and the caller's descriptor is still there.
-      if (outcome.unstaffed === true) this.#source.keepReadable();
+      if (outcome.unstaffed === true) this.#source.keepReadable?.();
       return outcome;
     }
     return outcome.then((end) => {
@@ -133,19 +133,19 @@ function openEnds(
   target: TargetEnd,
   cancellation: Cancellation,
 ): Promise<void> | undefined {
-  const entered = target.enter();
+  const entered = target.enter?.();
   // Whoever fails first is heard; what the others come to after that has no reader.
   entered?.catch(() => {});
-  const opened = source.open();
+  const opened = source.open?.();
   const isOpen = entered === undefined && opened === undefined && target.isOpen;
   const still = isOpen ? source.quiet?.() : undefined;
   if (isOpen && still === undefined) return undefined;
-  if (opened === undefined) source.keep(machine.native);
-  target.keep(machine.native);
+  if (opened === undefined) source.keep?.(machine.native);
+  target.keep?.(machine.native);
   if (!isOpen && opened === undefined) source.listen?.();
   return (async () => {
     await cancellation.wait(Promise.all([entered, opened]));
-    if (cancellation.outcome() === undefined) await cancellation.wait(Promise.resolve(target.open()));
+    if (cancellation.outcome() === undefined) await cancellation.wait(Promise.resolve(target.open?.()));
     if (cancellation.outcome() === undefined) await (still ?? source.quiet?.());
   })();
 }
@@ -217,8 +217,8 @@ export async function transferFrom(
   try {
     throwIfCancelled(cancellation);
     // Whatever has to be waited for, an end that is closed meanwhile is heard of.
-    source.watch((error) => cancellation.closed("source", error));
-    target.watch((error) => cancellation.closed("target", error));
+    source.watch?.((error) => cancellation.closed("source", error));
+    target.watch?.((error) => cancellation.closed("target", error));
     const opening = openEnds(machine, source, target, cancellation);
     // Without that, all up to the first attempt happens within the call.
     if (opening !== undefined) await opening;
@@ -244,7 +244,7 @@ export async function transferFrom(
     leased?.watch(plan, running);
     progress = new Progress(running, target, onProgress, (error) => cancellation.abort(error));
     hooks.onStart?.(() => running.progress);
-    if (emptying) await target.empty();
+    if (emptying) await target.empty?.();
     const run = leased === undefined ? (job: Job) => running.run(job) : confirmed(leased, plan, running);
     const moving = drive(transferLoop(plan, machine.capabilities), run);
     const account = "then" in moving ? await moving : moving;

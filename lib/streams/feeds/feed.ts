@@ -39,7 +39,7 @@ export interface Feed {
   /** Takes back bytes that had been read and could not be delivered. Sources with positions have none. */
   unread?(bytes: Uint8Array): void;
   /** Gives back a descriptor that was a duplicate. */
-  letGo(): void;
+  release(): void;
   /** Nothing moves any more. */
   close(): void;
   /** The source is at its end: the stream ends as if it had read that itself. */

@@ -80,7 +80,7 @@ export class FileFeed implements Feed {
     // It reads when it is asked to.
   }
 
-  letGo(): void {
+  release(): void {
     // The stream closes its own descriptor.
   }
 

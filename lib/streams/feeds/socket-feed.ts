@@ -76,12 +76,12 @@ export class SocketFeed implements Feed {
     if (!this.stream.destroyed) this.stream.unshift(bytes);
   }
 
-  letGo(): void {
-    this.#held.letGo();
+  release(): void {
+    this.#held.release();
   }
 
   close(): void {
-    this.letGo();
+    this.release();
     if (this.#counter !== undefined) accountOf(this.stream).rest(this.#counter);
   }
 

@@ -1,6 +1,6 @@
 /**
  * Bodies so small that everything around them would cost more than themselves: one attempt, on this thread, that
- * waits for nothing. It needs no turn in the queue, since nothing else can come in between.
+ * waits for nothing. It needs no write lock, since nothing else can come in between.
  */
 import { limits } from "../../../core/abi/abi.ts";
 import { nothing } from "../../../core/plan/kernel.ts";

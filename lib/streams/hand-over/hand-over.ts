@@ -10,7 +10,7 @@ import { AsyncResource } from "node:async_hooks";
 import type { Readable, Writable } from "node:stream";
 import { TransferError } from "../../../core/error.ts";
 import type { Engine } from "../../engine/engine.ts";
-import { enterGate, type Turn } from "../../ends/write-lock.ts";
+import { lockWrites, type WriteLock } from "../../ends/write-lock.ts";
 import type { Machine } from "../../engine/machine.ts";
 import { type Begun, hasFirstByte, nothingBegun, sendAtOnce } from "./at-once.ts";
 import type { Feed } from "../feeds/feed.ts";
@@ -42,15 +42,15 @@ export class HandOver {
   readonly #onEnd: (reason: string) => void;
   #mover: Mover | undefined;
   #watch: Watch | undefined;
-  #turn: Turn | undefined;
-  /** The stream's asynchronous context, where the turn comes in somebody else's. */
+  #lock: WriteLock | undefined;
+  /** The stream's asynchronous context, where the lock is granted in somebody else's. */
   #context: AsyncResource | undefined;
   #settled = false;
   /** Whether nobody is left to take the bytes. */
   #gone = false;
   /** Whether the first byte is known to be there. */
   #isCertain = false;
-  /** Whether it waits for its turn in the target's queue. */
+  /** Whether it waits for the target's write lock. */
   #queued = false;
   /** Called when the stream wants its bytes back. */
   #onStop: (() => void) | undefined;
@@ -78,10 +78,10 @@ export class HandOver {
   start(): void {
     this.#feed.hold?.();
     const cancelled = () => new Promise<void>((resolve) => (this.#onStop = resolve));
-    const turn = this.#sink.ready(cancelled) ?? (this.#sink.corked ? nextTick() : undefined);
-    if (turn === undefined) return this.#try();
+    const ready = this.#sink.ready(cancelled) ?? (this.#sink.corked ? nextTick() : undefined);
+    if (ready === undefined) return this.#try();
     this.waiting();
-    void turn.then((isThere) => {
+    void ready.then((isThere) => {
       if (isThere) this.#enter(nothingBegun);
       else this.#settle({ kind: "left", reason: "the connection was closed before it was this response's turn" });
     });
@@ -93,7 +93,7 @@ export class HandOver {
       this.stopped ??= reason;
       this.#gone ||= gone;
       this.#onStop?.();
-      // The turn may never come; when it does, it is given back.
+      // The lock may never be granted; when it is, it is released.
       if (this.#queued) this.#settle({ kind: "back", reason });
       this.#mover?.cancel();
     });
@@ -118,26 +118,26 @@ export class HandOver {
     if (this.#sink.commits && !begun.started && !this.#isCertain) return this.#makeCertain();
     const mover = new Mover(this.#machine, this.#engine, this.#feed, this.#sink, this.#tally, begun, this);
     this.#mover = mover;
-    const granted = (turn: Turn) => {
-      if (this.#settled) return turn.release();
+    const granted = (lock: WriteLock) => {
+      if (this.#settled) return lock.release();
       this.#queued = false;
-      this.#turn = turn;
-      void this.#run(turn, mover);
+      this.#lock = lock;
+      void this.#run(lock, mover);
     };
-    enterGate(
+    lockWrites(
       this.#sink.queue,
-      (turn) => (this.#context === undefined ? granted(turn) : this.#context.runInAsyncScope(granted, null, turn)),
+      (lock) => (this.#context === undefined ? granted(lock) : this.#context.runInAsyncScope(granted, null, lock)),
       (error) => this.#settle(this.#judge(error)),
     );
-    if (this.#turn !== undefined || this.#settled) return;
-    // The turn will be granted in the course of somebody else's write, but what follows is the stream's.
-    this.#context = new AsyncResource("SluiceTurn");
+    if (this.#lock !== undefined || this.#settled) return;
+    // The lock will be granted in the course of somebody else's write, but what follows is the stream's.
+    this.#context = new AsyncResource("SluiceWriteLock");
     this.#queued = true;
     this.waiting();
   }
 
   /**
-   * What a head promises has to be there: whatever can be wrong with a file shows at its first byte. Before the turn,
+   * What a head promises has to be there: whatever can be wrong with a file shows at its first byte. Before the lock,
    * within which nothing may be waited for: who writes to the response meanwhile is to send its head himself.
    */
   #makeCertain(): void {
@@ -159,11 +159,11 @@ export class HandOver {
     }, failed);
   }
 
-  async #run(turn: Turn, mover: Mover): Promise<void> {
+  async #run(lock: WriteLock, mover: Mover): Promise<void> {
     let end: End;
     let rest: Uint8Array | undefined;
     try {
-      const moved = mover.move(turn);
+      const moved = mover.move(lock);
       end = "then" in moved ? await moved : moved;
     } catch (error) {
       end = this.#judge(error);
@@ -194,11 +194,11 @@ export class HandOver {
     if (this.#mover?.owes !== true) this.#sendTail();
     this.#sink.close();
     this.#feed.close();
-    this.#turn?.release();
+    this.#lock?.release();
     this.#onEnd("error" in end ? end.error.message : end.reason);
     if (!this.#feed.stream.destroyed) this.#tell(end);
     // A stream that was destroyed meanwhile has waited: when it closes, its counts are right.
-    this.#watch?.letGo();
+    this.#watch?.release();
   }
 
   /** What becomes of the stream. */
@@ -217,11 +217,11 @@ export class HandOver {
     if (tail !== "") this.#write(Buffer.from(tail, "latin1"));
   }
 
-  /** Within the turn, where there is one: what was written meanwhile comes behind it. */
+  /** Within the lock, where there is one: what was written meanwhile comes behind it. */
   #write(bytes: Uint8Array): void {
     // A failure is told of by the socket itself.
-    if (this.#turn === undefined) this.#sink.queue.write(bytes);
-    else this.#turn.write(bytes).catch(() => {});
+    if (this.#lock === undefined) this.#sink.queue.write(bytes);
+    else this.#lock.write(bytes).catch(() => {});
   }
 
   /** The stream fails as with a read error; then, whatever its listeners did, the target's connection ends. */

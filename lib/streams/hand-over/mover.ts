@@ -8,7 +8,7 @@ import { type Plan, select } from "../../../core/plan/select.ts";
 import { type Account, drive, transferLoop } from "../../../core/transfer/transfer.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { Link } from "../../engine/link.ts";
-import type { Turn } from "../../ends/write-lock.ts";
+import type { WriteLock } from "../../ends/write-lock.ts";
 import type { Machine } from "../../engine/machine.ts";
 import { type Begun, sendHead } from "./at-once.ts";
 import type { Feed, Range } from "../feeds/feed.ts";
@@ -88,13 +88,13 @@ export class Mover {
   }
 
   /** Gives back what was held until the engine had duplicates of its own. */
-  #letGo(): void {
-    this.#sink.letGo();
-    this.#feed.letGo();
+  #release(): void {
+    this.#sink.release();
+    this.#feed.release();
   }
 
   /** Moves what there is. Synchronous as long as nothing has to wait. */
-  move(turn: Turn): Moved | Promise<Moved> {
+  move(lock: WriteLock): Moved | Promise<Moved> {
     const { stopped } = this.#control;
     if (stopped !== undefined && !this.#started) return back(stopped);
     const ends = this.#open();
@@ -108,14 +108,14 @@ export class Mover {
     if (this.#sink.room <= 0) return this.#ended();
     const { fd } = this.#sink;
     if (fd === undefined) return back("the target has no descriptor");
-    const link = new Link(this.#engine, this.#feed.fd, fd, true, () => this.#letGo());
+    const link = new Link(this.#engine, this.#feed.fd, fd, true, () => this.#release());
     this.#link = link;
     this.#sink.begin(link);
     this.#feed.begin(link);
     const unit = this.#unit(plan);
-    const sent = this.#send(turn, link, unit);
-    if ("then" in sent) return sent.then((account) => this.#rest(turn, link, unit, account));
-    return this.#rest(turn, link, unit, sent);
+    const sent = this.#send(lock, link, unit);
+    if ("then" in sent) return sent.then((account) => this.#rest(lock, link, unit, account));
+    return this.#rest(lock, link, unit, sent);
   }
 
   /** Both ends as they are now, and what is to be moved; or why nothing can be. */
@@ -141,19 +141,19 @@ export class Mover {
   }
 
   /** After the first unit most bodies are done, or go on by Node. */
-  #rest(turn: Turn, link: Link, plan: Plan, account: Account): Moved | Promise<Moved> {
+  #rest(lock: WriteLock, link: Link, plan: Plan, account: Account): Moved | Promise<Moved> {
     this.#enter(account);
     const next = this.#next(plan.source);
     if ("kind" in next) return next;
     this.#control.waiting();
-    return this.#loop(turn, link, this.#plan(next.source, plan.target, next.range));
+    return this.#loop(lock, link, this.#plan(next.source, plan.target, next.range));
   }
 
-  async #loop(turn: Turn, link: Link, first: Plan): Promise<Moved> {
+  async #loop(lock: WriteLock, link: Link, first: Plan): Promise<Moved> {
     // The descriptors must outlive this turn of the event loop, in which the runtime may close them.
     if (link.hold() < 0) return back("no descriptor is left for a duplicate");
     for (let plan = this.#unit(first); ;) {
-      this.#enter(await this.#send(turn, link, plan));
+      this.#enter(await this.#send(lock, link, plan));
       const next = this.#next(plan.source);
       if ("kind" in next) return next;
       plan = this.#unit(this.#plan(next.source, plan.target, next.range));
@@ -193,7 +193,7 @@ export class Mover {
   }
 
   /** Sends one unit, or what is left of it. */
-  #send(turn: Turn, link: Link, plan: Plan): Account | Promise<Account> {
+  #send(lock: WriteLock, link: Link, plan: Plan): Account | Promise<Account> {
     const head = this.#unsentHead ?? (this.#owed > 0 ? undefined : this.#announce(plan.length ?? 0));
     if (head === undefined) return this.#drive(link, plan);
     this.#unsentHead = undefined;
@@ -202,7 +202,7 @@ export class Mover {
     const written = new Promise<void>((resolve, reject) => {
       // What is written is written, also for a peer that stands still; nobody has to wait for that who has to stop.
       this.#stopWaiting = resolve;
-      turn.write(head).then(resolve, reject);
+      lock.write(head).then(resolve, reject);
     });
     return written.then(() => {
       const { stopped } = this.#control;

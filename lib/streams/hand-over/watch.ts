@@ -1,4 +1,4 @@
-/** Whatever may happen to a stream and its target while bytes pass them by, and that Node would heed at once. */
+/** Whatever may happen to a stream and its target while bytes pass them by, and that Node would respect at once. */
 import type { Readable, Writable } from "node:stream";
 import type { Feed } from "../feeds/feed.ts";
 import type { Sink } from "../sinks/sink.ts";
@@ -63,7 +63,7 @@ export class Watch {
   }
 
   /** Nothing uses the stream's descriptor any more: what has been held back may go on. */
-  letGo(): void {
+  release(): void {
     this.#destroyed?.();
   }
 }

@@ -139,7 +139,7 @@ export function fileRead(original: FileMethods, surroundings: Surroundings): Fil
   };
   const methods = { ...original, _destroy: quickDestroy(original, native) };
   function _read(this: ReadStream, size: number): void {
-    // A class of its own that calls this one reads in its own manner.
+    // A class of its own that calls this one reads in its own way.
     if (decided.get(this) || this._read !== _read) return original._read.call(this, size);
     decided.set(this, true);
     process.nextTick(handOver, this, new FileFeed(this, methods), surroundings);

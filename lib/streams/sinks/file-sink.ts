@@ -43,7 +43,7 @@ export class FileSink implements Sink {
     return this.queue.fd ?? undefined;
   }
 
-  letGo(): void {
+  release(): void {
     // The stream closes its own descriptor.
   }
 

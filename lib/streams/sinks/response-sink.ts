@@ -115,7 +115,7 @@ export class ResponseSink implements Sink {
   /** Renders the head as the first write would. */
   commit(): string | undefined {
     const response = this.#response;
-    // Its head waits behind this stream's turn.
+    // Its head waits behind this stream's write lock.
     if (response._headerSent !== this.#isSent) return "the response was written to meanwhile";
     if (response._header === null) response._implicitHeader();
     if (!response._hasBody) return "this response has no body";
@@ -135,8 +135,8 @@ export class ResponseSink implements Sink {
     return this.#socket?.fd;
   }
 
-  letGo(): void {
-    this.#socket?.letGo();
+  release(): void {
+    this.#socket?.release();
   }
 
   close(): void {

@@ -6,7 +6,7 @@ import type { Counter } from "../socket-account.ts";
 
 export interface Sink {
   readonly kind: "response" | "socket" | "file";
-  /** The stream in whose queue of writes the bytes take their turn. */
+  /** The stream whose write lock the bytes need. */
   readonly queue: Writable;
   /** Why bytes can't pass JavaScript by on their way here, or undefined where they can. */
   objection(): string | undefined;
@@ -18,11 +18,11 @@ export interface Sink {
   readonly isConnection: boolean;
   /** Whether an empty queue means that all of it has reached the kernel. */
   readonly immediate: boolean;
-  /** The descriptor and what it is, once the turn is had. */
+  /** The descriptor and what it is, once its write lock is had. */
   open(native: Native): Endpoint | string;
   readonly fd: number | undefined;
   /** Gives back a descriptor that was a duplicate. */
-  letGo(): void;
+  release(): void;
   /** Nothing moves any more. */
   close(): void;
   /** Calls back when the peer is going, which the target itself learns of only later; the answer stops that. */

@@ -56,12 +56,12 @@ export class SocketSink implements Sink {
     return this.#held.fd;
   }
 
-  letGo(): void {
-    this.#held.letGo();
+  release(): void {
+    this.#held.release();
   }
 
   close(): void {
-    this.letGo();
+    this.release();
     if (this.#counter !== undefined) accountOf(this.queue).rest(this.#counter);
   }
 

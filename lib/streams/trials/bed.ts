@@ -24,7 +24,7 @@ function pattern(length: number): Buffer {
 }
 
 export class Bed {
-  /** More than goes out at once, so that turns are taken and waited for. */
+  /** More than goes out at once, so that write locks are taken and waited for. */
   readonly large = pattern(300_000);
   /** So little that none is. */
   readonly small = this.large.subarray(0, 5000);
