@@ -25,23 +25,23 @@ export interface Feed {
   /** The next byte. */
   readonly offset: number;
   /** How many bytes were asked for from there on, where that is known without a look at the source. */
-  readonly askedLength: number | undefined;
+  readonly askedLength?: number | undefined;
   /** Whether that end has been reached. */
-  readonly complete: boolean;
+  readonly complete?: boolean;
   /** Keeps the runtime from reading, before anything is waited for: its bytes would be overtaken. */
   hold?(): void;
   /** Reads the next bytes, and leaves them the next: fewer at the end. Rejects where that fails, or it has no positions. */
   readAhead(length: number): Promise<Uint8Array>;
   /** Bytes begin to move. */
-  begin(counter: Counter): void;
+  begin?(counter: Counter): void;
   /** Bytes have left without the stream. */
   moved(bytes: number): void;
   /** Takes back bytes that had been read and could not be delivered. Sources with positions have none. */
   unread?(bytes: Uint8Array): void;
   /** Gives back a descriptor that was a duplicate. */
-  release(): void;
+  release?(): void;
   /** Nothing moves any more. */
-  close(): void;
+  close?(): void;
   /** The source is at its end: the stream ends as if it had read that itself. */
   finish(): void;
   /** Reading has failed in a way that the stream could not meet again; undefined: it would. */

@@ -76,18 +76,6 @@ export class FileFeed implements Feed {
     return bytes;
   }
 
-  begin(): void {
-    // It reads when it is asked to.
-  }
-
-  release(): void {
-    // The stream closes its own descriptor.
-  }
-
-  close(): void {
-    // It has no idle time.
-  }
-
   get closesItself(): boolean {
     return this.stream.autoClose;
   }

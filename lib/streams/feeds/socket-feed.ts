@@ -14,9 +14,7 @@ export class SocketFeed implements Feed {
   readonly kind = "socket";
   readonly stream: Socket;
   readonly closesItself = false;
-  readonly complete = false;
   readonly offset = 0;
-  readonly askedLength = undefined;
   readonly #runtime: Runtime;
   readonly #read: Read;
   readonly #held: HeldSocket;

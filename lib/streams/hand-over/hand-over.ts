@@ -7,17 +7,13 @@
  * on by itself from the next byte. So whatever goes wrong here, it is Node that meets it and reports it.
  */
 import { AsyncResource } from "node:async_hooks";
-import type { Readable, Writable } from "node:stream";
+import type { Readable } from "node:stream";
 import { TransferError } from "../../../core/error.ts";
-import type { Engine } from "../../engine/engine.ts";
 import { lockWrites, type WriteLock } from "../../ends/write-lock.ts";
-import type { Machine } from "../../engine/machine.ts";
 import { type Begun, hasFirstByte, nothingBegun, sendAtOnce } from "./at-once.ts";
-import type { Feed } from "../feeds/feed.ts";
 import { pipesOf } from "../internals.ts";
 import { type Moved, Mover } from "./mover.ts";
-import type { Sink } from "../sinks/sink.ts";
-import type { Tally } from "./tally.ts";
+import type { Route } from "./route.ts";
 import { Watch } from "./watch.ts";
 
 /** Node uncorks by then what it has corked itself for a write. */
@@ -33,12 +29,7 @@ type End =
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
 
 export class HandOver {
-  readonly #feed: Feed;
-  readonly #sink: Sink;
-  readonly #target: Writable;
-  readonly #machine: Machine;
-  readonly #engine: Engine;
-  readonly #tally: Tally;
+  readonly #route: Route;
   readonly #onEnd: (reason: string) => void;
   #mover: Mover | undefined;
   #watch: Watch | undefined;
@@ -56,29 +47,17 @@ export class HandOver {
   #onStop: (() => void) | undefined;
   stopped: string | undefined;
 
-  constructor(
-    machine: Machine,
-    engine: Engine,
-    feed: Feed,
-    sink: Sink,
-    target: Writable,
-    tally: Tally,
-    onEnd: (reason: string) => void,
-  ) {
-    this.#feed = feed;
-    this.#sink = sink;
-    this.#target = target;
-    this.#machine = machine;
-    this.#engine = engine;
-    this.#tally = tally;
+  constructor(route: Route, onEnd: (reason: string) => void) {
+    this.#route = route;
     this.#onEnd = onEnd;
   }
 
   /** Begins. Where nothing has to wait, it is over when this returns. */
   start(): void {
-    this.#feed.hold?.();
+    const { feed, sink } = this.#route;
+    feed.hold?.();
     const cancelled = () => new Promise<void>((resolve) => (this.#onStop = resolve));
-    const ready = this.#sink.ready(cancelled) ?? (this.#sink.corked ? nextTick() : undefined);
+    const ready = sink.ready?.(cancelled) ?? (this.#isCorked ? nextTick() : undefined);
     if (ready === undefined) return this.#try();
     this.waiting();
     void ready.then((isThere) => {
@@ -87,9 +66,15 @@ export class HandOver {
     });
   }
 
+  /** Whether what is written is held back until somebody uncorks it: which may wait for this stream's end. */
+  get #isCorked(): boolean {
+    const { target, sink } = this.#route;
+    return target.writableCorked > 0 || sink.queue.writableCorked > 0;
+  }
+
   /** From here on something else may happen before it is over. */
   waiting(): void {
-    this.#watch ??= new Watch(this.#feed, this.#target, this.#sink, (reason, gone) => {
+    this.#watch ??= new Watch(this.#route, (reason, gone) => {
       this.stopped ??= reason;
       this.#gone ||= gone;
       this.#onStop?.();
@@ -102,21 +87,21 @@ export class HandOver {
   #try(): void {
     let begun: Begun;
     try {
-      begun = sendAtOnce(this.#engine, this.#feed, this.#sink, this.#tally);
+      begun = sendAtOnce(this.#route);
     } catch (error) {
       return this.#settle(this.#judge(error));
     }
-    if (begun.complete) this.#settle({ kind: "end", reason: this.#tally.reason });
+    if (begun.complete) this.#settle({ kind: "end", reason: this.#route.tally.reason });
     else if (begun.objection === undefined) this.#enter(begun);
     else this.#settle({ kind: "back", reason: begun.objection });
   }
 
   #enter(begun: Begun): void {
-    const corked = this.#sink.corked ? "the target is corked" : undefined;
-    const objection = this.stopped ?? this.#sink.objection() ?? corked;
+    const { sink } = this.#route;
+    const objection = this.stopped ?? sink.objection() ?? (this.#isCorked ? "the target is corked" : undefined);
     if (objection !== undefined) return this.#settle({ kind: "back", reason: objection });
-    if (this.#sink.commits && !begun.started && !this.#isCertain) return this.#makeCertain();
-    const mover = new Mover(this.#machine, this.#engine, this.#feed, this.#sink, this.#tally, begun, this);
+    if (sink.framing !== undefined && !begun.started && !this.#isCertain) return this.#makeCertain();
+    const mover = new Mover(this.#route, begun, this);
     this.#mover = mover;
     const granted = (lock: WriteLock) => {
       if (this.#settled) return lock.release();
@@ -125,7 +110,7 @@ export class HandOver {
       void this.#run(lock, mover);
     };
     lockWrites(
-      this.#sink.queue,
+      sink.queue,
       (lock) => (this.#context === undefined ? granted(lock) : this.#context.runInAsyncScope(granted, null, lock)),
       (error) => this.#settle(this.#judge(error)),
     );
@@ -142,17 +127,18 @@ export class HandOver {
    */
   #makeCertain(): void {
     const failed = (error: unknown) => this.#settle(this.#judge(error));
+    const { feed, engine } = this.#route;
     try {
-      const source = this.#feed.inspect(this.#engine.native);
+      const source = feed.inspect(engine.native);
       if (typeof source === "string") return this.#settle({ kind: "back", reason: source });
-      this.#isCertain = hasFirstByte(this.#engine, this.#feed);
+      this.#isCertain = hasFirstByte(this.#route);
     } catch (error) {
       return failed(error);
     }
     if (this.#isCertain) return this.#enter(nothingBegun);
     // A disk has to be asked, or a filesystem that can't say: by the runtime's own read, which may wait.
     this.waiting();
-    this.#feed.readAhead(1).then(({ byteLength }) => {
+    feed.readAhead(1).then(({ byteLength }) => {
       this.#isCertain = byteLength > 0;
       if (this.#isCertain) this.#enter(nothingBegun);
       else this.#settle({ kind: "back", reason: "there is nothing to send" });
@@ -178,7 +164,7 @@ export class HandOver {
 
   /** What a failure means. Node meets it again, at the same byte. */
   #judge(error: unknown): End {
-    if (error instanceof TransferError && error.failed === "source" && this.#feed.fail !== undefined)
+    if (error instanceof TransferError && error.failed === "source" && this.#route.feed.fail !== undefined)
       return { kind: "failed", error };
     return { kind: "back", reason: this.stopped ?? asError(error).message };
   }
@@ -186,48 +172,51 @@ export class HandOver {
   /** `rest`: what has been announced to the target and goes before everything else. */
   #settle(end: End, rest?: Uint8Array): void {
     if (this.#settled) return;
+    const { feed, sink } = this.#route;
     this.#settled = true;
     this.#queued = false;
     this.#watch?.stop(end.kind === "end");
     this.#mover?.close();
     if (rest !== undefined) this.#write(rest);
     if (this.#mover?.owes !== true) this.#sendTail();
-    this.#sink.close();
-    this.#feed.close();
+    sink.close?.();
+    feed.close?.();
     this.#lock?.release();
     this.#onEnd("error" in end ? end.error.message : end.reason);
-    if (!this.#feed.stream.destroyed) this.#tell(end);
+    if (!feed.stream.destroyed) this.#tell(end);
     // A stream that was destroyed meanwhile has waited: when it closes, its counts are right.
     this.#watch?.release();
   }
 
   /** What becomes of the stream. */
   #tell(end: End): void {
-    const { stream, closesItself } = this.#feed;
-    if (end.kind === "end") this.#feed.finish();
-    else if (end.kind === "back") this.#feed.giveBack();
-    else if (end.kind === "failed") this.#feed.fail?.(end.error);
+    const { feed } = this.#route;
+    const { stream, closesItself } = feed;
+    if (end.kind === "end") feed.finish();
+    else if (end.kind === "back") feed.giveBack();
+    else if (end.kind === "failed") feed.fail?.(end.error);
     else if (end.kind === "broken") this.#break(stream, end.error);
     else if (closesItself && stream.listenerCount("data") <= pipesOf(stream).length) stream.destroy();
-    else this.#feed.giveBack();
+    else feed.giveBack();
   }
 
   #sendTail(): void {
-    const tail = this.#sink.tail();
+    const tail = this.#route.sink.framing?.tail() ?? "";
     if (tail !== "") this.#write(Buffer.from(tail, "latin1"));
   }
 
   /** Within the lock, where there is one: what was written meanwhile comes behind it. */
   #write(bytes: Uint8Array): void {
     // A failure is told of by the socket itself.
-    if (this.#lock === undefined) this.#sink.queue.write(bytes);
+    if (this.#lock === undefined) this.#route.sink.queue.write(bytes);
     else this.#lock.write(bytes).catch(() => {});
   }
 
   /** The stream fails as with a read error; then, whatever its listeners did, the target's connection ends. */
   #break(stream: Readable, error: Error): void {
-    const abort = () => this.#sink.abort();
-    const { closesItself } = this.#feed;
+    const { feed, target } = this.#route;
+    const abort = () => target.destroy();
+    const { closesItself } = feed;
     // Without a listener the error would end the process, for a file that somebody else has cut.
     if (stream.listenerCount("error") === 0) {
       abort();

@@ -1,19 +1,15 @@
 /** Moves a feed's bytes into a sink, unit by unit, and keeps the account of what has left and what is owed. */
-import type { Native } from "../../../core/abi/abi.ts";
 import { type Endpoint, isSameFile } from "../../../core/plan/endpoint.ts";
 import { TransferError } from "../../../core/error.ts";
 import type { Job } from "../../../core/plan/kernel.ts";
 import { checkOptions } from "../../../core/transfer/request.ts";
 import { type Plan, select } from "../../../core/plan/select.ts";
 import { type Account, drive, transferLoop } from "../../../core/transfer/transfer.ts";
-import type { Engine } from "../../engine/engine.ts";
 import { Link } from "../../engine/link.ts";
 import type { WriteLock } from "../../ends/write-lock.ts";
-import type { Machine } from "../../engine/machine.ts";
 import { type Begun, sendHead } from "./at-once.ts";
-import type { Feed, Range } from "../feeds/feed.ts";
-import type { Sink } from "../sinks/sink.ts";
-import type { Tally } from "./tally.ts";
+import type { Range } from "../feeds/feed.ts";
+import type { Route } from "./route.ts";
 
 /** How it came out. `back`: the stream goes on by itself. */
 export interface Moved {
@@ -40,12 +36,7 @@ export interface Control {
 }
 
 export class Mover {
-  readonly #tally: Tally;
-  readonly #machine: Machine;
-  readonly #native: Native;
-  readonly #engine: Engine;
-  readonly #feed: Feed;
-  readonly #sink: Sink;
+  readonly #route: Route;
   readonly #control: Control;
   readonly #started: boolean;
   #link: Link | undefined;
@@ -55,14 +46,9 @@ export class Mover {
   /** Bytes of the current unit that have been announced and not been sent. */
   #owed = 0;
 
-  constructor(machine: Machine, engine: Engine, feed: Feed, sink: Sink, tally: Tally, begun: Begun, control: Control) {
-    this.#machine = machine;
-    this.#native = engine.native;
-    this.#engine = engine;
-    this.#feed = feed;
-    this.#sink = sink;
+  constructor(route: Route, begun: Begun, control: Control) {
+    this.#route = route;
     this.#control = control;
-    this.#tally = tally;
     this.#unsentHead = begun.unsentHead;
     this.#owed = begun.owed;
     this.#started = begun.started;
@@ -89,12 +75,13 @@ export class Mover {
 
   /** Gives back what was held until the engine had duplicates of its own. */
   #release(): void {
-    this.#sink.release();
-    this.#feed.release();
+    this.#route.sink.release?.();
+    this.#route.feed.release?.();
   }
 
   /** Moves what there is. Synchronous as long as nothing has to wait. */
   move(lock: WriteLock): Moved | Promise<Moved> {
+    const { feed, sink, engine } = this.#route;
     const { stopped } = this.#control;
     if (stopped !== undefined && !this.#started) return back(stopped);
     const ends = this.#open();
@@ -103,15 +90,15 @@ export class Mover {
     if (isSameFile(source, target)) return back("source and target are the same file");
     if (range.length === 0) return this.#started ? this.#ended() : back("there is nothing to send");
     const plan = this.#plan(source, target, range);
-    const objection = this.#sink.commit();
+    const objection = sink.framing?.commit();
     if (objection !== undefined) return back(objection);
-    if (this.#sink.room <= 0) return this.#ended();
-    const { fd } = this.#sink;
+    if (this.#room <= 0) return this.#ended();
+    const { fd } = sink;
     if (fd === undefined) return back("the target has no descriptor");
-    const link = new Link(this.#engine, this.#feed.fd, fd, true, () => this.#release());
+    const link = new Link(engine, feed.fd, fd, true, () => this.#release());
     this.#link = link;
-    this.#sink.begin(link);
-    this.#feed.begin(link);
+    sink.begin?.(link);
+    feed.begin?.(link);
     const unit = this.#unit(plan);
     const sent = this.#send(lock, link, unit);
     if ("then" in sent) return sent.then((account) => this.#rest(lock, link, unit, account));
@@ -120,22 +107,33 @@ export class Mover {
 
   /** Both ends as they are now, and what is to be moved; or why nothing can be. */
   #open(): { source: Endpoint; target: Endpoint; range: Range } | Moved {
-    const target = this.#sink.open(this.#native);
+    const { feed, sink, engine } = this.#route;
+    const target = sink.open(engine.native);
     if (typeof target === "string") return back(target);
-    const source = this.#feed.inspect(this.#native);
+    const source = feed.inspect(engine.native);
     if (typeof source === "string") return back(source);
-    return { source, target, range: this.#feed.range(source) };
+    return { source, target, range: feed.range(source) };
   }
 
   #plan(source: Endpoint, target: Endpoint, { offset, length }: Range): Plan {
-    const { targetOffset } = this.#sink;
-    return select(source, target, { ...ordinary, offset, length, targetOffset }, this.#machine.knowledge);
+    const { sink, machine } = this.#route;
+    const { targetOffset } = sink;
+    return select(source, target, { ...ordinary, offset, length, targetOffset }, machine.knowledge);
+  }
+
+  /** Bytes that are still to come. */
+  get #room(): number {
+    return this.#route.sink.framing?.room ?? Infinity;
+  }
+
+  /** Most bytes of a unit. */
+  get #unitBytes(): number {
+    return this.#route.sink.framing?.unit ?? Infinity;
   }
 
   /** The part of a plan that goes out as one unit. */
   #unit(plan: Plan): Plan {
-    const { room, unit } = this.#sink;
-    const most = this.#owed > 0 ? this.#owed : Math.min(room, unit);
+    const most = this.#owed > 0 ? this.#owed : Math.min(this.#room, this.#unitBytes);
     if (plan.length === undefined || plan.length <= most) return plan;
     return this.#plan(plan.source, plan.target, { offset: plan.offset ?? 0, length: most });
   }
@@ -162,20 +160,21 @@ export class Mover {
 
   /** What comes after a unit: more bytes, or the end. */
   #next(before: Endpoint): { source: Endpoint; range: Range } | Moved {
+    const { feed, engine, tally } = this.#route;
     const { stopped } = this.#control;
     if (stopped !== undefined) return back(stopped);
-    if (before.size === undefined) return back(this.#tally.reason);
-    if (this.#feed.complete || this.#sink.room <= 0) return this.#ended();
-    const source = this.#feed.inspect(this.#native);
+    if (before.size === undefined) return back(tally.reason);
+    if (feed.complete === true || this.#room <= 0) return this.#ended();
+    const source = feed.inspect(engine.native);
     if (typeof source === "string") return back(source);
-    const range = this.#feed.range(source);
+    const range = feed.range(source);
     return range.length === 0 ? this.#ended() : { source, range };
   }
 
   /** The source is at its end: which may be too early for a chunk. */
   #ended(): Moved {
     if (this.#owed > 0) throw shorter(this.#owed);
-    return { kind: "end", reason: this.#tally.reason };
+    return { kind: "end", reason: this.#route.tally.reason };
   }
 
   /**
@@ -186,7 +185,7 @@ export class Mover {
     const head = this.#unsentHead;
     this.#unsentHead = undefined;
     if (this.#owed === 0) return head;
-    const owed = await this.#feed.readAhead(this.#owed);
+    const owed = await this.#route.feed.readAhead(this.#owed);
     if (owed.byteLength < this.#owed) throw shorter(this.#owed - owed.byteLength);
     this.#advance(owed.byteLength);
     return head === undefined ? owed : Buffer.concat([head, owed]);
@@ -212,8 +211,8 @@ export class Mover {
   }
 
   #announce(length: number): Uint8Array | undefined {
-    if (this.#sink.unit < Infinity) this.#owed = length;
-    return sendHead(this.#engine, this.#sink, length);
+    if (this.#unitBytes < Infinity) this.#owed = length;
+    return sendHead(this.#route, length);
   }
 
   #drive(link: Link, plan: Plan): Account | Promise<Account> {
@@ -227,7 +226,7 @@ export class Mover {
       throw error;
     };
     try {
-      const account = drive(transferLoop(plan, this.#machine.capabilities), run);
+      const account = drive(transferLoop(plan, this.#route.machine.capabilities), run);
       return "then" in account ? account.catch(salvage) : account;
     } catch (error) {
       return salvage(error);
@@ -235,22 +234,22 @@ export class Mover {
   }
 
   #enter(account: Account): void {
-    this.#tally.add(account);
+    this.#route.tally.add(account);
     this.#advance(account.bytes);
   }
 
   /** What a failed attempt had moved has left, and is not sent again. */
   #salvage(error: unknown): void {
     if (!(error instanceof TransferError)) return;
-    this.#tally.addFailed(error);
+    this.#route.tally.addFailed(error);
     this.#advance(error.bytesTransferred);
     const { bytesStranded } = error;
-    if (bytesStranded > 0 && this.#link !== undefined) this.#feed.unread?.(this.#link.residue(bytesStranded));
+    if (bytesStranded > 0 && this.#link !== undefined) this.#route.feed.unread?.(this.#link.residue(bytesStranded));
   }
 
   #advance(bytes: number): void {
-    this.#feed.moved(bytes);
-    this.#sink.bodySent(bytes);
+    this.#route.feed.moved(bytes);
+    this.#route.sink.sent(bytes, 0);
     if (this.#owed > 0) this.#owed -= bytes;
   }
 }

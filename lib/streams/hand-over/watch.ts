@@ -1,7 +1,6 @@
 /** Whatever may happen to a stream and its target while bytes pass them by, and that Node would respect at once. */
 import type { Readable, Writable } from "node:stream";
-import type { Feed } from "../feeds/feed.ts";
-import type { Sink } from "../sinks/sink.ts";
+import type { Route } from "./route.ts";
 
 /** `gone`: there is nobody left to take the bytes. */
 type OnStop = (reason: string, gone: boolean) => void;
@@ -33,9 +32,9 @@ export class Watch {
   #destroyed: (() => void) | undefined;
   readonly #stopListening: (() => void) | undefined;
 
-  constructor(feed: Feed, target: Writable, sink: Sink, onStop: OnStop) {
+  constructor({ feed, target, sink }: Route, onStop: OnStop) {
     const { stream } = feed;
-    this.#closesWithTarget = feed.closesItself && sink.isConnection;
+    this.#closesWithTarget = feed.closesItself && sink.kind !== "file";
     this.#stream = stream;
     this.#target = target;
     this.#onStop = onStop;

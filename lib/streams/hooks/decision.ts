@@ -4,8 +4,7 @@ import { ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
 import { onConnectionEnd } from "../sinks/connection-end.ts";
-import type { Engine } from "../../engine/engine.ts";
-import { type Machine, machineFor } from "../../engine/machine.ts";
+import { machineFor } from "../../engine/machine.ts";
 import type { Runtime } from "../../runtime.ts";
 import { slot } from "../../support/slot.ts";
 import type { Feed } from "../feeds/feed.ts";
@@ -22,6 +21,7 @@ import { ResponseSink } from "../sinks/response-sink.ts";
 import type { Sink } from "../sinks/sink.ts";
 import { SocketSink } from "../sinks/socket-sink.ts";
 import type { Surroundings } from "./surroundings.ts";
+import type { Route } from "../hand-over/route.ts";
 import { Tally } from "../hand-over/tally.ts";
 
 /** A sink for what a stream is piped to, or why there can be none. */
@@ -77,13 +77,6 @@ function closeWithClient(stream: Readable, { req }: ServerResponse): void {
   stream.once("close", forget);
 }
 
-interface Possible {
-  readonly target: Writable;
-  readonly sink: Sink;
-  readonly machine: Machine;
-  readonly engine: Engine;
-}
-
 interface Impossible {
   readonly target: Writable | undefined;
   readonly objection: string;
@@ -92,7 +85,7 @@ interface Impossible {
 }
 
 /** What a hand-over takes, or why there can be none. */
-export function decide(stream: Readable, feed: Feed, surroundings: Surroundings): Possible | Impossible {
+export function decide(stream: Readable, feed: Feed, surroundings: Surroundings): Route | Impossible {
   const ends = look(stream, feed, surroundings);
   const { target, sink } = ends;
   const machine = ends.objection ?? machineFor(surroundings.runtime);
@@ -102,7 +95,7 @@ export function decide(stream: Readable, feed: Feed, surroundings: Surroundings)
   const kind = `${feed.kind} to ${sink.kind}` as const;
   const objection = surroundings.checks?.objection(kind);
   return objection === undefined
-    ? { target, sink, machine, engine: machine.engine }
+    ? { feed, sink, target, machine, engine: machine.engine, tally: new Tally() }
     : { target, objection, isPending: surroundings.checks?.isPending(kind) };
 }
 
@@ -112,11 +105,11 @@ export function handOver(stream: Readable, feed: Feed, surroundings: Surrounding
   const inPart = stream.readableLength > 0 ? "the stream has been read in part" : undefined;
   const objection = "objection" in decision ? decision.objection : (known ?? inPart);
   const { target } = decision;
-  const tally = new Tally();
-  const told = (reason: string) => tell(stream, target, tally, reason, surroundings);
-  if ("sink" in decision && objection === undefined)
-    return new HandOver(decision.machine, decision.engine, feed, decision.sink, decision.target, tally, told).start();
-  told(objection ?? "");
+  if ("sink" in decision && objection === undefined) {
+    const told = (reason: string) => tell(stream, target, decision.tally, reason, surroundings);
+    return new HandOver(decision, told).start();
+  }
+  tell(stream, target, new Tally(), objection ?? "", surroundings);
   if (target instanceof ServerResponse && surroundings.disabled === undefined) keepPromise(target);
   if (stream.destroyed) return;
   if (isLeftBehind(stream, target) && feed.closesItself) return void stream.destroy();

@@ -23,17 +23,6 @@ export class FileSink implements Sink {
     return replaced ? "the file's write has been replaced" : undefined;
   }
 
-  readonly isConnection = false;
-  readonly immediate = false;
-
-  get corked(): boolean {
-    return this.queue.writableCorked > 0;
-  }
-
-  ready(): undefined {
-    return undefined;
-  }
-
   open(native: Native): Endpoint | string {
     const { fd } = this.queue;
     return fd === null ? "the file is not open" : inspectFd(native, fd, String(this.queue.path));
@@ -43,50 +32,12 @@ export class FileSink implements Sink {
     return this.queue.fd ?? undefined;
   }
 
-  release(): void {
-    // The stream closes its own descriptor.
-  }
-
-  close(): void {
-    // It has no idle time.
-  }
-
   get targetOffset(): number | undefined {
     return this.queue.pos;
   }
 
-  commit(): undefined {
-    return undefined;
-  }
-
-  readonly room = Infinity;
-  readonly framed = false;
-  readonly unit = Infinity;
-
-  readonly commits = false;
-
-  head(): string {
-    return "";
-  }
-
-  tail(): string {
-    return "";
-  }
-
-  begin(): void {
-    // A file has no idle time.
-  }
-
-  headSent(): void {
-    // A file has none.
-  }
-
-  bodySent(bytes: number): void {
-    this.queue.bytesWritten += bytes;
-    if (this.queue.pos !== undefined) this.queue.pos += bytes;
-  }
-
-  abort(): void {
-    this.queue.destroy();
+  sent(body: number): void {
+    this.queue.bytesWritten += body;
+    if (this.queue.pos !== undefined) this.queue.pos += body;
   }
 }

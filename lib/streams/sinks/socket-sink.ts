@@ -26,13 +26,6 @@ export class SocketSink implements Sink {
     return replacedSocketWriting(socket) !== undefined ? "the socket's write has been replaced" : undefined;
   }
 
-  readonly isConnection = true;
-  readonly immediate = true;
-
-  get corked(): boolean {
-    return this.queue.writableCorked > 0;
-  }
-
   ready(cancelled: () => Promise<void>): Promise<boolean> | undefined {
     const socket = this.queue;
     if (!socket.connecting) return undefined;
@@ -75,40 +68,14 @@ export class SocketSink implements Sink {
     return () => socket.off("end", onEnd);
   }
 
-  readonly targetOffset = undefined;
-
-  commit(): undefined {
-    return undefined;
-  }
-
-  readonly room = Infinity;
-  readonly framed = false;
-  readonly unit = Infinity;
-
-  readonly commits = false;
-
-  head(): string {
-    return "";
-  }
-
-  tail(): string {
-    return "";
-  }
-
   begin(counter: Counter): void {
     this.#counter = counter;
     accountOf(this.queue).beginWriting(counter);
   }
 
-  headSent(bytes: number): void {
-    accountOf(this.queue).written(bytes);
-  }
-
-  bodySent(bytes: number): void {
-    if (this.#counter === undefined) accountOf(this.queue).written(bytes);
-  }
-
-  abort(): void {
-    this.queue.destroy();
+  sent(body: number, head: number): void {
+    // What a counter counts is entered when it rests.
+    const bytes = this.#counter === undefined ? body + head : head;
+    if (bytes > 0) accountOf(this.queue).written(bytes);
   }
 }
