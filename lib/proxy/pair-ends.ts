@@ -1,57 +1,25 @@
-/** One of the two connections of a proxied pair, whatever kind of object it is. */
+/** The two connections of a proxied pair: sockets of node:net, a runtime's own sockets, descriptors. */
 import { Socket } from "node:net";
 import type { Native } from "../../core/abi/abi.ts";
 import type { Endpoint } from "../../core/plan/endpoint.ts";
 import { argumentError, shown } from "../../core/error.ts";
 import type { ProxySide } from "../../core/proxy.ts";
-import type { HasFd, ProxyEnd } from "../api.ts";
+import type { ProxyEnd } from "../api.ts";
 import { cutOff, RuntimeSocketSource, RuntimeSocketTarget } from "../ends/runtime-socket-ends.ts";
 import { FdSource, FdTarget } from "../ends/fd-ends.ts";
-import { checkFd } from "../ends/recognise.ts";
+import { checkFd, isHasFd } from "../ends/recognise.ts";
 import { SocketSource, SocketTarget } from "../ends/socket-ends.ts";
-import type { SourceEnd } from "../ends/source.ts";
-import type { TargetEnd } from "../ends/target.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Machine } from "../engine/machine.ts";
 import type { Runtime } from "../runtime.ts";
 import { resetSocket } from "../ends/socket-handle.ts";
+import type { PairEnd } from "./pair.ts";
 
 const noBytes = new Uint8Array(0);
 const shutWrite = 1;
 const shutBoth = 2;
 
-export interface ProxyConnection {
-  readonly source: SourceEnd;
-  readonly target: TargetEnd;
-  /** Tells of a close by the runtime or its user; `peerHasEnded` says whether that is no news. */
-  watch(closed: (error?: unknown) => void, peerHasEnded: () => boolean): void;
-  /** Keeps what comes from everybody else, from the call on. The runtime may read on, and so hears of a reset. */
-  claim(native: Native | string): void;
-  /** Resolves when it is connected and what was written before has left. Undefined: nothing to wait for. */
-  ready(): Promise<unknown> | undefined;
-  /** Undoes the claim: the connection is its owner's as it was. */
-  giveBack(): void;
-  /** Takes off whoever else has read it until now. */
-  own(): void;
-  /** Lets a read that the runtime has begun come to an end, where `readsAhead`. */
-  quiet(): Promise<void>;
-  /** The error that has ended it already, which nobody else will hear of. */
-  failure(): unknown;
-  /** Stops the runtime from reading and takes what it has read. */
-  take(): Uint8Array;
-  /** Throws where the runtime has read beside the engine. */
-  verify(moved: number): void;
-  /** Tells the peer that no more will come. */
-  shutdown(): Promise<void>;
-  /** Whether it has to be adopted: nothing else makes the runtime stop reading it. */
-  readonly readsAhead: boolean;
-  /** Lets go of the runtime's object, whose descriptor has been duplicated: the connection goes on. */
-  adopt(): void;
-  /** Closes it, if that is not done; with `reset`, its peer is to see that it was cut off, where that can be had. */
-  close(reset: boolean): void;
-}
-
-class SocketConnection implements ProxyConnection {
+class SocketPairEnd implements PairEnd {
   readonly source: SocketSource;
   readonly target: SocketTarget;
   readonly readsAhead: boolean;
@@ -161,7 +129,7 @@ function resetFd(engine: Engine, fd: number): void {
   if (pair > 0) engine.closePair(pair, true);
 }
 
-class ObjectConnection implements ProxyConnection {
+class RuntimeSocketPairEnd implements PairEnd {
   readonly readsAhead: boolean;
   readonly source: RuntimeSocketSource;
   readonly target: RuntimeSocketTarget;
@@ -189,16 +157,8 @@ class ObjectConnection implements ProxyConnection {
     void this.source.end();
   }
 
-  own(): void {
-    // It has no listeners: its callbacks are not called while it is stopped.
-  }
-
   ready(): Promise<unknown> | undefined {
     return this.source.open();
-  }
-
-  async quiet(): Promise<void> {
-    // Its reads are the caller's.
   }
 
   failure(): unknown {
@@ -235,7 +195,7 @@ class ObjectConnection implements ProxyConnection {
 }
 
 /** A descriptor of the caller's, who may close its number at any time: a duplicate is worked on. */
-class FdConnection implements ProxyConnection {
+class FdPairEnd implements PairEnd {
   readonly readsAhead = false;
   readonly source: FdSource;
   readonly target: FdTarget;
@@ -249,17 +209,9 @@ class FdConnection implements ProxyConnection {
     this.#engine = engine;
   }
 
-  watch(): void {
-    // Its number may be closed: there is a duplicate.
-  }
-
   claim(native: Native | string): void {
     this.#native = native;
     this.source.keep(native);
-  }
-
-  ready(): undefined {
-    return undefined;
   }
 
   giveBack(): void {
@@ -268,24 +220,8 @@ class FdConnection implements ProxyConnection {
     void this.target.end(false, false);
   }
 
-  own(): void {
-    // Nobody else reads it.
-  }
-
-  async quiet(): Promise<void> {
-    // Nobody reads it.
-  }
-
-  failure(): undefined {
-    return undefined;
-  }
-
   take(): Uint8Array {
     return noBytes;
-  }
-
-  verify(): void {
-    // Who else reads it is the caller's to know.
   }
 
   #shut(how: number): void {
@@ -294,10 +230,6 @@ class FdConnection implements ProxyConnection {
 
   async shutdown(): Promise<void> {
     this.#shut(shutWrite);
-  }
-
-  adopt(): void {
-    // The number is the caller's.
   }
 
   close(reset: boolean): void {
@@ -311,10 +243,6 @@ class FdConnection implements ProxyConnection {
   }
 }
 
-function isHasFd(value: unknown): value is HasFd {
-  return typeof value === "object" && value !== null && "fd" in value && typeof value.fd === "number";
-}
-
 /** What an endpoint has to be: a connected stream socket that is open for reading and writing. */
 export function isConnection({ kind, byteStream, listening }: Endpoint): boolean {
   return kind === "stream" || (kind === "socket" && byteStream && !listening);
@@ -325,11 +253,11 @@ export function isConnection({ kind, byteStream, listening }: Endpoint): boolean
  *
  * @throws TypeError for anything that is no connection
  */
-export function connectionOf(value: ProxyEnd, side: ProxySide, { runtime, engine }: Machine): ProxyConnection {
-  if (typeof value === "number") return new FdConnection(checkFd(value), engine);
-  if (value instanceof Socket) return new SocketConnection(value, runtime);
+export function pairEndOf(value: ProxyEnd, side: ProxySide, { runtime, engine }: Machine): PairEnd {
+  if (typeof value === "number") return new FdPairEnd(checkFd(value), engine);
+  if (value instanceof Socket) return new SocketPairEnd(value, runtime);
   const own = typeof value === "object" && value !== null ? runtime.source?.(value) : undefined;
-  if (own instanceof RuntimeSocketSource) return new ObjectConnection(own, engine);
-  if (own === undefined && isHasFd(value)) return new FdConnection(checkFd(value.fd), engine);
+  if (own instanceof RuntimeSocketSource) return new RuntimeSocketPairEnd(own, engine);
+  if (own === undefined && isHasFd(value)) return new FdPairEnd(checkFd(value.fd), engine);
   throw argumentError("ERR_INVALID_ARG_TYPE", `${side} must be a socket or a descriptor of one, got ${shown(value)}`);
 }
