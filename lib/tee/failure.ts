@@ -3,24 +3,15 @@ import { errnoName, errnoText } from "../../core/abi/errno.ts";
 import { TransferError } from "../../core/error.ts";
 import type { Outcome } from "../../core/plan/kernel.ts";
 import type { SourceEnd } from "../ends/source.ts";
-import { codeOf } from "../support/system-error.ts";
+import { codeOf, wasCancelled } from "../support/system-error.ts";
 import type { Cancellation } from "../transfer/cancellation.ts";
 
 /** Why the distribution failed, if it did. */
 export function failureOf(outcome: Outcome, cancellation: Cancellation, name: string): TransferError | undefined {
   const { bytes, stranded, errno, failed, cause } = outcome;
   const cancelled = cancellation.outcome();
-  if (cancelled !== undefined) {
-    const code = cancelled.closed === undefined ? "ABORT_ERR" : (codeOf(cancelled.cause) ?? "ERR_SLUICE_CLOSED");
-    const how = cancelled.closed === undefined ? "aborted" : `the ${cancelled.closed} was closed`;
-    return new TransferError(`Cannot tee: ${how} after ${bytes} bytes`, {
-      code,
-      bytesTransferred: bytes,
-      bytesStranded: stranded,
-      cause: cancelled.cause,
-      failed: cancelled.closed,
-    });
-  }
+  if (cancelled !== undefined)
+    return wasCancelled("tee", `after ${bytes} bytes`, cancelled, { bytesTransferred: bytes, bytesStranded: stranded });
   if (outcome.end !== "error") return undefined;
   const code = errno > 0 ? errnoName(errno) : (codeOf(cause) ?? "ERR_SLUICE_FAILED");
   return new TransferError(`Cannot tee ${name}: ${errnoText(code)} (${code}) after ${bytes} bytes`, {
@@ -46,9 +37,5 @@ export function unproven(source: SourceEnd, { bytes }: Outcome): TransferError |
 
 export function throwIfOver(cancellation: Cancellation): void {
   const outcome = cancellation.outcome();
-  if (outcome === undefined) return;
-  const { closed: failed, cause } = outcome;
-  const code = failed === undefined ? "ABORT_ERR" : (codeOf(cause) ?? "ERR_SLUICE_CLOSED");
-  const how = failed === undefined ? "aborted" : `the ${failed} was closed`;
-  throw new TransferError(`Cannot tee: ${how} before the first byte`, { code, failed, cause });
+  if (outcome !== undefined) throw wasCancelled("tee", "before the first byte", outcome);
 }

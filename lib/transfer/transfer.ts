@@ -11,7 +11,7 @@ import { Cancellation } from "./cancellation.ts";
 import { decide, endsFor } from "./decide.ts";
 import { Link } from "../engine/link.ts";
 import { type LeasedRun, LeasedTransfer, type Replacement } from "../lease/leased.ts";
-import { asTransferError, callFailed, codeOf, explained } from "../support/system-error.ts";
+import { asTransferError, callFailed, explained, wasCancelled } from "../support/system-error.ts";
 import type { Machine } from "../engine/machine.ts";
 import { MemoryHold } from "../engine/memory-hold.ts";
 import { PortableRun } from "./portable.ts";
@@ -277,9 +277,5 @@ export async function transferFrom(
 
 function throwIfCancelled(cancellation: Cancellation): void {
   const outcome = cancellation.outcome();
-  if (outcome === undefined) return;
-  const { closed: failed, cause } = outcome;
-  const code = failed === undefined ? "ABORT_ERR" : (codeOf(cause) ?? "ERR_SLUICE_CLOSED");
-  const how = failed === undefined ? "aborted" : `the ${failed} was closed`;
-  throw new TransferError(`Cannot transfer: ${how} before the first byte`, { code, failed, cause });
+  if (outcome !== undefined) throw wasCancelled("transfer", "before the first byte", outcome);
 }
