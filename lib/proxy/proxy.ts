@@ -18,7 +18,7 @@ import type { Machine } from "../engine/machine.ts";
 import { asTransferError, codeOf } from "../support/system-error.ts";
 import { isConnection, pairEndOf } from "./pair-ends.ts";
 import { conclude, detailOf, failure, isCut, isRefusal, madeReady, notStarted, Stop, withSide } from "./ending.ts";
-import { PairClock } from "./limits.ts";
+import { PairClock } from "./pair-clock.ts";
 import type { Pair, PairEnd, PairOutcome } from "./pair.ts";
 import { NativePair } from "./native-pair.ts";
 import { PortablePair } from "./portable-pair.ts";
