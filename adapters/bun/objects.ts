@@ -2,9 +2,8 @@
 import { read } from "node:fs";
 import { promisify } from "node:util";
 import { argumentError, TransferError } from "../../core/error.ts";
-import { type Connection, ConnectionSource, ConnectionTarget } from "../../lib/ends/connection.ts";
-import { FdSource } from "../../lib/ends/fd-source.ts";
-import { FdTarget } from "../../lib/ends/fd-target.ts";
+import { type RuntimeSocket, RuntimeSocketSource, RuntimeSocketTarget } from "../../lib/ends/runtime-socket-ends.ts";
+import { FdSource, FdTarget } from "../../lib/ends/fd-ends.ts";
 import type { SourceEnd } from "../../lib/ends/source.ts";
 import type { TargetEnd } from "../../lib/ends/target.ts";
 import { unsupported } from "./unsupported.ts";
@@ -33,7 +32,7 @@ function isBunSocket(value: object): value is BunSocket {
 /** Known before the handshake, too: only sockets without TLS have no version at any time. */
 const isEncrypted = (socket: BunSocket): boolean => socket.getTLSVersion() !== null;
 
-class BunConnection implements Connection {
+class BunConnection implements RuntimeSocket {
   readonly name = "Bun socket";
   readonly withoutNotices = unsupported.socketNotices;
   readonly readsAtReset = true;
@@ -109,12 +108,12 @@ export function source(value: object): SourceEnd | undefined {
     throw new TransferError("Cannot send Bun socket: what TLS decrypts goes to its data callback alone", {
       code: "ERR_SLUICE_UNSUPPORTED",
     });
-  return new ConnectionSource(new BunConnection(value));
+  return new RuntimeSocketSource(new BunConnection(value));
 }
 
 /** Recognises a target. */
 export function target(value: object): TargetEnd | undefined {
   const path = bunFilePath(value);
   if (path !== undefined) return new FdTarget(path, undefined);
-  return isBunSocket(value) ? new ConnectionTarget(new BunConnection(value)) : undefined;
+  return isBunSocket(value) ? new RuntimeSocketTarget(new BunConnection(value)) : undefined;
 }

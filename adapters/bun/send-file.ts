@@ -4,7 +4,7 @@ import type { RequestEnd } from "../../lib/fetch/request-end.ts";
 import { type SendFile, truncated } from "../../lib/fetch/send.ts";
 import { currentRuntime } from "../../lib/current.ts";
 import { machineOf } from "../../lib/engine/machine.ts";
-import { closeFd } from "../../lib/ends/open.ts";
+import { closeFd } from "../../lib/ends/open-path.ts";
 import { transfer } from "../../lib/transfer/transfer.ts";
 import { socketFd } from "./sockets.ts";
 import { movedNatively } from "./timeouts.ts";

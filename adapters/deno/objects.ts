@@ -1,6 +1,6 @@
 /** Deno's own objects as ends: TCP and Unix conns. */
 import { argumentError, TransferError } from "../../core/error.ts";
-import { type Connection, ConnectionSource, ConnectionTarget } from "../../lib/ends/connection.ts";
+import { type RuntimeSocket, RuntimeSocketSource, RuntimeSocketTarget } from "../../lib/ends/runtime-socket-ends.ts";
 import type { SourceEnd } from "../../lib/ends/source.ts";
 import type { TargetEnd } from "../../lib/ends/target.ts";
 
@@ -12,7 +12,7 @@ function fdOf(conn: Deno.Conn): unknown {
   return symbol === undefined ? undefined : (conn as unknown as Record<symbol, unknown>)[symbol];
 }
 
-class DenoConnection implements Connection {
+class DenoConnection implements RuntimeSocket {
   readonly name = "Deno conn";
   readonly #conn: Deno.Conn;
   #closed = false;
@@ -95,11 +95,11 @@ function refuseFile(value: object): void {
 /** Recognises a source. */
 export function source(value: object): SourceEnd | undefined {
   refuseFile(value);
-  return isConn(value) ? new ConnectionSource(new DenoConnection(value)) : undefined;
+  return isConn(value) ? new RuntimeSocketSource(new DenoConnection(value)) : undefined;
 }
 
 /** Recognises a target. */
 export function target(value: object): TargetEnd | undefined {
   refuseFile(value);
-  return isConn(value) ? new ConnectionTarget(new DenoConnection(value)) : undefined;
+  return isConn(value) ? new RuntimeSocketTarget(new DenoConnection(value)) : undefined;
 }

@@ -1,6 +1,5 @@
 /** The three ways from one process to another: what the sender and the receiver do in each. */
-import { closeSync, openSync } from "node:fs";
-import { constants } from "node:fs";
+import { closeSync, openSync, constants } from "node:fs";
 import type { Report } from "../../core/transfer/report.ts";
 import { createPipe, createRing, openRing, transfer } from "../../adapters/node.ts";
 

@@ -1,7 +1,7 @@
 /** An open file by calls that say where: pread(2), pwrite(2), and what else a channel asks of its descriptor. */
 import { constants, fdatasync, fstat, fsync, ftruncate, read, write } from "node:fs";
 import { promisify } from "node:util";
-import { closeFd } from "../ends/open.ts";
+import { closeFd } from "../ends/open-path.ts";
 import { fsCall } from "../support/system-error.ts";
 
 const readAsync = promisify(read);

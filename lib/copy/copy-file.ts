@@ -9,7 +9,7 @@ import { checkKnown } from "../../core/options.ts";
 import { checkOptions } from "../../core/transfer/request.ts";
 import { checkCountable } from "../../core/plan/select.ts";
 import { type CopyOptions, copyOptions } from "../api.ts";
-import { inspectFd } from "../ends/inspect.ts";
+import { inspectFd } from "../ends/inspect-fd.ts";
 import type { Machine } from "../engine/machine.ts";
 import { asTransferError, callFailed, fsCall } from "../support/system-error.ts";
 import { sourceOf } from "../ends/recognise.ts";

@@ -1,6 +1,5 @@
 /** What the file that takes another's place gets from it: all that writing into the old one would have left. */
-import type { BigIntStats } from "node:fs";
-import { constants } from "node:fs";
+import { type BigIntStats, constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { errnoName } from "../../core/abi/errno.ts";
 import { type Permissions, preservedMode, replacingMode } from "../../core/replace.ts";

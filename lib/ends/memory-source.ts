@@ -29,7 +29,6 @@ export class MemorySource implements SourceEnd {
   #isOurs = false;
   #watch: ReturnType<typeof setInterval> | undefined;
   readonly #runtime: Runtime;
-  readonly fd = undefined;
 
   constructor(bytes: Uint8Array, runtime: Runtime) {
     this.bytes = bytes;
@@ -48,10 +47,6 @@ export class MemorySource implements SourceEnd {
     this.keep();
   }
 
-  open(): undefined {
-    return undefined;
-  }
-
   inspect(native: Native | string): Endpoint {
     this.verify();
     const withoutFd =
@@ -64,10 +59,6 @@ export class MemorySource implements SourceEnd {
       writable: false,
       size: this.#size,
     });
-  }
-
-  stop(): void {
-    // Nobody else reads it.
   }
 
   async read(max: number, offset = 0): Promise<Uint8Array | undefined> {

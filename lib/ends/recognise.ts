@@ -5,20 +5,17 @@ import { argumentError, shown } from "../../core/error.ts";
 import type { AbortSignalLike } from "../../core/options.ts";
 import type { HasFd, Source, Target } from "../api.ts";
 import type { Runtime } from "../runtime.ts";
-import { FdSource } from "./fd-source.ts";
-import { FdTarget } from "./fd-target.ts";
+import { FdSource, FdTarget } from "./fd-ends.ts";
 import { SharedRing } from "../ring/shared-ring.ts";
 import { MemorySource } from "./memory-source.ts";
-import { RingSource, RingTarget } from "./ring-end.ts";
-import { SocketSource } from "./socket-source.ts";
-import { SocketTarget } from "./socket-target.ts";
+import { RingSource, RingTarget } from "./ring-ends.ts";
+import { SocketSource, SocketTarget } from "./socket-ends.ts";
 import type { SourceEnd } from "./source.ts";
-import { StreamSource } from "./stream-source.ts";
-import { StreamTarget } from "./stream-target.ts";
+import { StreamSource, StreamTarget } from "./stream-ends.ts";
 import type { TargetEnd } from "./target.ts";
 
-function isHasFd(value: object): value is HasFd {
-  return "fd" in value && typeof value.fd === "number";
+export function isHasFd(value: unknown): value is HasFd {
+  return typeof value === "object" && value !== null && "fd" in value && typeof value.fd === "number";
 }
 
 /**
@@ -35,7 +32,7 @@ export function sourceOf(value: Source, runtime: Runtime): SourceEnd {
   const own = typeof value === "object" && value !== null ? runtime.source?.(value) : undefined;
   if (own !== undefined) return own;
   if (value instanceof Readable) return new StreamSource(value);
-  if (typeof value === "object" && value !== null && isHasFd(value)) return new FdSource(checkFd(value.fd));
+  if (isHasFd(value)) return new FdSource(checkFd(value.fd));
   throw argumentError(
     "ERR_INVALID_ARG_TYPE",
     `source must be a path, URL, file descriptor, FileHandle, socket, Readable, SharedRing or Uint8Array, got ${shown(value)}`,
@@ -68,8 +65,7 @@ export function targetOf(value: Target, runtime: Runtime, signal: AbortSignalLik
   const own = typeof value === "object" && value !== null ? runtime.target?.(value) : undefined;
   if (own !== undefined) return own;
   if (typeof value === "object" && value !== null) {
-    if ("fd" in value && typeof value.fd === "number" && !(value instanceof Writable))
-      return new FdTarget(checkFd(value.fd), signal);
+    if (isHasFd(value) && !(value instanceof Writable)) return new FdTarget(checkFd(value.fd), signal);
     if (isWritable(value)) return new StreamTarget(value);
   }
   throw argumentError(

@@ -6,8 +6,8 @@ import type { AbortSignalLike } from "../../core/options.ts";
 import type { TransferRequest } from "../../core/transfer/request.ts";
 import { checkCountable } from "../../core/plan/select.ts";
 import { readSnapshot, snapshot, type Span } from "../copy/snapshot.ts";
-import { inspectFd } from "./inspect.ts";
-import { lookAtSnapshot } from "./look.ts";
+import { inspectFd } from "./inspect-fd.ts";
+import { lookAtSnapshot } from "./inspect-path.ts";
 import type { Machine } from "../engine/machine.ts";
 import { callFailed } from "../support/system-error.ts";
 import type { SourceEnd, Surroundings } from "./source.ts";
@@ -18,7 +18,9 @@ function isToBeSaved({ kind, readable, name }: Endpoint): boolean {
   return kind === "file";
 }
 
-/** Saves another source when it is opened, and stands for the copy. What is no regular file stays what it is, for selection to refuse. */
+/**
+ * Saves another source when it is opened, and stands for the copy: whatever becomes of the original is no matter any more. What is no regular file stays what it is, for selection to refuse.
+ */
 export class SnapshotSource implements SourceEnd {
   readonly #original: SourceEnd;
   readonly #machine: Machine;
@@ -40,17 +42,9 @@ export class SnapshotSource implements SourceEnd {
     return this.#copy?.fd ?? this.#original.fd;
   }
 
-  keep(): void {
-    // The copy is nobody else's; the original was kept when it was saved.
-  }
-
-  keepReadable(): void {
-    // So it can be read as it is.
-  }
-
   open(): Promise<void> {
-    const opened = this.#original.open();
-    if (opened === undefined) this.#original.keep(this.#machine.native);
+    const opened = this.#original.open?.();
+    if (opened === undefined) this.#original.keep?.(this.#machine.native);
     this.#saving = this.#save(opened);
     return this.#saving;
   }
@@ -90,16 +84,8 @@ export class SnapshotSource implements SourceEnd {
     return lookAtSnapshot(around, original, await path.catch(() => undefined));
   }
 
-  stop(): void {
-    // Nobody else reads the copy.
-  }
-
   read(max: number, offset: number | undefined): Promise<Uint8Array | undefined> {
     return this.#copy === undefined ? this.#original.read(max, offset) : readSnapshot(this.#copy, max, offset ?? 0);
-  }
-
-  watch(): void {
-    // Whatever becomes of the original is no matter any more.
   }
 
   async end(broken: boolean): Promise<void> {

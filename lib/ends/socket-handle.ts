@@ -36,7 +36,7 @@ export function findFd(socket: Socket, ask: (handle: SocketHandle) => unknown): 
 interface Drive {
   readonly stop: "readStop" | "pause";
   readonly start: "readStart" | "resume";
-  /** Whether a handle that is let go is to read. */
+  /** Whether a handle that is released is to read. */
   goesOn(handle: SocketHandle): boolean;
 }
 
@@ -47,7 +47,7 @@ interface Hold {
 
 /**
  * Makes what keeps a handle from reading, whatever starts it meanwhile: Node and Bun do after 'connect', and users call
- * resume() or read(). What that answers lets the handle go.
+ * resume() or read(). What that answers releases the handle.
  */
 export function holder({ stop, start, goesOn }: Drive): (socket: Socket) => () => void {
   const holds = new WeakMap<SocketHandle, Hold>();

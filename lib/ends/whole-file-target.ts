@@ -1,10 +1,10 @@
-/** A path as target that appears as a whole or not at all. */
+/** A path as target that appears as a whole or not at all: until then nobody else can reach it. */
 import type { Native } from "../../core/abi/abi.ts";
 import { asNew, type Endpoint } from "../../core/plan/endpoint.ts";
 import { WholeFile } from "../copy/whole-file.ts";
 import { pathOf } from "../copy/path.ts";
-import { inspectFd } from "./inspect.ts";
-import { lookAtWholeFile } from "./look.ts";
+import { inspectFd } from "./inspect-fd.ts";
+import { lookAtWholeFile } from "./inspect-path.ts";
 import type { Machine } from "../engine/machine.ts";
 import type { TargetEnd } from "./target.ts";
 
@@ -15,8 +15,6 @@ export class WholeFileTarget implements TargetEnd {
   #file: WholeFile | undefined;
   readonly path: string;
   readonly isOpen = false;
-  readonly buffers = false;
-  readonly idleTimeoutMs = 0;
 
   constructor(machine: Machine, path: string | URL, durable: boolean) {
     this.#machine = machine;
@@ -26,14 +24,6 @@ export class WholeFileTarget implements TargetEnd {
 
   get fd(): number | undefined {
     return this.#file?.handle.fd;
-  }
-
-  enter(): undefined {
-    return undefined;
-  }
-
-  keep(): void {
-    // Nobody else can reach it.
   }
 
   open(): Promise<void> {
@@ -52,20 +42,8 @@ export class WholeFileTarget implements TargetEnd {
     return lookAtWholeFile(this.#machine, this.path);
   }
 
-  empty(): undefined {
-    return undefined;
-  }
-
   async write(bytes: Uint8Array, offset: number | undefined): Promise<number> {
     return (await this.#file?.handle.write(bytes, 0, bytes.byteLength, offset ?? null))?.bytesWritten ?? 0;
-  }
-
-  watch(): void {
-    // Nobody else can close it.
-  }
-
-  touch(): void {
-    // No time-outs here.
   }
 
   async commit(): Promise<void> {

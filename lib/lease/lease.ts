@@ -9,7 +9,7 @@ import { checkKnown } from "../../core/options.ts";
 import type { LeaseOptions, LeaseSource } from "../api.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Machine } from "../engine/machine.ts";
-import { openSource } from "../ends/open.ts";
+import { openSource } from "../ends/open-path.ts";
 
 /** Somebody waits for the lease to be released. */
 export interface LeaseBreak {

@@ -55,7 +55,7 @@ export class LeasedTransfer implements Guard {
     const { kind, name } = source.inspect(machine.native);
     if (kind !== "file") return undefined;
     // What is left may have to be saved when the caller has closed its own descriptor.
-    source.keep(machine.native);
+    source.keep?.(machine.native);
     const lease = Lease.take(machine, source.fd ?? -1, name, "read", request.leaseHoldMs);
     return new LeasedTransfer(machine, source, request, cancellation, lease);
   }

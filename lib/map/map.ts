@@ -14,7 +14,7 @@ import type { HasFd } from "../api.ts";
 import type { MappedFile } from "./mapped-file.ts";
 import { checkFd } from "../ends/recognise.ts";
 import { Lease } from "../lease/lease.ts";
-import { inspectFd } from "../ends/inspect.ts";
+import { inspectFd } from "../ends/inspect-fd.ts";
 import type { Machine } from "../engine/machine.ts";
 import { callFailed, explained } from "../support/system-error.ts";
 import { CopiedMemory } from "./copied-memory.ts";

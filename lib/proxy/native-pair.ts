@@ -6,8 +6,7 @@ import type { ProxyFlow, ProxySide } from "../../core/proxy-report.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { PairFields } from "../engine/pairs.ts";
 import { callFailed, codeOf } from "../support/system-error.ts";
-import type { ProxyConnection } from "./connection.ts";
-import type { Pair, PairOutcome } from "./pair.ts";
+import type { Pair, PairEnd, PairOutcome } from "./pair.ts";
 
 const endNames = {
   [pairEnds.ended]: "ended",
@@ -54,7 +53,7 @@ function failureOf(failed: ProxySide, cause: unknown): Pick<PairOutcome, "end" |
 export class NativePair implements Pair {
   readonly #engine: Engine;
   readonly #handle: number;
-  readonly #ends: Readonly<Record<ProxySide, ProxyConnection>>;
+  readonly #ends: Readonly<Record<ProxySide, PairEnd>>;
   readonly #request: ProxyRequest;
   readonly #choice: ProxyChoice;
   /** What it came to, once that is known. */
@@ -62,19 +61,14 @@ export class NativePair implements Pair {
   #stopped = false;
 
   /** Takes duplicates of both descriptors. Throws where that can't be. */
-  constructor(
-    engine: Engine,
-    ends: Readonly<Record<ProxySide, ProxyConnection>>,
-    request: ProxyRequest,
-    choice: ProxyChoice,
-  ) {
+  constructor(engine: Engine, ends: Readonly<Record<ProxySide, PairEnd>>, request: ProxyRequest, choice: ProxyChoice) {
     this.#engine = engine;
     this.#ends = ends;
     this.#request = request;
     this.#choice = choice;
     this.#handle = engine.pairs.open(ends.a.source.fd ?? -1, ends.b.source.fd ?? -1);
     if (this.#handle < 0) throw callFailed("proxy", "fcntl", errnoName(-this.#handle));
-    for (const { source } of [ends.a, ends.b]) source.letGo?.();
+    for (const { source } of [ends.a, ends.b]) source.release?.();
   }
 
   async run(): Promise<PairOutcome> {
@@ -82,13 +76,13 @@ export class NativePair implements Pair {
     const { head, mostAToB, mostBToA } = this.#request;
     // What the runtime has read goes first, and counts as bytes of the connection.
     const ahead = [a, b].filter(({ readsAhead }) => readsAhead);
-    if (ahead.length > 0) await Promise.all(ahead.map((connection) => connection.quiet()));
+    if (ahead.length > 0) await Promise.all(ahead.map((end) => end.quiet?.()));
     if (this.#stopped) return this.#notStarted({ end: "cancelled" });
-    const failed = sides.find((side) => this.#ends[side].failure() !== undefined);
+    const failed = sides.find((side) => this.#ends[side].failure?.() !== undefined);
     // The kernel tells of a reset once: the engine would find the end of the stream.
-    if (failed !== undefined) return this.#notStarted(failureOf(failed, this.#ends[failed].failure()));
+    if (failed !== undefined) return this.#notStarted(failureOf(failed, this.#ends[failed].failure?.()));
     const [fromA, fromB] = [a.take(), b.take()];
-    for (const connection of this.#request.adopt ? [a, b] : ahead) connection.adopt();
+    for (const end of this.#request.adopt ? [a, b] : ahead) end.adopt?.();
     return new Promise((resolve, reject) => {
       const start = {
         splices: this.#choice.strategy === "splice",

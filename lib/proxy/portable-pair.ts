@@ -4,19 +4,18 @@ import type { ProxyFlow, ProxySide } from "../../core/proxy-report.ts";
 import { Cancellation } from "../transfer/cancellation.ts";
 import { chunkBytes, patiently } from "../transfer/portable.ts";
 import { codeOf, saysClosed } from "../support/system-error.ts";
-import type { ProxyConnection } from "./connection.ts";
-import type { Pair, PairOutcome } from "./pair.ts";
+import type { Pair, PairEnd, PairOutcome } from "./pair.ts";
 
 class Flow {
   bytes = 0;
   ended = false;
   stranded = 0;
-  readonly from: ProxyConnection;
-  readonly to: ProxyConnection;
+  readonly from: PairEnd;
+  readonly to: PairEnd;
   readonly side: ProxySide;
   readonly most: number;
 
-  constructor(from: ProxyConnection, to: ProxyConnection, side: ProxySide, most: number) {
+  constructor(from: PairEnd, to: PairEnd, side: ProxySide, most: number) {
     this.from = from;
     this.to = to;
     this.side = side;
@@ -40,7 +39,7 @@ export class PortablePair implements Pair {
   #movedAt = performance.now();
   #end: Pick<PairOutcome, "end" | "code" | "failed" | "cause"> = { end: "ended" };
 
-  constructor(a: ProxyConnection, b: ProxyConnection, request: ProxyRequest, choice: ProxyChoice) {
+  constructor(a: PairEnd, b: PairEnd, request: ProxyRequest, choice: ProxyChoice) {
     this.#aToB = new Flow(a, b, "a", request.mostAToB);
     this.#bToA = new Flow(b, a, "b", request.mostBToA);
     this.#head = request.head;
@@ -62,7 +61,7 @@ export class PortablePair implements Pair {
   async #move(flow: Flow, head?: Uint8Array): Promise<void> {
     let failed = other[flow.side];
     try {
-      if (head !== undefined && head.byteLength > 0) await this.#write(flow, head, () => {});
+      if (head !== undefined && head.byteLength > 0) await this.#write(flow, head);
       for (;;) {
         failed = flow.side;
         const chunk = await patiently(
@@ -98,7 +97,7 @@ export class PortablePair implements Pair {
     return this.#stop.outcome() === undefined;
   }
 
-  async #write(flow: Flow, bytes: Uint8Array, count: (bytes: number) => void): Promise<void> {
+  async #write(flow: Flow, bytes: Uint8Array, count?: (bytes: number) => void): Promise<void> {
     for (let at = 0; at < bytes.byteLength;) {
       const rest = bytes.subarray(at);
       let isHanded = false;
@@ -109,10 +108,10 @@ export class PortablePair implements Pair {
       const n = await patiently(write, this.#stop);
       if (n === undefined) {
         // What a stream was handed is on its way, whatever becomes of the pair.
-        if (isHanded && flow.to.target.buffers) count(rest.byteLength);
+        if (isHanded && flow.to.target.buffers) count?.(rest.byteLength);
         return;
       }
-      count(n);
+      count?.(n);
       at += n;
     }
   }

@@ -11,11 +11,11 @@ import stream, { Readable, Writable } from "node:stream";
 import streamPromises from "node:stream/promises";
 import { promisify } from "node:util";
 import { currentRuntime } from "../current.ts";
-import type { StreamCheck } from "../streams/checks.ts";
-import { fileMethods, hooksOf, readSocket } from "../streams/hooks.ts";
-import { notePipe } from "../streams/pipes.ts";
+import type { StreamCheck } from "../streams/trials/checks.ts";
+import { fileMethods, hooksOf, readSocket } from "../streams/install.ts";
+import { notePipe } from "../streams/hooks/pipes.ts";
 
-export type { StreamCheck } from "../streams/checks.ts";
+export type { StreamCheck } from "../streams/trials/checks.ts";
 export { report } from "../streams/report.ts";
 export type { StreamMessage, StreamReport } from "../streams/report.ts";
 

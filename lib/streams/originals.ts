@@ -50,7 +50,7 @@ export function replacedWriting(stream: Writable): string | undefined {
   return replaced(stream, writing);
 }
 
-/** The socket's `_write` itself is the gate's, once it has had a turn; its class's tells. */
+/** The socket's `_write` itself is the write lock's, once it has been locked; its class's tells. */
 export function replacedSocketWriting(socket: Socket): string | undefined {
   return replaced(socket, writingSocket) ?? replaced(Object.getPrototypeOf(socket) as object, writingBeneath);
 }

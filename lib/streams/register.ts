@@ -6,9 +6,9 @@ import { ReadStream } from "node:fs";
 import { Socket } from "node:net";
 import { Readable } from "node:stream";
 import type { Runtime } from "../runtime.ts";
-import { hooksOf, isSwitchedOff, readSocket } from "./hooks.ts";
+import { hooksOf, isSwitchedOff, readSocket } from "./install.ts";
 import { pipesOf } from "./internals.ts";
-import { notePipe } from "./pipes.ts";
+import { notePipe } from "./hooks/pipes.ts";
 
 type PipeOptions = Parameters<Readable["pipe"]>[1];
 

@@ -3,8 +3,8 @@ import { channel } from "node:diagnostics_channel";
 import type { Readable, Writable } from "node:stream";
 import type { Copied, Strategy } from "../../core/plan/kernel.ts";
 import { slot } from "../support/slot.ts";
-import type { Surroundings } from "./surroundings.ts";
-import type { Tally } from "./tally.ts";
+import type { Surroundings } from "./hooks/surroundings.ts";
+import type { Tally } from "./hand-over/tally.ts";
 
 export interface StreamReport {
   /** Whether bytes went past JavaScript. False: all of them went Node's own way. */

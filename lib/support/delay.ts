@@ -1,4 +1,4 @@
-/** A wait. node:timers/promises has one, too, but takes a millisecond of every import. */
+/** Waits. node:timers/promises has one, too, but takes a millisecond of every import. */
 import { clearTimeout, setTimeout } from "node:timers";
 import type { AbortSignalLike } from "../../core/options.ts";
 
@@ -22,4 +22,9 @@ export function delay(ms: number, { ref = true, signal }: DelayOptions = {}): Pr
     if (!ref) timer.unref();
     signal?.addEventListener("abort", end, { once: true });
   });
+}
+
+/** Resolves when the event loop has asked the kernel once more: that lies between one immediate and the next. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 }

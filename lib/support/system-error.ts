@@ -1,6 +1,7 @@
 /** Errors of the kernel and of the runtime's file-system API, as TransferErrors. */
 import { errnoName, errnoNumber, errnoText, isErrnoName } from "../../core/abi/errno.ts";
-import { TransferError } from "../../core/error.ts";
+import { TransferError, type TransferErrorDetails } from "../../core/error.ts";
+import type { Outcome } from "../../core/plan/kernel.ts";
 
 /**
  * The code of an error, such as "ENOENT" or "ERR_INVALID_ARG_VALUE": the one that the platform put on it. Deno has none
@@ -30,6 +31,18 @@ export function callFailed(
     syscall,
     cause,
   });
+}
+
+/** What is to be said of a call that was cancelled: by its caller, or by the closing of an end. */
+export function wasCancelled(
+  what: string,
+  when: string,
+  { closed, cause }: Pick<Outcome, "closed" | "cause">,
+  details: Partial<TransferErrorDetails> = {},
+): TransferError {
+  const code = closed === undefined ? "ABORT_ERR" : (codeOf(cause) ?? "ERR_SLUICE_CLOSED");
+  const how = closed === undefined ? "aborted" : `the ${closed} was closed`;
+  return new TransferError(`Cannot ${what}: ${how} ${when}`, { ...details, code, failed: closed, cause });
 }
 
 /** Gives an error of the file system the shape of ours; what is about an argument, or a bug, stays what it is. */

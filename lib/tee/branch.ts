@@ -21,7 +21,7 @@ export class Branch {
   #error: TransferError | undefined;
   #dropped = false;
   #isOver = false;
-  #progress: () => number = () => 0;
+  #progress: (() => number) | undefined;
 
   /**
    * @param range what of the source the transfer moves
@@ -33,12 +33,12 @@ export class Branch {
     target: Target,
     request: TeeRequest,
     range: { readonly offset?: number; readonly length?: number | undefined },
-    sourceEnded: () => Promise<void>,
+    sourceEnded?: () => Promise<void>,
   ) {
     const options = { ...range, ...pathOptions(target, request), signal: this.#abort.signal };
     const hooks = {
       onStart: (progress: () => number) => void (this.#progress = progress),
-      beforeCommit: sourceEnded,
+      ...(sourceEnded !== undefined && { beforeCommit: sourceEnded }),
     };
     this.ended = transferFrom(machine, source, target, options, hooks).then(
       (report) => {
@@ -54,7 +54,7 @@ export class Branch {
 
   /** Bytes that the target has taken; undefined when its transfer is over. */
   get taken(): number | undefined {
-    return this.#isOver ? undefined : this.#progress();
+    return this.#isOver ? undefined : (this.#progress?.() ?? 0);
   }
 
   get error(): TransferError | undefined {

@@ -1,13 +1,34 @@
 /** On the engine: a pipe for each target, filled by tee(2) or, where that is not to be had, by read(2) and write(2). */
+import type { Native } from "../../core/abi/abi.ts";
 import { errnoName } from "../../core/abi/errno.ts";
 import { type Job, nothing, type Outcome } from "../../core/plan/kernel.ts";
 import { strategies } from "../../core/plan/strategies.ts";
 import type { TeeRequest } from "../../core/tee.ts";
+import { FdSource } from "../ends/fd-ends.ts";
 import type { SourceEnd } from "../ends/source.ts";
 import type { Engine } from "../engine/engine.ts";
 import { callFailed } from "../support/system-error.ts";
 import type { Distribution } from "./distribution.ts";
-import { OutletSource } from "./outlet-source.ts";
+
+/**
+ * The read end of a pipe that the engine fills, as the source of one target's transfer. It closes the pipe with the transfer: that is
+ * how the engine learns that nobody reads it any more.
+ */
+class OutletSource extends FdSource {
+  readonly #native: Native;
+  readonly #fd: number;
+
+  constructor(native: Native, fd: number) {
+    super(fd);
+    this.#native = native;
+    this.#fd = fd;
+  }
+
+  override async end(): Promise<void> {
+    await super.end();
+    this.#native.sluice_close(this.#fd);
+  }
+}
 
 type Means = "tee" | "buffered";
 

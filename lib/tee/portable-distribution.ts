@@ -14,12 +14,11 @@ const chunkBytes = 256 * 1024;
 
 /** What one target has still to take. */
 class Queue implements SourceEnd {
-  readonly fd = undefined;
   readonly #chunks: Uint8Array[] = [];
   #bytes = 0;
   #over = false;
   #left = false;
-  #wake: () => void = () => {};
+  #wake: (() => void) | undefined;
   readonly #onTaken: () => void;
 
   constructor(onTaken: () => void) {
@@ -35,12 +34,12 @@ class Queue implements SourceEnd {
     if (this.#left) return;
     this.#chunks.push(chunk);
     this.#bytes += chunk.byteLength;
-    this.#wake();
+    this.#wake?.();
   }
 
   finish(): void {
     this.#over = true;
-    this.#wake();
+    this.#wake?.();
   }
 
   async read(max: number): Promise<Uint8Array | undefined> {
@@ -62,30 +61,10 @@ class Queue implements SourceEnd {
     return endpoint({ kind: "stream", name: "tee", fd: false, withoutFd: "its bytes come through JavaScript" });
   }
 
-  open(): undefined {
-    return undefined;
-  }
-
-  keep(): void {
-    // Nobody else has it.
-  }
-
-  keepReadable(): void {
-    // It is read as it is.
-  }
-
-  stop(): void {
-    // Nobody else reads it.
-  }
-
-  watch(): void {
-    // Nobody else closes it.
-  }
-
   end(): undefined {
     this.#left = true;
     this.#chunks.length = 0;
-    this.#wake();
+    this.#wake?.();
     this.#onTaken();
     return undefined;
   }
@@ -98,7 +77,7 @@ export class PortableDistribution implements Distribution {
   readonly #source: SourceEnd;
   readonly #request: TeeRequest;
   readonly #cancellation: Cancellation;
-  #wake: () => void = () => {};
+  #wake: (() => void) | undefined;
 
   constructor(
     source: SourceEnd,
@@ -113,8 +92,8 @@ export class PortableDistribution implements Distribution {
     this.#request = request;
     this.#cancellation = cancellation;
     this.reason = reason;
-    this.sources = Array.from({ length: count }, () => new Queue(() => this.#wake()));
-    cancellation.onCancel(() => this.#wake());
+    this.sources = Array.from({ length: count }, () => new Queue(() => this.#wake?.()));
+    cancellation.onCancel(() => this.#wake?.());
   }
 
   #at: number | undefined;
@@ -151,7 +130,7 @@ export class PortableDistribution implements Distribution {
   }
 
   stop(): void {
-    this.#wake();
+    this.#wake?.();
   }
 
   finish(): void {

@@ -1,8 +1,5 @@
 /** One source to several targets; see the entry of each runtime for the contract. */
-import { type Endpoint, hasPositions } from "../../core/plan/endpoint.ts";
-import { errnoName, errnoText } from "../../core/abi/errno.ts";
 import { argumentError, TransferError } from "../../core/error.ts";
-import { sourceRefusal } from "../../core/plan/ends-check.ts";
 import { type Copied, nothing, type Outcome } from "../../core/plan/kernel.ts";
 import {
   checkTeeOptions,
@@ -20,122 +17,15 @@ import { Cancellation } from "../transfer/cancellation.ts";
 import { sourceOf } from "../ends/recognise.ts";
 import type { SourceEnd } from "../ends/source.ts";
 import type { Machine } from "../engine/machine.ts";
-import { codeOf } from "../support/system-error.ts";
 import { Branch } from "./branch.ts";
 import type { Distribution } from "./distribution.ts";
-import { EngineDistribution } from "./engine-distribution.ts";
-import { PortableDistribution } from "./portable-distribution.ts";
+import { checkSource, distribute, isReadAgain } from "./choose-distribution.ts";
+import { failureOf, unproven } from "./failure.ts";
 
 /** How often it is looked who is behind, in milliseconds. */
 const lookMs = 50;
 
-const means = { auto: ["tee", "buffered"], tee: ["tee"], buffered: ["buffered"] } as const;
-
-/** Whether every target may read the source by itself: it stays the same, however often it is read. */
-function isReadAgain({ kind }: Endpoint): boolean {
-  return kind === "file" || kind === "memory";
-}
-
-function unsupported(detail: string): TransferError {
-  return new TransferError(`Cannot tee: ${detail}`, { code: "ERR_SLUICE_UNSUPPORTED" });
-}
-
-function checkSource(found: Endpoint, { offset }: TeeRequest): void {
-  const refusal = sourceRefusal(found, offset);
-  if (refusal !== undefined) throw new TransferError(`Cannot tee: ${refusal.detail}`, { code: refusal.code });
-}
-
-/** Takes what the runtime had read, and answers it with what is left of the source. */
-async function takeHead(source: SourceEnd, found: Endpoint, length: number | undefined): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  const most = Math.min(found.buffered, length ?? found.buffered);
-  for (let taken = 0; taken < most;) {
-    const part = await source.read(most - taken, undefined);
-    if (part === undefined) break;
-    parts.push(part);
-    taken += part.byteLength;
-  }
-  return Buffer.concat(parts);
-}
-
-async function distribute(
-  machine: Machine,
-  source: SourceEnd,
-  found: Endpoint,
-  count: number,
-  request: TeeRequest,
-  cancellation: Cancellation,
-): Promise<Distribution> {
-  const { strategy } = request;
-  if (strategy === "separate") throw unsupported(`${found.name} can be read once alone`);
-  const { engine } = machine;
-  const positioned = hasPositions(found);
-  const withoutFd =
-    engine === undefined ? String(machine.native) : (found.withoutFd ?? `${found.name} has no descriptor`);
-  const why =
-    strategy === "portable"
-      ? "asked for"
-      : engine === undefined || !found.fd || source.fd === undefined
-        ? withoutFd
-        : strategy === "auto"
-          ? found.readByRuntime
-          : undefined;
-  if (why !== undefined && strategy !== "auto" && strategy !== "portable") throw unsupported(why);
-  if (why !== undefined || engine === undefined || source.fd === undefined || strategy === "portable") {
-    source.keepReadable();
-    return new PortableDistribution(source, positioned, count, request, cancellation, why ?? withoutFd);
-  }
-  source.stop();
-  const offset = positioned ? request.offset : undefined;
-  // The descriptor is duplicated before anything is waited for.
-  const { fd } = source;
-  const held = machine.engine === undefined ? -1 : engine.native.sluice_duplicate(fd);
-  try {
-    const head = await takeHead(source, found, request.length);
-    return new EngineDistribution(engine, held < 0 ? fd : held, head, count, means[strategy], { ...request, offset });
-  } finally {
-    if (held >= 0) engine.native.sluice_close(held);
-  }
-}
-
-/** Why the distribution failed, if it did. */
-function failureOf(outcome: Outcome, cancellation: Cancellation, name: string): TransferError | undefined {
-  const { bytes, stranded, errno, failed, cause } = outcome;
-  const cancelled = cancellation.outcome();
-  if (cancelled !== undefined) {
-    const code = cancelled.closed === undefined ? "ABORT_ERR" : (codeOf(cancelled.cause) ?? "ERR_SLUICE_CLOSED");
-    const how = cancelled.closed === undefined ? "aborted" : `the ${cancelled.closed} was closed`;
-    return new TransferError(`Cannot tee: ${how} after ${bytes} bytes`, {
-      code,
-      bytesTransferred: bytes,
-      bytesStranded: stranded,
-      cause: cancelled.cause,
-      failed: cancelled.closed,
-    });
-  }
-  if (outcome.end !== "error") return undefined;
-  const code = errno > 0 ? errnoName(errno) : (codeOf(cause) ?? "ERR_SLUICE_FAILED");
-  return new TransferError(`Cannot tee ${name}: ${errnoText(code)} (${code}) after ${bytes} bytes`, {
-    code,
-    errno: errno > 0 ? errno : undefined,
-    bytesTransferred: bytes,
-    bytesStranded: stranded,
-    failed,
-    cause,
-  });
-}
-
-/** Why what was given may not have been the source's, if it may. */
-function unproven(source: SourceEnd, { bytes }: Outcome): TransferError | undefined {
-  try {
-    source.verify?.(bytes);
-    return undefined;
-  } catch (error) {
-    if (error instanceof TransferError) return error;
-    throw error;
-  }
-}
-
+/** One call of tee(). */
 class Teeing {
   readonly #request: TeeRequest;
   readonly #cancellation: Cancellation;
@@ -144,7 +34,7 @@ class Teeing {
   #firstError: TransferError | undefined;
   #outcome: Outcome = nothing;
   /** Settles as the source has ended; what atomic targets wait for. */
-  #ended: () => void = () => {};
+  #ended: (() => void) | undefined;
   readonly #sourceEnded = new Promise<void>((resolve) => (this.#ended = resolve));
   #failure: TransferError | undefined;
 
@@ -158,7 +48,7 @@ class Teeing {
     const { offset, length } = this.#request;
     this.#start(targets, (target) => {
       const source = sourceOf(from, machine.runtime);
-      return new Branch(machine, source, target, this.#request, { offset, length }, async () => {});
+      return new Branch(machine, source, target, this.#request, { offset, length });
     });
     this.#cancellation.onCancel(() => this.#abortAll());
     await this.#allEnded();
@@ -195,7 +85,7 @@ class Teeing {
     const nobodyLeft = this.#branches.every((branch) => branch.isOver);
     const failed = nobodyLeft ? this.#endedBy() : failureOf(this.#outcome, this.#cancellation, name);
     this.#failure = failed ?? unproven(from, this.#outcome);
-    this.#ended();
+    this.#ended?.();
     distribution.finish();
     await this.#allEnded();
     clearInterval(this.#timer);
@@ -295,9 +185,9 @@ export async function tee(
   let reason = "each target reads the source by itself, and waits for no other";
   try {
     cancellation.check("tee");
-    const opened = source.open();
-    if (opened === undefined) source.keep(machine.native);
-    source.watch((error) => cancellation.closed("source", error));
+    const opened = source.open?.();
+    if (opened === undefined) source.keep?.(machine.native);
+    source.watch?.((error) => cancellation.closed("source", error));
     await cancellation.wait(Promise.resolve(opened));
     if (cancellation.outcome() === undefined) await source.quiet?.();
     cancellation.check("tee");

@@ -1,8 +1,7 @@
 /** The one way in which a transfer is stopped from outside: by its signal, or by the closing of an end. */
-import { TransferError } from "../../core/error.ts";
 import { nothing, type Outcome } from "../../core/plan/kernel.ts";
 import type { AbortSignalLike } from "../../core/options.ts";
-import { codeOf } from "../support/system-error.ts";
+import { wasCancelled } from "../support/system-error.ts";
 
 interface Watch {
   readonly callbacks: Set<() => void>;
@@ -74,11 +73,8 @@ export class Cancellation {
 
   /** Of a call that has moved nothing yet. @throws TransferError once cancelled */
   check(verb: string): void {
-    if (this.#cause === undefined) return;
-    const { closed: failed, cause } = this.#cause;
-    const code = failed === undefined ? "ABORT_ERR" : (codeOf(cause) ?? "ERR_SLUICE_CLOSED");
-    const how = failed === undefined ? "aborted" : `the ${failed} was closed`;
-    throw new TransferError(`Cannot ${verb}: ${how} before the first byte`, { code, failed, cause });
+    const outcome = this.outcome();
+    if (outcome !== undefined) throw wasCancelled(verb, "before the first byte", outcome);
   }
 
   onCancel(listener: () => void): void {

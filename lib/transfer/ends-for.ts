@@ -4,7 +4,7 @@ import type { AbortSignalLike } from "../../core/options.ts";
 import type { TransferRequest } from "../../core/transfer/request.ts";
 import type { Target } from "../api.ts";
 import type { Machine } from "../engine/machine.ts";
-import { FdTarget } from "../ends/fd-target.ts";
+import { FdTarget } from "../ends/fd-ends.ts";
 import { targetOf } from "../ends/recognise.ts";
 import { SnapshotSource } from "../ends/snapshot-source.ts";
 import type { SourceEnd } from "../ends/source.ts";

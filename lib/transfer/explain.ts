@@ -4,7 +4,7 @@ import { checkOptions, type TransferOptions } from "../../core/transfer/request.
 import type { Source, Target } from "../api.ts";
 import { decide } from "./decide.ts";
 import { endsFor } from "./ends-for.ts";
-import { closeFd, openSource } from "../ends/open.ts";
+import { closeFd, openSource } from "../ends/open-path.ts";
 import { sourceOf } from "../ends/recognise.ts";
 import { codeOf } from "../support/system-error.ts";
 import type { Machine } from "../engine/machine.ts";

@@ -60,7 +60,7 @@ export class MemoryHold {
   /** Closes the link when the kernel has let go, or the target's object is closed: then what it has not sent goes with it. */
   linger(target: TargetEnd): void {
     lingering.add(this);
-    target.watch(() => this.#link.close());
+    target.watch?.(() => this.#link.close());
     void this.#letGo().then(() => {
       lingering.delete(this);
       this.#link.close();

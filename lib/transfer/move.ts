@@ -56,19 +56,19 @@ function openEnds(
   target: TargetEnd,
   cancellation: Cancellation,
 ): Promise<void> | undefined {
-  const entered = target.enter();
+  const entered = target.enter?.();
   // Whoever fails first is heard; what the others come to after that has no reader.
   entered?.catch(() => {});
-  const opened = source.open();
+  const opened = source.open?.();
   const isOpen = entered === undefined && opened === undefined && target.isOpen;
   const still = isOpen ? source.quiet?.() : undefined;
   if (isOpen && still === undefined) return undefined;
-  if (opened === undefined) source.keep(machine.native);
-  target.keep(machine.native);
+  if (opened === undefined) source.keep?.(machine.native);
+  target.keep?.(machine.native);
   if (!isOpen && opened === undefined) source.listen?.();
   return (async () => {
     await cancellation.wait(Promise.all([entered, opened]));
-    if (cancellation.outcome() === undefined) await cancellation.wait(Promise.resolve(target.open()));
+    if (cancellation.outcome() === undefined) await cancellation.wait(Promise.resolve(target.open?.()));
     if (cancellation.outcome() === undefined) await (still ?? source.quiet?.());
   })();
 }
@@ -112,8 +112,8 @@ export async function move(machine: Machine, { source, target }: Ends, how: Move
   try {
     cancellation.check("transfer");
     // Whatever has to be waited for, an end that is closed meanwhile is heard of.
-    source.watch((error) => cancellation.closed("source", error));
-    target.watch((error) => cancellation.closed("target", error));
+    source.watch?.((error) => cancellation.closed("source", error));
+    target.watch?.((error) => cancellation.closed("target", error));
     const opening = openEnds(machine, source, target, cancellation);
     // Without that, all up to the first attempt happens within the call.
     if (opening !== undefined) await opening;
@@ -139,7 +139,7 @@ export async function move(machine: Machine, { source, target }: Ends, how: Move
     guard?.watch(plan, running);
     progress = new Progress(running, target, onProgress, (error) => cancellation.abort(error));
     hooks.onStart?.(() => running.progress);
-    if (emptying) await target.empty();
+    if (emptying) await target.empty?.();
     const run = guard === undefined ? (job: Job) => running.run(job) : confirmed(guard, plan, running);
     const moving = drive(transferLoop(plan, machine.capabilities), run);
     const account = "then" in moving ? await moving : moving;

@@ -23,7 +23,7 @@ export class Progress {
     this.#counter = counter;
     this.#target = target;
     this.#listener = listener;
-    const idle = target.idleTimeoutMs;
+    const idle = target.idleTimeoutMs ?? 0;
     if (listener !== undefined) this.#timer = setInterval(() => this.#tick(), intervalMs);
     else if (idle > 0) this.#timer = setInterval(() => this.#tick(), Math.max(intervalMs, idle / 4));
   }
@@ -32,7 +32,7 @@ export class Progress {
     const bytes = this.#counter.progress;
     if (bytes === this.#seen) return;
     this.#seen = bytes;
-    this.#target.touch();
+    this.#target.touch?.();
     try {
       this.#listener?.(bytes);
     } catch (error) {

@@ -55,15 +55,15 @@ export class Runner implements GuardedRun {
     const names = plan.candidates.map(({ strategy }) => strategy);
     const startsPortable = names[0] === "portable";
     // `buffered` serves every pair, so what stands behind it is never reached.
-    if (names.includes("portable") && !names.includes("buffered")) this.#source.keepReadable();
+    if (names.includes("portable") && !names.includes("buffered")) this.#source.keepReadable?.();
     const { engine } = machine;
     const from = this.#source.fd ?? (plan.source.fd ? this.#source.bytes : undefined);
     const { fd: to } = this.#target;
     if (engine === undefined || from === undefined || to === undefined) return;
-    if (!startsPortable) this.#source.stop();
+    if (!startsPortable) this.#source.stop?.();
     this.#link = new Link(engine, from, to, guarded, () => {
-      this.#source.letGo?.();
-      this.#target.letGo?.();
+      this.#source.release?.();
+      this.#target.release?.();
     });
     if (typeof from !== "number") this.#hold = new MemoryHold(this.#link, from);
     if (!emptying && !guarded && !startsPortable && plan.source.buffered === 0) return;
@@ -79,7 +79,7 @@ export class Runner implements GuardedRun {
     const outcome = this.#link.run(job);
     if (!("then" in outcome)) {
       // The portable path is next, and the caller's descriptor is still there.
-      if (outcome.unstaffed === true) this.#source.keepReadable();
+      if (outcome.unstaffed === true) this.#source.keepReadable?.();
       return outcome;
     }
     return outcome.then((end) => {

@@ -15,7 +15,7 @@ import type { Report } from "../../core/transfer/report.ts";
 import { checkOptions, type TransferOptions } from "../../core/transfer/request.ts";
 import { type Plan, selectWhole } from "../../core/plan/select.ts";
 import { driveSync, transferLoop } from "../../core/transfer/transfer.ts";
-import { inspectFd } from "../ends/inspect.ts";
+import { inspectFd } from "../ends/inspect-fd.ts";
 import { callFailed, codeOf } from "../support/system-error.ts";
 import { Answer } from "./answer.ts";
 import type { Budget } from "./budget.ts";

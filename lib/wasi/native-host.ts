@@ -20,7 +20,7 @@ import { replacingMode } from "../../core/replace.ts";
 import { checkOptions } from "../../core/transfer/request.ts";
 import { select } from "../../core/plan/select.ts";
 import { ownerRefusals, permissionsOf } from "../copy/inherit.ts";
-import { inspectFd } from "../ends/inspect.ts";
+import { inspectFd } from "../ends/inspect-fd.ts";
 import { callFailed, codeOf, explained } from "../support/system-error.ts";
 import { Budget, checkLimits } from "./budget.ts";
 import type { EngineMachine } from "./engine-machine.ts";

@@ -1,0 +1,23 @@
+/** What the hooks need of their surroundings. */
+import type { Runtime } from "../../runtime.ts";
+
+/** What is handed over, and to what. */
+export type Kind = `${"file" | "socket"} to ${"response" | "socket" | "file"}`;
+
+/** What has been proven of a runtime. */
+export interface Proven {
+  /** Why streams of a kind are not handed over, or undefined. To be asked where there is an engine. */
+  objection(kind: Kind): string | undefined;
+  /** Whether that is still being tried. */
+  isPending(kind: Kind): boolean;
+}
+
+export interface Surroundings {
+  readonly runtime: Runtime;
+  /** SLUICE_DEBUG. */
+  readonly debug: boolean;
+  /** Why nothing is handed over at all, or undefined. */
+  readonly disabled: string | undefined;
+  /** Undefined in a trial. */
+  readonly checks: Proven | undefined;
+}
