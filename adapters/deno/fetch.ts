@@ -1,6 +1,6 @@
 /** `sluice/fetch` for Deno. The same functions and contract as on Node: see ../node/fetch.ts. */
 import { constants, openSync } from "node:fs";
-import type { Adopt } from "../../lib/fetch/beneath.ts";
+import type { Adopt } from "../../lib/confine/beneath.ts";
 import { createLazyFile } from "../../lib/fetch/create.ts";
 import type { ServeFile } from "../../lib/fetch/file.ts";
 import { nodeHandlers, type ToNodeHandler } from "../../lib/fetch/node-handler.ts";

@@ -1,5 +1,5 @@
 /** `sluice/wasi` for Node.js: the components of the package, and what guests of one's own are lent. See docs/wasi.md. */
-import { createWasi } from "../../lib/wasi/wasi.ts";
+import { createWasi } from "../../lib/wasi/instantiate.ts";
 import type {
   Guest,
   GuestInstance,
@@ -8,10 +8,10 @@ import type {
   PluginOptions,
   WasiImports,
   WasiOptions,
-} from "../../lib/wasi/public.ts";
+} from "../../lib/wasi/types.ts";
 import { node } from "./ffi.ts";
 
-export type * from "../../lib/wasi/public.ts";
+export type * from "../../lib/wasi/types.ts";
 
 const wasi = createWasi(node, (fd) => fd);
 

@@ -2,7 +2,7 @@
 import { closeSync, type Dirent } from "node:fs";
 import { lstat, readdir, realpath } from "node:fs/promises";
 import { join, sep } from "node:path";
-import { openChecked } from "../../lib/fetch/beneath.ts";
+import { openChecked } from "../../lib/confine/beneath.ts";
 import { isHidden } from "../../lib/fetch/request-path.ts";
 import { callFailed, codeOf } from "../../lib/support/system-error.ts";
 

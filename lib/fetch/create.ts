@@ -1,7 +1,7 @@
 /** `file()`, bound to one runtime. The library is loaded when the first file is asked for: importing costs nothing. */
 import { loadLibrary } from "../engine/library.ts";
 import type { Runtime } from "../runtime.ts";
-import { type Adopt, createOpenBeneath } from "./beneath.ts";
+import { type Adopt, createOpenBeneath } from "../confine/beneath.ts";
 import { createFile, type ServeFile } from "./file.ts";
 
 export function createLazyFile(runtime: Runtime, adopt: Adopt): ServeFile {

@@ -5,7 +5,7 @@ import { STATUS_CODES } from "node:http";
 import { basename, join } from "node:path";
 import { argumentError } from "../../core/error.ts";
 import { checkKnown } from "../../core/options.ts";
-import type { OpenBeneath } from "./beneath.ts";
+import type { OpenBeneath } from "../confine/beneath.ts";
 import { fileBody } from "./body.ts";
 import { evaluateConditions, mayBeRanged } from "./conditions.ts";
 import { type Found, lookUp } from "./look-up.ts";

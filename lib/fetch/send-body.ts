@@ -2,7 +2,7 @@
 import process from "node:process";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { isBrotli, isDecodable, isIn, outermost } from "./coding.ts";
-import { promisedLength, setHead } from "./head.ts";
+import { promisedLength, setHead } from "./headers.ts";
 import type { RequestEnd } from "./request-end.ts";
 
 const isBun = process.versions["bun"] !== undefined;

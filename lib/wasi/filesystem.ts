@@ -4,7 +4,7 @@ import { checkKnown } from "../../core/options.ts";
 import type { CheckedLimits } from "./budget.ts";
 import { answer, Descriptor, DirectoryEntryStream, type Household } from "./descriptor.ts";
 import { Folder } from "./folder.ts";
-import type { OpenAt } from "./open-at.ts";
+import type { OpenAt } from "../confine/open-at.ts";
 import type { Root, Roots } from "./options.ts";
 
 /** A folder that guests are lent. */

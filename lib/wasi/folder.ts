@@ -24,7 +24,7 @@ import {
 import { openFlags } from "../../core/abi/abi.ts";
 import { errnoNumber, errnoText } from "../../core/abi/errno.ts";
 import { TransferError } from "../../core/error.ts";
-import type { OpenAt } from "./open-at.ts";
+import type { OpenAt } from "../confine/open-at.ts";
 
 /** An errno that no call has answered. */
 export function systemError(code: string, syscall: string): TransferError {

@@ -27,7 +27,7 @@ import type { EngineMachine } from "./engine-machine.ts";
 import { type Lent, lendRoots } from "./filesystem.ts";
 import type { Folder } from "./folder.ts";
 import { answering, decide, handleClass, move, type OpenHandle, runPlan } from "./native-handle.ts";
-import type { OpenAt } from "./open-at.ts";
+import type { OpenAt } from "../confine/open-at.ts";
 import type { Limits, Roots } from "./options.ts";
 
 /** A path of the guest's: its root, and the rest. */

@@ -8,4 +8,4 @@ export type {
   GuestTransferOptions,
 } from "./guest-transfer.ts";
 export type { Limits, Root, Roots } from "./options.ts";
-export type { Guest, GuestInstance, ImportOptions, PluginOptions, WasiImports, WasiOptions } from "./wasi.ts";
+export type { Guest, GuestInstance, ImportOptions, PluginOptions, WasiImports, WasiOptions } from "./instantiate.ts";

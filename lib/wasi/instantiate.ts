@@ -5,13 +5,13 @@ import { checkKnown, checkObject, type Names } from "../../core/options.ts";
 import { machineOf } from "../engine/machine.ts";
 import type { Runtime } from "../runtime.ts";
 import { checkLimits } from "./budget.ts";
-import { type Component, type CoreModule, loadComponent, type Transpiled } from "./component.ts";
+import { type Component, type CoreModule, loadComponent, type Transpiled } from "./load-component.ts";
 import { withEngine } from "./engine-machine.ts";
 import { createFilesystem } from "./filesystem.ts";
 import { type GuestTransfer, guestTransfer } from "./guest-transfer.ts";
 import { hostImports } from "./host-imports.ts";
 import { createNativeHost, type NativeHost } from "./native-host.ts";
-import { type AdoptOpen, createOpenAt } from "./open-at.ts";
+import { type AdoptOpen, createOpenAt } from "../confine/open-at.ts";
 import type { Limits, Roots } from "./options.ts";
 
 export interface WasiOptions {

@@ -1,7 +1,7 @@
 /** Opening a path beneath an open folder, and nothing else: by openat2(2), else component by component. */
 import type { Native } from "../../core/abi/abi.ts";
 import { errnoName } from "../../core/abi/errno.ts";
-import { systemError } from "./folder.ts";
+import { systemError } from "../wasi/folder.ts";
 import { openWalking } from "./walk.ts";
 
 /**

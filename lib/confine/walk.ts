@@ -6,7 +6,7 @@
 import { closeSync, constants, fstatSync, openSync, readlinkSync } from "node:fs";
 import { openFlags } from "../../core/abi/abi.ts";
 import { codeOf } from "../support/system-error.ts";
-import { systemError } from "./folder.ts";
+import { systemError } from "../wasi/folder.ts";
 
 /** O_PATH, which node:fs doesn't name; the same on x86-64 and arm64. */
 const onlyPath = 0o10000000;
