@@ -49,6 +49,11 @@ export interface Runtime {
   readonly withoutNotices?: string;
   /** Whether this isolate is a Worker's, which may be gone at any moment. */
   isWorker(): boolean;
+  /**
+   * Opens a descriptor of the engine's once more, by flags of open(2), where node:fs knows only what it has opened itself. The
+   * engine's stays open.
+   */
+  reopen?(fd: number, flags: number): number;
   /** The descriptor under a socket of node:net, or why there is none. */
   socketFd(socket: Socket): SocketFd | string;
   /** The error by which a connection has ended that the runtime calls ended, or undefined where that is so. */

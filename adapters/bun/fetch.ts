@@ -1,7 +1,6 @@
 /** `sluice/fetch` for Bun. The same functions and contract as on Node: see ../node/fetch.ts. */
 import { createReadStream } from "node:fs";
-import { createLazyFile } from "../../lib/fetch/create.ts";
-import type { ServeFile } from "../../lib/fetch/file.ts";
+import { createFile, type ServeFile } from "../../lib/fetch/file.ts";
 import { nodeHandlers, type ToNodeHandler } from "../../lib/fetch/node-handler.ts";
 import type { ServeOptions, Server } from "../../lib/fetch/options.ts";
 import { sendByStream } from "../../lib/fetch/send.ts";
@@ -11,7 +10,7 @@ import { serveByBun } from "./server.ts";
 
 export type * from "../../lib/fetch/options.ts";
 
-export const file: ServeFile = createLazyFile(bun, (fd) => fd);
+export const file: ServeFile = createFile(bun);
 
 /** Bun's own http.Server shows no descriptors; {@link serve}'s has sockets that do. */
 export const toNodeHandler: ToNodeHandler = nodeHandlers(sendByTransfer(sendByStream(createReadStream)));

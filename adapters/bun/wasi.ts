@@ -4,4 +4,4 @@ import { bun } from "./ffi.ts";
 
 export type * from "../../lib/wasi/types.ts";
 
-export const { instantiateFallback, instantiatePlugin, wasiImports } = createWasi(bun, (fd) => fd);
+export const { instantiateFallback, instantiatePlugin, wasiImports } = createWasi(bun);

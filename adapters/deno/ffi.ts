@@ -80,6 +80,8 @@ export const deno: Runtime = {
   openWaker,
   // It takes the main thread of a web Worker for that of the process.
   isWorker: () => !isMainThread || "WorkerGlobalScope" in globalThis,
+  // By /proc, for which Deno wants all permissions.
+  reopen: (fd, flags) => openSync(`/proc/self/fd/${fd}`, flags),
   socketFd: (socket) => (library === undefined ? "the engine is not there" : socketFd(socket, library.sluice_close)),
   stopReading,
   source,

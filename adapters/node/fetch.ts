@@ -1,5 +1,5 @@
 /** `sluice/fetch` for Node.js: files as Responses, which its own server sends without carrying them through JavaScript. */
-import { createLazyFile } from "../../lib/fetch/create.ts";
+import { createFile } from "../../lib/fetch/file.ts";
 import { nodeHandlers } from "../../lib/fetch/node-handler.ts";
 import { serveByNode } from "../../lib/fetch/node-server.ts";
 import { sendByStream } from "../../lib/fetch/send.ts";
@@ -16,7 +16,7 @@ import { createReadStream } from "./stream.ts";
 
 export type * from "../../lib/fetch/options.ts";
 
-const respond = createLazyFile(node, (fd) => fd);
+const respond = createFile(node);
 const toHandler = nodeHandlers(sendByStream(createReadStream));
 
 /**

@@ -13,7 +13,7 @@ import { node } from "./ffi.ts";
 
 export type * from "../../lib/wasi/types.ts";
 
-const wasi = createWasi(node, (fd) => fd);
+const wasi = createWasi(node);
 
 /**
  * Instantiates the component `fallback`: Sluice on nothing but WASI, with the folders that it is lent. Its bytes pass

@@ -1,41 +1,35 @@
-/** Opening a path beneath an open folder, and nothing else: by openat2(2), else component by component. */
-import type { Native } from "../../core/abi/abi.ts";
-import { errnoName } from "../../core/abi/errno.ts";
-import { systemError } from "../wasi/folder.ts";
-import { openWalking } from "./walk.ts";
+/** Opening a path beneath a folder that is held open, and nothing else, on this thread. */
+import { type Native, openFlags } from "../../core/abi/abi.ts";
+import type { Opened } from "../../core/walk.ts";
+import { errnoOf } from "./errno.ts";
+import { nodeFlags } from "./held.ts";
+import { isWithoutCall, openedBy, pathError, PathMemory, type Reopen } from "./kernel.ts";
+import { walkNow } from "./walk.ts";
 
-/**
- * Opens by bits of `openFlags`: a descriptor that node:fs can use, which never waits for a FIFO's peer.
- *
- * @throws an error with the errno as its code; `EPERM` for what would lead out of the folder
- */
-export type OpenAt = (folder: number, path: string, flags: number) => number;
+/** Opens by bits of `openFlags`: a descriptor that node:fs can use, which never waits for a FIFO's peer. */
+export type OpenAt = (folder: number, path: string, flags: number) => Opened;
 
-/** Makes a descriptor of the engine's one that node:fs can use, closing it where that takes another. */
-export type AdoptOpen = (fd: number, native: Native, flags: number) => number;
-
-/** Errnos of a call that the kernel lacks or that a filter forbids. */
-const withoutCall: ReadonlySet<string> = new Set(["ENOSYS", "EPERM"]);
-
-/** PATH_MAX, with the zero at its end. Bytes. */
-const longestPath = 4096;
-
-/** One answer for all that leads out: RESOLVE_BENEATH's own, EXDEV, means something else to renames. */
-const outside = (): Error => systemError("EPERM", "openat2");
+/** What has been done when the file was opened the first time. */
+const once = openFlags.create | openFlags.exclusive | openFlags.truncate | openFlags.noFollow;
 
 /** The best way that there is. Both keep to the folder, also while somebody changes what is in it. */
-export function createOpenAt(native: Native | string, adopt: AdoptOpen): OpenAt {
-  const walking: OpenAt = (folder, path, flags) => openWalking(folder, path, flags, outside);
+export function createOpenAt(native: Native | string, reopen: Reopen | undefined): OpenAt {
+  const walking: OpenAt = (folder, path, flags) => pathError(path) ?? walkNow(folder, path, flags);
   if (typeof native === "string") return walking;
-  const encoder = new TextEncoder();
+  const memory = new PathMemory();
   return (folder, path, flags) => {
-    const bytes = encoder.encode(`${path}\0`);
-    if (bytes.length > longestPath) throw systemError("ENAMETOOLONG", "openat2");
-    const fd = native.sluice_open_at(folder, bytes, flags);
-    if (fd >= 0) return adopt(fd, native, flags);
-    const code = errnoName(-fd);
-    if (code === "EXDEV") throw outside();
-    if (withoutCall.has(code)) return walking(folder, path, flags);
-    throw systemError(code, "openat2");
+    const error = memory.set(path);
+    if (error !== undefined) return error;
+    const opened = openedBy(native.sluice_open_at(folder, memory.bytes, flags));
+    if (isWithoutCall(opened)) return walking(folder, path, flags);
+    if (typeof opened === "string") return opened;
+    if (reopen === undefined) return opened;
+    try {
+      return reopen(opened, nodeFlags(flags & ~once));
+    } catch (thrown) {
+      return errnoOf(thrown);
+    } finally {
+      native.sluice_close(opened);
+    }
   };
 }

@@ -1,115 +1,76 @@
-/**
- * Resolving a path without openat2(2): component by component, each opened in the folder that is held open from the step
- * before, by way of /proc/self/fd, and with O_NOFOLLOW, so that no link is followed that hasn't been looked at. A ".."
- * goes back to a folder that has been passed, and never further than the first.
- */
-import { closeSync, constants, fstatSync, openSync, readlinkSync } from "node:fs";
+/** Drives core's walk by way of /proc/self/fd: on this thread, or on those of the pool. */
+import { close, closeSync, constants, fstat, fstatSync, open, openSync, readlink, readlinkSync } from "node:fs";
+import { promisify } from "node:util";
 import { openFlags } from "../../core/abi/abi.ts";
-import { codeOf } from "../support/system-error.ts";
-import { systemError } from "../wasi/folder.ts";
+import { type Answer, type Opened, type Step, walk } from "../../core/walk.ts";
+import { errnoOf } from "./errno.ts";
+import { nodeFlags, pathOfFd } from "./held.ts";
 
-/** O_PATH, which node:fs doesn't name; the same on x86-64 and arm64. */
-const onlyPath = 0o10000000;
+const openAsync = promisify(open);
+const readLinkAsync = promisify(readlink);
+const statusAsync = promisify(fstat);
+const closeAsync = promisify(close);
 
-const bits = [
-  [openFlags.create, constants.O_CREAT],
-  [openFlags.exclusive, constants.O_EXCL],
-  [openFlags.truncate, constants.O_TRUNC],
-  [openFlags.directory, constants.O_DIRECTORY],
-  [openFlags.path, onlyPath],
-] as const;
+/** Of files that are made, less the umask. */
+const mode = 0o666;
 
-/** Flags of open(2) for bits of `openFlags`. */
-export function nodeFlags(flags: number): number {
-  const access = [constants.O_RDONLY, constants.O_RDONLY, constants.O_WRONLY, constants.O_RDWR][flags & 3] ?? 0;
-  const quietly = flags & openFlags.path ? 0 : constants.O_NONBLOCK | constants.O_NOCTTY;
-  return bits.reduce((all, [asked, flag]) => (flags & asked ? all | flag : all), access | quietly);
-}
+type OpenStep = Extract<Step, { readonly call: "open" }>;
 
-const passing = onlyPath | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+/** A descriptor's own entry in /proc is a link, which leads to what is open. */
+const openArguments = ({ folder, name, flags }: OpenStep): readonly [path: string, flags: number, mode: number] =>
+  name === ""
+    ? [pathOfFd(folder), nodeFlags(flags & ~openFlags.noFollow), mode]
+    : [pathOfFd(folder, name), nodeFlags(flags) | constants.O_NOFOLLOW, mode];
 
-/** As many links as Linux follows. */
-const mostLinks = 40;
-
-const split = (path: string): string[] => path.split("/").filter((part) => part !== "" && part !== ".");
-
-/** What O_NOFOLLOW says of a link: ENOTDIR where a folder was asked for. */
-const mayBeLink = new Set(["ELOOP", "ENOTDIR"]);
-
-/** Where a name leads that could not be opened because it is a link; undefined where it is none. */
-function linkAt(entry: string, error: unknown): string | undefined {
-  if (!mayBeLink.has(codeOf(error) ?? "")) return undefined;
+function doNow(step: Step): Answer {
   try {
-    return readlinkSync(entry);
-  } catch {
-    // EINVAL: it is no link, so the first error stands.
-    return undefined;
+    if (step.call === "open") return { fd: openSync(...openArguments(step)) };
+    if (step.call === "readLink") return { text: readlinkSync(pathOfFd(step.folder, step.name)) };
+    if (step.call === "isLink") return { isLink: fstatSync(step.fd).isSymbolicLink() };
+    closeSync(step.fd);
+    return {};
+  } catch (error) {
+    return { errno: errnoOf(error) };
   }
 }
 
-class Walk {
-  readonly #base: number;
-  readonly #passed: number[] = [];
-  readonly #outside: () => Error;
-
-  constructor(base: number, outside: () => Error) {
-    this.#base = base;
-    this.#outside = outside;
-  }
-
-  entry(name: string): string {
-    return `/proc/self/fd/${this.#passed.at(-1) ?? this.#base}/${name}`;
-  }
-
-  enter(name: string): void {
-    this.#passed.push(openSync(this.entry(name), passing));
-  }
-
-  back(): void {
-    const left = this.#passed.pop();
-    if (left === undefined) throw this.#outside();
-    closeSync(left);
-  }
-
-  end(): void {
-    for (const fd of this.#passed.splice(0)) closeSync(fd);
-  }
-}
-
-/** Opens what O_NOFOLLOW doesn't refuse: with O_PATH a link is opened itself, and has to be told. */
-function openLast(entry: string, final: number, flags: number): number {
-  const fd = openSync(entry, final, 0o666);
-  const follows = (flags & openFlags.path) !== 0 && (flags & openFlags.noFollow) === 0;
-  if (!follows || !fstatSync(fd).isSymbolicLink()) return fd;
-  closeSync(fd);
-  throw systemError("ELOOP", "open");
-}
-
-/** Opens a path beneath an open folder; `outside` makes the error for what leaves it. */
-export function openWalking(folder: number, path: string, flags: number, outside: () => Error): number {
-  if (path === "") throw systemError("ENOENT", "open");
-  if (path.startsWith("/")) throw outside();
-  const final = nodeFlags(path.endsWith("/") ? flags | openFlags.directory : flags) | constants.O_NOFOLLOW;
-  const parts = split(path);
-  const walk = new Walk(folder, outside);
-  let links = 0;
+async function doAside(step: Step): Promise<Answer> {
   try {
-    for (;;) {
-      const name = parts.shift() ?? ".";
-      const isLast = parts.length === 0 && name !== "..";
-      try {
-        if (isLast) return openLast(walk.entry(name), final, flags);
-        if (name === "..") walk.back();
-        else walk.enter(name);
-      } catch (error) {
-        const leadsTo = isLast && flags & openFlags.noFollow ? undefined : linkAt(walk.entry(name), error);
-        if (leadsTo === undefined) throw error;
-        if (leadsTo.startsWith("/")) throw outside();
-        if (++links > mostLinks) throw systemError("ELOOP", "open");
-        parts.unshift(...split(leadsTo));
-      }
+    if (step.call === "open") return { fd: await openAsync(...openArguments(step)) };
+    if (step.call === "readLink") return { text: await readLinkAsync(pathOfFd(step.folder, step.name)) };
+    if (step.call === "isLink") return { isLink: (await statusAsync(step.fd)).isSymbolicLink() };
+    await closeAsync(step.fd);
+    return {};
+  } catch (error) {
+    return { errno: errnoOf(error) };
+  }
+}
+
+/** Opens a path beneath an open folder, by bits of `openFlags`, on this thread. */
+export function walkNow(folder: number, path: string, flags: number): Opened {
+  const steps = walk(folder, path, flags);
+  let step = steps.next();
+  while (step.done !== true) {
+    try {
+      step = steps.next(doNow(step.value));
+    } catch (error) {
+      // Not the walk's own: it closes what it holds.
+      step = steps.throw(error);
     }
-  } finally {
-    walk.end();
   }
+  return step.value;
+}
+
+/** The same, while this thread does other things. */
+export async function walkAside(folder: number, path: string, flags: number): Promise<Opened> {
+  const steps = walk(folder, path, flags);
+  let step = steps.next();
+  while (step.done !== true) {
+    try {
+      step = steps.next(await doAside(step.value));
+    } catch (error) {
+      step = steps.throw(error);
+    }
+  }
+  return step.value;
 }

@@ -11,7 +11,7 @@ import { createFilesystem } from "./filesystem.ts";
 import { type GuestTransfer, guestTransfer } from "./guest-transfer.ts";
 import { hostImports } from "./host-imports.ts";
 import { createNativeHost, type NativeHost } from "./native-host.ts";
-import { type AdoptOpen, createOpenAt } from "../confine/open-at.ts";
+import { createOpenAt } from "../confine/open-at.ts";
 import type { Limits, Roots } from "./options.ts";
 
 export interface WasiOptions {
@@ -70,13 +70,13 @@ export interface Wasi {
 /** Closes what an instance holds that nobody closed, once it is gone. */
 const forgotten = new FinalizationRegistry<() => void>((close) => close());
 
-export function createWasi(runtime: Runtime, adopt: AdoptOpen): Wasi {
+export function createWasi(runtime: Runtime): Wasi {
   function wasiImports(options: ImportOptions): WasiImports {
     checkKnown(options, importOptions);
     const { roots, limits = {}, lend = "nothing", onOutput = (bytes) => void process.stderr.write(bytes) } = options;
     checkObject(roots);
     const machine = machineOf(runtime);
-    const openAt = createOpenAt(machine.native, adopt);
+    const openAt = createOpenAt(machine.native, runtime.reopen);
     const checked = checkLimits(limits);
     // A plugin sees its roots through the engine alone: one way in, one place that counts.
     const lending = lend === "engine";
