@@ -16,6 +16,7 @@ import { errnoName } from "../../core/abi/errno.ts";
 import { TransferError } from "../../core/error.ts";
 import { explainPlan } from "../../core/plan/explain.ts";
 import type { Report } from "../../core/transfer/report.ts";
+import { temporaryName } from "../../core/path.ts";
 import { replacingMode } from "../../core/replace.ts";
 import { checkOptions } from "../../core/transfer/request.ts";
 import { select } from "../../core/plan/select.ts";
@@ -113,7 +114,7 @@ export function createNativeHost(machine: EngineMachine, openAt: OpenAt, roots: 
   function createTemporary(folder: Folder, last: string, name: string): { readonly fd: number; readonly path: string } {
     const flags = openFlags.read | openFlags.write | openFlags.create | openFlags.exclusive;
     for (let tries = 1; ; tries++) {
-      const path = `.${last.slice(0, 60)}.sluice-${crypto.randomUUID()}`;
+      const path = temporaryName(last, crypto.randomUUID());
       try {
         return { fd: folder.open(path, flags), path };
       } catch (error) {
