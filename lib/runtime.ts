@@ -54,6 +54,8 @@ export interface Runtime {
    * engine's stays open.
    */
   reopen?(fd: number, flags: number): number;
+  /** Whether /proc/self/fd may be tried; absent where no terminal is ever asked for that. */
+  seesDescriptors?(): boolean;
   /** The descriptor under a socket of node:net, or why there is none. */
   socketFd(socket: Socket): SocketFd | string;
   /** The error by which a connection has ended that the runtime calls ended, or undefined where that is so. */

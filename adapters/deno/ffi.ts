@@ -48,7 +48,7 @@ function view(address: bigint, length: number): ArrayBuffer {
 }
 
 /** Deno says that reading /proc is granted, and then asks for all permissions (NotCapable). */
-function seesOwnDescriptors(): boolean {
+function seesDescriptors(): boolean {
   try {
     return isGranted({ name: "read", path: "/proc/self/fd" }) && existsSync("/proc/self/fd");
   } catch (error) {
@@ -61,7 +61,7 @@ function seesOwnDescriptors(): boolean {
 function openWaker(native: Native, onWake: () => void): Waker {
   const context = openContext(native);
   const fd = native.sluice_context_wake_fd(context);
-  if (seesOwnDescriptors()) holdLifeline(native, context);
+  if (seesDescriptors()) holdLifeline(native, context);
   const socket = new Socket({ fd, readable: true, writable: true });
   socket.on("data", onWake);
   socket.resume();
@@ -80,7 +80,7 @@ export const deno: Runtime = {
   openWaker,
   // It takes the main thread of a web Worker for that of the process.
   isWorker: () => !isMainThread || "WorkerGlobalScope" in globalThis,
-  // By /proc, for which Deno wants all permissions.
+  seesDescriptors,
   reopen: (fd, flags) => openSync(`/proc/self/fd/${fd}`, flags),
   socketFd: (socket) => (library === undefined ? "the engine is not there" : socketFd(socket, library.sluice_close)),
   stopReading,

@@ -25,7 +25,7 @@ const toHandler = nodeHandlers(sendByStream(createReadStream));
  * beside the file are heeded.
  *
  * The path is resolved by openat2(2) (Linux 5.6), so that no "..", encoded slash or symbolic link leads out of the root,
- * even while somebody changes the folders. Elsewhere the file that was opened is checked before it is used.
+ * even while somebody changes the folders. Elsewhere it is walked a name at a time.
  *
  * The Response is an ordinary one, valid on any server; {@link serve} and {@link toNodeHandler} send its body by
  * sendfile(2) as long as nobody has touched it.

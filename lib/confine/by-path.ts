@@ -14,7 +14,8 @@ import { isSame, nodeFlags } from "./held.ts";
 const closeAsync = promisify(close);
 const lstatAsync = promisify(lstat);
 const openAsync = promisify(open);
-const realpathAsync = promisify(realpath);
+/** The C library's: Node's own looks at the folders above, too, for which its permission model may have no right. */
+const realpathAsync = promisify(realpath.native);
 const statusAsync = promisify(fstat);
 
 const isBeneath = (root: string, path: string): boolean =>

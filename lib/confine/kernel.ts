@@ -34,6 +34,3 @@ export const openedBy = (answer: number): Opened => (answer < 0 ? errnoName(-ans
 
 /** Errnos of a call that the kernel lacks or that a filter forbids; EPERM can be the file's, and is asked again. */
 export const isWithoutCall = (opened: Opened): boolean => opened === "ENOSYS" || opened === "EPERM";
-
-/** A descriptor of node:fs's for one of the engine's, which stays open. Throws what the runtime does. */
-export type Reopen = (fd: number, flags: number) => number;

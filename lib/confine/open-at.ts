@@ -1,9 +1,10 @@
 /** Opening a path beneath a folder that is held open, and nothing else, on this thread. */
 import { type Native, openFlags } from "../../core/abi/abi.ts";
 import type { Opened } from "../../core/walk.ts";
+import type { Runtime } from "../runtime.ts";
 import { errnoOf } from "./errno.ts";
 import { nodeFlags } from "./held.ts";
-import { isWithoutCall, openedBy, pathError, PathMemory, type Reopen } from "./kernel.ts";
+import { isWithoutCall, openedBy, pathError, PathMemory } from "./kernel.ts";
 import { walkNow } from "./walk.ts";
 
 /** Opens by bits of `openFlags`: a descriptor that node:fs can use, which never waits for a FIFO's peer. */
@@ -13,7 +14,7 @@ export type OpenAt = (folder: number, path: string, flags: number) => Opened;
 const once = openFlags.create | openFlags.exclusive | openFlags.truncate | openFlags.noFollow;
 
 /** The best way that there is. Both keep to the folder, also while somebody changes what is in it. */
-export function createOpenAt(native: Native | string, reopen: Reopen | undefined): OpenAt {
+export function createOpenAt(native: Native | string, { reopen }: Runtime): OpenAt {
   const walking: OpenAt = (folder, path, flags) => pathError(path) ?? walkNow(folder, path, flags);
   if (typeof native === "string") return walking;
   const memory = new PathMemory();

@@ -8,10 +8,11 @@ import { type Native, openFlags } from "../../core/abi/abi.ts";
 import { isSameFile } from "../../core/plan/endpoint.ts";
 import type { Opened } from "../../core/walk.ts";
 import { inspectFd } from "../ends/inspect.ts";
+import type { Runtime } from "../runtime.ts";
 import { openByPath } from "./by-path.ts";
 import { errnoOf, orErrno } from "./errno.ts";
 import { isReachable, nodeFlags, O_PATH } from "./held.ts";
-import { isWithoutCall, openedBy, pathError, PathMemory, type Reopen } from "./kernel.ts";
+import { isWithoutCall, openedBy, pathError, PathMemory } from "./kernel.ts";
 import { walkAside } from "./walk.ts";
 
 const openAsync = promisify(open);
@@ -29,12 +30,12 @@ function rootPath(root: string | URL): string {
   return isAbsolute(path) ? path : resolve(path);
 }
 
-/** Without openat2: a name at a time, by way of /proc, and where there is none by the path. */
-export const openBeneath: OpenBeneath = async (root, path) => {
+/** Without openat2: a name at a time, by way of /proc, and by the path where that can't be. */
+async function openWalking(root: string | URL, path: string, mayReach: boolean): Promise<Opened> {
   const error = pathError(path);
   if (error !== undefined) return error;
   const base = rootPath(root);
-  if (process.platform !== "linux") return openByPath(base, path);
+  if (!mayReach || process.platform !== "linux") return openByPath(base, path);
   const folder = await orErrno(openAsync(base, O_PATH | constants.O_DIRECTORY));
   if (typeof folder === "string") return folder;
   try {
@@ -42,7 +43,10 @@ export const openBeneath: OpenBeneath = async (root, path) => {
   } finally {
     await closeAsync(folder);
   }
-};
+}
+
+/** The way that needs no engine. */
+export const openBeneath: OpenBeneath = (root, path) => openWalking(root, path, true);
 
 /** EINVAL: Linux before 5.12 doesn't know RESOLVE_CACHED. */
 const mustWait: ReadonlySet<Opened> = new Set(["EAGAIN", "EINVAL"]);
@@ -53,15 +57,15 @@ const mostTries = 20;
 /** The engine's way. The kernel answers from memory (RESOLVE_CACHED) or not at all while the thread pool looks it up. */
 class KernelOpener {
   readonly #native: Native;
-  readonly #reopen: Reopen | undefined;
+  readonly #runtime: Runtime;
   readonly #root = new PathMemory();
   readonly #path = new PathMemory();
-  /** Whether the runtime has let nothing be opened by way of /proc. */
-  #isKeptOut = false;
+  /** Whether the runtime lets files be opened by way of /proc: asking costs as much as opening one. */
+  #mayReach: boolean | undefined;
 
-  constructor(native: Native, reopen: Reopen | undefined) {
+  constructor(native: Native, runtime: Runtime) {
     this.#native = native;
-    this.#reopen = reopen;
+    this.#runtime = runtime;
   }
 
   #attempt(root: string, path: string, cached: 0 | 1): Opened {
@@ -81,50 +85,45 @@ class KernelOpener {
   async open(root: string, path: string): Promise<Opened> {
     for (let tries = 1; ; tries++) {
       const found = await this.#find(root, path);
-      if (typeof found === "string" || this.#reopen === undefined) return found;
-      const opened = await this.#handOver(found, this.#reopen, join(root, path));
+      if (typeof found === "string" || this.#runtime.reopen === undefined) return found;
+      const opened = await this.#openSame(found, join(root, path));
       if (opened !== undefined) return opened;
       if (tries === mostTries) return "EXDEV";
     }
   }
 
-  /** Gives node:fs the very file that the kernel has found; undefined where the path leads to another by now. */
-  async #handOver(found: number, reopen: Reopen, path: string): Promise<Opened | undefined> {
+  /** Opens the very file that the kernel has found for node:fs; undefined where its path leads to another by now. */
+  async #openSame(found: number, path: string): Promise<Opened | undefined> {
     try {
-      const opened = this.#isKeptOut ? "EACCES" : reopenOrErrno(found, reopen);
-      if (opened !== "EACCES") return opened;
-      this.#isKeptOut = true;
-      return await this.#openSame(found, path);
+      if ((this.#mayReach ??= mayReach(this.#runtime))) return this.#runtime.reopen?.(found, reading);
+      const opened = await orErrno(openAsync(path, reading));
+      if (typeof opened === "string") return opened === "ENOENT" ? undefined : opened;
+      if (isSameFile(inspectFd(this.#native, found, path), inspectFd(this.#native, opened, path))) return opened;
+      await closeAsync(opened);
+      return undefined;
+    } catch (error) {
+      const code = errnoOf(error);
+      if (code !== "EACCES" || !this.#mayReach) return code;
+      // It did until now.
+      this.#mayReach = false;
+      return undefined;
     } finally {
       this.#native.sluice_close(found);
     }
   }
-
-  async #openSame(found: number, path: string): Promise<Opened | undefined> {
-    const opened = await orErrno(openAsync(path, reading));
-    if (typeof opened === "string") return opened === "ENOENT" ? undefined : opened;
-    if (isSameFile(inspectFd(this.#native, found, path), inspectFd(this.#native, opened, path))) return opened;
-    await closeAsync(opened);
-    return undefined;
-  }
 }
 
-function reopenOrErrno(fd: number, reopen: Reopen): Opened {
-  try {
-    return reopen(fd, reading);
-  } catch (error) {
-    return errnoOf(error);
-  }
-}
+const mayReach = ({ seesDescriptors }: Runtime): boolean => seesDescriptors?.() !== false;
 
 /** The best way that there is. */
-export function createOpenBeneath(native: Native | string, reopen: Reopen | undefined): OpenBeneath {
-  if (typeof native === "string") return openBeneath;
-  const opener = new KernelOpener(native, reopen);
+export function createOpenBeneath(native: Native | string, runtime: Runtime): OpenBeneath {
+  const walking: OpenBeneath = (root, path) => openWalking(root, path, mayReach(runtime));
+  if (typeof native === "string") return walking;
+  const opener = new KernelOpener(native, runtime);
   let isMissing = false;
   return async (root, path) => {
     const opened = isMissing ? "ENOSYS" : await opener.open(rootPath(root), path);
     isMissing = opened === "ENOSYS";
-    return isWithoutCall(opened) ? openBeneath(root, path) : opened;
+    return isWithoutCall(opened) ? walking(root, path) : opened;
   };
 }

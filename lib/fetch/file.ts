@@ -152,7 +152,7 @@ export function createFile(runtime: Runtime): ServeFile {
   let file: ServeFile | undefined;
   const load = () => {
     const loaded = loadLibrary(runtime);
-    return serveFile(createOpenBeneath("native" in loaded ? loaded.native : loaded.reason, runtime.reopen));
+    return serveFile(createOpenBeneath("native" in loaded ? loaded.native : loaded.reason, runtime));
   };
   return async (request, path, options) => (file ??= load())(request, path, options);
 }

@@ -76,7 +76,7 @@ export function createWasi(runtime: Runtime): Wasi {
     const { roots, limits = {}, lend = "nothing", onOutput = (bytes) => void process.stderr.write(bytes) } = options;
     checkObject(roots);
     const machine = machineOf(runtime);
-    const openAt = createOpenAt(machine.native, runtime.reopen);
+    const openAt = createOpenAt(machine.native, runtime);
     const checked = checkLimits(limits);
     // A plugin sees its roots through the engine alone: one way in, one place that counts.
     const lending = lend === "engine";
