@@ -1,7 +1,6 @@
 /** What an instance may use, and what it has used. */
 import { argumentError, TransferError } from "../../core/error.ts";
 import { checkKnown } from "../../core/options.ts";
-import type { OpenHandle } from "./native-handle.ts";
 import type { Limits } from "./options.ts";
 import { closeSync } from "node:fs";
 
@@ -31,6 +30,15 @@ export function checkLimits(limits: Limits): CheckedLimits {
 
 function exceeded(what: string): TransferError {
   return new TransferError(`Cannot go on: ${what}`, { code: "ERR_SLUICE_LIMIT" });
+}
+
+/** An open file of an instance's. */
+export interface OpenHandle {
+  readonly name: string;
+  readonly write: boolean;
+  /** Whether the call that opened it has made it. */
+  readonly created?: boolean;
+  fd: number;
 }
 
 export class Budget {

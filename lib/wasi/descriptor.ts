@@ -5,6 +5,7 @@ import { openFlags } from "../../core/abi/abi.ts";
 import { type WasiCode, wasiCode } from "../../core/wasi/wasi.ts";
 import { codeOf } from "../support/system-error.ts";
 import { Answer } from "./answer.ts";
+import { hashOf, statOf, typeOf } from "./file-status.ts";
 import { type Folder, setSize } from "./folder.ts";
 
 /** Most bytes of a read: a guest may ask for 2^64. They are lent, for the caller copies them at once. */
@@ -30,44 +31,6 @@ function position(value: bigint): number {
   if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw answer("overflow");
   return Number(value);
 }
-
-const types = [
-  ["isFile", "regular-file"],
-  ["isDirectory", "directory"],
-  ["isSymbolicLink", "symbolic-link"],
-  ["isFIFO", "fifo"],
-  ["isSocket", "socket"],
-  ["isCharacterDevice", "character-device"],
-  ["isBlockDevice", "block-device"],
-] as const;
-
-type Kinds = Readonly<Record<(typeof types)[number][0], () => boolean>>;
-
-export const typeOf = (stats: Kinds): Types.DescriptorType => types.find(([is]) => stats[is]())?.[1] ?? "unknown";
-
-const billion = 1_000_000_000n;
-
-function time(ns: bigint): Types.Datetime {
-  const seconds = ns / billion;
-  return { seconds, nanoseconds: Number(ns % billion) };
-}
-
-function statOf(stats: BigIntStats): Types.DescriptorStat {
-  return {
-    type: typeOf(stats),
-    linkCount: stats.nlink,
-    size: stats.size,
-    dataAccessTimestamp: time(stats.atimeNs),
-    dataModificationTimestamp: time(stats.mtimeNs),
-    statusChangeTimestamp: time(stats.ctimeNs),
-  };
-}
-
-/** What a file is told from others by: its device and inode, and neither its content nor its times. */
-const hashOf = ({ dev, ino }: BigIntStats): Types.MetadataHashValue => ({
-  lower: BigInt.asUintN(64, ino),
-  upper: BigInt.asUintN(64, dev),
-});
 
 /** What a descriptor may do, and who keeps count of it. */
 export interface Rights {

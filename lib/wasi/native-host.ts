@@ -23,13 +23,14 @@ import { select } from "../../core/plan/select.ts";
 import { ownerRefusals, permissionsOf } from "../copy/inherit.ts";
 import { inspectFd } from "../ends/inspect.ts";
 import { callFailed, codeOf, explained } from "../support/system-error.ts";
-import { Budget, checkLimits } from "./budget.ts";
+import { Budget, checkLimits, type OpenHandle } from "./budget.ts";
 import type { EngineMachine } from "./engine-machine.ts";
-import { type Lent, lendRoots } from "./filesystem.ts";
 import type { Folder } from "./folder.ts";
-import { answering, decide, handleClass, move, type OpenHandle, runPlan } from "./native-handle.ts";
+import { decide, move, runPlan } from "./guest-plan.ts";
+import { answering, handleClass } from "./native-handle.ts";
 import type { OpenAt } from "../confine/open-at.ts";
 import type { Limits, Roots } from "./options.ts";
+import { type Lent, lendRoots } from "./roots.ts";
 
 /** A path of the guest's: its root, and the rest. */
 interface Place {
