@@ -83,12 +83,12 @@ function misfit(promised: number | undefined, what: string): RangeError {
 
 /** Waits until an answer takes more, or is over. */
 async function drained(response: ServerResponse, end: RequestEnd): Promise<void> {
-  let forget = () => {};
+  let forget: (() => void) | undefined;
   await new Promise<void>((resolve) => {
     response.once("drain", resolve);
     forget = end.add(resolve);
   });
-  forget();
+  forget?.();
 }
 
 /** Ends a connection behind what an answer has written by now, when its turn has come. */

@@ -7,8 +7,9 @@ import { checkOptions, type TransferOptions } from "../../core/transfer/request.
 import { type Plan, select } from "../../core/plan/select.ts";
 import { driveSync, transferLoop } from "../../core/transfer/transfer.ts";
 import { inspectFd } from "../ends/inspect.ts";
-import type { Budget, OpenHandle } from "./budget.ts";
+import type { Budget } from "./budget.ts";
 import type { EngineMachine } from "./engine-machine.ts";
+import type { OpenHandle } from "./lent-files.ts";
 
 /** The plan of a transfer between two ends that the budget allows, and whether the target is emptied first. */
 export function decide(
@@ -40,7 +41,7 @@ export function move(
   onStart?: () => void,
 ): Report {
   const target = inspectFd(machine.native, to.fd, to.name);
-  const ends = [inspectFd(machine.native, from.fd, from.name), to.created === true ? asNew(target) : target] as const;
+  const ends = [inspectFd(machine.native, from.fd, from.name), to.created ? asNew(target) : target] as const;
   const { plan, emptying } = decide(machine, budget, ...ends, options);
   onStart?.();
   if (emptying) ftruncateSync(to.fd, 0);

@@ -81,7 +81,7 @@ export function createWasi(runtime: Runtime): Wasi {
     // A plugin sees its roots through the engine alone: one way in, one place that counts.
     const lending = lend === "engine";
     const native: NativeHost | undefined = lending
-      ? createNativeHost(withEngine(machine), openAt, roots, limits)
+      ? createNativeHost(withEngine(machine), openAt, roots, checked)
       : undefined;
     const files = createFilesystem(openAt, lending ? {} : roots, checked);
     const imports = {

@@ -1,39 +1,26 @@
 /** `handle` of sluice:transfer/native: a regular file beneath a root, and what it may cost. */
-import { closeSync, readSync, writeSync } from "node:fs";
+import { readSync, writeSync } from "node:fs";
 import type * as Native from "../../wasm/types/host/interfaces/sluice-transfer-native.ts";
-import {
-  checkedCount,
-  type ErrorCase,
-  errorCase,
-  hostDialect,
-  optionsOf,
-  reportRecord,
-} from "../../core/wasi/component.ts";
+import { checkedCount, errorCase, hostDialect, optionsOf, reportRecord } from "../../core/wasi/component.ts";
 import { TransferError } from "../../core/error.ts";
 import { inspectFd } from "../ends/inspect.ts";
-import { callFailed, codeOf } from "../support/system-error.ts";
-import { Answer } from "./answer.ts";
-import type { Budget, OpenHandle } from "./budget.ts";
+import { callFailed } from "../support/system-error.ts";
+import { answeringBy } from "./answer.ts";
+import type { Budget } from "./budget.ts";
 import type { EngineMachine } from "./engine-machine.ts";
 import { setSize } from "./folder.ts";
 import { move } from "./guest-plan.ts";
+import type { OpenHandle } from "./lent-files.ts";
 
 /** Most bytes that one read gives. */
 const mostRead = 2 ** 20;
 
-/** Whatever is thrown leaves as a case of WIT's variant, but for what is no error of ours: that is a bug, and a trap. */
-export function answering<T>(what: string, call: () => T): T {
-  try {
-    return call();
-  } catch (error) {
-    if (error instanceof Answer) throw error;
-    const code = codeOf(error);
-    if (code === undefined) throw error;
-    const told =
-      error instanceof TransferError || code.startsWith("ERR_") ? error : callFailed(what, "open", code, error);
-    throw new Answer<ErrorCase<bigint, undefined>>(errorCase(told, hostDialect), error);
-  }
-}
+/** Whatever is thrown leaves as a case of WIT's variant. */
+export const answering = <T>(what: string, call: () => T): T =>
+  answeringBy(call, (code, error) => {
+    const isTold = error instanceof TransferError || code.startsWith("ERR_");
+    return errorCase(isTold ? error : callFailed(what, "open", code, error), hostDialect);
+  });
 
 /** The class of one instance's handles: they are nobody else's. */
 export type HandleClass = new (file: OpenHandle) => Disposable;
@@ -109,11 +96,9 @@ export function handleClass(machine: EngineMachine, budget: Budget): HandleClass
     [Symbol.dispose](): void {
       const file = #file in this ? this.#file : undefined;
       this.#file = undefined;
-      if (file === undefined || file.fd < 0) return;
-      const { fd } = file;
-      file.fd = -1;
+      if (file === undefined) return;
       budget.closed(file);
-      closeSync(fd);
+      file[Symbol.dispose]();
     }
   };
 }
