@@ -9,15 +9,13 @@ import { createOpenBeneath, type OpenBeneath } from "../confine/open-beneath.ts"
 import { loadLibrary } from "../engine/library.ts";
 import type { Runtime } from "../runtime.ts";
 import { fileBody } from "./body.ts";
-import { evaluateConditions, mayBeRanged } from "./conditions.ts";
-import { type Found, lookUp } from "./look-up.ts";
-import type { OpenFile } from "./open-file.ts";
+import { evaluateConditions, mayBeRanged, type Validators, validatorsOf } from "./conditions.ts";
+import { type Found, lookUp, type OpenFile } from "./open-file.ts";
 import { fileOptions, type FileOptions } from "./options.ts";
 import { chooseVariant, type Variant } from "./precompressed.ts";
 import { contentRange, multipart, type Part, partsOf, type Piece } from "./ranges.ts";
 import { decodePath } from "./request-path.ts";
 import { readUnsized } from "./unsized.ts";
-import { type Validators, validatorsOf } from "./validators.ts";
 
 export type ServeFile = (request: Request, path: string, options: FileOptions) => Promise<Response>;
 

@@ -5,7 +5,7 @@ import type { AddressInfo, Server as NetServer, Socket } from "node:net";
 import { argumentError } from "../../core/error.ts";
 import { checkKnown } from "../../core/options.ts";
 import { milliseconds } from "../../core/proxy.ts";
-import { Connections } from "./connections.ts";
+import { RunningAnswers } from "./running-answers.ts";
 import type { ToNodeHandler } from "./node-handler.ts";
 import { closeOptions, type CloseOptions, type ServeOptions, serveOptions, type Server } from "./options.ts";
 
@@ -87,7 +87,7 @@ export async function serveByNode(
   const { fetch, port = 0, reusePort = false, onError } = options;
   const handler = toNodeHandler(fetch, { onError });
   const stillness = createStillness?.({ idleTimeoutMs, keepAliveTimeoutMs });
-  const connections = new Connections((socket) => stillness?.end(socket));
+  const connections = new RunningAnswers((socket) => stillness?.end(socket));
   const server = createServer((request, response) => {
     stillness?.begin(request.socket);
     connections.begin(response, request.socket);

@@ -1,7 +1,6 @@
 /** Files that stand beside another one as its compressed form. */
 import Negotiator from "negotiator";
-import type { OpenFile } from "./open-file.ts";
-import type { Found } from "./look-up.ts";
+import type { Found, OpenFile } from "./open-file.ts";
 
 /** By content coding, the best first. */
 const endings: ReadonlyMap<string, string> = new Map([
