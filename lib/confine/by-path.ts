@@ -1,7 +1,7 @@
 /**
  * Opening what lies beneath a folder where there is neither openat2(2) nor /proc: the path is resolved before the open and
- * after it, and has to lead to the file that is open. Whoever replaces folders beneath the root by links, several times
- * between these calls, could have an outside file taken for an inside one.
+ * after it, and has to lead to the file that is open. A process that replaces folders beneath the root by links, several
+ * times between these calls, could have an outside file taken for an inside one.
  */
 import { close, constants, fstat, lstat, open, realpath } from "node:fs";
 import { join, sep } from "node:path";

@@ -13,7 +13,7 @@ export type OpenAt = (folder: number, path: string, flags: number) => Opened;
 /** What has been done when the file was opened the first time. */
 const once = openFlags.create | openFlags.exclusive | openFlags.truncate | openFlags.noFollow;
 
-/** The best way that there is. Both keep to the folder, also while somebody changes what is in it. */
+/** The best way that there is. Both keep to the folder, also while its content changes. */
 export function createOpenAt(native: Native | string, { reopen }: Runtime): OpenAt {
   const walking: OpenAt = (folder, path, flags) => pathError(path) ?? walkNow(folder, path, flags);
   if (typeof native === "string") return walking;

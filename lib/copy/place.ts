@@ -160,7 +160,7 @@ export class Place {
     }
   }
 
-  /** Lets go of the folder. The second time does nothing. */
+  /** Releases the folder. The second time does nothing. */
   async close(): Promise<void> {
     if (this.#folder !== undefined && this.#folder.fd >= 0) await this.#folder.close();
   }

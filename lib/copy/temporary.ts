@@ -19,7 +19,7 @@ const noNewName = ["EINVAL", "ENOSYS", "EPERM", "EOPNOTSUPP"];
 
 const terminated = (path: string): Uint8Array => new TextEncoder().encode(`${path}\0`);
 
-/** A name that nobody has. */
+/** A new name. */
 const newName = (name: string): string => temporaryName(name, crypto.randomUUID());
 
 /** A file without a name; undefined where the filesystem has none. */

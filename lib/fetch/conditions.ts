@@ -1,5 +1,5 @@
 /** What tells one version of a file from another (RFC 9110, 8.8), and the conditions that requests make of it (13). */
-import etag from "etag";
+import createTag from "etag";
 import fresh from "fresh";
 import type { Stats } from "node:fs";
 
@@ -35,7 +35,7 @@ function inodeTag({ size, ino, ctimeMs }: Stats, nowMs: number): string | undefi
 export function validatorsOf(stats: Stats, coding: string | undefined, nowMs: number): Validators {
   const { mtimeMs, mtime } = stats;
   const isTelling = tells(mtimeMs, nowMs);
-  const tag = isTelling ? etag(stats) : inodeTag(stats, nowMs);
+  const tag = isTelling ? createTag(stats) : inodeTag(stats, nowMs);
   const changed = isTelling ? mtime.toUTCString() : undefined;
   return {
     etag: coding === undefined ? tag : tag?.replace(/"$/, `-${coding}"`),

@@ -37,7 +37,7 @@ export class OpenFile {
     });
   }
 
-  /** Gives the descriptor away, to be closed by whoever takes it. */
+  /** Gives the descriptor away: the taker closes it. */
   release(): number {
     const fd = this.#fd;
     this.#fd = -1;

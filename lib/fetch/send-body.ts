@@ -103,9 +103,9 @@ function endConnection({ httpVersionMajor, socket }: IncomingMessage, response: 
 
 /**
  * Sends a body, and its head with the first bytes, when it is known whether that fits. What is more than the head has
- * promised doesn't leave; where it is less the connection is broken off by whoever hears of the error.
+ * promised doesn't leave; where it is less the connection is broken off by the caller, which is told.
  *
- * @param body nobody reads it
+ * @param body it has no reader
  * @returns when all has been handed over, or the connection is gone; an error where there was more
  * @throws what the body fails with; RangeError where there was less
  */

@@ -149,7 +149,7 @@ export class GuestCopies {
   }
 
   #fill(fd: number, source: OpenHandle, { name }: GuestPath, old: BigIntStats | undefined): Report {
-    // Nobody may read the new content meanwhile who may not read the old.
+    // Only its owner may read the new content until the old mode is known to fit it.
     if (old !== undefined) fchmodSync(fd, 0o600);
     const request = checkOptions({ targetOffset: 0, fallback: false });
     const ends = [this.#inspect(source.fd, source.name), this.#inspect(fd, name)] as const;

@@ -19,7 +19,7 @@ export function decide(
   target: Endpoint,
   options: TransferOptions,
 ): { readonly plan: Plan; readonly emptying: boolean } {
-  // What nobody may wait for is never the portable path: `buffered` serves every pair of files.
+  // A call that may not wait never takes the portable path: `buffered` serves every pair of files.
   const asked = checkOptions({ ...options, fallback: false });
   const emptying = asked.targetOffset === undefined;
   if (emptying && isSameFile(source, target))

@@ -21,7 +21,7 @@ class InputStream {
 
 type StreamError = { tag: "closed" };
 
-/** A stream to whoever listens; text is passed on as it comes. */
+/** A stream to a listener, to which text is passed on as it comes. */
 class OutputStream {
   readonly #listen: ((bytes: Uint8Array) => void) | undefined;
 

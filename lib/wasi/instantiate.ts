@@ -67,7 +67,7 @@ export interface Wasi {
   wasiImports(options: ImportOptions): WasiImports;
 }
 
-/** Closes what an instance holds that nobody closed, once it is gone. */
+/** Closes what an instance holds that was not closed, once it is gone. */
 const forgotten = new FinalizationRegistry<() => void>((close) => close());
 
 export function createWasi(runtime: Runtime): Wasi {

@@ -22,7 +22,7 @@ export const answering = <T>(what: string, call: () => T): T =>
     return errorCase(isTold ? error : callFailed(what, "open", code, error), hostDialect);
   });
 
-/** The class of one instance's handles: they are nobody else's. */
+/** The class of one instance's handles: no other instance's are of it. */
 export type HandleClass = new (file: OpenHandle) => Disposable;
 
 export function handleClass(machine: EngineMachine, budget: Budget): HandleClass {
