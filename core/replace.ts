@@ -12,9 +12,9 @@ const group = 0o070;
 
 /**
  * The mode of a file that takes the place of `old`, once it has got as much of its owner and group as its maker may give:
- * what writing into the old file would have left. Bits that run a program as somebody else (S_ISUID, S_ISGID) stay only
- * where that is still the same somebody, and where the kernel leaves them to whoever writes (CAP_FSETID); rights of a
- * group don't pass to another one.
+ * what writing into the old file would have left. Bits that run a program as another user or group (S_ISUID, S_ISGID) stay
+ * only where that is still the same one, and where the kernel leaves them to the writer (CAP_FSETID); rights of a group
+ * don't pass to another one.
  */
 export function replacingMode(old: Permissions, now: Pick<Permissions, "uid" | "gid">, mayKeepSetId: boolean): number {
   const sameGroup = now.gid === old.gid;

@@ -36,7 +36,7 @@ function* coreModules(bytes, start = 0, end = bytes.length) {
   }
 }
 
-/** Most bytes of a module that jco makes itself, for the ways through the wall, and that is kept in base64. */
+/** Most bytes of a module that jco makes itself, for the ways through the boundary, and that is kept in base64. */
 const mostInline = 16384;
 
 /** Finds each core module of jco's in the component itself, so that a megabyte isn't shipped twice. */

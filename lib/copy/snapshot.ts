@@ -1,4 +1,4 @@
-/** A file as it is at one moment, in a copy that nobody else can reach. */
+/** A file as it is at one moment, in a copy that no other process can reach. */
 import { fstatSync } from "node:fs";
 import { type FileHandle, readlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -114,7 +114,7 @@ function changed(name: string, size: number, owed: number): TransferError {
  * (FICLONERANGE; btrfs, xfs), else by a copy.
  *
  * @param isKept whether a lease keeps others from changing the file meanwhile
- * @throws TransferError `ERR_SLUICE_CHANGED` where a copy took long enough for somebody to change the file under it,
+ * @throws TransferError `ERR_SLUICE_CHANGED` where the file was changed while it was copied,
  * `ERR_SLUICE_TRUNCATED` where it has become shorter than it was at the call
  */
 export async function snapshot(

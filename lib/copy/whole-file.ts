@@ -1,5 +1,5 @@
 /**
- * A file that takes the place of another as a whole: whoever opens the path finds the old file or the complete new one,
+ * A file that takes the place of another as a whole: an open of the path finds the old file or the complete new one,
  * whatever happens meanwhile.
  *
  * The bytes go into a temporary in the target's folder, unnamed (O_TMPFILE, Linux 3.11) where the filesystem can, so that
@@ -59,7 +59,7 @@ export class WholeFile {
     const { mode = 0o666 } = options;
     const { place, old } = await WholeFile.find(machine, named, options);
     try {
-      // Nobody may read the new content meanwhile who may not read the old.
+      // Only its owner may read the new content until the old mode is known to fit it.
       const temporary = await Temporary.create(machine, place, old === undefined ? mode : 0o600);
       const file = new WholeFile(machine, place, temporary, old, options);
       if (old !== undefined) await file.#checkSticky(old);

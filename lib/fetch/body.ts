@@ -70,13 +70,13 @@ class FileSource {
 
 const sources = new WeakMap<Body, FileSource>();
 
-/** The last resort: somebody else's server let a Response go, unread, uncancelled and without an abort. */
+/** The last resort: another server dropped a Response, unread, uncancelled and without an abort. */
 const abandoned = new FinalizationRegistry<OpenFile>((file) => file.close());
 
-/** Makes a stream that owns the file. What nobody is reading when its request ends is closed. */
+/** Makes a stream that owns the file. It is closed at the end of its request unless it is being read. */
 export function fileBody(request: Request, file: OpenFile, pieces: readonly Piece[]): Body {
   const source = new FileSource(file, pieces);
-  // Nothing is read before somebody asks for it.
+  // Nothing is read before it is asked for.
   const body: Body = new ReadableStream(source, { highWaterMark: 0 });
   sources.set(body, source);
   const drop = () => {
@@ -84,7 +84,7 @@ export function fileBody(request: Request, file: OpenFile, pieces: readonly Piec
   };
   source.forget = atRequestEnd(request, drop);
   if (source.forget !== undefined) return body;
-  // Nobody is there to read it; a rejection would be one more error for a server to tell of.
+  // It has no reader any more; a rejection would be one more error for a server to tell of.
   if (request.signal.aborted) file.close();
   request.signal.addEventListener("abort", () => file.close(), { once: true });
   abandoned.register(body, file);
@@ -96,7 +96,7 @@ export interface FilePart extends Part {
   readonly fd: number;
 }
 
-/** Takes the file from behind a body that nobody has touched; undefined for other bodies, and for several ranges. */
+/** Takes the file from behind an untouched body; undefined for other bodies, and for several ranges. */
 export function takeFile(body: Body): FilePart | undefined {
   const source = sources.get(body);
   const [piece, ...others] = source?.pieces ?? [];

@@ -55,7 +55,7 @@ const tests: Readonly<Record<string, Test>> = {
 export const outermost = (header: string | null): string =>
   header?.split(",").at(-1)?.trim().toLowerCase().replace("identity", "") ?? "";
 
-/** Whether the first bytes of a body are in a coding; `isAll`: there are no others. Codings that nobody knows are believed. */
+/** Whether the first bytes of a body are in a coding; `isAll`: there are no others. Unknown codings are believed. */
 export function isIn(coding: string, bytes: Uint8Array, isAll: boolean): boolean | undefined {
   return Object.hasOwn(tests, coding) ? tests[coding]?.(bytes, isAll) : true;
 }

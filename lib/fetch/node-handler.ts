@@ -1,9 +1,9 @@
-/** Handlers in the manner of fetch as listeners of node:http. */
+/** Fetch-style handlers as listeners of node:http. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { checkKnown } from "../../core/options.ts";
 import { codeOf } from "../support/system-error.ts";
 import { takeFile } from "./body.ts";
-import { promisedLength, setHead } from "./head.ts";
+import { promisedLength, setHead } from "./headers.ts";
 import { toRequest } from "./node-request.ts";
 import { type FetchHandler, handlerOptions, type HandlerOptions, type NodeHandler } from "./options.ts";
 import { beginRequest, type RequestEnd } from "./request-end.ts";
@@ -13,7 +13,7 @@ import type { SendFile } from "./send.ts";
 /** Statuses whose answers have no body (RFC 9110, 6.4.1). */
 const bodiless = new Set([204, 205, 304]);
 
-/** Cancels a body that is not going to be sent, unless somebody else reads it. */
+/** Cancels a body that is not going to be sent, unless it has another reader. */
 async function drop(body: Response["body"]): Promise<void> {
   if (body !== null && !body.locked) await body.cancel();
 }
@@ -68,8 +68,8 @@ function abandon(response: ServerResponse): void {
   else sendStatus(response, 500);
 }
 
-/** Lets the rest of a request's body flow away, that nobody has read: the next request comes behind it. */
-function letGo(message: IncomingMessage): void {
+/** Discards what is unread of a request's body: the next request comes behind it. */
+function discardRest(message: IncomingMessage): void {
   if (!message.complete) message.resume();
 }
 
@@ -113,7 +113,7 @@ export const nodeHandlers =
         if (!response.writableFinished) abort.abort();
         end.come();
       };
-      response.once("finish", () => letGo(message));
+      response.once("finish", () => discardRest(message));
       response.once("close", over);
       // Node 20 and Deno tell an answer that waits for its turn nothing of its connection's end.
       message.once("aborted", over);

@@ -58,7 +58,7 @@ function bodyOf(message: IncomingMessage): ReadableStream<Uint8Array> {
   );
 }
 
-/** Methods whose Requests have no body; what a client sends with them all the same is let go. */
+/** Methods whose Requests have no body; what a client sends with them is discarded. */
 const bodiless = new Set(["GET", "HEAD"]);
 
 /** Methods that fetch knows and forbids. */

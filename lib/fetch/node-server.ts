@@ -5,7 +5,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { argumentError } from "../../core/error.ts";
 import { checkKnown } from "../../core/options.ts";
 import { milliseconds } from "../../core/proxy.ts";
-import { Connections } from "./connections.ts";
+import { RunningAnswers } from "./running-answers.ts";
 import type { ToNodeHandler } from "./node-handler.ts";
 import { closeOptions, type CloseOptions, type ServeOptions, serveOptions, type Server } from "./options.ts";
 import type { ServerTimes, ServerTraits } from "./traits.ts";
@@ -63,7 +63,7 @@ export async function serveByNode(
   const { fetch, port = 0, reusePort = false, onError } = options;
   const handler = toNodeHandler(fetch, { onError });
   const timeouts = traits?.watchTimeouts({ idleTimeoutMs, keepAliveTimeoutMs });
-  const connections = new Connections((socket) => timeouts?.end(socket));
+  const connections = new RunningAnswers((socket) => timeouts?.end(socket));
   const server = createServer((request, response) => {
     timeouts?.begin(request.socket);
     connections.begin(response, request.socket);

@@ -1,6 +1,9 @@
-/** A file that has been opened to be served: one descriptor, closed once, and never under a read. */
-import { closeSync, read, type Stats } from "node:fs";
+/** Files that are served: found by a path beneath the root, and opened. */
+import { closeSync, fstatSync, read, type Stats } from "node:fs";
+import type { OpenBeneath } from "../confine/open-beneath.ts";
+import { callFailed } from "../support/system-error.ts";
 
+/** One descriptor, closed once, and never under a read. */
 export class OpenFile {
   readonly stats: Stats;
   #fd: number;
@@ -34,7 +37,7 @@ export class OpenFile {
     });
   }
 
-  /** Gives the descriptor away, to be closed by whoever takes it. */
+  /** Gives the descriptor away: the taker closes it. */
   release(): number {
     const fd = this.#fd;
     this.#fd = -1;
@@ -47,4 +50,41 @@ export class OpenFile {
     if (this.#fd < 0 || this.#isReading) return;
     closeSync(this.release());
   }
+}
+
+/** Anything but a regular file or a folder is missing: a FIFO or a device has no content to serve. */
+export type Found =
+  | { readonly kind: "file"; readonly file: OpenFile }
+  | { readonly kind: "folder" | "missing" | "forbidden" };
+
+const kinds: Readonly<Record<string, "missing" | "forbidden">> = {
+  ENOENT: "missing",
+  ENOTDIR: "missing",
+  ENAMETOOLONG: "missing",
+  // A link that leads out of the root, in circles, or through /proc.
+  EXDEV: "missing",
+  ELOOP: "missing",
+  // A socket, or a device without a driver.
+  ENXIO: "missing",
+  ENODEV: "missing",
+  EACCES: "forbidden",
+  EPERM: "forbidden",
+};
+
+/**
+ * Opens it once; all that is told of a file comes from that descriptor.
+ *
+ * @throws TransferError for what says nothing of the path: EMFILE, EIO, …
+ */
+export async function lookUp(openBeneath: OpenBeneath, root: string | URL, path: string): Promise<Found> {
+  const opened = await openBeneath(root, path);
+  if (typeof opened === "string") {
+    const kind = kinds[opened];
+    if (kind === undefined) throw callFailed(`open ${path}`, "open", opened);
+    return { kind };
+  }
+  const stats = fstatSync(opened);
+  if (stats.isFile()) return { kind: "file", file: new OpenFile(opened, stats) };
+  closeSync(opened);
+  return { kind: stats.isDirectory() ? "folder" : "missing" };
 }

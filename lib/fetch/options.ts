@@ -32,7 +32,7 @@ export const fileOptions: Names<FileOptions> = {
   download: true,
 };
 
-/** A handler in the manner of fetch. */
+/** A fetch-style handler. */
 export type FetchHandler = (request: Request) => Response | Promise<Response>;
 
 export interface HandlerOptions {

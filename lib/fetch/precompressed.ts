@@ -1,7 +1,6 @@
 /** Files that stand beside another one as its compressed form. */
 import Negotiator from "negotiator";
-import type { OpenFile } from "./open-file.ts";
-import type { Found } from "./look-up.ts";
+import type { Found, OpenFile } from "./open-file.ts";
 
 /** By content coding, the best first. */
 const endings: ReadonlyMap<string, string> = new Map([
@@ -39,7 +38,7 @@ export interface Variant {
  * Chooses between a file and its compressed siblings, and closes what is not chosen.
  *
  * @param isText whether to look for siblings on behalf of clients that take none of them, and of the caches between.
- * For others it isn't worth the time: a cache that keeps the plain file gives nobody what he can't read.
+ * For others it isn't worth the time: a cache that keeps the plain file gives no client what it can't read.
  * @param find looks up a path in the same root
  */
 export async function chooseVariant(

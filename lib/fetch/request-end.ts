@@ -31,7 +31,7 @@ export function beginRequest(request: Request): RequestEnd {
   return end;
 }
 
-/** Has something done at the end of a request that a server of ours has begun. Undefined where it is somebody else's. */
+/** Has something done at the end of a request that a server of ours has begun. Undefined for other requests. */
 export function atRequestEnd(request: Request, act: () => void): (() => void) | undefined {
   return ours.get(request)?.add(act);
 }

@@ -3,7 +3,7 @@ import process from "node:process";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { currentRuntime } from "../current.ts";
 import { isBrotli, isDecodable, isIn, outermost } from "./coding.ts";
-import { promisedLength, setHead } from "./head.ts";
+import { promisedLength, setHead } from "./headers.ts";
 import type { RequestEnd } from "./request-end.ts";
 
 /** The first chunks of a body, put aside to see what they are. */
@@ -82,12 +82,12 @@ function misfit(promised: number | undefined, what: string): RangeError {
 
 /** Waits until an answer takes more, or is over. */
 async function drained(response: ServerResponse, end: RequestEnd): Promise<void> {
-  let forget = () => {};
+  let forget: (() => void) | undefined;
   await new Promise<void>((resolve) => {
     response.once("drain", resolve);
     forget = end.add(resolve);
   });
-  forget();
+  forget?.();
 }
 
 /** Ends a connection behind what an answer has written by now, when its turn has come. */
@@ -102,9 +102,9 @@ function endConnection({ httpVersionMajor, socket }: IncomingMessage, response: 
 
 /**
  * Sends a body, and its head with the first bytes, when it is known whether that fits. What is more than the head has
- * promised doesn't leave; where it is less the connection is broken off by whoever hears of the error.
+ * promised doesn't leave; where it is less the connection is broken off by the caller, which is told.
  *
- * @param body nobody reads it
+ * @param body it has no reader
  * @returns when all has been handed over, or the connection is gone; an error where there was more
  * @throws what the body fails with; RangeError where there was less
  */

@@ -10,7 +10,7 @@ import {
   type Wasi,
   type WasiImports,
   type WasiOptions,
-} from "../wasi/wasi.ts";
+} from "../wasi/instantiate.ts";
 
 export type {
   GuestCapabilities,
@@ -21,7 +21,7 @@ export type {
   GuestTransferOptions,
 } from "../wasi/guest-transfer.ts";
 export type { Limits, Root, Roots } from "../wasi/options.ts";
-export type { Guest, GuestInstance, ImportOptions, PluginOptions, WasiImports, WasiOptions } from "../wasi/wasi.ts";
+export type { Guest, GuestInstance, ImportOptions, PluginOptions, WasiImports, WasiOptions } from "../wasi/instantiate.ts";
 
 let bound: Wasi | undefined;
 const wasi = (): Wasi => (bound ??= createWasi(currentRuntime()));

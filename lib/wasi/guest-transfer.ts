@@ -1,4 +1,4 @@
-/** sluice:transfer/transfer of an instance, in the manner of the package's own functions. */
+/** sluice:transfer/transfer of an instance, shaped as the package's own functions. */
 import type * as Transfer from "../../wasm/types/host/interfaces/sluice-transfer-transfer.ts";
 import { type ErrorCase, errorOfCase } from "../../core/wasi/component.ts";
 import { TransferError } from "../../core/error.ts";
@@ -74,7 +74,7 @@ export interface GuestTransfer extends Disposable {
   close(): void;
 }
 
-/** A value of ours as it crosses the wall, with numbers for the bigints of what comes back. */
+/** A value of ours as it crosses the boundary, with numbers for the bigints of what comes back. */
 type Plain<T> = T extends bigint ? number : T extends object ? { [K in keyof T]: Plain<T[K]> } : T;
 
 function plain<T>(value: T): Plain<T> {
@@ -120,7 +120,7 @@ function optionsRecord(options: GuestTransferOptions) {
 
 export function guestTransfer(exported: typeof Transfer, onClose: () => void): GuestTransfer {
   let open = true;
-  /** A trap has left the instance in a state that nobody knows: it is not entered again. */
+  /** A trap has left the instance in an unknown state: it is not entered again. */
   let trap: unknown;
   const ask = <T>(call: () => T): Plain<T> => {
     if (!open || trap !== undefined)

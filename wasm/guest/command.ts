@@ -1,4 +1,4 @@
-/** The world `command`: `copy`, `explain` and `doctor` for whoever has a runtime of components and nothing else. */
+/** The world `command`: `copy`, `explain` and `doctor` where there is a runtime of components and nothing else. */
 import { getArguments } from "wasi:cli/environment@0.2.12";
 import type * as Run from "wasi:cli/run@0.2.12";
 import { getStderr } from "wasi:cli/stderr@0.2.12";

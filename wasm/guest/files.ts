@@ -97,7 +97,7 @@ export function moveBuffered(job: Job, source: Descriptor, target: Descriptor): 
   }
 }
 
-/** Lets go of a descriptor now, not when memory is wanted. */
+/** Closes a descriptor now, not when memory is wanted. */
 export function close(file: Descriptor | undefined): void {
   file?.[Symbol.dispose]();
 }

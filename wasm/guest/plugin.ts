@@ -16,7 +16,7 @@ function answering<T>(work: () => T): T {
   }
 }
 
-/** A number beyond 2^53, or below zero, would be a trap at the wall to the host. */
+/** A number beyond 2^53, or below zero, would be a trap at the boundary to the host. */
 function checked(options: TransferOptions): TransferOptions {
   const { offset, length, targetOffset } = options;
   checkedCount("offset", offset);

@@ -28,7 +28,7 @@ export function promisedLength(headers: Headers): number | undefined {
 }
 
 export interface Framing {
-  /** Bytes of the body; undefined where nobody knows yet. */
+  /** Bytes of the body; undefined while that is unknown. */
   readonly length: number | undefined;
   /** Whether the body is as the handler says. False: it has been decoded since its head was made. */
   readonly isCoded: boolean;

@@ -3,7 +3,7 @@ import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { clientEnded } from "./node-handler.ts";
 
-export class Connections {
+export class RunningAnswers {
   readonly #running = new Map<Socket, Set<ServerResponse>>();
   readonly #onIdle: (socket: Socket) => void;
   #isClosing = false;
