@@ -1,8 +1,14 @@
 /** The two ends that `explain` is given: a kind by its word, or a path. Nothing is opened or created. */
 import { type Stats, statSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";
-import { type Endpoint, endpoint, type EndpointKind, sizeIsTrusted } from "../core/plan/endpoint.ts";
-import { sampleEndpoint, sampleWords } from "../core/plan/explain.ts";
+import {
+  type Endpoint,
+  endpoint,
+  type EndpointKind,
+  sampleEndpoint,
+  sampleWords,
+  sizeIsTrusted,
+} from "sluice/internal";
 import { UsageError } from "./exit.ts";
 import { isNotFound } from "./target.ts";
 

@@ -1,5 +1,5 @@
 /** How the command line ends: its exit codes, and errors told in one line. */
-import { errnoNumber, errnoText } from "../core/abi/errno.ts";
+import { codeOf, errnoText, isErrnoName } from "sluice/internal";
 
 export const exitCodes = { ok: 0, failed: 1, usage: 2, SIGINT: 130, SIGTERM: 143 } as const;
 
@@ -24,7 +24,7 @@ export interface Failure {
 
 /** Tells an error in one line: what could not be done, then why. */
 export function describeFailure(action: string, error: unknown): Failure {
-  const code = property(error, "code", "string");
+  const code = codeOf(error);
   const bytesTransferred = property(error, "bytesTransferred", "number") ?? 0;
   const reason = reasonOf(error, code).replace(/\s+/g, " ");
   return { code, message: `Cannot ${action}: ${reason}`, bytesTransferred };
@@ -34,7 +34,7 @@ export function describeFailure(action: string, error: unknown): Failure {
 function reasonOf(error: unknown, code: string | undefined): string {
   if (!(error instanceof Error)) return String(error);
   const ours = property(error, "bytesTransferred", "number") !== undefined;
-  if (ours || code === undefined || errnoNumber(code) === 0) return error.message.replace(/^Cannot .*?: /, "");
+  if (ours || code === undefined || !isErrnoName(code)) return error.message.replace(/^Cannot .*?: /, "");
   const where = property(error, "path", "string");
   return `${errnoText(code)} (${where === undefined ? code : `${code}, ${where}`})`;
 }

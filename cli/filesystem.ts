@@ -2,8 +2,8 @@
 import { constants, type PathLike } from "node:fs";
 import { copyFile, mkdtemp, open, readFile, realpath, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { Capability } from "../core/plan/capabilities.ts";
-import { errnoText } from "../core/abi/errno.ts";
+import type { Capability } from "sluice";
+import { errnoText } from "sluice/internal";
 
 export interface FilesystemReport {
   readonly path: string;

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { arch, release, type as systemName } from "node:os";
 import process from "node:process";
-import type { Capability } from "../core/plan/capabilities.ts";
+import type { Capability } from "sluice";
 
 export interface System {
   /** Such as "Linux 6.18.5". */

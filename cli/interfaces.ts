@@ -1,5 +1,5 @@
 /** What the network interfaces do by themselves. */
-import { interfaceFeatures, type InterfaceFeatures } from "../adapters/node.ts";
+import { interfaceFeatures, type InterfaceFeatures } from "sluice";
 import { interfaceNames } from "./host.ts";
 
 export interface InterfaceReport {

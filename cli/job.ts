@@ -1,6 +1,6 @@
 /** What copy, send and receive have in common: progress, Ctrl-C, the report or the error, the exit code. */
 import process from "node:process";
-import type { Report } from "../core/transfer/report.ts";
+import type { Report } from "sluice";
 import { describeFailure, exitCodes, UsageError } from "./exit.ts";
 import { formatBytes, formatDuration, formatRate } from "./format.ts";
 import { listenForInterrupt } from "./interrupt.ts";

@@ -1,13 +1,8 @@
 /** Where the command line writes what isn't a file-to-file copy. */
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
-import { errnoText } from "../core/abi/errno.ts";
-import { TransferError, withProgress } from "../core/error.ts";
-import type { Report } from "../core/transfer/report.ts";
-import { node } from "../adapters/node/ffi.ts";
-import type { Target } from "../lib/api.ts";
-import { WholeFile, type WholeFileOptions } from "../lib/copy/whole-file.ts";
-import { machineOf } from "../lib/engine/machine.ts";
+import { type Report, type Target, TransferError } from "sluice";
+import { errnoText, type WholeFileOptions, writeWhole } from "sluice/internal";
 
 /** The descriptor that "-" stands for. */
 const standardOutput = 1;
@@ -47,15 +42,5 @@ export async function writeTarget<T extends Report>(
   const kind = await targetKind(path);
   if (kind === "folder")
     throw new TransferError(`Cannot write ${path}: ${errnoText("EISDIR")} (EISDIR)`, { code: "EISDIR" });
-  if (kind === "other") return write(path);
-  const file = await WholeFile.create(machineOf(node), path, options);
-  try {
-    const result = await write(file.handle);
-    await file.publish().catch((error: unknown) => {
-      throw withProgress(error, result);
-    });
-    return result;
-  } finally {
-    await file.dispose();
-  }
+  return kind === "other" ? write(path) : writeWhole(path, options, write);
 }

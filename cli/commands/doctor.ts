@@ -2,8 +2,7 @@
 import { tmpdir } from "node:os";
 import process from "node:process";
 import { Command } from "commander";
-import type { Ability, Capability } from "../../core/plan/capabilities.ts";
-import { capabilities } from "../../adapters/node.ts";
+import { type Ability, capabilities, type Capability } from "sluice";
 import { jsonOption } from "../arguments.ts";
 import { describeFailure, exitCodes } from "../exit.ts";
 import { type FilesystemReport, inspectFilesystem } from "../filesystem.ts";

@@ -1,11 +1,8 @@
 /** `sluice explain FROM TO` */
 import process from "node:process";
 import { Command } from "commander";
-import { type ExplainedEnd, explainPlan, type Explanation, sampleWords } from "../../core/plan/explain.ts";
-import type { CacheMode, Strategy } from "../../core/plan/kernel.ts";
-import { checkOptions } from "../../core/transfer/request.ts";
-import { select } from "../../core/plan/select.ts";
-import { capabilities, explain } from "../../adapters/node.ts";
+import { type CacheMode, explain, type Explanation, type Strategy } from "sluice";
+import { explainEnds, sampleWords } from "sluice/internal";
 import { cacheOption, jsonOption, lengthOption, offsetOption, strategyOption } from "../arguments.ts";
 import { isPath, sourceEnd, targetEnd } from "../ends.ts";
 import { describeFailure, exitCodes, UsageError } from "../exit.ts";
@@ -34,7 +31,7 @@ export const explainCommand = (): Command =>
     .addOption(jsonOption())
     .action(async (from: string, to: string, options: ExplainOptions) => {
       try {
-        const explanation = await explainEnds(from, to, options);
+        const explanation = await explainBetween(from, to, options);
         if (options.json === true) printJson(explanation);
         else print(tellExplanation(explanation, options));
       } catch (error) {
@@ -44,7 +41,7 @@ export const explainCommand = (): Command =>
     });
 
 /** Between two paths as the library explains it; a kind stands for an end as it usually is. */
-async function explainEnds(
+async function explainBetween(
   from: string,
   to: string,
   { strategy, cache, offset, length }: ExplainOptions,
@@ -52,12 +49,10 @@ async function explainEnds(
   const asked = { strategy, cache, offset, length };
   if (isPath(from) && isPath(to)) return explain(from, to, asked);
   const target = targetEnd(to);
-  const request = checkOptions({ ...asked, targetOffset: target.kind === "file" ? 0 : undefined });
-  const known = capabilities().strategies;
-  return explainPlan(select(sourceEnd(from), target, request, (name) => known[name]));
+  return explainEnds(sourceEnd(from), target, { ...asked, targetOffset: target.kind === "file" ? 0 : undefined });
 }
 
-const describeEnd = ({ name, kind, size }: ExplainedEnd): string =>
+const describeEnd = ({ name, kind, size }: Explanation["source"]): string =>
   `${name} (${size === undefined ? kind : `${kind}, ${formatBytes(size)}`})`;
 
 function describeRange({ offset, length }: Explanation): string {

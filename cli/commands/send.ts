@@ -4,9 +4,7 @@ import { stat } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { Argument, Command } from "commander";
 import { formatAddress, type HostAddress } from "../address.ts";
-import type { CacheMode, Strategy } from "../../core/plan/kernel.ts";
-import type { Report } from "../../core/transfer/report.ts";
-import { transfer } from "../../adapters/node.ts";
+import { type CacheMode, type Report, type Strategy, transfer } from "sluice";
 import {
   jsonOption,
   lengthOption,

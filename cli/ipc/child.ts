@@ -1,6 +1,6 @@
 /** A process of the experiment: told what to do over the channel that it was forked with. */
 import process from "node:process";
-import type { Report } from "../../core/transfer/report.ts";
+import type { Report } from "sluice";
 import { describeFailure } from "../exit.ts";
 import { type Inlet, type Method, openInlet, openOutlet, type Outlet, type Sizes } from "./methods.ts";
 

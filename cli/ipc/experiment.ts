@@ -5,7 +5,7 @@ import { createReadStream } from "node:fs";
 import { rm } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
-import { TransferError } from "../../core/error.ts";
+import { TransferError } from "sluice";
 import type { Answer, Order, Share } from "./child.ts";
 import type { Method, Sizes } from "./methods.ts";
 

@@ -1,8 +1,7 @@
 /** The three ways from one process to another: what the sender and the receiver do in each. */
 import { closeSync, openSync } from "node:fs";
 import { constants } from "node:fs";
-import type { Report } from "../../core/transfer/report.ts";
-import { createPipe, createRing, openRing, transfer } from "../../adapters/node.ts";
+import { createPipe, createRing, openRing, type Report, transfer } from "sluice";
 
 export const methods = ["pipe", "ring", "splice"] as const;
 

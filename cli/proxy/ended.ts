@@ -1,7 +1,6 @@
 /** How a connection came to its end, for the log and the metrics. */
-import type { ProxyReport } from "../../core/proxy.ts";
-import { TransferError } from "../../core/error.ts";
-import { codeOf } from "../../lib/support/system-error.ts";
+import { type ProxyReport, TransferError } from "sluice";
+import { codeOf } from "sluice/internal";
 
 /**
  * "ended", "idle", "timeout", "limit": as `proxy()` reports. "client", "upstream": its connection failed. "drained": it

@@ -2,7 +2,7 @@
 import type { Socket } from "node:net";
 import type { ProxiedConnection } from "./head.ts";
 import { parseProxyHead } from "./protocol.ts";
-import { codeOf } from "../../lib/support/system-error.ts";
+import { codeOf } from "sluice/internal";
 
 /** A connection without a head that can be used. */
 export class BadHead extends Error {}

@@ -1,8 +1,7 @@
 /** Takes one connection after the other to an upstream. */
 import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
-import { proxy } from "sluice";
-import type { ProxyProgress } from "../../core/proxy.ts";
+import { proxy, type ProxyProgress } from "sluice";
 import type { ProxiedConnection } from "./head.ts";
 import { formatProxyHead } from "./protocol.ts";
 import { type Ended, failureOf, type Result, resultOf } from "./ended.ts";

@@ -1,5 +1,7 @@
 /** One signal for very many listeners. */
-import type { AbortSignalLike } from "../../core/transfer/request.ts";
+import type { ProxyOptions } from "sluice";
+
+type AbortSignalLike = NonNullable<ProxyOptions["signal"]>;
 
 /** An AbortSignal looks through all its listeners whenever one comes or goes; this one doesn't. */
 export class SharedSignal implements AbortSignalLike {

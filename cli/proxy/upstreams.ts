@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import { type Address, formatAddress } from "../address.ts";
 import { Balancer, type Policy } from "./balance.ts";
-import { codeOf } from "../../lib/support/system-error.ts";
+import { codeOf } from "sluice/internal";
 import { dial, isOwnFault } from "./dial.ts";
 
 /** A connection to one of them. */

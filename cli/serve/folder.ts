@@ -2,9 +2,8 @@
 import { closeSync, type Dirent } from "node:fs";
 import { lstat, readdir, realpath } from "node:fs/promises";
 import { join, sep } from "node:path";
-import { openChecked } from "../../lib/fetch/beneath.ts";
-import { isHidden } from "../../lib/fetch/request-path.ts";
-import { callFailed, codeOf } from "../../lib/support/system-error.ts";
+import { TransferError } from "sluice";
+import { codeOf, errnoText, isHidden, openChecked } from "sluice/internal";
 
 export interface Entry {
   readonly name: string;
@@ -53,7 +52,7 @@ export async function readFolder(root: string, names: readonly string[]): Promis
   const fd = await openChecked(root, names.join("/") || ".");
   if (typeof fd === "string") {
     if (absent.has(fd)) return undefined;
-    throw callFailed(`open ${names.join("/")}`, "open", fd);
+    throw new TransferError(`Cannot open ${names.join("/")}: ${errnoText(fd)} (${fd}, open)`, { code: fd });
   }
   try {
     return await readOpened(root, `/proc/self/fd/${fd}`, names.length);

@@ -3,7 +3,7 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { Counter, Gauge, Registry } from "prom-client";
 import { observeDelay } from "../service/event-loop.ts";
 import type { Snapshot } from "../service/snapshot.ts";
-import type { StreamMessage } from "../../lib/streams/report.ts";
+import type { StreamMessage } from "sluice/stream";
 import type { Access, Observer } from "./observer.ts";
 
 export interface Metrics extends Observer {

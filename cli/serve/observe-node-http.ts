@@ -3,7 +3,7 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
-import { messageInternals } from "../../lib/streams/internals.ts";
+import { messageInternals } from "sluice/internal";
 import { unobserved } from "../service/unobserved.ts";
 import type { Access, Handler, Observation, Observer } from "./observer.ts";
 

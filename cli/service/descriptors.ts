@@ -1,6 +1,5 @@
 /** Whether this process may open as many files as it has to keep connections. */
-import { node } from "../../adapters/node/ffi.ts";
-import { machineOf } from "../../lib/engine/machine.ts";
+import { allowFiles } from "sluice/internal";
 import { readLimits } from "../host.ts";
 import { tell } from "../screen.ts";
 
@@ -23,8 +22,7 @@ export function allowDescriptors({ descriptorsPerConnection, wanted }: Need): vo
   const allowed = readAllowed();
   const needed = wanted * descriptorsPerConnection + reserve;
   if (allowed >= needed) return;
-  const { native } = machineOf(node);
-  if (typeof native !== "string" && needed < 2 ** 31) native.sluice_allow_files(needed);
+  allowFiles(needed);
   const enough = Math.max(0, Math.floor((readAllowed() - reserve) / descriptorsPerConnection));
   if (enough >= wanted) return;
   tell(

@@ -3,8 +3,7 @@ import { once } from "node:events";
 import { lstatSync, unlinkSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { type Address, formatAddress, type HostAddress } from "../address.ts";
-import { errnoNumber, errnoText } from "../../core/abi/errno.ts";
-import { codeOf } from "../../lib/support/system-error.ts";
+import { codeOf, errnoText, isErrnoName } from "sluice/internal";
 
 /** What core, which knows files and streams, has no words for. */
 const words: Readonly<Record<string, string>> = {
@@ -19,7 +18,7 @@ export async function listening<T>(address: Address, promise: Promise<T>): Promi
     return await promise;
   } catch (error) {
     const code = codeOf(error) ?? "";
-    const reason = words[code] ?? (errnoNumber(code) === 0 ? undefined : errnoText(code));
+    const reason = words[code] ?? (isErrnoName(code) ? errnoText(code) : undefined);
     if (reason === undefined) throw error;
     throw new Error(`${reason} (${code}, ${formatAddress(address)})`, { cause: error });
   }

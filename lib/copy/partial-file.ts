@@ -2,21 +2,22 @@
 import { type BigIntStats, constants } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import { createHash } from "node:crypto";
-import type { Report } from "../core/transfer/report.ts";
-import { type FileChannel, openFile, TransferError } from "../adapters/node.ts";
-import { node } from "../adapters/node/ffi.ts";
-import { inherit } from "../lib/copy/inherit.ts";
-import { checkOccupant, checkReplaceable } from "../lib/copy/occupant.ts";
-import { Place } from "../lib/copy/place.ts";
-import { machineOf } from "../lib/engine/machine.ts";
+import { TransferError } from "../../core/error.ts";
+import type { Report } from "../../core/transfer/report.ts";
+import type { FileChannel } from "../channel/file-channel.ts";
+import { openFile } from "../channel/open-file.ts";
+import type { Machine } from "../engine/machine.ts";
+import { inherit } from "./inherit.ts";
+import { checkOccupant, checkReplaceable } from "./occupant.ts";
+import { Place } from "./place.ts";
 
 /** What was received so far lies beside the file, under its name and this. */
-export const partialSuffix = ".part";
+const partialSuffix = ".part";
 
 /** NAME_MAX (limits.h). Bytes. */
 const mostBytes = 255;
 
-export interface Partial {
+export interface PartialFile {
   readonly path: string;
   /** Bytes that are there already. */
   readonly offset: number;
@@ -40,10 +41,10 @@ function lock(channel: FileChannel, path: string): void {
   throw new TransferError(`Cannot write ${path}: another receiver is writing it`, { code: "EAGAIN" });
 }
 
-async function inheritFrom(place: Place, old: BigIntStats, path: string): Promise<void> {
+async function inheritFrom(machine: Machine, place: Place, old: BigIntStats, path: string): Promise<void> {
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   try {
-    await inherit(machineOf(node), place, old, file);
+    await inherit(machine, place, old, file);
   } finally {
     await file.close();
   }
@@ -54,28 +55,39 @@ async function inheritFrom(place: Place, old: BigIntStats, path: string): Promis
  * that has come stays, as a prefix of the whole: the page cache holds exactly the bytes that were counted.
  */
 export async function writeInGoes(
+  machine: Machine,
   named: string,
   durable: boolean,
-  write: (partial: Partial) => Promise<Report>,
+  write: (partial: PartialFile) => Promise<Report>,
 ): Promise<Report> {
   const place = await Place.find(named);
   try {
-    return await writeAt(place, durable, write);
+    return await writeAt(machine, place, durable, write);
   } finally {
     await place.close();
   }
 }
 
-async function writeAt(place: Place, durable: boolean, write: (partial: Partial) => Promise<Report>): Promise<Report> {
+async function writeAt(
+  machine: Machine,
+  place: Place,
+  durable: boolean,
+  write: (partial: PartialFile) => Promise<Report>,
+): Promise<Report> {
   const old = await place.status();
   checkOccupant(place.path, old, { overwrite: true });
-  if (old !== undefined) checkReplaceable(machineOf(node), place, old, undefined);
+  if (old !== undefined) checkReplaceable(machine, place, old, undefined);
   const path = place.beside(partialName(place.name));
-  await using channel = await openFile(path, constants.O_RDWR | constants.O_CREAT, old === undefined ? 0o666 : 0o600);
+  await using channel = await openFile(
+    machine,
+    path,
+    constants.O_RDWR | constants.O_CREAT,
+    old === undefined ? 0o666 : 0o600,
+  );
   lock(channel, place.path);
   try {
     const report = await write({ path, offset: await channel.size() });
-    if (old !== undefined) await inheritFrom(place, (await place.status()) ?? old, path);
+    if (old !== undefined) await inheritFrom(machine, place, (await place.status()) ?? old, path);
     if (durable) await channel.force();
     await rename(path, place.entry);
     if (durable) await place.sync();
