@@ -1,7 +1,7 @@
 /** What holds for every answer: the methods that there are, who may read it, and what happens when it fails. */
 import { describeFailure } from "../exit.ts";
 import { tell } from "../screen.ts";
-import type { Handler } from "./observer.ts";
+import type { Handler } from "./site.ts";
 
 const methods = "GET, HEAD, OPTIONS";
 

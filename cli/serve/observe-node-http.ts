@@ -1,13 +1,13 @@
-/** Observes the servers of node:http (Node and Deno), where the end of an answer can be seen. */
+/** Tells of the requests to the servers of this process, and of their ends. */
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import { messageInternals } from "sluice/internal";
 import { unobserved } from "../service/unobserved.ts";
-import type { Access, Handler, Observation, Observer } from "./observer.ts";
+import type { Access, Observer } from "./observer.ts";
 
-/** A diagnostics channel of node:http itself: it is told of each request before the server's listeners are. */
+/** A diagnostics channel of node:http, and of `serve()` on Bun: it is told of each request before the server's listeners are. */
 const channel = "http.server.request.start";
 
 /** What nginx calls a request whose client went before there was an answer. */
@@ -79,11 +79,14 @@ function countBody(response: ServerResponse, written: number): Pick<Access, "byt
   const length = response.getHeader("content-length");
   const promised = hasBody ? Number(length ?? Infinity) : 0;
   if (response.writableFinished) return { bytes: promised === Infinity ? bytes : promised, aborted: false };
+  // Bun shows no head, and its sockets don't count what the engine sends.
+  if (response.headersSent && head?.startsWith("HTTP/") !== true) return { bytes: undefined, aborted: true };
   // A client that has all that it was promised may close before the answer has been ended.
   return { bytes: Math.min(bytes, promised), aborted: bytes < promised };
 }
 
-export function observeNodeHttp(handler: Handler, observer: Observer): Observation {
+/** The answer stops it. */
+export function observeRequests(observer: Observer): () => void {
   const connections = new WeakMap<Socket, Connection>();
   const onStart = (message: unknown) => {
     const exchange = message as Exchange;
@@ -94,5 +97,5 @@ export function observeNodeHttp(handler: Handler, observer: Observer): Observati
     connection.observe(exchange, observer);
   };
   subscribe(channel, onStart);
-  return { handler, stop: () => unsubscribe(channel, onStart) };
+  return () => void unsubscribe(channel, onStart);
 }

@@ -25,14 +25,6 @@ export interface Observer {
   end(access: Access, response: object): void;
 }
 
-export type Handler = (request: Request) => Promise<Response>;
-
-export interface Observation {
-  /** The handler to serve with. */
-  readonly handler: Handler;
-  stop(): void;
-}
-
 /** Tells all of them. */
 export function joinObservers(observers: readonly Observer[]): Observer {
   return {

@@ -1,12 +1,10 @@
 /** A server in this process, with what observes it. */
-import process from "node:process";
 import { serve } from "sluice/fetch";
 import { listening } from "../service/listening.ts";
 import { createAccessLog, formatJson, formatLine } from "./access-log.ts";
 import { tellBodyError, withManners } from "./manners.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
-import { observeHandler } from "./observe-handler.ts";
-import { observeNodeHttp } from "./observe-node-http.ts";
+import { observeRequests } from "./observe-node-http.ts";
 import { joinObservers } from "./observer.ts";
 import { createSite, type SiteOptions } from "./site.ts";
 
@@ -37,17 +35,13 @@ export interface RunningServer {
 /** How long answers in flight are waited for. Milliseconds. */
 export const shutdownMs = 10_000;
 
-/** Bun's node:http has no diagnostics channel. */
-const observe = process.versions["bun"] === undefined ? observeNodeHttp : observeHandler;
-
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { host, port, reusePort, cors, log, keepAliveTimeoutMs } = options;
   const metrics = options.metrics ? createMetrics() : undefined;
   const accessLog = log === "none" ? undefined : createAccessLog(formats[log]);
-  const handler = withManners(createSite(options), { cors });
+  const fetch = withManners(createSite(options), { cors });
   const observers = [metrics, accessLog].filter((observer) => observer !== undefined);
-  const observation = observers.length === 0 ? undefined : observe(handler, joinObservers(observers));
-  const fetch = observation?.handler ?? handler;
+  const stopObserving = observers.length === 0 ? undefined : observeRequests(joinObservers(observers));
   const server = await listening(
     options,
     serve({ host, port, reusePort, keepAliveTimeoutMs, fetch, onError: tellBodyError }),
@@ -57,7 +51,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     metrics,
     async close() {
       await server.close({ timeoutMs: shutdownMs });
-      observation?.stop();
+      stopObserving?.();
       metrics?.stop();
       accessLog?.flush();
     },

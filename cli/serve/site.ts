@@ -1,8 +1,9 @@
 /** What a URL of the site is answered with: a file, the page of a folder, or the application's own page. */
 import { file } from "sluice/fetch";
 import { readFolder } from "./folder.ts";
-import type { Handler } from "./observer.ts";
 import { contentSecurityPolicy, renderFolder } from "./page.ts";
+
+export type Handler = (request: Request) => Promise<Response>;
 
 export interface SiteOptions {
   /** The real path of the folder that is served. */
