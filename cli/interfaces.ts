@@ -1,6 +1,6 @@
 /** What the network interfaces do by themselves. */
 import { interfaceFeatures, type InterfaceFeatures } from "sluice";
-import { interfaceNames } from "./host.ts";
+import { interfaceNames } from "./doctor/machine.ts";
 
 export interface InterfaceReport {
   readonly name: string;

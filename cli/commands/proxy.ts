@@ -60,7 +60,7 @@ export const proxyCommand = (): Command =>
     .action(async (listen: Address, upstreams: readonly Address[], options: ProxyCommandOptions) => {
       const { metricsPort, metricsHost, sendProxy, quiet = false } = options;
       // What only a proxy needs takes its time to load.
-      const { runProxy } = await import("../proxy/run.ts");
+      const { runProxy } = await import("../proxy/proxy-connections.ts");
       await runProxy({
         listen,
         upstreams,

@@ -1,6 +1,6 @@
 /** Whether this process may open as many files as it has to keep connections. */
 import { allowFiles } from "sluice/internal";
-import { readLimits } from "../host.ts";
+import { readLimits } from "../doctor/machine.ts";
 import { tell } from "../screen.ts";
 
 /** What a process has open besides connections: the runtime's own, the engine's, pipes of transfers under way. */

@@ -3,7 +3,7 @@ import cluster from "node:cluster";
 import { Counter, Registry } from "prom-client";
 import { tellOnce } from "../output.ts";
 import type { Report } from "./messages.ts";
-import { Place } from "./place.ts";
+import { Place } from "./worker-slot.ts";
 import type { Program } from "./program.ts";
 import type { Snapshot } from "./snapshot.ts";
 

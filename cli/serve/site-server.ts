@@ -2,9 +2,9 @@
 import { serve } from "sluice/fetch";
 import { listening } from "../service/listening.ts";
 import { createAccessLog, formatJson, formatLine } from "./access-log.ts";
-import { tellBodyError, withManners } from "./manners.ts";
-import { createMetrics, type Metrics } from "./metrics.ts";
-import { observeRequests } from "./observe-node-http.ts";
+import { tellBodyError, withManners } from "./headers.ts";
+import { createMetrics, type Metrics } from "./request-metrics.ts";
+import { observeRequests } from "./requests.ts";
 import { joinObservers } from "./observer.ts";
 import { createSite, type SiteOptions } from "./site.ts";
 

@@ -2,9 +2,9 @@
 import { opendir, realpath } from "node:fs/promises";
 import { findPort } from "../service/listening.ts";
 import type { Program } from "../service/program.ts";
-import { runService, type ServiceOptions } from "../service/run.ts";
+import { runService, type ServiceOptions } from "../service/run-service.ts";
 import { siteUrls } from "./addresses.ts";
-import { type ServerOptions, shutdownMs, startServer } from "./server.ts";
+import { type ServerOptions, shutdownMs, startServer } from "./site-server.ts";
 
 export interface RunOptions extends ServiceOptions, Omit<ServerOptions, "root" | "reusePort" | "metrics"> {
   readonly folder: string;

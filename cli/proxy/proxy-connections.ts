@@ -3,9 +3,9 @@ import { formatAddress } from "../address.ts";
 import { findPort } from "../service/listening.ts";
 import type { Program } from "../service/program.ts";
 import { allowDescriptors } from "../service/descriptors.ts";
-import { runService, type ServiceOptions } from "../service/run.ts";
+import { runService, type ServiceOptions } from "../service/run-service.ts";
 import type { RelayOptions } from "./options.ts";
-import { startProxy } from "./server.ts";
+import { startProxy } from "./proxy-server.ts";
 
 export interface RunOptions extends ServiceOptions, Omit<RelayOptions, "reusePort" | "metrics"> {}
 

@@ -7,7 +7,7 @@ import { describeFailure, exitCodes } from "../exit.ts";
 import { listenForInterrupt } from "../interrupt.ts";
 import { outliveReader, tellOnce } from "../output.ts";
 import { tell } from "../screen.ts";
-import { serveMetrics } from "./metrics-server.ts";
+import { serveMetrics } from "./metrics.ts";
 import type { Program } from "./program.ts";
 import { serveByWorkers, serveHere } from "./service.ts";
 import { runWorker } from "./worker.ts";

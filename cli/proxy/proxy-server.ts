@@ -5,7 +5,7 @@ import { listen } from "../service/listening.ts";
 import type { Running } from "../service/program.ts";
 import { keepAlive } from "./dial.ts";
 import { formatEnded } from "./log.ts";
-import { createMetrics, type Observer } from "./metrics.ts";
+import { createMetrics, type Observer } from "./connection-metrics.ts";
 import type { RelayOptions } from "./options.ts";
 import { Relay } from "./relay.ts";
 import { Upstreams } from "./upstreams.ts";
