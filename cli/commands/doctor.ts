@@ -7,8 +7,15 @@ import { jsonOption } from "../arguments.ts";
 import { describeFailure, exitCodes } from "../exit.ts";
 import { type FilesystemReport, inspectFilesystem } from "../doctor/filesystem.ts";
 import { formatBytes, table } from "../format.ts";
-import { type Limits, readIoUring, readLimits, readSystem, type System } from "../doctor/machine.ts";
-import { inspectInterfaces, type InterfaceReport } from "../interfaces.ts";
+import {
+  inspectInterfaces,
+  type InterfaceReport,
+  type Limits,
+  readIoUring,
+  readLimits,
+  readSystem,
+  type System,
+} from "../doctor/machine.ts";
 import { type Colour, paint, print, printJson, screenWidth, tell } from "../screen.ts";
 
 interface DoctorOptions {

@@ -1,13 +1,23 @@
 /** `sluice explain FROM TO` */
+import { statfsSync, type Stats, statSync } from "node:fs";
+import { dirname } from "node:path";
 import process from "node:process";
 import { Command } from "commander";
 import { type CacheMode, explain, type Explanation, type Strategy } from "sluice";
-import { explainEnds, sampleWords } from "sluice/internal";
+import {
+  endpoint,
+  type Endpoint,
+  type EndpointKind,
+  explainEnds,
+  sampleEndpoint,
+  sampleWords,
+  sizeIsTrusted,
+} from "sluice/internal";
 import { cacheOption, jsonOption, lengthOption, offsetOption, strategyOption } from "../arguments.ts";
-import { isPath, sourceEnd, targetEnd } from "../ends.ts";
 import { describeFailure, exitCodes, UsageError } from "../exit.ts";
 import { formatBytes, table } from "../format.ts";
 import { paint, paintDrawing, print, printJson, screenWidth, tell } from "../screen.ts";
+import { isNotFound } from "../target.ts";
 
 interface ExplainOptions {
   readonly strategy?: Strategy;
@@ -79,4 +89,56 @@ function tellExplanation(explanation: Explanation, { ascii }: ExplainOptions): s
   const drawing = explanation.drawing({ width: Math.min(screenWidth, 100), ascii });
   parts.push(`${paint("bold", `By ${candidates[0]?.strategy}`)}\n\n${paintDrawing(drawing)}`);
   return parts.join("\n\n");
+}
+
+/** An end as a source. A word is a kind; whatever contains a slash is a path. */
+function sourceEnd(text: string): Endpoint {
+  return sampleOf(text) ?? pathEnd(text);
+}
+
+/** An end as a target, where a path need not exist yet. */
+function targetEnd(text: string): Endpoint {
+  const sample = sampleOf(text);
+  if (sample !== undefined) return sample;
+  try {
+    return pathEnd(text);
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    return { ...pathEnd(dirname(text)), kind: "file", name: text, size: 0, allocated: 0 };
+  }
+}
+
+/** Whether it is a path; one of the current folder whose name is a word for a kind needs a slash. */
+function isPath(text: string): boolean {
+  return sampleOf(text) === undefined;
+}
+
+function sampleOf(text: string): Endpoint | undefined {
+  if (text.includes("/")) return undefined;
+  const sample = sampleEndpoint(text);
+  if (sample === undefined && statSync(text, { throwIfNoEntry: false }) === undefined)
+    throw new UsageError(`"${text}" is no path here and none of ${sampleWords.join(", ")}`);
+  return sample;
+}
+
+const kinds: readonly (readonly [EndpointKind, (facts: Stats) => boolean])[] = [
+  ["file", (facts) => facts.isFile()],
+  ["directory", (facts) => facts.isDirectory()],
+  ["pipe", (facts) => facts.isFIFO()],
+  ["charDevice", (facts) => facts.isCharacterDevice()],
+  ["blockDevice", (facts) => facts.isBlockDevice()],
+];
+
+function pathEnd(path: string): Endpoint {
+  const facts = statSync(path);
+  const [kind] = kinds.find(([, holds]) => holds(facts)) ?? ["other" as const];
+  const filesystem = statfsSync(path).type;
+  return endpoint({
+    kind,
+    name: path,
+    size: kind === "file" && sizeIsTrusted(filesystem, facts.size) ? facts.size : undefined,
+    allocated: facts.blocks * 512,
+    identity: { device: BigInt(facts.dev), inode: BigInt(facts.ino) },
+    filesystem,
+  });
 }

@@ -3,7 +3,7 @@ import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { type Address, parseAddress } from "../address.ts";
 import { policies, type Policy } from "../proxy/balance.ts";
 import { durationOption, parseBytes, parseCount, parsePort, parseWorkers, quietOption } from "../arguments.ts";
-import { parseTrust } from "../proxy/trust.ts";
+import { parseTrust } from "../proxy/peers.ts";
 
 interface ProxyCommandOptions {
   readonly balance: Policy;

@@ -6,7 +6,7 @@ import { formatAddress } from "../address.ts";
 import { type Report, type Target, transfer, TransferError } from "sluice";
 import { errnoText, writeInGoes } from "sluice/internal";
 import { jsonOption, parseBytes, parsePort, quietOption } from "../arguments.ts";
-import { reset, wasReset } from "../connection.ts";
+import { reset, wasReset } from "../reset.ts";
 import { type JobContext, type JobOptions, runJob } from "../job.ts";
 import { UsageError } from "../exit.ts";
 import { targetKind, writeTarget } from "../target.ts";

@@ -14,7 +14,7 @@ import {
   cacheOption,
   strategyOption,
 } from "../arguments.ts";
-import { reset } from "../connection.ts";
+import { reset } from "../reset.ts";
 import { type JobContext, type JobOptions, runJob } from "../job.ts";
 
 interface SendOptions extends JobOptions {

@@ -1,8 +1,8 @@
 /** Facts about the machine: kernel, runtime, limits, io_uring, network interfaces. */
 import { readdirSync, readFileSync } from "node:fs";
-import { arch, release, type as systemName } from "node:os";
+import { arch, type as systemName, release } from "node:os";
 import process from "node:process";
-import type { Capability } from "sluice";
+import { type Capability, type InterfaceFeatures, interfaceFeatures } from "sluice";
 
 export interface System {
   /** Such as "Linux 6.18.5". */
@@ -93,11 +93,30 @@ export function readIoUring(): Capability {
 }
 
 /** Names of the network interfaces, whether up or not. */
-export function interfaceNames(): readonly string[] {
+function interfaceNames(): readonly string[] {
   try {
     return readdirSync("/sys/class/net");
   } catch (error) {
     if (error instanceof Error && "code" in error) return [];
     throw error;
   }
+}
+
+export interface InterfaceReport {
+  readonly name: string;
+  readonly features: InterfaceFeatures | undefined;
+  /** Why the features aren't known. */
+  readonly reason: string | undefined;
+}
+
+/** Asks the named interfaces, or all. */
+export function inspectInterfaces(names: readonly string[] = interfaceNames()): readonly InterfaceReport[] {
+  return names.map((name) => {
+    try {
+      return { name, features: interfaceFeatures(name), reason: undefined };
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      return { name, features: undefined, reason: error.message };
+    }
+  });
 }

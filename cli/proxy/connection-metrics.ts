@@ -1,11 +1,10 @@
 /** What a proxy counts, in the terms of Prometheus. */
 import { Counter, Gauge, Registry } from "prom-client";
-import { observeDelay } from "../service/event-loop.ts";
-import type { Snapshot } from "../service/snapshot.ts";
+import { observeDelay, type Snapshot } from "../service/metrics.ts";
 import type { Ended } from "./ended.ts";
 
 /** Told of what happens. */
-export interface Observer {
+export interface ConnectionObserver {
   accepted(): void;
   /** A connection to an upstream was made; `ended` follows. */
   connected(upstream: string): void;
@@ -16,12 +15,12 @@ export interface Observer {
   ended(ended: Ended): void;
 }
 
-export interface Metrics extends Observer {
+export interface ConnectionMetrics extends ConnectionObserver {
   snapshot(): Promise<Snapshot>;
   stop(): void;
 }
 
-export function createMetrics(upstreams: readonly string[]): Metrics {
+export function createConnectionMetrics(upstreams: readonly string[]): ConnectionMetrics {
   const registry = new Registry();
   const registers = [registry];
   const open = new Gauge({

@@ -1,16 +1,15 @@
 /** `sluice proxy`: connections as a service. */
+import { allowFiles } from "sluice/internal";
 import { formatAddress } from "../address.ts";
+import { readLimits } from "../doctor/machine.ts";
+import { tell } from "../screen.ts";
 import { findPort } from "../service/listening.ts";
 import type { Program } from "../service/program.ts";
-import { allowDescriptors } from "../service/descriptors.ts";
-import { runService, type ServiceOptions } from "../service/run-service.ts";
-import type { RelayOptions } from "./options.ts";
+import { runService, type ServiceOptions } from "../service/service.ts";
 import { startProxy } from "./proxy-server.ts";
+import type { RelayOptions } from "./relay.ts";
 
 export interface RunOptions extends ServiceOptions, Omit<RelayOptions, "reusePort" | "metrics"> {}
-
-/** The client's and the upstream's. */
-const descriptorsPerConnection = 2;
 
 /** Beyond `drainMs`, for what is broken off then. Milliseconds. */
 const breakOffMs = 1_000;
@@ -32,7 +31,7 @@ const program: Program<RelayOptions> = {
 /** Proxies until a signal arrives. Sets the exit code; never throws. */
 export async function runProxy({ workers, metricsAddress, quiet, ...rest }: RunOptions): Promise<void> {
   const prepare = async (): Promise<RelayOptions> => {
-    allowDescriptors({ descriptorsPerConnection, wanted: rest.maxConnections });
+    allowDescriptors(rest.maxConnections);
     return { ...rest, reusePort: false, metrics: metricsAddress !== undefined };
   };
   const wordsOf = ({ listen, upstreams, drainMs }: RelayOptions) => ({
@@ -42,4 +41,32 @@ export async function runProxy({ workers, metricsAddress, quiet, ...rest }: RunO
   });
   const action = `listen on ${formatAddress(rest.listen)}`;
   await runService(program, action, prepare, wordsOf, { workers, metricsAddress, quiet });
+}
+
+/** What a process has open besides connections: the runtime's own, the engine's, pipes of transfers under way. */
+const reserve = 256;
+
+/** The client's and the upstream's, of a connection that is idle. */
+const descriptorsPerConnection = 2;
+
+/**
+ * Raises the limit on open files to what so many connections need, and says so where it is too low for them and stays so.
+ * Node, Bun and Deno raise the soft limit to the hard one when they start; the hard one is raised by those who may
+ * (CAP_SYS_RESOURCE), as other servers do it. Workers inherit it.
+ */
+function allowDescriptors(wanted: number): void {
+  const allowed = readAllowed();
+  const needed = wanted * descriptorsPerConnection + reserve;
+  if (allowed >= needed) return;
+  allowFiles(needed);
+  const enough = Math.max(0, Math.floor((readAllowed() - reserve) / descriptorsPerConnection));
+  if (enough >= wanted) return;
+  tell(
+    `${readAllowed()} descriptors allowed, enough for about ${enough} connections of ${wanted} (ulimit -Hn raises the limit)`,
+  );
+}
+
+function readAllowed(): number {
+  const { openFilesSoft } = readLimits();
+  return typeof openFilesSoft === "number" ? openFilesSoft : Infinity;
 }

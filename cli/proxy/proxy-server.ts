@@ -1,22 +1,20 @@
 /** A proxy in this process, with what observes it. */
 import { createServer } from "node:net";
-import { createLineLog } from "../service/line-log.ts";
+import { createLineLog } from "../output.ts";
 import { listen } from "../service/listening.ts";
 import type { Running } from "../service/program.ts";
-import { keepAlive } from "./dial.ts";
-import { formatEnded } from "./log.ts";
-import { createMetrics, type Observer } from "./connection-metrics.ts";
-import type { RelayOptions } from "./options.ts";
-import { Relay } from "./relay.ts";
-import { Upstreams } from "./upstreams.ts";
+import { keepAlive, Upstreams } from "./upstreams.ts";
+import { formatEnded } from "./ended.ts";
+import { createConnectionMetrics, type ConnectionObserver } from "./connection-metrics.ts";
+import { Relay, type RelayOptions } from "./relay.ts";
 
 export async function startProxy(options: RelayOptions): Promise<Running> {
   const log = createLineLog();
   const upstreams = new Upstreams(options.upstreams, options.policy, options.connectTimeoutMs, (upstream, code) =>
     metrics?.connectFailed(upstream, code),
   );
-  const metrics = options.metrics ? createMetrics(upstreams.names) : undefined;
-  const observer: Observer = {
+  const metrics = options.metrics ? createConnectionMetrics(upstreams.names) : undefined;
+  const observer: ConnectionObserver = {
     accepted: () => metrics?.accepted(),
     connected: (upstream) => metrics?.connected(upstream),
     connectFailed: (upstream, code) => metrics?.connectFailed(upstream, code),

@@ -1,7 +1,6 @@
 /** Takes the head of the PROXY protocol off an accepted connection. */
 import type { Socket } from "node:net";
-import type { ProxiedConnection } from "./head.ts";
-import { parseProxyHead } from "./proxy-head.ts";
+import { parseProxyHead, type ProxiedConnection } from "./proxy-head.ts";
 import { codeOf } from "sluice/internal";
 
 /** A connection without a head that can be used. */

@@ -18,7 +18,7 @@ const preflightHeaders = {
 } as const;
 
 /** Wraps a handler of GET and HEAD. Never rejects: a failure is told on stderr and answered with 500. */
-export function withManners(handler: Handler, { cors }: { readonly cors: boolean }): Handler {
+export function withHeaders(handler: Handler, { cors }: { readonly cors: boolean }): Handler {
   const always = Object.entries({ "x-content-type-options": "nosniff", ...(cors && corsHeaders) });
   const preflight = { allow: methods, ...(cors && preflightHeaders) };
   const answer: Handler = async (request) => {

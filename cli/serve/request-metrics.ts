@@ -1,12 +1,11 @@
 /** What a server counts, in the terms of Prometheus. */
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { Counter, Gauge, Registry } from "prom-client";
-import { observeDelay } from "../service/event-loop.ts";
-import type { Snapshot } from "../service/snapshot.ts";
+import { observeDelay, type Snapshot } from "../service/metrics.ts";
 import type { StreamMessage } from "sluice/stream";
-import type { Access, Observer } from "./observer.ts";
+import type { Access, RequestObserver } from "./requests.ts";
 
-export interface Metrics extends Observer {
+export interface RequestMetrics extends RequestObserver {
   snapshot(): Promise<Snapshot>;
   /** Stops listening and measuring. */
   stop(): void;
@@ -15,7 +14,7 @@ export interface Metrics extends Observer {
 /** Messages of errors may be among the reasons: there is no end to those. */
 const mostReasons = 40;
 
-export function createMetrics(): Metrics {
+export function createRequestMetrics(): RequestMetrics {
   const registry = new Registry();
   const registers = [registry];
   const requests = new Counter({

@@ -4,8 +4,40 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import { messageInternals } from "sluice/internal";
-import { unobserved } from "../service/unobserved.ts";
-import type { Access, Observer } from "./observer.ts";
+import { unobserved } from "../service/metrics.ts";
+
+/** A request that is over. */
+export interface Access {
+  readonly time: Date;
+  /** Where it came from, where the runtime tells. */
+  readonly address: string | undefined;
+  readonly method: string;
+  /** Path and query as they were sent, percent-encoded. */
+  readonly url: string;
+  readonly status: number;
+  /** Bytes of the body that left; undefined where the runtime doesn't tell. */
+  readonly bytes: number | undefined;
+  readonly durationMs: number;
+  /** Whether the client was gone before the end. */
+  readonly aborted: boolean;
+  readonly referer: string | undefined;
+  readonly userAgent: string | undefined;
+}
+
+export interface RequestObserver {
+  /** A request came in. */
+  begin(): void;
+  /** Its answer is over. `response` is what a transfer names as its target. */
+  end(access: Access, response: object): void;
+}
+
+/** Tells all of them. */
+export function joinObservers(observers: readonly RequestObserver[]): RequestObserver {
+  return {
+    begin: () => observers.forEach((observer) => observer.begin()),
+    end: (access, response) => observers.forEach((observer) => observer.end(access, response)),
+  };
+}
 
 /** A diagnostics channel of node:http, and of `serve()` on Bun: it is told of each request before the server's listeners are. */
 const channel = "http.server.request.start";
@@ -21,7 +53,7 @@ interface Exchange {
 }
 
 /** A connection with its answers that are not over. One that waits for its turn does not hear of the connection's end. */
-class Connection {
+class Exchanges {
   readonly #socket: Socket;
   readonly #open = new Set<() => void>();
   /** The count of bytes at the end of the last answer. */
@@ -34,7 +66,7 @@ class Connection {
     });
   }
 
-  observe({ request, response }: Exchange, observer: Observer): void {
+  observe({ request, response }: Exchange, observer: RequestObserver): void {
     const time = new Date();
     const startMs = performance.now();
     // It is gone once the connection is.
@@ -86,15 +118,15 @@ function countBody(response: ServerResponse, written: number): Pick<Access, "byt
 }
 
 /** The answer stops it. */
-export function observeRequests(observer: Observer): () => void {
-  const connections = new WeakMap<Socket, Connection>();
+export function observeRequests(observer: RequestObserver): () => void {
+  const known = new WeakMap<Socket, Exchanges>();
   const onStart = (message: unknown) => {
     const exchange = message as Exchange;
     const { socket, server } = exchange;
     if (unobserved.has(server)) return;
-    const connection = connections.get(socket) ?? new Connection(socket);
-    connections.set(socket, connection);
-    connection.observe(exchange, observer);
+    const exchanges = known.get(socket) ?? new Exchanges(socket);
+    known.set(socket, exchanges);
+    exchanges.observe(exchange, observer);
   };
   subscribe(channel, onStart);
   return () => void unsubscribe(channel, onStart);

@@ -1,9 +1,10 @@
 /** `sluice serve`: a folder as a service. */
 import { opendir, realpath } from "node:fs/promises";
+import { networkInterfaces } from "node:os";
+import { formatAddress } from "../address.ts";
 import { findPort } from "../service/listening.ts";
 import type { Program } from "../service/program.ts";
-import { runService, type ServiceOptions } from "../service/run-service.ts";
-import { siteUrls } from "./addresses.ts";
+import { runService, type ServiceOptions } from "../service/service.ts";
 import { type ServerOptions, shutdownMs, startServer } from "./site-server.ts";
 
 export interface RunOptions extends ServiceOptions, Omit<ServerOptions, "root" | "reusePort" | "metrics"> {
@@ -39,4 +40,21 @@ async function openFolder(path: string): Promise<string> {
   const folder = await opendir(root);
   await folder.close();
   return root;
+}
+
+/** The wildcard addresses by the families that they take in. */
+const families: Readonly<Record<string, readonly string[]>> = { "0.0.0.0": ["IPv4"], "::": ["IPv4", "IPv6"] };
+
+/** The URLs of a server: of a wildcard address, one for each address of this machine but the link-local ones. */
+function siteUrls(host: string, port: number): string[] {
+  const taken = families[host];
+  const hosts = taken === undefined ? [host] : localAddresses(taken);
+  return hosts.map((each) => `http://${formatAddress({ host: each, port })}/`);
+}
+
+function localAddresses(taken: readonly string[]): string[] {
+  return Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .filter(({ family, address }) => taken.includes(family) && !address.startsWith("fe80:"))
+    .map(({ address }) => address);
 }

@@ -1,12 +1,32 @@
 /** A server in this process, with what observes it. */
 import { serve } from "sluice/fetch";
+import { createLineLog } from "../output.ts";
 import { listening } from "../service/listening.ts";
-import { createAccessLog, formatJson, formatLine } from "./access-log.ts";
-import { tellBodyError, withManners } from "./headers.ts";
-import { createMetrics, type Metrics } from "./request-metrics.ts";
-import { observeRequests } from "./requests.ts";
-import { joinObservers } from "./observer.ts";
+import { tellBodyError, withHeaders } from "./headers.ts";
+import { createRequestMetrics, type RequestMetrics } from "./request-metrics.ts";
+import { type Access, joinObservers, type RequestObserver, observeRequests } from "./requests.ts";
 import { createSite, type SiteOptions } from "./site.ts";
+
+type Format = (access: Access) => string;
+
+const formatLine: Format = ({ time, address, method, url, status, bytes, durationMs, aborted }) =>
+  `${time.toISOString()} ${address ?? "-"} ${method} ${url} ${status} ${bytes ?? "-"} ${durationMs.toFixed(1)} ms${aborted ? " aborted" : ""}`;
+
+const formatJson: Format = (access) =>
+  JSON.stringify(access, (_key, field: unknown) => (field === undefined ? null : field));
+
+/** One line a request on stdout. */
+interface AccessLog extends RequestObserver {
+  /** Writes what is still held back. */
+  flush(): void;
+}
+
+function createAccessLog(format: Format): AccessLog {
+  const log = createLineLog();
+  return { begin: () => undefined, end: (access) => log.write(format(access)), flush: log.flush };
+}
+
+const formats = { line: formatLine, json: formatJson } as const;
 
 /** Data alone: it is sent to workers. */
 export interface ServerOptions extends SiteOptions {
@@ -22,12 +42,10 @@ export interface ServerOptions extends SiteOptions {
   readonly metrics: boolean;
 }
 
-const formats = { line: formatLine, json: formatJson } as const;
-
-export interface RunningServer {
+interface RunningServer {
   readonly port: number;
   /** Undefined without metrics. */
-  readonly metrics: Metrics | undefined;
+  readonly metrics: RequestMetrics | undefined;
   /** Takes no more connections, and waits for the answers in flight, at most `shutdownMs`. */
   close(): Promise<void>;
 }
@@ -37,9 +55,9 @@ export const shutdownMs = 10_000;
 
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { host, port, reusePort, cors, log, keepAliveTimeoutMs } = options;
-  const metrics = options.metrics ? createMetrics() : undefined;
+  const metrics = options.metrics ? createRequestMetrics() : undefined;
   const accessLog = log === "none" ? undefined : createAccessLog(formats[log]);
-  const fetch = withManners(createSite(options), { cors });
+  const fetch = withHeaders(createSite(options), { cors });
   const observers = [metrics, accessLog].filter((observer) => observer !== undefined);
   const stopObserving = observers.length === 0 ? undefined : observeRequests(joinObservers(observers));
   const server = await listening(

@@ -1,5 +1,5 @@
 /** What can be run as a service: in this process, or in workers that share an address. */
-import type { Snapshot } from "./snapshot.ts";
+import type { Snapshot } from "./metrics.ts";
 
 /** It listens. */
 export interface Running {

@@ -2,8 +2,8 @@
 import cluster, { type Worker } from "node:cluster";
 import { setTimeout as sleep } from "node:timers/promises";
 import { tell } from "../screen.ts";
-import type { Order, Report } from "./messages.ts";
-import { type Snapshot, withLabel } from "./snapshot.ts";
+import type { FromWorker, ToWorker } from "./worker.ts";
+import { type Snapshot, withLabel } from "./metrics.ts";
 
 /** A worker that has lived this long was healthy. Milliseconds. */
 const healthyMs = 10_000;
@@ -25,8 +25,8 @@ export interface Mission {
   readonly shutdownMs: number;
 }
 
-/** One of the workers, and its successors. */
-export class Place {
+/** A worker, and its successors. */
+export class WorkerSlot {
   readonly #number: number;
   readonly #mission: Mission;
   readonly #onReplace: () => void;
@@ -92,7 +92,7 @@ export class Place {
     const worker = this.#worker;
     if (worker === undefined) return undefined;
     const question = ++this.#questions;
-    const isAnswer = (message: Report) => message.kind === "metrics" && message.question === question;
+    const isAnswer = (message: FromWorker) => message.kind === "metrics" && message.question === question;
     const answered = report(worker, isAnswer, AbortSignal.timeout(answerMs));
     order(worker, { kind: "metrics", question });
     const answer = await answered;
@@ -112,15 +112,15 @@ async function begin(worker: Worker, options: unknown): Promise<void> {
 /** The first message of that sort; undefined once nobody waits for it any more. */
 function report(
   worker: Worker,
-  wanted: (message: Report) => boolean,
+  wanted: (message: FromWorker) => boolean,
   waiting?: AbortSignal,
-): Promise<Report | undefined> {
+): Promise<FromWorker | undefined> {
   return new Promise((resolve) => {
-    const stop = (answer?: Report) => {
+    const stop = (answer?: FromWorker) => {
       worker.off("message", listen);
       resolve(answer);
     };
-    const listen = (message: Report) => {
+    const listen = (message: FromWorker) => {
       if (wanted(message)) stop(message);
     };
     worker.on("message", listen);
@@ -128,7 +128,7 @@ function report(
   });
 }
 
-function order(worker: Worker, message: Order): void {
+function order(worker: Worker, message: ToWorker): void {
   // It may end at any time: whoever waits for it is told of its end, not of a message that did not arrive.
   if (worker.isConnected()) worker.send(message, undefined, undefined, () => undefined);
 }

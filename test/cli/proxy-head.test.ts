@@ -2,10 +2,8 @@
 import * as fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { crc32c } from "#cli/proxy/crc32c.js";
 import { parseIp } from "#cli/proxy/ip.js";
-import type { ProxiedConnection } from "#cli/proxy/head.js";
-import { formatProxyHead, parseProxyHead } from "#cli/proxy/proxy-head.js";
+import { crc32c, formatProxyHead, parseProxyHead, type ProxiedConnection } from "#cli/proxy/proxy-head.js";
 import { check } from "../support/property.ts";
 
 const signature = "\r\n\r\n\0\r\nQUIT\n";
