@@ -1,4 +1,4 @@
-/** The log on stdout, and what happens when nobody takes the output any more. */
+/** The log on stdout, and what happens when the reader of the output goes. */
 import process from "node:process";
 import { describeFailure } from "./exit.ts";
 import { tell } from "./screen.ts";
@@ -12,7 +12,7 @@ function end(error: NodeJS.ErrnoException): void {
 let onError = end;
 let isLost = false;
 
-/** Ends the process when the reader of stdout goes, unless it outlives that; not when nobody reads what is said to people. */
+/** Ends the process when the reader of stdout goes, unless it outlives that; what is said to people may stay unread. */
 export function watchOutput(): void {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => onError(error));
   process.stderr.on("error", () => undefined);
@@ -40,7 +40,7 @@ export function tellOnce(line: string): void {
   tell(line);
 }
 
-/** Writes to the log, as long as there is somebody to read it. */
+/** Writes to the log, as long as it has a reader. */
 function writeLog(text: string): void {
   if (isLost) return;
   try {
@@ -51,7 +51,7 @@ function writeLog(text: string): void {
   }
 }
 
-/** PIPE_BUF of Linux: a write of no more arrives in one piece, whoever else writes to the same pipe. */
+/** PIPE_BUF of Linux: a write of no more arrives in one piece, beside those of other writers. */
 const pieceSize = 4096;
 
 export interface LineLog {

@@ -2,18 +2,13 @@
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { type Report, type Target, TransferError } from "sluice";
-import { errnoText, type WholeFileOptions, writeWhole } from "sluice/internal";
+import { codeOf, errnoText, type WholeFileOptions, writeWhole } from "sluice/internal";
 
 /** The descriptor that "-" stands for. */
 const standardOutput = 1;
 
 /** What a path leads to: a regular file (or nothing yet), or something that can only be written through. */
 export type TargetKind = "file" | "folder" | "other";
-
-/** Whether the error is the platform's "no such file". */
-export function isNotFound(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
-}
 
 export async function targetKind(path: string): Promise<TargetKind> {
   if (path === "-") return "other";
@@ -22,7 +17,7 @@ export async function targetKind(path: string): Promise<TargetKind> {
     if (facts.isDirectory()) return "folder";
     return facts.isFile() ? "file" : "other";
   } catch (error) {
-    if (isNotFound(error)) return "file";
+    if (codeOf(error) === "ENOENT") return "file";
     throw error;
   }
 }

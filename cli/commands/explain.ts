@@ -5,6 +5,7 @@ import process from "node:process";
 import { Command } from "commander";
 import { type CacheMode, explain, type Explanation, type Strategy } from "sluice";
 import {
+  codeOf,
   endpoint,
   type Endpoint,
   type EndpointKind,
@@ -17,7 +18,6 @@ import { cacheOption, jsonOption, lengthOption, offsetOption, strategyOption } f
 import { describeFailure, exitCodes, UsageError } from "../exit.ts";
 import { formatBytes, table } from "../format.ts";
 import { paint, paintDrawing, print, printJson, screenWidth, tell } from "../screen.ts";
-import { isNotFound } from "../target.ts";
 
 interface ExplainOptions {
   readonly strategy?: Strategy;
@@ -103,7 +103,7 @@ function targetEnd(text: string): Endpoint {
   try {
     return pathEnd(text);
   } catch (error) {
-    if (!isNotFound(error)) throw error;
+    if (codeOf(error) !== "ENOENT") throw error;
     return { ...pathEnd(dirname(text)), kind: "file", name: text, size: 0, allocated: 0 };
   }
 }

@@ -72,7 +72,7 @@ async function send(
   }
 }
 
-/** The size, where there is one. Asked before connecting, so that a missing file disturbs nobody. */
+/** The size, where there is one. Asked before connecting, so that a missing file makes no connection. */
 async function sizeOf(file: string): Promise<number | undefined> {
   const facts = await stat(file);
   return facts.isFile() && facts.size > 0 ? facts.size : undefined;

@@ -3,7 +3,7 @@ import { constants, type PathLike } from "node:fs";
 import { copyFile, mkdtemp, open, readFile, realpath, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Capability } from "sluice";
-import { errnoText } from "sluice/internal";
+import { codeOf, errnoText } from "sluice/internal";
 
 export interface FilesystemReport {
   readonly path: string;
@@ -46,7 +46,7 @@ async function tryAbilities(folder: string): Promise<Abilities> {
   try {
     scratch = await mkdtemp(join(folder, ".sluice-doctor-"));
   } catch (error) {
-    const unknown: Capability = { ability: "unknown", reason: `no temporary file can be made: ${codeOf(error)}` };
+    const unknown: Capability = { ability: "unknown", reason: `no temporary file can be made: ${systemCode(error)}` };
     return { reflink: unknown, direct: unknown, unnamed: unknown };
   }
   try {
@@ -75,7 +75,7 @@ async function attempt(success: string, action: () => Promise<void>): Promise<Ca
     await action();
     return { ability: "yes", reason: success };
   } catch (error) {
-    const code = codeOf(error);
+    const code = systemCode(error);
     return { ability: lacking.has(code) ? "no" : "unknown", reason: reasonFor(code) };
   }
 }
@@ -86,9 +86,11 @@ function reasonFor(code: string): string {
   return `the filesystem answered ${name}: ${errnoText(name)}`;
 }
 
-function codeOf(error: unknown): string {
-  if (error instanceof Error && "code" in error && typeof error.code === "string") return error.code;
-  throw error;
+/** The system's code. An error without one is a fault of ours. */
+function systemCode(error: unknown): string {
+  const code = codeOf(error);
+  if (code === undefined) throw error;
+  return code;
 }
 
 /** The mount that a real path lies in: the one with the longest path, and of those the last, which covers the others. */

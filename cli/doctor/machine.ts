@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { arch, type as systemName, release } from "node:os";
 import process from "node:process";
 import { type Capability, type InterfaceFeatures, interfaceFeatures } from "sluice";
+import { codeOf } from "sluice/internal";
 
 export interface System {
   /** Such as "Linux 6.18.5". */
@@ -32,7 +33,7 @@ function readFact(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8").trim();
   } catch (error) {
-    if (error instanceof Error && "code" in error) return undefined;
+    if (codeOf(error) !== undefined) return undefined;
     throw error;
   }
 }
@@ -97,7 +98,7 @@ function interfaceNames(): readonly string[] {
   try {
     return readdirSync("/sys/class/net");
   } catch (error) {
-    if (error instanceof Error && "code" in error) return [];
+    if (codeOf(error) !== undefined) return [];
     throw error;
   }
 }

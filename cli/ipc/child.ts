@@ -77,6 +77,6 @@ async function obey(order: Order): Promise<Answer> {
 // Also what ends this process when its parent is gone.
 process.on("disconnect", () => process.exit());
 process.on("message", (order: Order) => {
-  // Whoever has loaded this and more may talk about that over the same channel.
+  // A program that loads this and more may use the same channel for that.
   if (Object.hasOwn(orders, order.kind)) void obey(order).then((answer) => process.send?.(answer));
 });

@@ -35,7 +35,7 @@ async function pipeOutlet(strategy: "buffered" | "splice", bytes: number | undef
   return {
     path: pipe.reader.path,
     async send(file) {
-      // The receiver has its own: with ours open nobody would tell us that it has died.
+      // The receiver has its own: with ours open we would not hear that it has died.
       pipe.reader.close();
       const report = await transfer(file, pipe.writer, { strategy });
       pipe.writer.close();

@@ -21,7 +21,7 @@ export function formatPeer({ address, port }: Peer): string {
   return formatAddress({ host: formatIp(address), port });
 }
 
-/** Whoever may open the socket in the filesystem. */
+/** All who may open the socket in the filesystem. */
 const unix = "unix";
 
 export type Trust = readonly (Prefix | typeof unix)[];

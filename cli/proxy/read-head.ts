@@ -7,7 +7,7 @@ import { codeOf } from "sluice/internal";
 export class BadHead extends Error {}
 
 /**
- * Reads the head and gives back what came after it. Resolves to whom it names; undefined where it names nobody.
+ * Reads the head and gives back what came after it. Resolves to whom it names; undefined where it names no one.
  *
  * @throws BadHead
  */

@@ -84,7 +84,7 @@ export class Relay {
     const time = new Date();
     const startMs = performance.now();
     this.#observer.accepted();
-    // Until proxy() listens, and after it has let go.
+    // Until proxy() listens, and after it has released the socket.
     client.on("error", () => undefined);
     const full = this.#open.size >= this.#options.maxConnections;
     let from = connectionOf(client);

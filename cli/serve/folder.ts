@@ -40,7 +40,7 @@ const absent: ReadonlySet<unknown> = new Set([
 ]);
 
 /**
- * Reads the folder at a path below the root, through one descriptor, so that nobody can put another in its place. Undefined where there is
+ * Reads the folder at a path below the root, through one descriptor, so that no other can be put in its place. Undefined where there is
  * none, where it leaves the root by a symbolic link, where a name of the path is hidden, and without /proc.
  *
  * @param root the real path of the root

@@ -62,7 +62,7 @@ function namesOf(pathname: string): string[] | undefined {
   }
 }
 
-/** Whether somebody wants to see a page, so that a missing script or picture stays missing. */
+/** Whether a browser asks for a page, so that a missing script or picture stays missing. */
 function isNavigation({ headers }: Request, pathname: string): boolean {
   const mode = headers.get("sec-fetch-mode");
   if (mode !== null) return mode === "navigate";

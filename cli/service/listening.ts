@@ -52,14 +52,14 @@ export async function findPort(address: HostAddress): Promise<number> {
   return port;
 }
 
-/** Removes a socket that its server left behind when it was killed: nobody answers it. */
+/** Removes a socket that its server left behind when it was killed: connections to it are refused. */
 async function removeStale(path: string): Promise<void> {
   // connect(2) refuses a file that is no socket in the same words; bind(2) complains about it.
   if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return;
   const socket = connect({ path });
   const refused = await new Promise<boolean>((resolve) => {
     socket.once("connect", () => resolve(false));
-    // One of somebody else is left for bind(2) to complain about.
+    // Another server's is left for bind(2) to complain about.
     socket.once("error", (error) => resolve(codeOf(error) === "ECONNREFUSED"));
   });
   socket.destroy();

@@ -109,7 +109,7 @@ async function begin(worker: Worker, options: unknown): Promise<void> {
   if (answer?.kind === "failed") throw new Error(answer.message);
 }
 
-/** The first message of that sort; undefined once nobody waits for it any more. */
+/** The first message of that sort; undefined once `waiting` is aborted. */
 function report(
   worker: Worker,
   wanted: (message: FromWorker) => boolean,
@@ -129,7 +129,7 @@ function report(
 }
 
 function order(worker: Worker, message: ToWorker): void {
-  // It may end at any time: whoever waits for it is told of its end, not of a message that did not arrive.
+  // It may end at any time. Its end is told, not that a message did not arrive.
   if (worker.isConnected()) worker.send(message, undefined, undefined, () => undefined);
 }
 
