@@ -20,7 +20,6 @@ export type { PartialFile } from "./copy/partial-file.ts";
 export type { WholeFileOptions } from "./copy/whole-file.ts";
 export { openChecked } from "./fetch/beneath.ts";
 export { isHidden } from "./fetch/request-path.ts";
-export { messageInternals } from "./streams/internals.ts";
 export { codeOf } from "./support/system-error.ts";
 
 /** What needs a runtime. */

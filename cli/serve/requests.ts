@@ -3,7 +3,6 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
-import { messageInternals } from "sluice/internal";
 import { unobserved } from "../service/metrics.ts";
 
 /** A request that is over. */
@@ -104,9 +103,15 @@ class Exchanges {
   }
 }
 
+/** Of http.ServerResponse, beyond what it documents: its head as it was sent, and whether a body belongs to it. */
+interface ResponseInternals {
+  readonly _header: string | null;
+  readonly _hasBody: boolean;
+}
+
 /** What left of the body, and whether it should have been more. What was promised is what was sent, unless the connection broke. */
 function countBody(response: ServerResponse, written: number): Pick<Access, "bytes" | "aborted"> {
-  const { _header: head, _hasBody: hasBody } = messageInternals(response);
+  const { _header: head, _hasBody: hasBody } = response as ServerResponse & ResponseInternals;
   const bytes = Math.max(0, written - Buffer.byteLength(head ?? ""));
   const length = response.getHeader("content-length");
   const promised = hasBody ? Number(length ?? Infinity) : 0;

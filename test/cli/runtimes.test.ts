@@ -10,7 +10,7 @@ import { randomBytes, sha256 } from "../support/data.ts";
 import { candidates, locate, type Runtime } from "../support/runtimes.ts";
 import { tempFile, tempFolder } from "../support/temp.ts";
 import { settles, waitFor } from "../support/wait.ts";
-import { cli, main, parseJson, type RunningCli, startCli, startReceiverOn } from "./cli.ts";
+import { cli, type CliEnd, main, parseJson, type RunningCli, startCli, startReceiverOn } from "./cli.ts";
 import { childrenOf } from "./services.ts";
 
 const runtimes = await Promise.all(candidates.usual.map((candidate) => locate(candidate)));
@@ -90,6 +90,9 @@ const underWay: Readonly<Record<string, (command: readonly string[]) => Promise<
   ipc: async (command) => startCli(["ipc", source, "--rounds", "1000000"], { command }),
 };
 
+/** The exit code, or the signal that ended it. */
+const howEnded = ({ code, signal }: CliEnd): number | string | undefined => signal ?? code;
+
 const isService = (name: string): boolean => name === "serve" || name === "proxy";
 
 const ends = { SIGINT: 130, SIGTERM: 143 } as const;
@@ -114,26 +117,28 @@ for (const runtime of runtimes) {
   const { name, command } = runtime;
   const hasEngine = runtime.has.includes("engine");
 
+  /** Starts a command, looks at what it has loaded, and ends it. */
+  const interrupt = async (what: string, start: (typeof underWay)[string], signal: keyof typeof ends) => {
+    const { child, ended, stderr } = await start(command);
+    opened.push(() => child.kill("SIGKILL"));
+    const movers = () => moversOf(what, child.pid ?? 0);
+    const hasAll = (pids: readonly number[]) =>
+      pids.length > 0 && pids.every((pid) => librariesOf(pid).includes("libsluice.so"));
+    if (hasEngine) {
+      await waitFor("the engine", () => child.exitCode !== null || hasAll(movers()));
+      for (const pid of movers()) assert.equal(librariesOf(pid), expected(runtime));
+    }
+    const before = movers();
+    child.kill(signal);
+    assert.equal(howEnded(await ended), isService(what) ? 0 : ends[signal], stderr());
+    if (!isService(what)) assert.match(stderr(), `sluice: Interrupted by ${signal}`);
+    assert.ok(await settles(() => !before.some(isAlive)), "it left processes behind");
+  };
+
   for (const [what, start] of Object.entries(underWay))
-    for (const [signal, code] of Object.entries(ends) as [keyof typeof ends, number][])
-      test(`${what} has one FFI, and ${signal} ends it (${name})`, async () => {
-        const { child, ended, stderr } = await start(command);
-        const { pid = 0 } = child;
-        opened.push(() => child.kill("SIGKILL"));
-        const haveAll = (movers: readonly number[]) =>
-          movers.length > 0 && movers.every((mover) => librariesOf(mover).includes("libsluice.so"));
-        if (hasEngine) {
-          await waitFor("the engine", () => child.exitCode !== null || haveAll(moversOf(what, pid)));
-          for (const mover of moversOf(what, pid)) assert.equal(librariesOf(mover), expected(runtime));
-        }
-        const movers = moversOf(what, pid);
-        child.kill(signal);
-        const end = await ended;
-        assert.is(end.signal, undefined, stderr());
-        assert.is(end.code, isService(what) ? 0 : code, stderr());
-        if (!isService(what)) assert.match(stderr(), `sluice: Interrupted by ${signal}`);
-        assert.ok(await settles(() => !movers.some(isAlive)), "it left processes behind");
-      });
+    test(`${what} has one FFI, and SIGINT and SIGTERM end it (${name})`, async () => {
+      await Promise.all((["SIGINT", "SIGTERM"] as const).map((signal) => interrupt(what, start, signal)));
+    });
 
   test(`copy, by the engine, and its report (${name})`, async () => {
     const to = join(tempFolder(), "copy");

@@ -74,6 +74,14 @@ test("importing sluice brings few files along, and of Node's modules none that i
     assert.not.ok(names.has(slow), slow);
 });
 
+test("the command line begins without what its services alone need", () => {
+  const names = ["cli/main.js", "node.js", "node/internal.js"].flatMap((entry) => [
+    ...importsOf(new URL(`dist/lib/${entry}`, root)).names,
+  ]);
+  for (const slow of ["sluice/fetch", "sluice/stream", "prom-client", "ipaddr.js", "node:http", "node:cluster"])
+    assert.not.ok(names.includes(slow), slow);
+});
+
 test("the entry for hosts without node: modules imports nothing at all", () => {
   const { files, names } = importsOf(new URL("dist/lib/portable.js", root));
   assert.is(files.size, 1);
