@@ -30,7 +30,7 @@ function partialName(name: string): string {
   return `${name.slice(0, read)}.${createHash("sha256").update(name).digest("hex")}${partialSuffix}`;
 }
 
-/** Without the lock two receivers would write into one another; without the engine there is none, and nobody is warned. */
+/** Without the lock two receivers would write into one another; without the engine there is none, and no warning. */
 function lock(channel: FileChannel, path: string): void {
   try {
     if (channel.tryLock() !== undefined) return;
