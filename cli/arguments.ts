@@ -1,8 +1,7 @@
 /** Arguments of the command line as values. Each throws what commander turns into a line about usage. */
 import { InvalidArgumentError, Option } from "commander";
+import { cacheModes, strategyNames } from "sluice/internal";
 import { type HostAddress, parseAddress } from "./address.ts";
-import { cacheModes } from "../core/transfer/request.ts";
-import { strategyNames } from "../core/plan/strategies.ts";
 
 /** A number of bytes, with K, M, G or T for powers of 1024: "4096", "64K", "2GiB". */
 export function parseBytes(text: string): number {

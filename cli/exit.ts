@@ -1,5 +1,6 @@
 /** How the command line ends: its exit codes, and errors told in one line. */
-import { errnoNumber, errnoText } from "../core/abi/errno.ts";
+import { TransferError } from "sluice";
+import { codeOf, errnoText, isErrnoName } from "sluice/internal";
 
 export const exitCodes = { ok: 0, failed: 1, usage: 2, SIGINT: 130, SIGTERM: 143 } as const;
 
@@ -14,7 +15,7 @@ export const exitCodesHelp = `Exit codes:
 /** A command line that can't be meant. */
 export class UsageError extends Error {}
 
-/** What every failure has in common, whoever threw it. */
+/** What every failure has in common, the platform's and ours. */
 export interface Failure {
   readonly code: string | undefined;
   /** One line, without the name of the program. */
@@ -24,28 +25,17 @@ export interface Failure {
 
 /** Tells an error in one line: what could not be done, then why. */
 export function describeFailure(action: string, error: unknown): Failure {
-  const code = property(error, "code", "string");
-  const bytesTransferred = property(error, "bytesTransferred", "number") ?? 0;
+  const code = codeOf(error);
   const reason = reasonOf(error, code).replace(/\s+/g, " ");
+  const bytesTransferred = error instanceof TransferError ? error.bytesTransferred : 0;
   return { code, message: `Cannot ${action}: ${reason}`, bytesTransferred };
 }
 
 /** The platform's errors name the call and the path as an engineer wants them; a person wants the reason. */
 function reasonOf(error: unknown, code: string | undefined): string {
   if (!(error instanceof Error)) return String(error);
-  const ours = property(error, "bytesTransferred", "number") !== undefined;
-  if (ours || code === undefined || errnoNumber(code) === 0) return error.message.replace(/^Cannot .*?: /, "");
-  const where = property(error, "path", "string");
-  return `${errnoText(code)} (${where === undefined ? code : `${code}, ${where}`})`;
-}
-
-interface Kinds {
-  string: string;
-  number: number;
-}
-
-function property<K extends keyof Kinds>(error: unknown, name: string, kind: K): Kinds[K] | undefined {
-  if (typeof error !== "object" || error === null) return undefined;
-  const value: unknown = Reflect.get(error, name);
-  return typeof value === kind ? (value as Kinds[K]) : undefined;
+  if (error instanceof TransferError || code === undefined || !isErrnoName(code))
+    return error.message.replace(/^Cannot .*?: /, "");
+  const where = "path" in error && typeof error.path === "string" ? `${code}, ${error.path}` : code;
+  return `${errnoText(code)} (${where})`;
 }

@@ -13,7 +13,7 @@ export interface Interruption {
   stop(): void;
 }
 
-/** Aborts at the first signal. A second one ends the process at once, as if nobody listened. */
+/** Aborts at the first signal. A second one ends the process at once. */
 export function listenForInterrupt(): Interruption {
   const controller = new AbortController();
   let received: Interrupt | undefined;

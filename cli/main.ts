@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { Command, CommanderError } from "commander";
-import { benchCommand, hasBench } from "./commands/bench.ts";
+import { benchCommand, isBenchBuilt } from "./commands/bench.ts";
 import { copyCommand } from "./commands/copy.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { explainCommand } from "./commands/explain.ts";
@@ -48,12 +48,12 @@ function buildProgram(): Command {
     ipcCommand(),
     explainCommand(),
     doctorCommand(),
-    benchCommand(packageVersion(), packageFolder),
   ];
-  // What can't run in an installed package is not in its help.
-  for (const command of commands)
-    program.addCommand(command, { hidden: command.name() === "bench" && !hasBench(packageFolder) });
-  for (const command of [program, ...commands])
+  for (const command of commands) program.addCommand(command);
+  // An installed package has none of its contenders: --help of a clone alone shows it.
+  const bench = benchCommand(packageVersion(), packageFolder);
+  program.addCommand(bench, { hidden: !isBenchBuilt(packageFolder) });
+  for (const command of [program, bench, ...commands])
     command.exitOverride().configureOutput({ outputError: writeUsageError });
   return program;
 }

@@ -1,4 +1,4 @@
-/** What happens when nobody takes the output any more. */
+/** The log on stdout, and what happens when the reader of the output goes. */
 import process from "node:process";
 import { describeFailure } from "./exit.ts";
 import { tell } from "./screen.ts";
@@ -12,7 +12,7 @@ function end(error: NodeJS.ErrnoException): void {
 let onError = end;
 let isLost = false;
 
-/** Ends the process when the reader of stdout goes, unless it outlives that; not when nobody reads what is said to people. */
+/** Ends the process when the reader of stdout goes, unless it outlives that; what is said to people may stay unread. */
 export function watchOutput(): void {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => onError(error));
   process.stderr.on("error", () => undefined);
@@ -31,8 +31,17 @@ export function outliveReader(say: (line: string) => void): void {
   };
 }
 
-/** Writes to the log on stdout, as long as there is somebody to read it. */
-export function writeLog(text: string): void {
+const told = new Set<string>();
+
+/** Tells a line, once in the life of the process. */
+export function tellOnce(line: string): void {
+  if (told.has(line)) return;
+  told.add(line);
+  tell(line);
+}
+
+/** Writes to the log, as long as it has a reader. */
+function writeLog(text: string): void {
   if (isLost) return;
   try {
     process.stdout.write(text);
@@ -42,11 +51,32 @@ export function writeLog(text: string): void {
   }
 }
 
-const told = new Set<string>();
+/** PIPE_BUF of Linux: a write of no more arrives in one piece, beside those of other writers. */
+const pieceSize = 4096;
 
-/** Tells a line, once in the life of the process. */
-export function tellOnce(line: string): void {
-  if (told.has(line)) return;
-  told.add(line);
-  tell(line);
+export interface LineLog {
+  write(line: string): void;
+  /** Writes what is still held back. */
+  flush(): void;
+}
+
+/** Holds the lines of one turn of the event loop back, so that many cost few writes. */
+export function createLineLog(): LineLog {
+  let held = "";
+  let scheduled = false;
+  const flush = () => {
+    scheduled = false;
+    if (held !== "") writeLog(held);
+    held = "";
+  };
+  return {
+    write(text) {
+      const line = `${text}\n`;
+      if (Buffer.byteLength(held) + Buffer.byteLength(line) > pieceSize) flush();
+      held += line;
+      if (!scheduled) setImmediate(flush);
+      scheduled = true;
+    },
+    flush,
+  };
 }

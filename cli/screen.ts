@@ -52,6 +52,6 @@ export function tell(text: string): void {
   try {
     process.stderr.write(`${text}\n`);
   } catch {
-    // Deno writes within the call, and there is nobody else to tell.
+    // Deno writes within the call, and there is no other way to tell.
   }
 }

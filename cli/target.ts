@@ -1,24 +1,14 @@
 /** Where the command line writes what isn't a file-to-file copy. */
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
-import { errnoText } from "../core/abi/errno.ts";
-import { TransferError, withProgress } from "../core/error.ts";
-import type { Report } from "../core/transfer/report.ts";
-import { node } from "../adapters/node/runtime.ts";
-import type { Target } from "../lib/api.ts";
-import { WholeFile, type WholeFileOptions } from "../lib/copy/whole-file.ts";
-import { machineOf } from "../lib/engine/machine.ts";
+import { type Report, type Target, TransferError } from "sluice";
+import { codeOf, errnoText, type WholeFileOptions, writeWhole } from "sluice/internal";
 
 /** The descriptor that "-" stands for. */
 const standardOutput = 1;
 
 /** What a path leads to: a regular file (or nothing yet), or something that can only be written through. */
 export type TargetKind = "file" | "folder" | "other";
-
-/** Whether the error is the platform's "no such file". */
-export function isNotFound(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
-}
 
 export async function targetKind(path: string): Promise<TargetKind> {
   if (path === "-") return "other";
@@ -27,7 +17,7 @@ export async function targetKind(path: string): Promise<TargetKind> {
     if (facts.isDirectory()) return "folder";
     return facts.isFile() ? "file" : "other";
   } catch (error) {
-    if (isNotFound(error)) return "file";
+    if (codeOf(error) === "ENOENT") return "file";
     throw error;
   }
 }
@@ -47,15 +37,5 @@ export async function writeTarget<T extends Report>(
   const kind = await targetKind(path);
   if (kind === "folder")
     throw new TransferError(`Cannot write ${path}: ${errnoText("EISDIR")} (EISDIR)`, { code: "EISDIR" });
-  if (kind === "other") return write(path);
-  const file = await WholeFile.create(machineOf(node), path, options);
-  try {
-    const result = await write(file.handle);
-    await file.publish().catch((error: unknown) => {
-      throw withProgress(error, result);
-    });
-    return result;
-  } finally {
-    await file.dispose();
-  }
+  return kind === "other" ? write(path) : writeWhole(path, options, write);
 }

@@ -26,18 +26,14 @@ interface BenchFlags {
   readonly figures?: string | true;
 }
 
-const compiledIn = (packageFolder: URL) => new URL("dist/bench/main.js", packageFolder);
-
-/** Whether this is a clone of the repository, not an installed package. */
-export const hasBench = (packageFolder: URL): boolean => existsSync(compiledIn(packageFolder));
+const compiledIn = (packageFolder: URL): URL => new URL("dist/bench/main.js", packageFolder);
 
 /** Its contenders are development dependencies, C programs and other servers: an installed package has none of them. */
+export const isBenchBuilt = (packageFolder: URL): boolean => existsSync(compiledIn(packageFolder));
+
 async function load(packageFolder: URL): Promise<Bench> {
-  if (!hasBench(packageFolder))
-    throw new Error(
-      "the benchmark needs Sluice's repository, with its contenders: in a clone, npm ci and npm run bench",
-    );
-  return (await import(compiledIn(packageFolder).href)) as Bench;
+  if (isBenchBuilt(packageFolder)) return (await import(compiledIn(packageFolder).href)) as Bench;
+  throw new Error("the benchmark needs Sluice's repository, with its contenders: in a clone, npm ci and npm run bench");
 }
 
 /** @param packageFolder where package.json is */

@@ -1,10 +1,7 @@
 /** `sluice copy FROM TO` */
 import { stat } from "node:fs/promises";
 import { Command, Option } from "commander";
-import type { CacheMode } from "../../core/plan/kernel.ts";
-import type { Report } from "../../core/transfer/report.ts";
-import { copyFile, transfer } from "../../adapters/node.ts";
-import type { CopyOptions } from "../../lib/api.ts";
+import { type CacheMode, copyFile, type CopyOptions, type Report, transfer } from "sluice";
 import { cacheOption, jsonOption, quietOption } from "../arguments.ts";
 import { UsageError } from "../exit.ts";
 import { type JobContext, type JobOptions, runJob } from "../job.ts";

@@ -2,14 +2,20 @@
 import { tmpdir } from "node:os";
 import process from "node:process";
 import { Command } from "commander";
-import type { Ability, Capability } from "../../core/plan/capabilities.ts";
-import { capabilities } from "../../adapters/node.ts";
+import { type Ability, capabilities, type Capability } from "sluice";
 import { jsonOption } from "../arguments.ts";
 import { describeFailure, exitCodes } from "../exit.ts";
-import { type FilesystemReport, inspectFilesystem } from "../filesystem.ts";
+import { type FilesystemReport, inspectFilesystem } from "../doctor/filesystem.ts";
 import { formatBytes, table } from "../format.ts";
-import { type Limits, readIoUring, readLimits, readSystem, type System } from "../host.ts";
-import { inspectInterfaces, type InterfaceReport } from "../interfaces.ts";
+import {
+  inspectInterfaces,
+  type InterfaceReport,
+  type Limits,
+  readIoUring,
+  readLimits,
+  readSystem,
+  type System,
+} from "../doctor/machine.ts";
 import { type Colour, paint, print, printJson, screenWidth, tell } from "../screen.ts";
 
 interface DoctorOptions {

@@ -1,14 +1,20 @@
 /** `sluice explain FROM TO` */
+import { statfsSync, type Stats, statSync } from "node:fs";
+import { dirname } from "node:path";
 import process from "node:process";
 import { Command } from "commander";
-import { type ExplainedEnd, explainPlan, type Explanation } from "../../core/explain/explanation.ts";
-import { sampleWords } from "../../core/explain/samples.ts";
-import type { CacheMode, Strategy } from "../../core/plan/kernel.ts";
-import { checkOptions } from "../../core/transfer/request.ts";
-import { select } from "../../core/plan/select.ts";
-import { capabilities, explain } from "../../adapters/node.ts";
+import { type CacheMode, explain, type Explanation, type Strategy } from "sluice";
+import {
+  codeOf,
+  endpoint,
+  type Endpoint,
+  type EndpointKind,
+  explainEnds,
+  sampleEndpoint,
+  sampleWords,
+  sizeIsTrusted,
+} from "sluice/internal";
 import { cacheOption, jsonOption, lengthOption, offsetOption, strategyOption } from "../arguments.ts";
-import { isPath, sourceEnd, targetEnd } from "../ends.ts";
 import { describeFailure, exitCodes, UsageError } from "../exit.ts";
 import { formatBytes, table } from "../format.ts";
 import { paint, paintDrawing, print, printJson, screenWidth, tell } from "../screen.ts";
@@ -35,7 +41,7 @@ export const explainCommand = (): Command =>
     .addOption(jsonOption())
     .action(async (from: string, to: string, options: ExplainOptions) => {
       try {
-        const explanation = await explainEnds(from, to, options);
+        const explanation = await explainBetween(from, to, options);
         if (options.json === true) printJson(explanation);
         else print(tellExplanation(explanation, options));
       } catch (error) {
@@ -45,7 +51,7 @@ export const explainCommand = (): Command =>
     });
 
 /** Between two paths as the library explains it; a kind stands for an end as it usually is. */
-async function explainEnds(
+async function explainBetween(
   from: string,
   to: string,
   { strategy, cache, offset, length }: ExplainOptions,
@@ -53,12 +59,10 @@ async function explainEnds(
   const asked = { strategy, cache, offset, length };
   if (isPath(from) && isPath(to)) return explain(from, to, asked);
   const target = targetEnd(to);
-  const request = checkOptions({ ...asked, targetOffset: target.kind === "file" ? 0 : undefined });
-  const known = capabilities().strategies;
-  return explainPlan(select(sourceEnd(from), target, request, (name) => known[name]));
+  return explainEnds(sourceEnd(from), target, { ...asked, targetOffset: target.kind === "file" ? 0 : undefined });
 }
 
-const describeEnd = ({ name, kind, size }: ExplainedEnd): string =>
+const describeEnd = ({ name, kind, size }: Explanation["source"]): string =>
   `${name} (${size === undefined ? kind : `${kind}, ${formatBytes(size)}`})`;
 
 function describeRange({ offset, length }: Explanation): string {
@@ -85,4 +89,56 @@ function tellExplanation(explanation: Explanation, { ascii }: ExplainOptions): s
   const drawing = explanation.drawing({ width: Math.min(screenWidth, 100), ascii });
   parts.push(`${paint("bold", `By ${candidates[0]?.strategy}`)}\n\n${paintDrawing(drawing)}`);
   return parts.join("\n\n");
+}
+
+/** An end as a source. A word is a kind; whatever contains a slash is a path. */
+function sourceEnd(text: string): Endpoint {
+  return sampleOf(text) ?? pathEnd(text);
+}
+
+/** An end as a target, where a path need not exist yet. */
+function targetEnd(text: string): Endpoint {
+  const sample = sampleOf(text);
+  if (sample !== undefined) return sample;
+  try {
+    return pathEnd(text);
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") throw error;
+    return { ...pathEnd(dirname(text)), kind: "file", name: text, size: 0, allocated: 0 };
+  }
+}
+
+/** Whether it is a path; one of the current folder whose name is a word for a kind needs a slash. */
+function isPath(text: string): boolean {
+  return sampleOf(text) === undefined;
+}
+
+function sampleOf(text: string): Endpoint | undefined {
+  if (text.includes("/")) return undefined;
+  const sample = sampleEndpoint(text);
+  if (sample === undefined && statSync(text, { throwIfNoEntry: false }) === undefined)
+    throw new UsageError(`"${text}" is no path here and none of ${sampleWords.join(", ")}`);
+  return sample;
+}
+
+const kinds: readonly (readonly [EndpointKind, (facts: Stats) => boolean])[] = [
+  ["file", (facts) => facts.isFile()],
+  ["directory", (facts) => facts.isDirectory()],
+  ["pipe", (facts) => facts.isFIFO()],
+  ["charDevice", (facts) => facts.isCharacterDevice()],
+  ["blockDevice", (facts) => facts.isBlockDevice()],
+];
+
+function pathEnd(path: string): Endpoint {
+  const facts = statSync(path);
+  const [kind] = kinds.find(([, holds]) => holds(facts)) ?? ["other" as const];
+  const filesystem = statfsSync(path).type;
+  return endpoint({
+    kind,
+    name: path,
+    size: kind === "file" && sizeIsTrusted(filesystem, facts.size) ? facts.size : undefined,
+    allocated: facts.blocks * 512,
+    identity: { device: BigInt(facts.dev), inode: BigInt(facts.ino) },
+    filesystem,
+  });
 }

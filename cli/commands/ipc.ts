@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { TransferError } from "../../core/error.ts";
+import { TransferError } from "sluice";
 import { jsonOption, parseBytes } from "../arguments.ts";
 import { describeFailure, exitCodes } from "../exit.ts";
 import { formatBytes, table } from "../format.ts";

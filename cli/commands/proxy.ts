@@ -3,7 +3,6 @@ import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { type Address, parseAddress } from "../address.ts";
 import { policies, type Policy } from "../proxy/balance.ts";
 import { durationOption, parseBytes, parseCount, parsePort, parseWorkers, quietOption } from "../arguments.ts";
-import { parseTrust } from "../proxy/trust.ts";
 
 interface ProxyCommandOptions {
   readonly balance: Policy;
@@ -49,7 +48,7 @@ export const proxyCommand = (): Command =>
     .option(
       "--accept-proxy <from>",
       'take connections from these addresses or prefixes alone ("unix" for Unix sockets), and their word for who the client is',
-      parseFrom,
+      (text) => text.split(","),
     )
     .addOption(durationOption("--drain <seconds>", "wait so long for connections to end when told to end", 10_000))
     .addOption(new Option("--json-log", "write the access log as JSON, one object a line").conflicts("quiet"))
@@ -57,10 +56,15 @@ export const proxyCommand = (): Command =>
     .option("--metrics-port <port>", "answer /metrics there, for Prometheus", parsePort)
     .option("--metrics-host <address>", "… and on this address", "127.0.0.1")
     .addOption(quietOption())
-    .action(async (listen: Address, upstreams: readonly Address[], options: ProxyCommandOptions) => {
-      const { metricsPort, metricsHost, sendProxy, quiet = false } = options;
+    .action(async (listen: Address, upstreams: readonly Address[], options: ProxyCommandOptions, command: Command) => {
+      const { metricsPort, metricsHost, sendProxy, acceptProxy, quiet = false } = options;
       // What only a proxy needs takes its time to load.
-      const { runProxy } = await import("../proxy/run.ts");
+      const { parseTrust } = await import("../proxy/peers.ts");
+      const { runProxy } = await import("../proxy/proxy-connections.ts");
+      if (acceptProxy !== undefined && parseTrust(acceptProxy) === undefined)
+        command.error(
+          `error: option '--accept-proxy <from>' argument '${acceptProxy.join(",")}' is invalid. It is addresses, prefixes such as 10.0.0.0/8, or "unix", with commas between.`,
+        );
       await runProxy({
         listen,
         upstreams,
@@ -71,7 +75,7 @@ export const proxyCommand = (): Command =>
         maxBytes: options.maxBytes,
         maxConnections: options.maxConnections,
         sendHead: sendProxy && versions[sendProxy],
-        acceptHead: options.acceptProxy,
+        acceptHead: acceptProxy,
         drainMs: options.drain,
         log: quiet ? "none" : options.jsonLog === true ? "json" : "line",
         quiet,
@@ -93,11 +97,4 @@ function parseEnds(text: string, before: readonly Address[] | undefined): readon
   const ends = text.split(",").map(parseEnd);
   if (ends.some((end) => "port" in end && end.port === 0)) throw new InvalidArgumentError("An upstream has no port 0.");
   return [...(before ?? []), ...ends];
-}
-
-function parseFrom(text: string): readonly string[] {
-  const words = text.split(",");
-  if (parseTrust(words) === undefined)
-    throw new InvalidArgumentError('It is addresses, prefixes such as 10.0.0.0/8, or "unix", with commas between.');
-  return words;
 }

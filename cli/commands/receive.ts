@@ -3,15 +3,12 @@ import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
 import { Argument, Command } from "commander";
 import { formatAddress } from "../address.ts";
-import { errnoText } from "../../core/abi/errno.ts";
-import type { Report } from "../../core/transfer/report.ts";
-import type { Target } from "../../lib/api.ts";
-import { transfer, TransferError } from "../../adapters/node.ts";
+import { type Report, type Target, transfer, TransferError } from "sluice";
+import { errnoText, writeInGoes } from "sluice/internal";
 import { jsonOption, parseBytes, parsePort, quietOption } from "../arguments.ts";
-import { reset, wasReset } from "../connection.ts";
+import { reset, wasReset } from "../reset.ts";
 import { type JobContext, type JobOptions, runJob } from "../job.ts";
 import { UsageError } from "../exit.ts";
-import { writeInGoes } from "../partial-file.ts";
 import { targetKind, writeTarget } from "../target.ts";
 import { tell } from "../screen.ts";
 

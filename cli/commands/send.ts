@@ -4,9 +4,7 @@ import { stat } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { Argument, Command } from "commander";
 import { formatAddress, type HostAddress } from "../address.ts";
-import type { CacheMode, Strategy } from "../../core/plan/kernel.ts";
-import type { Report } from "../../core/transfer/report.ts";
-import { transfer } from "../../adapters/node.ts";
+import { type CacheMode, type Report, type Strategy, transfer } from "sluice";
 import {
   jsonOption,
   lengthOption,
@@ -16,7 +14,7 @@ import {
   cacheOption,
   strategyOption,
 } from "../arguments.ts";
-import { reset } from "../connection.ts";
+import { reset } from "../reset.ts";
 import { type JobContext, type JobOptions, runJob } from "../job.ts";
 
 interface SendOptions extends JobOptions {
@@ -74,7 +72,7 @@ async function send(
   }
 }
 
-/** The size, where there is one. Asked before connecting, so that a missing file disturbs nobody. */
+/** The size, where there is one. Asked before connecting, so that a missing file makes no connection. */
 async function sizeOf(file: string): Promise<number | undefined> {
   const facts = await stat(file);
   return facts.isFile() && facts.size > 0 ? facts.size : undefined;

@@ -41,7 +41,7 @@ export const serveCommand = (): Command =>
     .action(async (folder: string, options: ServeOptions) => {
       const { port, host, cache, workers, metricsPort, metricsHost, quiet = false } = options;
       // What only a server needs takes its time to load.
-      const { runServe } = await import("../serve/run.ts");
+      const { runServe } = await import("../serve/serve-folder.ts");
       await runServe({
         folder,
         port,

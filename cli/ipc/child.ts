@@ -1,6 +1,6 @@
 /** A process of the experiment: told what to do over the channel that it was forked with. */
 import process from "node:process";
-import type { Report } from "../../core/transfer/report.ts";
+import type { Report } from "sluice";
 import { describeFailure } from "../exit.ts";
 import { type Inlet, type Method, openInlet, openOutlet, type Outlet, type Sizes } from "./methods.ts";
 
@@ -77,6 +77,6 @@ async function obey(order: Order): Promise<Answer> {
 // Also what ends this process when its parent is gone.
 process.on("disconnect", () => process.exit());
 process.on("message", (order: Order) => {
-  // Whoever has loaded this and more may talk about that over the same channel.
+  // A program that loads this and more may use the same channel for that.
   if (Object.hasOwn(orders, order.kind)) void obey(order).then((answer) => process.send?.(answer));
 });

@@ -5,7 +5,7 @@ import { createReadStream } from "node:fs";
 import { rm } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
-import { TransferError } from "../../core/error.ts";
+import { TransferError } from "sluice";
 import type { Answer, Order, Share } from "./child.ts";
 import type { Method, Sizes } from "./methods.ts";
 
@@ -63,7 +63,7 @@ export interface Run {
   readonly receiver: Share;
 }
 
-/** Two processes that stay for all rounds: their start is nobody's time. */
+/** Two processes that stay for all rounds: their start is not measured. */
 export class Experiment implements Disposable {
   readonly #sender: Party;
   readonly #receiver: Party;
@@ -74,7 +74,7 @@ export class Experiment implements Disposable {
     this.#receiver = new Party("receiver", program);
   }
 
-  /** For whoever looks at them from outside. */
+  /** For those who look at them from outside. */
   get processes(): readonly ChildProcess[] {
     return [this.#sender.child, this.#receiver.child];
   }

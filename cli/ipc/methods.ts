@@ -1,7 +1,6 @@
 /** The three ways from one process to another: what the sender and the receiver do in each. */
 import { closeSync, openSync, constants } from "node:fs";
-import type { Report } from "../../core/transfer/report.ts";
-import { createPipe, createRing, openRing, transfer } from "../../adapters/node.ts";
+import { createPipe, createRing, openRing, type Report, transfer } from "sluice";
 
 export const methods = ["pipe", "ring", "splice"] as const;
 
@@ -35,7 +34,7 @@ async function pipeOutlet(strategy: "buffered" | "splice", bytes: number | undef
   return {
     path: pipe.reader.path,
     async send(file) {
-      // The receiver has its own: with ours open nobody would tell us that it has died.
+      // The receiver has its own: with ours open we would not hear that it has died.
       pipe.reader.close();
       const report = await transfer(file, pipe.writer, { strategy });
       pipe.writer.close();

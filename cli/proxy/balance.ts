@@ -55,7 +55,7 @@ export class Balancer {
     const state = this.#of(picked);
     state.active++;
     if (state.failures > 0) state.onTrial = true;
-    // A retry takes nobody's turn.
+    // A retry takes no turn.
     if (tried.size === 0) this.#next = (picked + 1) % this.#states.length;
     return picked;
   }

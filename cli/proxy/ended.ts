@@ -1,7 +1,6 @@
 /** How a connection came to its end, for the log and the metrics. */
-import type { ProxyReport } from "../../core/proxy-report.ts";
-import { TransferError } from "../../core/error.ts";
-import { codeOf } from "../../lib/support/system-error.ts";
+import { type ProxyReport, TransferError } from "sluice";
+import { codeOf } from "sluice/internal";
 
 /**
  * "ended", "idle", "timeout", "limit": as `proxy()` reports. "client", "upstream": its connection failed. "drained": it
@@ -54,4 +53,17 @@ export function failureOf(error: unknown): Result {
     end: code === "ABORT_ERR" ? "drained" : side,
     code: code === "ABORT_ERR" ? undefined : code,
   };
+}
+
+export type LogFormat = "line" | "json" | "none";
+
+const formatters: Readonly<Record<Exclude<LogFormat, "none">, (ended: Ended) => string>> = {
+  line: ({ time, client, upstream, bytesUp, bytesDown, durationMs, end, code }) =>
+    `${time.toISOString()} ${client ?? "-"} ${upstream ?? "-"} ${bytesUp} ${bytesDown} ${durationMs.toFixed(1)} ms ${end}${code === undefined ? "" : ` ${code}`}`,
+  json: (ended) => JSON.stringify(ended, (_key, field: unknown) => (field === undefined ? null : field)),
+};
+
+/** The line for a connection that is over; undefined where none is wanted. */
+export function formatEnded(format: LogFormat, ended: Ended): string | undefined {
+  return format === "none" ? undefined : formatters[format](ended);
 }

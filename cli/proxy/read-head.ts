@@ -1,14 +1,13 @@
 /** Takes the head of the PROXY protocol off an accepted connection. */
 import type { Socket } from "node:net";
-import type { ProxiedConnection } from "./head.ts";
-import { parseProxyHead } from "./protocol.ts";
-import { codeOf } from "../../lib/support/system-error.ts";
+import { parseProxyHead, type ProxiedConnection } from "./proxy-head.ts";
+import { codeOf } from "sluice/internal";
 
 /** A connection without a head that can be used. */
 export class BadHead extends Error {}
 
 /**
- * Reads the head and gives back what came after it. Resolves to whom it names; undefined where it names nobody.
+ * Reads the head and gives back what came after it. Resolves to whom it names; undefined where it names no one.
  *
  * @throws BadHead
  */

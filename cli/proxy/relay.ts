@@ -1,18 +1,43 @@
 /** Takes one connection after the other to an upstream. */
 import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
-import { proxy } from "sluice";
-import type { ProxyProgress } from "../../core/proxy.ts";
-import type { ProxiedConnection } from "./head.ts";
-import { formatProxyHead } from "./protocol.ts";
-import { type Ended, failureOf, type Result, resultOf } from "./ended.ts";
-import type { Observer } from "./metrics.ts";
-import type { RelayOptions } from "./options.ts";
-import { connectionOf, formatPeer } from "./peers.ts";
+import { proxy, type ProxyOptions, type ProxyProgress } from "sluice";
+import type { Address } from "../address.ts";
+import type { Policy } from "./balance.ts";
+import type { ConnectionObserver } from "./connection-metrics.ts";
+import { type Ended, failureOf, type LogFormat, type Result, resultOf } from "./ended.ts";
+import { connectionOf, formatPeer, isTrusted, parseTrust, type Trust } from "./peers.ts";
+import { formatProxyHead, type ProxiedConnection, type ProxyVersion } from "./proxy-head.ts";
 import { BadHead, readHead } from "./read-head.ts";
-import { SharedSignal } from "./shared-signal.ts";
-import { isTrusted, parseTrust, type Trust } from "./trust.ts";
 import { type Leg, NoUpstream, type Upstreams } from "./upstreams.ts";
+
+/** What `sluice proxy` is asked for. Data alone: it is sent to workers. */
+export interface RelayOptions {
+  readonly listen: Address;
+  /** Let other processes listen on the same port. */
+  readonly reusePort: boolean;
+  /** At least one. */
+  readonly upstreams: readonly Address[];
+  readonly policy: Policy;
+  /** For one try of one upstream, and for the head of a connection. */
+  readonly connectTimeoutMs: number;
+  /** 0: never. */
+  readonly idleTimeoutMs: number;
+  /** 0: never. */
+  readonly timeoutMs: number;
+  /** Of each direction; undefined: no limit. */
+  readonly maxBytes: number | undefined;
+  /** Open connections at a time; more are closed as they come. */
+  readonly maxConnections: number;
+  /** Tell upstreams by the PROXY protocol who the client is. */
+  readonly sendHead: ProxyVersion | undefined;
+  /** Where connections come from that begin with a head of the PROXY protocol, as `parseTrust` takes it; undefined: none does. */
+  readonly acceptHead: readonly string[] | undefined;
+  /** How long connections are waited for at the end. */
+  readonly drainMs: number;
+  readonly log: LogFormat;
+  readonly metrics: boolean;
+}
 
 /** Ends before anything was passed on. */
 class Turned extends Error {
@@ -30,11 +55,11 @@ export class Relay {
   readonly #options: RelayOptions;
   readonly #trust: Trust | undefined;
   readonly #upstreams: Upstreams;
-  readonly #observer: Observer;
+  readonly #observer: ConnectionObserver;
   readonly #open = new Set<Promise<void>>();
   readonly #end = new SharedSignal();
 
-  constructor(options: RelayOptions, upstreams: Upstreams, observer: Observer) {
+  constructor(options: RelayOptions, upstreams: Upstreams, observer: ConnectionObserver) {
     this.#options = options;
     this.#trust = options.acceptHead && parseTrust(options.acceptHead);
     this.#upstreams = upstreams;
@@ -59,7 +84,7 @@ export class Relay {
     const time = new Date();
     const startMs = performance.now();
     this.#observer.accepted();
-    // Until proxy() listens, and after it has let go.
+    // Until proxy() listens, and after it has released the socket.
     client.on("error", () => undefined);
     const full = this.#open.size >= this.#options.maxConnections;
     let from = connectionOf(client);
@@ -126,5 +151,35 @@ export class Relay {
     }).then(resultOf, failureOf);
     count({ aToB: result.bytesUp, bToA: result.bytesDown });
     return result;
+  }
+}
+
+type AbortSignalLike = NonNullable<ProxyOptions["signal"]>;
+
+/** An AbortSignal looks through all its listeners whenever one comes or goes; this one doesn't. */
+class SharedSignal implements AbortSignalLike {
+  readonly #listeners = new Set<() => void>();
+  #aborted = false;
+
+  get aborted(): boolean {
+    return this.#aborted;
+  }
+
+  get reason(): undefined {
+    return undefined;
+  }
+
+  addEventListener(_type: "abort", listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+
+  removeEventListener(_type: "abort", listener: () => void): void {
+    this.#listeners.delete(listener);
+  }
+
+  abort(): void {
+    this.#aborted = true;
+    for (const listener of this.#listeners) listener();
+    this.#listeners.clear();
   }
 }

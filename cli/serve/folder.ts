@@ -2,9 +2,8 @@
 import { closeSync, type Dirent } from "node:fs";
 import { lstat, readdir, realpath } from "node:fs/promises";
 import { join, sep } from "node:path";
-import { openBeneath } from "../../lib/confine/open-beneath.ts";
-import { isHidden } from "../../lib/fetch/request-path.ts";
-import { callFailed, codeOf } from "../../lib/support/system-error.ts";
+import { TransferError } from "sluice";
+import { codeOf, errnoText, isHidden, openBeneath } from "sluice/internal";
 
 export interface Entry {
   readonly name: string;
@@ -41,7 +40,7 @@ const absent: ReadonlySet<unknown> = new Set([
 ]);
 
 /**
- * Reads the folder at a path below the root, through one descriptor, so that nobody can put another in its place. Undefined where there is
+ * Reads the folder at a path below the root, through one descriptor, so that no other can be put in its place. Undefined where there is
  * none, where it leaves the root by a symbolic link, where a name of the path is hidden, and without /proc.
  *
  * @param root the real path of the root
@@ -53,7 +52,7 @@ export async function readFolder(root: string, names: readonly string[]): Promis
   const fd = await openBeneath(root, names.join("/") || ".");
   if (typeof fd === "string") {
     if (absent.has(fd)) return undefined;
-    throw callFailed(`open ${names.join("/")}`, "open", fd);
+    throw new TransferError(`Cannot open ${names.join("/")}: ${errnoText(fd)} (${fd}, open)`, { code: fd });
   }
   try {
     return await readOpened(root, `/proc/self/fd/${fd}`, names.length);

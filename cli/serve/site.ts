@@ -1,8 +1,9 @@
 /** What a URL of the site is answered with: a file, the page of a folder, or the application's own page. */
 import { file } from "sluice/fetch";
 import { readFolder } from "./folder.ts";
-import type { Handler } from "./observer.ts";
 import { contentSecurityPolicy, renderFolder } from "./page.ts";
+
+export type Handler = (request: Request) => Promise<Response>;
 
 export interface SiteOptions {
   /** The real path of the folder that is served. */
@@ -61,7 +62,7 @@ function namesOf(pathname: string): string[] | undefined {
   }
 }
 
-/** Whether somebody wants to see a page, so that a missing script or picture stays missing. */
+/** Whether a browser asks for a page, so that a missing script or picture stays missing. */
 function isNavigation({ headers }: Request, pathname: string): boolean {
   const mode = headers.get("sec-fetch-mode");
   if (mode !== null) return mode === "navigate";

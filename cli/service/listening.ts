@@ -3,8 +3,7 @@ import { once } from "node:events";
 import { lstatSync, unlinkSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { type Address, formatAddress, type HostAddress } from "../address.ts";
-import { errnoNumber, errnoText } from "../../core/abi/errno.ts";
-import { codeOf } from "../../lib/support/system-error.ts";
+import { codeOf, errnoText, isErrnoName } from "sluice/internal";
 
 /** What core, which knows files and streams, has no words for. */
 const words: Readonly<Record<string, string>> = {
@@ -19,7 +18,7 @@ export async function listening<T>(address: Address, promise: Promise<T>): Promi
     return await promise;
   } catch (error) {
     const code = codeOf(error) ?? "";
-    const reason = words[code] ?? (errnoNumber(code) === 0 ? undefined : errnoText(code));
+    const reason = words[code] ?? (isErrnoName(code) ? errnoText(code) : undefined);
     if (reason === undefined) throw error;
     throw new Error(`${reason} (${code}, ${formatAddress(address)})`, { cause: error });
   }
@@ -53,14 +52,14 @@ export async function findPort(address: HostAddress): Promise<number> {
   return port;
 }
 
-/** Removes a socket that its server left behind when it was killed: nobody answers it. */
+/** Removes a socket that its server left behind when it was killed: connections to it are refused. */
 async function removeStale(path: string): Promise<void> {
   // connect(2) refuses a file that is no socket in the same words; bind(2) complains about it.
   if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return;
   const socket = connect({ path });
   const refused = await new Promise<boolean>((resolve) => {
     socket.once("connect", () => resolve(false));
-    // One of somebody else is left for bind(2) to complain about.
+    // Another server's is left for bind(2) to complain about.
     socket.once("error", (error) => resolve(codeOf(error) === "ECONNREFUSED"));
   });
   socket.destroy();

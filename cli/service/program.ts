@@ -1,5 +1,5 @@
 /** What can be run as a service: in this process, or in workers that share an address. */
-import type { Snapshot } from "./snapshot.ts";
+import type { Snapshot } from "./metrics.ts";
 
 /** It listens. */
 export interface Running {
@@ -14,7 +14,7 @@ export interface Running {
 /** `O` is data alone: it is sent to workers. */
 export interface Program<O> {
   start(options: O): Promise<Running>;
-  /** The options for each of several processes, once it is known that nobody else has the address. */
+  /** The options for each of several processes, once it is known that the address is free. */
   share(options: O): Promise<O>;
   /** Where it is to listen: 0 lets the system choose, undefined is a socket in the filesystem. */
   port(options: O): number | undefined;

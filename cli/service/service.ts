@@ -1,13 +1,87 @@
-/** What serves, whether in this process or in others. */
+/** A service of the command line from its first line to its last, whether in this process or in others. */
 import cluster from "node:cluster";
+import { once } from "node:events";
+import process from "node:process";
 import { Counter, Registry } from "prom-client";
-import { tellOnce } from "../output.ts";
-import type { Report } from "./messages.ts";
-import { Place } from "./place.ts";
+import type { HostAddress } from "../address.ts";
+import { describeFailure, exitCodes } from "../exit.ts";
+import { listenForInterrupt } from "../interrupt.ts";
+import { outliveReader, tellOnce } from "../output.ts";
+import { tell } from "../screen.ts";
+import { serveMetrics, type Snapshot } from "./metrics.ts";
 import type { Program } from "./program.ts";
-import type { Snapshot } from "./snapshot.ts";
+import { WorkerSlot } from "./worker-slot.ts";
+import { type FromWorker, runWorker } from "./worker.ts";
 
-export interface Service {
+export interface ServiceOptions {
+  /** Undefined: this process serves. */
+  readonly workers: number | undefined;
+  readonly metricsAddress: HostAddress | undefined;
+  readonly quiet: boolean;
+}
+
+/** What is said to people. */
+interface Words {
+  /** Where it listens; `port` is undefined for a socket in the filesystem. */
+  listening(port: number | undefined): string;
+  /** What is waited for at the end. */
+  readonly finishing: string;
+}
+
+/**
+ * Serves until a signal arrives. Sets the exit code; never throws.
+ *
+ * @param prepare makes the options of the program; it may reject
+ */
+export async function runService<O>(
+  program: Program<O>,
+  action: string,
+  prepare: () => Promise<O>,
+  wordsOf: (options: O) => Words,
+  options: ServiceOptions,
+): Promise<void> {
+  if (cluster.isWorker) return runWorker(program);
+  outliveReader(tellOnce);
+  try {
+    await serveUntilInterrupted(program, prepare, wordsOf, options);
+  } catch (error) {
+    tell(`sluice: ${describeFailure(action, error).message}`);
+    process.exitCode = exitCodes.failed;
+  }
+}
+
+async function serveUntilInterrupted<O>(
+  program: Program<O>,
+  prepare: () => Promise<O>,
+  wordsOf: (options: O) => Words,
+  { workers, metricsAddress, quiet }: ServiceOptions,
+): Promise<void> {
+  // The first signal is heard whenever it comes; a second one ends the process at once.
+  const { signal, stop } = listenForInterrupt();
+  const interrupted = once(signal, "abort");
+  const options = await prepare();
+  const words = wordsOf(options);
+  const service = await (workers === undefined
+    ? serveHere(program, options)
+    : serveByWorkers(program, options, workers));
+  try {
+    const metrics = metricsAddress && (await serveMetrics(metricsAddress, () => service.snapshots()));
+    // A port that the system chose is told even to those who want to hear nothing.
+    if (!quiet || program.port(options) === 0) tell(words.listening(service.port));
+    if (metrics !== undefined && (!quiet || metricsAddress?.port === 0)) tell(`Metrics on ${metrics.url}`);
+    await interrupted;
+    if (!quiet) tell(words.finishing);
+    await service.stop();
+    metrics?.close();
+  } catch (error) {
+    await service.stop();
+    throw error;
+  } finally {
+    stop();
+  }
+}
+
+interface Service {
   /** Undefined where it isn't known, or there is none. */
   readonly port: number | undefined;
   snapshots(): Promise<readonly Snapshot[]>;
@@ -16,7 +90,7 @@ export interface Service {
 }
 
 /** Serves in this process. */
-export async function serveHere<O>(program: Program<O>, options: O): Promise<Service> {
+async function serveHere<O>(program: Program<O>, options: O): Promise<Service> {
   const running = await program.start(options);
   return {
     port: running.port,
@@ -26,7 +100,7 @@ export async function serveHere<O>(program: Program<O>, options: O): Promise<Ser
 }
 
 /** Serves in workers, which share the address. */
-export async function serveByWorkers<O>(program: Program<O>, options: O, count: number): Promise<Service> {
+async function serveByWorkers<O>(program: Program<O>, options: O, count: number): Promise<Service> {
   const shared = await program.share(options);
   const registry = new Registry();
   const replaced = new Counter({
@@ -35,21 +109,21 @@ export async function serveByWorkers<O>(program: Program<O>, options: O, count: 
     registers: [registry],
   });
   // All of them have the same stdout.
-  cluster.on("message", (_worker, report: Report) => report.kind === "log" && tellOnce(report.line));
+  cluster.on("message", (_worker, message: FromWorker) => message.kind === "log" && tellOnce(message.line));
   const mission = { options: shared, shutdownMs: program.shutdownMs(options) };
-  const places = Array.from({ length: count }, (_, i) => new Place(i + 1, mission, () => replaced.inc()));
-  const stop = async () => void (await Promise.all(places.map((place) => place.stop())));
+  const slots = Array.from({ length: count }, (_, i) => new WorkerSlot(i + 1, mission, () => replaced.inc()));
+  const stop = async () => void (await Promise.all(slots.map((slot) => slot.stop())));
   try {
-    await Promise.all(places.map((place) => place.start()));
+    await Promise.all(slots.map((slot) => slot.start()));
   } catch (error) {
     await stop();
     throw error;
   }
-  for (const place of places) void place.keep();
+  for (const slot of slots) void slot.keep();
   return {
     port: program.port(shared),
     async snapshots() {
-      const answers = await Promise.all(places.map((place) => place.snapshot()));
+      const answers = await Promise.all(slots.map((slot) => slot.snapshot()));
       return [await registry.getMetricsAsJSON(), ...answers.filter((answer) => answer !== undefined)];
     },
     stop,

@@ -3,8 +3,26 @@ import process from "node:process";
 import { describeFailure } from "../exit.ts";
 import { listenForInterrupt } from "../interrupt.ts";
 import { outliveReader } from "../output.ts";
-import type { Order, Report } from "./messages.ts";
 import type { Program, Running } from "./program.ts";
+import type { Snapshot } from "./metrics.ts";
+
+/** What a worker tells its supervisor, by the channel of node:cluster. */
+export type FromWorker =
+  /** It hears. What is sent before can be lost. */
+  | { readonly kind: "ready" }
+  | { readonly kind: "listening" }
+  | { readonly kind: "failed"; readonly message: string }
+  /** Its log can't be written. */
+  | { readonly kind: "log"; readonly line: string }
+  | { readonly kind: "metrics"; readonly question: number; readonly snapshot: Snapshot };
+
+/** What the supervisor tells a worker. */
+export type ToWorker =
+  /** The options are data alone: what `Program.start` takes. */
+  | { readonly kind: "start"; readonly options: unknown }
+  /** To be answered with the same number. */
+  | { readonly kind: "metrics"; readonly question: number }
+  | { readonly kind: "stop" };
 
 /** Runs the program as the supervisor says, until it says stop or a signal arrives. */
 export async function runWorker<O>(program: Program<O>): Promise<void> {
@@ -31,18 +49,18 @@ export async function runWorker<O>(program: Program<O>): Promise<void> {
   process.disconnect();
 }
 
-type Heard<K extends Order["kind"]> = Extract<Order, { readonly kind: K }>;
+type Heard<K extends ToWorker["kind"]> = Extract<ToWorker, { readonly kind: K }>;
 
-function heard<K extends Order["kind"]>(kind: K): Promise<Heard<K>> {
+function heard<K extends ToWorker["kind"]>(kind: K): Promise<Heard<K>> {
   return new Promise((resolve) => {
-    process.on("message", (message: Order) => {
+    process.on("message", (message: ToWorker) => {
       if (message.kind === kind) resolve(message as Heard<K>);
     });
   });
 }
 
 function answerQuestions({ metrics }: Running): void {
-  process.on("message", (message: Order) => {
+  process.on("message", (message: ToWorker) => {
     if (message.kind !== "metrics") return;
     void metrics
       ?.snapshot()
@@ -50,6 +68,6 @@ function answerQuestions({ metrics }: Running): void {
   });
 }
 
-function tellSupervisor(report: Report): void {
-  process.send?.(report);
+function tellSupervisor(message: FromWorker): void {
+  process.send?.(message);
 }

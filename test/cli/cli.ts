@@ -5,7 +5,7 @@ import process from "node:process";
 import { root } from "../support/root.ts";
 import { waitFor } from "../support/wait.ts";
 
-const main = join(root, "dist/lib/cli/main.js");
+export const main: string = join(root, "dist/lib/cli/main.js");
 
 export interface CliEnd {
   readonly code: number | undefined;
@@ -23,6 +23,8 @@ export interface RunningCli {
 }
 
 export interface CliOptions {
+  /** The runtime's command line. Default: this Node's. */
+  readonly command?: readonly string[];
   readonly cwd?: string;
   readonly input?: Uint8Array;
   /** Leave its standard input without an end. */
@@ -31,8 +33,12 @@ export interface CliOptions {
 }
 
 /** Starts it and gives it its standard input. */
-export function startCli(args: readonly string[], { cwd, input, keepInputOpen, env }: CliOptions = {}): RunningCli {
-  const child = spawn(process.execPath, [main, ...args], { cwd, env: env ?? process.env });
+export function startCli(
+  args: readonly string[],
+  { command = [process.execPath], cwd, input, keepInputOpen, env }: CliOptions = {},
+): RunningCli {
+  const [program = "", ...options] = command;
+  const child = spawn(program, [...options, main, ...args], { cwd, env: env ?? process.env });
   const out: Uint8Array[] = [];
   let stderr = "";
   child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
@@ -62,12 +68,16 @@ export function parseJson({ stdout }: CliEnd): Readonly<Record<string, unknown>>
   return JSON.parse(stdout.toString()) as Readonly<Record<string, unknown>>;
 }
 
+export interface Receiver extends RunningCli {
+  readonly port: number;
+}
+
 /** Starts `receive 0 FILE` and waits until it tells its port. */
-export async function startReceiver(
-  file: string,
-  ...options: string[]
-): Promise<RunningCli & { readonly port: number }> {
-  const running = startCli(["receive", "0", file, "--host", "127.0.0.1", ...options]);
+export const startReceiver = (file: string, ...options: string[]): Promise<Receiver> =>
+  startReceiverOn({}, file, ...options);
+
+export async function startReceiverOn(how: CliOptions, file: string, ...options: string[]): Promise<Receiver> {
+  const running = startCli(["receive", "0", file, "--host", "127.0.0.1", ...options], how);
   const place = /Listening on 127\.0\.0\.1:(\d+)/;
   await waitFor("the receiver to listen", () => place.test(running.stderr()));
   return { ...running, port: Number(place.exec(running.stderr())?.[1]) };

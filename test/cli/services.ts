@@ -1,12 +1,9 @@
 /** Runs a service of the command line in a process of its own, on any of the runtimes. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { root } from "../support/root.ts";
 import { type Candidate, candidates, locate } from "../support/runtimes.ts";
 import { waitFor } from "../support/wait.ts";
-
-const main = join(root, "dist/lib/cli/main.js");
+import { main } from "./cli.ts";
 
 /** All of them for `npm test -- --all` or with words; else the first. */
 export const runtimes: readonly Candidate[] =

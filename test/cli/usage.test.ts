@@ -17,6 +17,7 @@ const wrong: readonly (readonly string[])[] = [
   ["receive", "http", "file"],
   ["explain", "floppy", "tcp"],
   ["serve", "--keep-alive-timeout", "soon"],
+  ["proxy", "0", "80", "--accept-proxy", "10.0.0.0/33"],
 ];
 
 for (const args of wrong)

@@ -112,18 +112,27 @@ test("the bundled modules are ASCII, without the comments of the C header", () =
   }
 });
 
-test("the installed command copies a file and says what the machine can do", async () => {
-  const command = join(folder, "node_modules/.bin/sluice");
-  const [source, target] = [join(installed, "LICENSE"), join(folder, "command-copy")];
-  await succeed(command, "copy", source, target);
-  assert.equal(readFileSync(target), readFileSync(source));
-  const { output } = await succeed(command, "doctor");
-  assert.match(output, /sendfile/);
-  // The benchmark is the repository's.
-  const { output: help } = await succeed(command, "--help");
-  assert.match(help, /\n {2}doctor /);
-  assert.not.match(help, "bench");
-});
+for (const candidate of candidates.usual)
+  test(`the installed command copies a file and says what the machine can do on ${candidate.name}`, async () => {
+    const { command: runtime, name } = await locate(candidate);
+    const command = [...runtime, join(folder, "node_modules/.bin/sluice")] as const;
+    const [source, target] = [join(installed, "LICENSE"), join(folder, `command-copy-${name}`)];
+    await succeed(...command, "copy", source, target);
+    assert.equal(readFileSync(target), readFileSync(source));
+    const { output } = await succeed(...command, "doctor");
+    assert.match(output, /sendfile/);
+    assert.match(output, join(installed, "dist/native"));
+  });
+
+for (const candidate of candidates.usual)
+  test(`the installed command has no benchmark to offer on ${candidate.name}`, async () => {
+    const { command: runtime } = await locate(candidate);
+    const command = [...runtime, join(folder, "node_modules/.bin/sluice")] as const;
+    assert.not.match((await succeed(...command, "--help")).output, "bench");
+    const { code, output } = await runChild([...command, "bench"], 120_000);
+    assert.is(code, 1, output);
+    assert.match(output, /^sluice: Cannot measure: the benchmark needs Sluice's repository[^\n]*\n$/);
+  });
 
 const consumer = `
 

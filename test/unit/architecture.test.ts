@@ -165,4 +165,18 @@ test("no files of core, lib, cli, adapters and wasm import each other in a circl
   assert.equal(circles, []);
 });
 
+test("cli imports the platform, the package and its dependencies by their names, and its own files", () => {
+  const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+    readonly name: string;
+    readonly dependencies: Readonly<Record<string, string>>;
+  };
+  const known = new Set([manifest.name, ...Object.keys(manifest.dependencies)]);
+  const imports = importsIn("cli");
+  assert.ok(imports.some(({ to }) => to === "sluice/internal"));
+  for (const { from, to } of imports) {
+    const [name = ""] = to.split("/");
+    assert.ok(to.startsWith("node:") || known.has(name) || isIn(to, "cli"), `${from} imports ${to}`);
+  }
+});
+
 test.run();

@@ -96,6 +96,14 @@ test("importing sluice does not bring along what explain() alone needs", () => {
     );
 });
 
+test("the command line begins without what its services alone need", () => {
+  const names = ["cli/main.js", "node.js", "node/internal.js"].flatMap((entry) => [
+    ...importsOf(new URL(`dist/lib/${entry}`, root)).names,
+  ]);
+  for (const slow of ["sluice/fetch", "sluice/stream", "prom-client", "ipaddr.js", "node:http", "node:cluster"])
+    assert.not.ok(names.includes(slow), slow);
+});
+
 test("the entry for hosts without node: modules imports nothing at all", () => {
   const { files, names } = importsOf(new URL("dist/lib/portable.js", root));
   assert.is(files.size, 1);

@@ -1,0 +1,7 @@
+/** `sluice/internal` for Node.js. */
+import { provideRuntime } from "../../lib/current.ts";
+import { node } from "./runtime.ts";
+
+export * from "../../lib/public/internal.ts";
+
+provideRuntime(node);

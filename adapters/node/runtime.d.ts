@@ -1,0 +1,2 @@
+import type { Runtime } from "../../lib/runtime.ts";
+export declare const node: Runtime;
