@@ -20,12 +20,6 @@ export interface SocketFd {
   release?(): void;
 }
 
-/**
- * Makes a descriptor of the engine's one that node:fs can use, by flags of open(2), and closes the engine's. Undefined where
- * a permission is missing.
- */
-export type Adopt = (fd: number, native: Native, flags: number) => number | undefined;
-
 /** What the library does on one runtime or another, and not on all. */
 export type Unsupported =
   /** Handing streams of node:stream to the kernel. */
@@ -61,10 +55,15 @@ export interface Runtime {
   readonly fetchesCoded?: boolean;
   /** Whether access(), statfs() and the user's id want a permission of their own, for which a terminal is asked. */
   readonly guardsSystem?: boolean;
-  /** Absent where node:fs can use any descriptor. */
-  readonly adopt?: Adopt;
   /** Whether this isolate is a Worker's, which may be gone at any moment. */
   isWorker(): boolean;
+  /**
+   * Opens a descriptor of the engine's once more, by flags of open(2), where node:fs knows only what it has opened itself. The
+   * engine's stays open.
+   */
+  reopen?(fd: number, flags: number): number;
+  /** Whether /proc/self/fd may be tried; absent where no terminal is ever asked for that. */
+  seesDescriptors?(): boolean;
   /** The descriptor under a socket of node:net, or why there is none. */
   socketFd(socket: Socket): SocketFd | string;
   /** The error by which a connection has ended that the runtime calls ended, or undefined where that is so. */

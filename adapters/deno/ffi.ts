@@ -5,7 +5,7 @@ import type { AbiType } from "../../core/abi/functions/define.ts";
 import { mapSymbols, type Native } from "../../core/abi/abi.ts";
 import { openContext } from "../../lib/engine/context.ts";
 import type { Waker } from "../../lib/runtime.ts";
-import { isGranted, seesOwnDescriptors } from "./permissions.ts";
+import { isGranted, seesDescriptors } from "./permissions.ts";
 
 const ffiType = { i32: "i32", u32: "u32", buffer: "buffer" } as const satisfies Record<AbiType, Deno.NativeType>;
 
@@ -47,7 +47,7 @@ export function view(address: bigint, length: number): ArrayBuffer {
 export function openWaker(native: Native, onWake: () => void): Waker {
   const context = openContext(native);
   const fd = native.sluice_context_wake_fd(context);
-  if (seesOwnDescriptors()) holdLifeline(native, context);
+  if (seesDescriptors()) holdLifeline(native, context);
   const socket = new Socket({ fd, readable: true, writable: true });
   socket.on("data", onWake);
   socket.resume();

@@ -1,6 +1,5 @@
-/** What Deno was started with, and what that leaves of descriptors that it has not opened itself. */
-import { existsSync, openSync } from "node:fs";
-import type { Adopt } from "../../lib/runtime.ts";
+/** What Deno was allowed to do when it was started. Nothing here asks for more. */
+import { existsSync } from "node:fs";
 
 /** Whether a permission has been granted already. Asking for it would prompt. */
 export function isGranted(permission: Deno.PermissionDescriptor): boolean {
@@ -8,7 +7,7 @@ export function isGranted(permission: Deno.PermissionDescriptor): boolean {
 }
 
 /** Deno says that reading /proc is granted, and then asks for all permissions (NotCapable). */
-export function seesOwnDescriptors(): boolean {
+export function seesDescriptors(): boolean {
   try {
     return isGranted({ name: "read", path: "/proc/self/fd" }) && existsSync("/proc/self/fd");
   } catch (error) {
@@ -16,15 +15,3 @@ export function seesOwnDescriptors(): boolean {
     throw error;
   }
 }
-
-/** Deno's node:fs knows only what it has opened itself. It asks for all permissions before it does so by /proc. */
-export const adopt: Adopt = (fd, native, flags) => {
-  try {
-    return openSync(`/proc/self/fd/${fd}`, flags);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) return undefined;
-    throw error;
-  } finally {
-    native.sluice_close(fd);
-  }
-};

@@ -1,9 +1,10 @@
 /** Deno, as the library sees it. */
+import { openSync } from "node:fs";
 import { isMainThread } from "node:worker_threads";
 import type { Runtime } from "../../lib/runtime.ts";
 import { bind, openWaker, view } from "./ffi.ts";
 import { source, target } from "./objects.ts";
-import { adopt, isGranted } from "./permissions.ts";
+import { isGranted, seesDescriptors } from "./permissions.ts";
 import { socketFd, stopReading } from "./sockets.ts";
 
 export const deno: Runtime = {
@@ -15,9 +16,10 @@ export const deno: Runtime = {
   bind,
   view,
   openWaker,
-  adopt,
   // It takes the main thread of a web Worker for that of the process.
   isWorker: () => !isMainThread || "WorkerGlobalScope" in globalThis,
+  seesDescriptors,
+  reopen: (fd, flags) => openSync(`/proc/self/fd/${fd}`, flags),
   socketFd,
   stopReading,
   source,

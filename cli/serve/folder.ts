@@ -2,7 +2,7 @@
 import { closeSync, type Dirent } from "node:fs";
 import { lstat, readdir, realpath } from "node:fs/promises";
 import { join, sep } from "node:path";
-import { openChecked } from "../../lib/fetch/beneath.ts";
+import { openBeneath } from "../../lib/confine/open-beneath.ts";
 import { isHidden } from "../../lib/fetch/request-path.ts";
 import { callFailed, codeOf } from "../../lib/support/system-error.ts";
 
@@ -50,7 +50,7 @@ const absent: ReadonlySet<unknown> = new Set([
  */
 export async function readFolder(root: string, names: readonly string[]): Promise<Folder | undefined> {
   if (!names.every(isShown)) return undefined;
-  const fd = await openChecked(root, names.join("/") || ".");
+  const fd = await openBeneath(root, names.join("/") || ".");
   if (typeof fd === "string") {
     if (absent.has(fd)) return undefined;
     throw callFailed(`open ${names.join("/")}`, "open", fd);

@@ -5,6 +5,7 @@
 import type { Capability } from "../plan/capabilities.ts";
 import { type ErrnoName, isErrnoName } from "../abi/errno.ts";
 import { argumentError, TransferError, type TransferErrorDetails } from "../error.ts";
+import { pathMax } from "../path.ts";
 import type { Explanation } from "../explain/explanation.ts";
 import type { Copied, Strategy } from "../plan/kernel.ts";
 import type { Attempt, Report } from "../transfer/report.ts";
@@ -124,15 +125,12 @@ export function checkedCount(name: string, value: number | bigint): number {
   return count;
 }
 
-/** Linux's own limit of a path, with the zero at its end. */
-const longestPath = 4096;
-
 /** A path that came over the wall. @throws TypeError for one that no system takes */
 export function checkedPath(name: string, path: string): string {
-  if (path === "" || path.length >= longestPath || path.includes("\0"))
+  if (path === "" || path.length >= pathMax || path.includes("\0"))
     throw argumentError(
       "ERR_INVALID_ARG_VALUE",
-      `${name} must be a path of 1 to ${longestPath - 1} characters, without a NUL`,
+      `${name} must be a path of 1 to ${pathMax - 1} characters, without a NUL`,
     );
   return path;
 }

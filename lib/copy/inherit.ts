@@ -6,7 +6,8 @@ import { errnoName } from "../../core/abi/errno.ts";
 import { type Permissions, preservedMode, replacingMode } from "../../core/replace.ts";
 import type { Machine } from "../engine/machine.ts";
 import { callFailed, codeOf, explained, fsCall } from "../support/system-error.ts";
-import { O_PATH, type Place } from "./place.ts";
+import { O_PATH } from "../confine/held.ts";
+import type { Place } from "./place.ts";
 import { hasCapability } from "./privileges.ts";
 
 const setId = 0o6000n;

@@ -5,13 +5,9 @@
 import { type BigIntStats, constants } from "node:fs";
 import { type FileHandle, lstat, open, readlink, stat } from "node:fs/promises";
 import { TransferError } from "../../core/error.ts";
+import { mostLinks } from "../../core/path.ts";
+import { isReachable, isSame, O_PATH, pathOfFd } from "../confine/held.ts";
 import { callFailed, codeOf, explained, fsCall } from "../support/system-error.ts";
-
-/** In linux/fcntl.h, but not in node:fs: a descriptor for its place alone, which needs no right to read it. */
-export const O_PATH = 0o10000000;
-
-/** As many links as the kernel follows (path_resolution(7)). */
-const mostLinks = 40;
 
 /** How often a name is looked up again that others replace meanwhile. */
 const mostTries = 20;
@@ -32,25 +28,15 @@ export async function statusAt(
   }
 }
 
-const isSame = (a: BigIntStats | undefined, b: BigIntStats | undefined): boolean =>
-  a?.dev === b?.dev && a?.ino === b?.ino;
-
 /** The folder of a path, as text for the kernel, and the name in it. */
 function split(path: string): readonly [folder: string, name: string] {
   const cut = path.lastIndexOf("/") + 1;
   return [path.slice(0, cut) || ".", path.slice(cut)];
 }
 
-/** Whether a folder was ever found by its descriptor. */
-let hasProc = false;
-
-/** Whether a held folder can be reached by its descriptor: not without /proc, nor where the runtime keeps others out of it. */
-async function isReachable(folder: FileHandle, base: string): Promise<boolean> {
-  if (process.permission?.has("fs.write", base) === false) return false;
-  if (hasProc) return true;
-  const found = await stat(base, { bigint: true }).catch(() => undefined);
-  return (hasProc = found !== undefined && isSame(found, await folder.stat({ bigint: true })));
-}
+/** Whether the runtime lets names be made by way of a held folder that can be reached. */
+const isOpenTo = async (fd: number): Promise<boolean> =>
+  process.permission?.has("fs.write", pathOfFd(fd)) !== false && (await isReachable(fd));
 
 export class Place {
   /** The path as it was given. */
@@ -126,9 +112,8 @@ export class Place {
       if (missing.has(code))
         throw callFailed(`open ${path}`, "open", name === "" && code === "ENOENT" ? "EISDIR" : code);
     }
-    const base = `/proc/self/fd/${held?.fd}`;
-    const reachable = held !== undefined && (await isReachable(held, base));
-    const place = new Place(path, name, held, reachable ? base : folder, reachable);
+    const base = held !== undefined && (await isOpenTo(held.fd)) ? pathOfFd(held.fd) : undefined;
+    const place = new Place(path, name, held, base ?? folder, base !== undefined);
     if (name !== "") return place;
     await place.close();
     throw callFailed(`open ${path}`, "open", "EISDIR");

@@ -3,6 +3,7 @@ import { constants } from "node:fs";
 import { type FileHandle, link, open, rename, unlink } from "node:fs/promises";
 import type { Native } from "../../core/abi/abi.ts";
 import { errnoName } from "../../core/abi/errno.ts";
+import { temporaryName } from "../../core/path.ts";
 import type { Machine } from "../engine/machine.ts";
 import { callFailed, codeOf, explained, fsCall } from "../support/system-error.ts";
 import type { Place } from "./place.ts";
@@ -16,16 +17,10 @@ const noUnnamedFiles = ["EOPNOTSUPP", "ENOTSUP", "EISDIR", "EINVAL"];
 /** Filesystems that have no renameat2(2), or no flags of it, may have links. */
 const noNewName = ["EINVAL", "ENOSYS", "EPERM", "EOPNOTSUPP"];
 
-/** How much of the target's name shows in the temporary's. NAME_MAX is 255 bytes, on encrypting filesystems 143. */
-const shownBytes = 32;
-
 const terminated = (path: string): Uint8Array => new TextEncoder().encode(`${path}\0`);
 
-/** A name of its own, short whatever the name that it is made for, and cut between characters. */
-export function temporaryName(name: string): string {
-  const { read } = new TextEncoder().encodeInto(name, new Uint8Array(shownBytes));
-  return `.${name.slice(0, read)}.${crypto.randomUUID()}.sluice`;
-}
+/** A name that nobody has. */
+const newName = (name: string): string => temporaryName(name, crypto.randomUUID());
 
 /** A file without a name; undefined where the filesystem has none. */
 async function openUnnamed(folder: string, name: string, mode: number): Promise<FileHandle | undefined> {
@@ -41,7 +36,7 @@ async function openUnnamed(folder: string, name: string, mode: number): Promise<
 export async function openScratch(folder: string, name: string): Promise<FileHandle> {
   const unnamed = await openUnnamed(folder, name, 0o600);
   if (unnamed !== undefined) return unnamed;
-  const path = `${folder}/${temporaryName(name)}`;
+  const path = `${folder}/${newName(name)}`;
   const handle = await fsCall(`create ${path}`, "open", open(path, "wx+", 0o600));
   await fsCall(`create ${path}`, "unlink", unlink(path));
   return handle;
@@ -77,7 +72,7 @@ export class Temporary {
       if (canBePublished(native, unnamed, place)) return new Temporary(machine, unnamed, place, undefined);
       await unnamed.close();
     }
-    const path = place.beside(temporaryName(place.name));
+    const path = place.beside(newName(place.name));
     const handle = await fsCall(`create ${place.path}`, "open", open(path, "wx+", mode));
     return new Temporary(machine, handle, place, path);
   }
@@ -92,7 +87,7 @@ export class Temporary {
     if (this.#path === undefined && this.#link(entry)) return;
     if (!overwrite) return this.#takeNewName(entry);
     if (this.#path === undefined) {
-      const path = this.#place.beside(temporaryName(name));
+      const path = this.#place.beside(newName(name));
       if (!this.#link(path)) throw callFailed(this.#what, "linkat", "EEXIST");
       this.#path = path;
     }

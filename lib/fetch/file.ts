@@ -5,7 +5,9 @@ import { STATUS_CODES } from "node:http";
 import { basename, join } from "node:path";
 import { argumentError } from "../../core/error.ts";
 import { checkKnown } from "../../core/options.ts";
-import type { OpenBeneath } from "./beneath.ts";
+import { createOpenBeneath, type OpenBeneath } from "../confine/open-beneath.ts";
+import { loadLibrary } from "../engine/library.ts";
+import type { Runtime } from "../runtime.ts";
 import { fileBody } from "./body.ts";
 import { evaluateConditions, mayBeRanged } from "./conditions.ts";
 import { type Found, lookUp } from "./look-up.ts";
@@ -145,7 +147,17 @@ function checkOptions(options: FileOptions): void {
 
 const statuses = { folder: 404, missing: 404, forbidden: 403 } as const;
 
-export function createFile(openBeneath: OpenBeneath): ServeFile {
+/** `file()`, bound to one runtime. The library is loaded when the first file is asked for: importing costs nothing. */
+export function createFile(runtime: Runtime): ServeFile {
+  let file: ServeFile | undefined;
+  const load = () => {
+    const loaded = loadLibrary(runtime);
+    return serveFile(createOpenBeneath("native" in loaded ? loaded.native : loaded.reason, runtime));
+  };
+  return async (request, path, options) => (file ??= load())(request, path, options);
+}
+
+function serveFile(openBeneath: OpenBeneath): ServeFile {
   return async (request, urlPath, options) => {
     checkOptions(options);
     if (request.method !== "GET" && request.method !== "HEAD")

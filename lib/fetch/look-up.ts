@@ -1,7 +1,7 @@
 /** What a path leads to beneath the root. */
 import { closeSync, fstatSync } from "node:fs";
 import { callFailed } from "../support/system-error.ts";
-import type { OpenBeneath } from "./beneath.ts";
+import type { OpenBeneath } from "../confine/open-beneath.ts";
 import { OpenFile } from "./open-file.ts";
 
 /** Anything but a regular file or a folder is missing: a FIFO or a device has no content to serve. */

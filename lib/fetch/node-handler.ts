@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { checkKnown } from "../../core/options.ts";
 import { codeOf } from "../support/system-error.ts";
 import { takeFile } from "./body.ts";
-import { promisedLength, setHead } from "./head.ts";
+import { promisedLength, setHead } from "./headers.ts";
 import { toRequest } from "./node-request.ts";
 import { type FetchHandler, handlerOptions, type HandlerOptions, type NodeHandler } from "./options.ts";
 import { beginRequest, type RequestEnd } from "./request-end.ts";

@@ -3,7 +3,7 @@ import process from "node:process";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { currentRuntime } from "../current.ts";
 import { isBrotli, isDecodable, isIn, outermost } from "./coding.ts";
-import { promisedLength, setHead } from "./head.ts";
+import { promisedLength, setHead } from "./headers.ts";
 import type { RequestEnd } from "./request-end.ts";
 
 /** The first chunks of a body, put aside to see what they are. */
@@ -82,12 +82,12 @@ function misfit(promised: number | undefined, what: string): RangeError {
 
 /** Waits until an answer takes more, or is over. */
 async function drained(response: ServerResponse, end: RequestEnd): Promise<void> {
-  let forget = () => {};
+  let forget: (() => void) | undefined;
   await new Promise<void>((resolve) => {
     response.once("drain", resolve);
     forget = end.add(resolve);
   });
-  forget();
+  forget?.();
 }
 
 /** Ends a connection behind what an answer has written by now, when its turn has come. */

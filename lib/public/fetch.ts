@@ -1,7 +1,6 @@
 /** `sluice/fetch`: files as Responses, which its own server sends without carrying them through JavaScript. */
 import { currentRuntime } from "../current.ts";
-import { createLazyFile } from "../fetch/create.ts";
-import type { ServeFile } from "../fetch/file.ts";
+import { createFile, type ServeFile } from "../fetch/file.ts";
 import { nodeHandlers, type ToNodeHandler } from "../fetch/node-handler.ts";
 import { serveByNode } from "../fetch/node-server.ts";
 import type { FetchHandler, FileOptions, HandlerOptions, NodeHandler, ServeOptions, Server } from "../fetch/options.ts";
@@ -27,7 +26,7 @@ let toHandler: ToNodeHandler | undefined;
  * beside the file are respected.
  *
  * The path is resolved by openat2(2) (Linux 5.6), so that no "..", encoded slash or symbolic link leads out of the root,
- * even while somebody changes the folders. Elsewhere the file that was opened is checked before it is used.
+ * even while somebody changes the folders. Elsewhere it is walked a name at a time.
  *
  * The Response is an ordinary one, valid on any server; {@link serve} and {@link toNodeHandler} send its body by
  * sendfile(2) as long as nobody has touched it.
@@ -42,7 +41,7 @@ let toHandler: ToNodeHandler | undefined;
  * ```
  */
 export function file(request: Request, path: string, options: FileOptions): Promise<Response> {
-  return (respond ??= createLazyFile(currentRuntime()))(request, path, options);
+  return (respond ??= createFile(currentRuntime()))(request, path, options);
 }
 
 /**

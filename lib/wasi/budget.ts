@@ -1,9 +1,7 @@
 /** What an instance may use, and what it has used. */
-import { argumentError, TransferError } from "../../core/error.ts";
+import { argumentError } from "../../core/error.ts";
 import { checkKnown } from "../../core/options.ts";
-import type { OpenHandle } from "./native-handle.ts";
 import type { Limits } from "./options.ts";
-import { closeSync } from "node:fs";
 
 const usualHandles = 64;
 
@@ -29,17 +27,18 @@ export function checkLimits(limits: Limits): CheckedLimits {
   };
 }
 
-function exceeded(what: string): TransferError {
-  return new TransferError(`Cannot go on: ${what}`, { code: "ERR_SLUICE_LIMIT" });
-}
+/** Makes the error for what would exceed a limit. */
+export type Refusal = (limit: keyof Limits, what: string) => Error;
 
 export class Budget {
-  readonly #handles = new Set<OpenHandle>();
+  readonly #open = new Set<Disposable>();
   readonly #limits: CheckedLimits;
+  readonly #refusal: Refusal;
   #spent = 0;
 
-  constructor(limits: CheckedLimits) {
+  constructor(limits: CheckedLimits, refusal: Refusal) {
     this.#limits = limits;
+    this.#refusal = refusal;
   }
 
   /** Bytes that may still be read, written or moved. */
@@ -48,24 +47,32 @@ export class Budget {
   }
 
   get openHandles(): number {
-    return this.#handles.size;
+    return this.#open.size;
   }
 
   /** Before anything is opened. */
-  checkHandles(): void {
-    if (this.#handles.size >= this.#limits.openHandles) throw exceeded(`${this.#handles.size} files are open already`);
+  checkOpen(): void {
+    const { size } = this.#open;
+    if (size >= this.#limits.openHandles) throw this.#refusal("openHandles", `${size} files are open already`);
   }
 
-  opened(handle: OpenHandle): void {
-    this.#handles.add(handle);
+  /** Counts what has been opened; what is too much is closed. */
+  opened(handle: Disposable): void {
+    try {
+      this.checkOpen();
+      this.#open.add(handle);
+    } catch (error) {
+      handle[Symbol.dispose]();
+      throw error;
+    }
   }
 
-  closed(handle: OpenHandle): void {
-    this.#handles.delete(handle);
+  closed(handle: Disposable): void {
+    this.#open.delete(handle);
   }
 
   check(bytes: number): void {
-    if (bytes > this.left) throw exceeded(`${bytes} bytes are more than the ${this.left} left`);
+    if (bytes > this.left) throw this.#refusal("bytes", `${bytes} bytes are more than the ${this.left} left`);
   }
 
   /** Bytes are paid for before they move, whatever becomes of them. */
@@ -74,17 +81,26 @@ export class Budget {
     this.#spent += bytes;
   }
 
+  /** Pays for what is left of so many bytes, which must not be nothing: how many that are. */
+  spendMost(bytes: number): number {
+    const most = Math.min(bytes, this.left);
+    if (most === 0) this.check(bytes);
+    this.#spent += most;
+    return most;
+  }
+
+  /** Gives back what was paid for and did not move. */
+  refund(bytes: number): void {
+    this.#spent -= bytes;
+  }
+
   checkFile(size: number): void {
-    if (size > this.#limits.fileBytes)
-      throw exceeded(`a file of ${size} bytes is larger than ${this.#limits.fileBytes}`);
+    const { fileBytes } = this.#limits;
+    if (size > fileBytes) throw this.#refusal("fileBytes", `a file of ${size} bytes is larger than ${fileBytes}`);
   }
 
   closeAll(): void {
-    for (const handle of this.#handles) {
-      const { fd } = handle;
-      handle.fd = -1;
-      if (fd >= 0) closeSync(fd);
-    }
-    this.#handles.clear();
+    for (const handle of this.#open) handle[Symbol.dispose]();
+    this.#open.clear();
   }
 }

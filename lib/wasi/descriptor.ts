@@ -3,27 +3,19 @@ import { type BigIntStats, closeSync, fdatasyncSync, fstatSync, fsyncSync, readS
 import type * as Types from "../../wasm/types/host/interfaces/wasi-filesystem-types.ts";
 import { openFlags } from "../../core/abi/numbers.ts";
 import { type WasiCode, wasiCode } from "../../core/wasi/wasi.ts";
-import { codeOf } from "../support/system-error.ts";
-import { Answer } from "./answer.ts";
+import { Answer, answeringBy } from "./answer.ts";
+import type { Budget } from "./budget.ts";
+import { hashOf, statOf, typeOf } from "./file-status.ts";
 import { type Folder, setSize } from "./folder.ts";
 
 /** Most bytes of a read: a guest may ask for 2^64. They are lent, for the caller copies them at once. */
 const mostBytes = 2 ** 20;
 const lent = new Uint8Array(mostBytes);
 
-export const answer = (code: WasiCode, cause?: unknown): Answer<WasiCode> => new Answer(code, cause);
+const answer = (code: WasiCode): Answer<WasiCode> => new Answer(code);
 
 /** Whatever node:fs throws leaves as a code of WASI. */
-export function answering<T>(call: () => T): T {
-  try {
-    return call();
-  } catch (error) {
-    if (error instanceof Answer) throw error;
-    const code = codeOf(error);
-    if (code === undefined) throw error;
-    throw answer(wasiCode(code), error);
-  }
-}
+const answering = <T>(call: () => T): T => answeringBy(call, wasiCode);
 
 /** A position or size that a double holds. */
 function position(value: bigint): number {
@@ -31,68 +23,17 @@ function position(value: bigint): number {
   return Number(value);
 }
 
-const types = [
-  ["isFile", "regular-file"],
-  ["isDirectory", "directory"],
-  ["isSymbolicLink", "symbolic-link"],
-  ["isFIFO", "fifo"],
-  ["isSocket", "socket"],
-  ["isCharacterDevice", "character-device"],
-  ["isBlockDevice", "block-device"],
-] as const;
-
-type Kinds = Readonly<Record<(typeof types)[number][0], () => boolean>>;
-
-export const typeOf = (stats: Kinds): Types.DescriptorType => types.find(([is]) => stats[is]())?.[1] ?? "unknown";
-
-const billion = 1_000_000_000n;
-
-function time(ns: bigint): Types.Datetime {
-  const seconds = ns / billion;
-  return { seconds, nanoseconds: Number(ns % billion) };
-}
-
-function statOf(stats: BigIntStats): Types.DescriptorStat {
-  return {
-    type: typeOf(stats),
-    linkCount: stats.nlink,
-    size: stats.size,
-    dataAccessTimestamp: time(stats.atimeNs),
-    dataModificationTimestamp: time(stats.mtimeNs),
-    statusChangeTimestamp: time(stats.ctimeNs),
-  };
-}
-
-/** What a file is told from others by: its device and inode, and neither its content nor its times. */
-const hashOf = ({ dev, ino }: BigIntStats): Types.MetadataHashValue => ({
-  lower: BigInt.asUintN(64, ino),
-  upper: BigInt.asUintN(64, dev),
-});
-
-/** What a descriptor may do, and who keeps count of it. */
+/** What a descriptor may do. */
 export interface Rights {
   readonly read: boolean;
   readonly write: boolean;
-}
-
-/** The open descriptors of one filesystem. */
-export interface Household {
-  /** Answers `insufficient-memory` where there are too many. */
-  admit(descriptor: object): void;
-  dismiss(descriptor: object): void;
-  /** How many of so many bytes may still move, and pays for them. Answers `quota` where it is none of them. */
-  spend(bytes: number): number;
-  /** Gives back what was paid for and did not move. */
-  refund(bytes: number): void;
-  /** Answers `file-too-large` for a file that would get larger than that. */
-  checkFile(size: number): void;
 }
 
 interface State {
   fd: number;
   readonly folder: Folder | undefined;
   readonly rights: Rights;
-  readonly household: Household;
+  readonly budget: Budget;
 }
 
 const unsupported = (): never => {
@@ -104,14 +45,14 @@ export class Descriptor implements Disposable {
   #state: State | undefined;
 
   /** Of a descriptor of node:fs's, or of a folder; the new object closes it. */
-  constructor(opened: { readonly fd: number } | { readonly folder: Folder }, rights: Rights, household: Household) {
+  constructor(opened: { readonly fd: number } | { readonly folder: Folder }, rights: Rights, budget: Budget) {
     this.#state = {
       fd: "fd" in opened ? opened.fd : -1,
       folder: "folder" in opened ? opened.folder : undefined,
       rights,
-      household,
+      budget,
     };
-    household.admit(this);
+    budget.opened(this);
   }
 
   static #of(descriptor: Descriptor): State {
@@ -132,13 +73,13 @@ export class Descriptor implements Disposable {
   }
 
   /** Moves at most so many bytes, paid for before they move. */
-  static #paid({ household }: State, wanted: number, call: (most: number) => number): number {
-    const most = household.spend(wanted);
+  static #paid({ budget }: State, wanted: number, call: (most: number) => number): number {
+    const most = budget.spendMost(wanted);
     let moved = 0;
     try {
       return (moved = call(most));
     } finally {
-      household.refund(most - moved);
+      budget.refund(most - moved);
     }
   }
 
@@ -174,18 +115,18 @@ export class Descriptor implements Disposable {
         (open.exclusive ? openFlags.exclusive : 0) |
         (open.truncate ? openFlags.truncate : 0) |
         (pathFlags.symlinkFollow ? 0 : openFlags.noFollow);
-      if (isFolder) return new Descriptor({ folder: folder.folder(path) }, rights, state.household);
+      if (isFolder) return new Descriptor({ folder: folder.folder(path) }, rights, state.budget);
       const fd = folder.open(path, asked);
       try {
         // A folder may be opened without saying so, to be read.
-        if (!fstatSync(fd).isDirectory()) return new Descriptor({ fd }, rights, state.household);
+        if (!fstatSync(fd).isDirectory()) return new Descriptor({ fd }, rights, state.budget);
       } catch (error) {
         closeSync(fd);
         throw error;
       }
       closeSync(fd);
       const mutable = { read: rights.read, write: flags.mutateDirectory ?? false };
-      return new Descriptor({ folder: folder.folder(path) }, mutable, state.household);
+      return new Descriptor({ folder: folder.folder(path) }, mutable, state.budget);
     });
   }
 
@@ -204,15 +145,15 @@ export class Descriptor implements Disposable {
     return answering(() => {
       const state = Descriptor.#stateOf(this, "write");
       const to = position(offset);
-      state.household.checkFile(to + buffer.byteLength);
+      state.budget.checkFile(to + buffer.byteLength);
       return BigInt(Descriptor.#paid(state, buffer.byteLength, (most) => writeSync(state.fd, buffer, 0, most, to)));
     });
   }
 
   setSize(size: bigint): void {
     answering(() => {
-      const { fd, household } = Descriptor.#stateOf(this, "write");
-      household.checkFile(position(size));
+      const { fd, budget } = Descriptor.#stateOf(this, "write");
+      budget.checkFile(position(size));
       setSize(fd, position(size));
     });
   }
@@ -319,7 +260,7 @@ export class Descriptor implements Disposable {
     const state = #state in this ? this.#state : undefined;
     if (state === undefined) return;
     this.#state = undefined;
-    state.household.dismiss(this);
+    state.budget.closed(this);
     if (state.folder === undefined) closeSync(state.fd);
     else state.folder.close();
   }

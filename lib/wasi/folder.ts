@@ -24,7 +24,8 @@ import {
 import { openFlags } from "../../core/abi/numbers.ts";
 import { errnoNumber, errnoText } from "../../core/abi/errno.ts";
 import { TransferError } from "../../core/error.ts";
-import type { OpenAt } from "./open-at.ts";
+import { pathOfFd } from "../confine/held.ts";
+import type { OpenAt } from "../confine/open-at.ts";
 
 /** An errno that no call has answered. */
 export function systemError(code: string, syscall: string): TransferError {
@@ -57,15 +58,13 @@ export class Folder {
     return new Folder(openAt, openSync(path, constants.O_RDONLY | constants.O_DIRECTORY));
   }
 
-  /** Where it is, for calls that take paths. */
-  get #entry(): string {
-    return `/proc/self/fd/${this.#fd}`;
-  }
-
   /** The file or folder of a path beneath this one, by bits of `openFlags`: a descriptor of node:fs's. */
   open(path: string, flags: number): number {
     if (this.#fd < 0) throw systemError("EBADF", "openat2");
-    return this.#openAt(this.#fd, path, flags);
+    const opened = this.#openAt(this.#fd, path, flags);
+    if (typeof opened === "number") return opened;
+    // Of a rename EXDEV would say something else than that the path leads out.
+    throw systemError(opened === "EXDEV" ? "EPERM" : opened, "openat2");
   }
 
   folder(path: string): Folder {
@@ -78,9 +77,10 @@ export class Folder {
     const name = path.slice(cut);
     // A link, a rename and an unlink are of a name in a folder; a trailing slash, "." and ".." name none.
     if (name === "" || name === "." || name === "..") throw systemError(name === "" ? "ENOTDIR" : "EINVAL", syscall);
+    if (name.includes("\0")) throw systemError("EILSEQ", syscall);
     const parent = this.folder(cut === 0 ? "." : path.slice(0, cut));
     try {
-      return act(`${parent.#entry}/${name}`);
+      return act(pathOfFd(parent.#fd, name));
     } finally {
       parent.close();
     }
@@ -146,7 +146,7 @@ export class Folder {
 
   /** Names in it, with what each is. */
   entries(): Dirent[] {
-    return readdirSync(this.#entry, { withFileTypes: true });
+    return readdirSync(pathOfFd(this.#fd), { withFileTypes: true });
   }
 
   /** The second time does nothing. */

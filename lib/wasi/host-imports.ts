@@ -5,13 +5,18 @@
 import process from "node:process";
 import { Answer } from "./answer.ts";
 
-/** There is no input: one can only be let go of. */
-class InputStream {
-  [Symbol.dispose](): void {}
+const nothing = (): undefined => undefined;
+
+/** Nothing has to be waited for. */
+class Pollable {
+  readonly block = nothing;
 }
 
-class Pollable {
-  block(): void {}
+/** There is no input. */
+class InputStream {
+  subscribe(): Pollable {
+    return new Pollable();
+  }
 }
 
 type StreamError = { tag: "closed" };
@@ -43,8 +48,14 @@ class OutputStream {
     OutputStream.#of(this)(bytes);
   }
 
-  flush(): void {}
-  blockingFlush(): void {}
+  /** What is written is passed on at once. */
+  flush(): void {
+    OutputStream.#of(this);
+  }
+
+  blockingFlush(): void {
+    OutputStream.#of(this);
+  }
 
   subscribe(): Pollable {
     return new Pollable();
@@ -61,7 +72,6 @@ class TerminalInput extends InputStream {}
 class TerminalOutput extends InputStream {}
 
 const billion = 1_000_000_000n;
-const nothing = (): undefined => undefined;
 
 /** A guest that ends itself is a guest that fails: there is no process of its own to end. */
 function exit(): never {

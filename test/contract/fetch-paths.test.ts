@@ -1,12 +1,8 @@
 /** What `file()` must never serve: anything outside of its root. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { assert, test } from "../support/contract.ts";
-import { openDescriptors } from "../support/fds.ts";
 import { tempFolder } from "../support/temp.ts";
-import { settles } from "../support/wait.ts";
 import { ask, exchange, request, serveFiles } from "./support/fetch.ts";
 
 const secret = "SECRET-OUTSIDE-OF-THE-ROOT";
@@ -161,49 +157,3 @@ test("serve() serves no secret to a client that sends such paths as they are", {
   }
   assert.is((await request(server, "/inside.txt")).status, 200);
 });
-
-/** Swaps a folder for a link out of the root and back, as fast as it can, in a process of its own. */
-async function startSwapping(root: string): Promise<ChildProcess> {
-  const script = `
-    cd ${JSON.stringify(root)}
-    ln -s ../outside swap-link; mkdir swap-folder; echo inside > swap-folder/page.txt
-    ln -s ../secret.txt link-out; echo inside > file-in
-    echo ready
-    while :; do
-      mv -T swap-folder swap; mv -T swap swap-folder; mv -T swap-link swap; mv -T swap swap-link
-      mv -T file-in page.txt; mv -T page.txt file-in; mv -T link-out page.txt; mv -T page.txt link-out
-    done`;
-  const child = spawn("bash", ["-c", script], { stdio: ["ignore", "pipe", "inherit"] });
-  await once(child.stdout as NodeJS.ReadableStream, "data");
-  return child;
-}
-
-for (const way of ["native", "portable"] as const)
-  test(
-    `file() never serves a byte from outside while links are swapped in (${way})`,
-    { alone: true, needs: ["proc"], timeoutMs: 60_000 },
-    async () => {
-      if (way === "portable") process.env["SLUICE_DISABLE_NATIVE"] = "1";
-      const { base, root } = site();
-      fs.mkdirSync(join(base, "outside"));
-      fs.writeFileSync(join(base, "outside/page.txt"), secret);
-      const swapping = await startSwapping(root);
-      const seen = new Map<string, number>();
-      try {
-        for (let i = 0; i < 6000; i++) {
-          const response = await ask(i % 2 === 0 ? "/swap/page.txt" : "/page.txt", { root });
-          const text = await response.text();
-          if (response.status === 200) assert.is(text, "inside\n");
-          const kind = String(response.status);
-          seen.set(kind, (seen.get(kind) ?? 0) + 1);
-        }
-      } finally {
-        swapping.kill("SIGKILL");
-        await once(swapping, "close");
-      }
-      assert.ok((seen.get("200") ?? 0) > 0 && (seen.get("404") ?? 0) > 0, JSON.stringify([...seen]));
-      const isOurs = (name: string) => name.includes(base);
-      await settles(() => !openDescriptors().some(isOurs));
-      assert.equal(openDescriptors().filter(isOurs), []);
-    },
-  );

@@ -9,6 +9,7 @@ import { type Ended, runChild } from "../support/child.ts";
 import { sha256 } from "../support/data.ts";
 import { root } from "../support/root.ts";
 import { candidates, locate } from "../support/runtimes.ts";
+import { served, servedFolder } from "./support/served.ts";
 import { tempFolder } from "../support/temp.ts";
 
 const test = suite("runtimes without FFI");
@@ -104,6 +105,21 @@ for (const [what, flags] of [
     assert.not.ok(ended.timedOut, ended.output);
     assert.not.match(ended.output, /Allow\?|requests/);
     assert.is(told(ended).sha256, sha256(content));
+  });
+
+const serving = fileURLToPath(new URL("support/serve-paths.js", import.meta.url));
+
+for (const [what, flags] of [
+  ["without --allow-ffi", []],
+  ["with --allow-ffi", [`--allow-ffi=${library}`]],
+] as const)
+  test(`Deno that may read one folder serves it, and nothing else, and asks no terminal ${what}`, async () => {
+    const site = servedFolder();
+    const allowed = [`--allow-read=${site}`, ...flags];
+    const command = [...(await commandOf("deno")), ...allowed, serving, site, ...Object.keys(served)].map(quote);
+    const { code, output, stdout } = await runChild(["script", "-qec", command.join(" "), "/dev/null"], timeoutMs);
+    assert.is(code, 0, output);
+    assert.equal(JSON.parse(stdout), served);
   });
 
 const writing = fileURLToPath(new URL("support/write-once.js", import.meta.url));

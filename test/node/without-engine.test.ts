@@ -1,5 +1,6 @@
 /** No library, no FFI, no permission: the portable path, with the reason. */
 import * as fs from "node:fs";
+import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
@@ -7,7 +8,9 @@ import * as assert from "uvu/assert";
 import { dataFile, MiB } from "../contract/support/files.ts";
 import { runChild } from "../support/child.ts";
 import { sha256 } from "../support/data.ts";
+import { root } from "../support/root.ts";
 import { tempFolder } from "../support/temp.ts";
+import { served, servedFolder } from "./support/served.ts";
 
 /** Stable since Node 23.5. */
 const permissionFlag = process.allowedNodeEnvironmentFlags.has("--permission")
@@ -98,6 +101,15 @@ test("proxy() that is refused for want of the engine leaves both sockets as they
     answer: "as it was",
     halfOpen: false,
   });
+});
+
+test("file() serves a folder, and nothing else, by a permission model that allows no other", async () => {
+  const site = servedFolder();
+  const allowed = [root, site].map((folder) => `--allow-fs-read=${join(folder, "*")}`);
+  const command = [process.execPath, permissionFlag, ...allowed, here("support/serve-paths.js"), site] as const;
+  const { code, output, stdout } = await runChild([...command, ...Object.keys(served)], 20_000);
+  assert.is(code, 0, output);
+  assert.equal(JSON.parse(stdout), served);
 });
 
 test.run();

@@ -1,22 +1,9 @@
 /** A peer that sends TCP's urgent data, or a Unix socket's: a small C program, since no module of Node's can. */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
-import { compiler } from "./needs.ts";
-import { root } from "./root.ts";
-import { tempFolder } from "./temp.ts";
+import { compiled } from "./compiled.ts";
 
 const bytesOf: Readonly<Record<string, number>> = { "-": 20_000, L: 1_000_000 };
-
-let program: string | undefined;
-
-function built(): string {
-  if (program !== undefined) return program;
-  program = join(tempFolder(), "urgent");
-  const [command, ...flags] = compiler();
-  execFileSync(command, [...flags, "-Wall", "-O1", "-o", program, join(root, "test/support/urgent.c")]);
-  return program;
-}
 
 export interface UrgentPeer extends Disposable {
   /** Lets it go on at a `w` of its score. */
@@ -27,7 +14,9 @@ export interface UrgentPeer extends Disposable {
 
 /** Connects to a port of the loopback address, or to a path, and plays the score (urgent.c has the letters). */
 export function urgentPeer(where: number | string, score: string): UrgentPeer {
-  const child: ChildProcess = spawn(built(), [String(where), score], { stdio: ["pipe", "inherit", "inherit"] });
+  const child: ChildProcess = spawn(compiled("urgent"), [String(where), score], {
+    stdio: ["pipe", "inherit", "inherit"],
+  });
   return {
     goOn: () => void child.stdin?.write("w"),
     ended: once(child, "exit").then(([code]) => Number(code ?? -1)),

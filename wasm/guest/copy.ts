@@ -4,6 +4,7 @@ import type { CopyOptions } from "sluice:transfer/types@0.1.0";
 import type { Descriptor } from "wasi:filesystem/types@0.2.12";
 import { errnoNumber, errnoText } from "#core/abi/errno.js";
 import { TransferError } from "#core/error.js";
+import { temporaryName } from "#core/path.js";
 import type { Report } from "#core/transfer/report.js";
 import { attempt, callFailed, errnoOf } from "./errors.ts";
 import { close, inspectPair } from "./files.ts";
@@ -16,7 +17,7 @@ const mostTries = 100;
 /** The clock tells copies apart: a component's random numbers are of the snapshot that it starts from. */
 function createTemporary(target: Place): { readonly place: Place; readonly file: Descriptor } {
   for (let tries = 1; ; tries++) {
-    const place = sibling(target, (last) => `.${last.slice(0, 200)}.sluice-${now().toString(36)}-${tries}`);
+    const place = sibling(target, (last) => temporaryName(last, `${now().toString(36)}-${tries}`));
     try {
       const file = place.folder.openAt({}, place.path, { create: true, exclusive: true }, { write: true });
       return { place, file };

@@ -4,6 +4,7 @@ import type { Descriptor, DescriptorFlags, OpenFlags } from "wasi:filesystem/typ
 import { checkedPath } from "#core/wasi/component.js";
 import { errnoNumber } from "#core/abi/errno.js";
 import { TransferError } from "#core/error.js";
+import { mostLinks } from "#core/path.js";
 import { attempt } from "./errors.ts";
 
 /** A path beneath a folder that was lent. */
@@ -63,9 +64,6 @@ export function sibling({ name, folder, path }: Place, make: (last: string) => s
   const cut = path.lastIndexOf("/") + 1;
   return { name, folder, path: path.slice(0, cut) + make(path.slice(cut)) };
 }
-
-/** As many links as Linux follows (path_resolution(7)). */
-const mostLinks = 40;
 
 /** The file that a path leads to: it is replaced, not the link to it. */
 export function destination(place: Place): Place {

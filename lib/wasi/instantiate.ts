@@ -5,13 +5,13 @@ import { checkKnown, checkObject, type Names } from "../../core/options.ts";
 import { machineOf } from "../engine/machine.ts";
 import type { Runtime } from "../runtime.ts";
 import { checkLimits } from "./budget.ts";
-import { type Component, type CoreModule, loadComponent, type Transpiled } from "./component.ts";
+import { type Component, type CoreModule, loadComponent, type Transpiled } from "./load-component.ts";
 import { withEngine } from "./engine-machine.ts";
 import { createFilesystem } from "./filesystem.ts";
 import { type GuestTransfer, guestTransfer } from "./guest-transfer.ts";
 import { hostImports } from "./host-imports.ts";
 import { createNativeHost, type NativeHost } from "./native-host.ts";
-import { createOpenAt } from "./open-at.ts";
+import { createOpenAt } from "../confine/open-at.ts";
 import type { Limits, Roots } from "./options.ts";
 
 export interface WasiOptions {
@@ -60,28 +60,23 @@ export interface GuestInstance<Exports> extends Disposable {
   close(): void;
 }
 
-export interface Wasi {
-  instantiateFallback(options: WasiOptions): Promise<GuestTransfer>;
-  instantiatePlugin(options: PluginOptions & { readonly guest?: undefined }): Promise<GuestTransfer>;
-  instantiatePlugin<Exports>(options: PluginOptions & { readonly guest: Guest }): Promise<GuestInstance<Exports>>;
-  wasiImports(options: ImportOptions): WasiImports;
-}
-
 /** Closes what an instance holds that nobody closed, once it is gone. */
 const forgotten = new FinalizationRegistry<() => void>((close) => close());
 
-export function createWasi(runtime: Runtime): Wasi {
+export type Wasi = ReturnType<typeof createWasi>;
+
+export function createWasi(runtime: Runtime) {
   function wasiImports(options: ImportOptions): WasiImports {
     checkKnown(options, importOptions);
     const { roots, limits = {}, lend = "nothing", onOutput = (bytes) => void process.stderr.write(bytes) } = options;
     checkObject(roots);
     const machine = machineOf(runtime);
-    const openAt = createOpenAt(machine.native, runtime.adopt);
+    const openAt = createOpenAt(machine.native, runtime);
     const checked = checkLimits(limits);
     // A plugin sees its roots through the engine alone: one way in, one place that counts.
     const lending = lend === "engine";
     const native: NativeHost | undefined = lending
-      ? createNativeHost(withEngine(machine), openAt, roots, limits)
+      ? createNativeHost(withEngine(machine), openAt, roots, checked)
       : undefined;
     const files = createFilesystem(openAt, lending ? {} : roots, checked);
     const imports = {
@@ -147,11 +142,11 @@ export function createWasi(runtime: Runtime): Wasi {
   }
 
   return {
-    instantiateFallback: async (options) => {
+    instantiateFallback: async (options: WasiOptions): Promise<GuestTransfer> => {
       checkKnown(options, wasiOptions);
       return own(await loadComponent("fallback"), wasiImports(options));
     },
-    instantiatePlugin: instantiatePlugin as Wasi["instantiatePlugin"],
+    instantiatePlugin,
     wasiImports,
   };
 }
