@@ -26,10 +26,10 @@ rmSync(place, { recursive: true, force: true });
  * import nothing else.
  */
 const groups = [
-  // By the entries of all three runtimes: what only WASI, explain() or the command line needs is left to them.
+  // What is loaded on all three runtimes; what only some subpaths need is left to them.
   {
     name: "sluice",
-    test: /\/modules\/(core|lib)\/(?!explain|fetch|streams|wasi|public\/(?!sluice))/,
+    test: /\/modules\/(core|lib)\/(?!confine|explain|fetch|streams|wasi|public\/(?!sluice))/,
     minShareCount: 3,
   },
   { name: "node", test: /\/adapters\/node\/(runtime|ffi|sockets)\.js$/ },

@@ -55,13 +55,6 @@ export interface Runtime {
   readonly fetchesCoded?: boolean;
   /** Whether access(), statfs() and the user's id want a permission of their own, for which a terminal is asked. */
   readonly guardsSystem?: boolean;
-  /**
-   * Opens a descriptor of the engine's once more, by flags of open(2), where node:fs knows only what it has opened itself. The
-   * engine's stays open.
-   */
-  reopen?(fd: number, flags: number): number;
-  /** Whether /proc/self/fd may be tried; absent where no terminal is ever asked for that. */
-  seesDescriptors?(): boolean;
   /** Whether this isolate is a Worker's, which may be gone at any moment. */
   isWorker(): boolean;
   /**

@@ -1,7 +1,8 @@
 /** Sends files to responses on sockets of node:net by the engine. */
 import type { ServerResponse } from "node:http";
 import type { RequestEnd } from "../../lib/fetch/request-end.ts";
-import { type SendFile, truncated } from "../../lib/fetch/send.ts";
+import { truncated } from "../../lib/fetch/send.ts";
+import type { SendFile } from "../../lib/fetch/traits.ts";
 import { currentRuntime } from "../../lib/current.ts";
 import { machineOf } from "../../lib/engine/machine.ts";
 import { closeFd } from "../../lib/ends/open-path.ts";

@@ -1,4 +1,4 @@
-/** What Deno was started with. */
+/** What Deno was allowed to do when it was started. Nothing here asks for more. */
 import { existsSync } from "node:fs";
 
 /** Whether a permission has been granted already. Asking for it would prompt. */

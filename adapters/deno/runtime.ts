@@ -16,10 +16,10 @@ export const deno: Runtime = {
   bind,
   view,
   openWaker,
-  seesDescriptors,
-  reopen: (fd, flags) => openSync(`/proc/self/fd/${fd}`, flags),
   // It takes the main thread of a web Worker for that of the process.
   isWorker: () => !isMainThread || "WorkerGlobalScope" in globalThis,
+  seesDescriptors,
+  reopen: (fd, flags) => openSync(`/proc/self/fd/${fd}`, flags),
   socketFd,
   stopReading,
   source,

@@ -4,7 +4,7 @@ import { isAbsolute, join, resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { type Native } from "../../core/abi/abi.ts";
+import type { Native } from "../../core/abi/abi.ts";
 import { openFlags } from "../../core/abi/numbers.ts";
 import { isSameFile } from "../../core/plan/endpoint.ts";
 import type { Opened } from "../../core/walk.ts";

@@ -21,7 +21,14 @@ export type {
   GuestTransferOptions,
 } from "../wasi/guest-transfer.ts";
 export type { Limits, Root, Roots } from "../wasi/options.ts";
-export type { Guest, GuestInstance, ImportOptions, PluginOptions, WasiImports, WasiOptions } from "../wasi/instantiate.ts";
+export type {
+  Guest,
+  GuestInstance,
+  ImportOptions,
+  PluginOptions,
+  WasiImports,
+  WasiOptions,
+} from "../wasi/instantiate.ts";
 
 let bound: Wasi | undefined;
 const wasi = (): Wasi => (bound ??= createWasi(currentRuntime()));
@@ -62,11 +69,8 @@ export function instantiatePlugin(options: PluginOptions & { readonly guest?: un
 export function instantiatePlugin<Exports>(
   options: PluginOptions & { readonly guest: Guest },
 ): Promise<GuestInstance<Exports>>;
-export function instantiatePlugin<Exports>(
-  options: PluginOptions & { readonly guest?: Guest | undefined },
-): Promise<GuestTransfer | GuestInstance<Exports>> {
-  const { guest, ...rest } = options;
-  return guest === undefined ? wasi().instantiatePlugin(rest) : wasi().instantiatePlugin<Exports>({ ...rest, guest });
+export function instantiatePlugin<Exports>(options: PluginOptions): Promise<GuestTransfer | GuestInstance<Exports>> {
+  return wasi().instantiatePlugin<Exports>(options);
 }
 
 /**

@@ -11,8 +11,8 @@ import {
   reportRecord,
 } from "../../core/wasi/component.ts";
 import { inspectFd } from "../ends/inspect-fd.ts";
-import { Budget, type CheckedLimits } from "./budget.ts";
 import type { OpenAt } from "../confine/open-at.ts";
+import { Budget, type CheckedLimits } from "./budget.ts";
 import type { EngineMachine } from "./engine-machine.ts";
 import { GuestCopies } from "./guest-copy.ts";
 import { decide, move } from "./guest-plan.ts";
