@@ -28,8 +28,8 @@ export type Figures = z.infer<typeof figures>;
 function measuredOf({ created, version, mode, rounds, environment, noise }: BenchReport): string {
   const { cores, cpu, memoryBytes, kernel, filesystems, versions } = environment;
   return [
-    `Measured ${created.slice(0, 10)} with Sluice ${version}, ${mode} mode, ${rounds} rounds`,
-    `${cores} × ${cpu}, ${(memoryBytes / 2 ** 30).toFixed(0)} GiB, Linux ${kernel.split(" ")[0]}`,
+    `Measured ${created.slice(0, 10)} with Sluice ${version}, ${mode} mode, ${rounds} ${rounds === 1 ? "round" : "rounds"}`,
+    `${cores} × ${cpu}, ${(memoryBytes / 2 ** 30).toFixed(0)} GiB, Linux ${/^[\d.]+/.exec(kernel)?.[0] ?? ""}`,
     filesystems.map(({ folder, type }) => `${folder} on ${type}`).join(", "),
     `Node ${versions["node"]}. ${noise.remark}`,
   ].join("; ");
