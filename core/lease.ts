@@ -15,13 +15,13 @@ export type Consistency = (typeof consistencies)[number];
 export type LeaseType = "read" | "write";
 
 /** Go on with the file as it is, end the transfer, or save what is left and go on from the copy. */
-export type Decision = "continue" | "stop" | "save";
+export type BreakAction = "continue" | "stop" | "save";
 
 interface Row {
   /** While bytes have still to be taken from the file. */
-  readonly reading: Decision;
+  readonly reading: BreakAction;
   /** When all have been handed over, and the peer has not acknowledged them. */
-  readonly handedOver: Decision;
+  readonly handedOver: BreakAction;
 }
 
 /** What each policy does while time is left. Without any, all of them stop: the kernel would take the lease by force. */
@@ -37,7 +37,7 @@ export type OnLeaseBreak = keyof typeof policies;
 export const onLeaseBreaks = Object.keys(policies) as readonly OnLeaseBreak[];
 
 /** Decides, when the lease is broken and again when its time is up. Bytes are those not yet taken from the file. */
-export function decide(onLeaseBreak: OnLeaseBreak, timeLeftMs: number, bytesLeft: number): Decision {
+export function breakAction(onLeaseBreak: OnLeaseBreak, timeLeftMs: number, bytesLeft: number): BreakAction {
   if (timeLeftMs <= 0) return "stop";
   return policies[onLeaseBreak][bytesLeft > 0 ? "reading" : "handedOver"];
 }

@@ -141,16 +141,16 @@ export class SharedRing implements AsyncDisposable {
   }
 
   async #lend(signal: AbortSignalLike | undefined): Promise<{ bytes: Uint8Array; giveBack(): void } | undefined> {
-    const place = await this.#next(signal);
-    if (place === null) return undefined;
-    const length = Math.min(place.end - place.start, viewBytes);
+    const extent = await this.#next(signal);
+    if (extent === null) return undefined;
+    const length = Math.min(extent.end - extent.start, viewBytes);
     if (!canDetach) {
       const bytes = new Uint8Array(length);
       this.#side.take(bytes);
       return { bytes, giveBack: () => {} };
     }
     const memory = this.#map();
-    const bytes = memory.view({ start: place.start, end: place.start + length });
+    const bytes = memory.view({ start: extent.start, end: extent.start + length });
     const giveBack = () => {
       memory.revoke(bytes);
       if (this.#side.isOpen) this.#side.consume(length);
@@ -168,17 +168,17 @@ export class SharedRing implements AsyncDisposable {
   /** Waits for bytes; null at the end. */
   async #next(signal: AbortSignalLike | undefined): Promise<{ start: number; end: number } | null> {
     for (;;) {
-      const place = this.#side.tryPeek();
-      if (place !== undefined) return place;
+      const extent = this.#side.tryPeek();
+      if (extent !== undefined) return extent;
       await this.#wait({ what: "read from the ring", flag: "wait_data", bytes: 1, signal });
     }
   }
 
   /** @internal As {@link read}, for who has the ring to himself. */
   async readNow(most: number, signal: AbortSignalLike | undefined): Promise<Uint8Array | undefined> {
-    const place = await this.#next(signal);
-    if (place === null) return undefined;
-    const bytes = new Uint8Array(Math.min(place.end - place.start, most));
+    const extent = await this.#next(signal);
+    if (extent === null) return undefined;
+    const bytes = new Uint8Array(Math.min(extent.end - extent.start, most));
     this.#side.take(bytes);
     return bytes;
   }

@@ -1,15 +1,14 @@
 /** Errors of the kernel and of the runtime's file-system API, as TransferErrors. */
 import { errnoName, errnoNumber, errnoText, isErrnoName } from "../../core/abi/errno.ts";
-import { TransferError } from "../../core/error.ts";
+import { thrownCode, TransferError } from "../../core/error.ts";
 
 /**
  * The code of an error, such as "ENOENT" or "ERR_INVALID_ARG_VALUE": the one that the platform put on it. Deno has none
  * for a refusal for want of a permission, nor for errnos that it has no class for, whose numbers its message tells.
  */
 export function codeOf(error: unknown): string | undefined {
-  if (typeof error !== "object" || error === null) return undefined;
-  if ("code" in error && typeof error.code === "string") return error.code;
-  if (!(error instanceof Error)) return undefined;
+  const code = thrownCode(error);
+  if (code !== undefined || !(error instanceof Error)) return code;
   if (error.name === "NotCapable") return "EACCES";
   const [, errno] = /\(os error (\d+)\)/.exec(error.message) ?? [];
   return errno === undefined ? undefined : errnoName(Number(errno));

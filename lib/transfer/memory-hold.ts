@@ -61,14 +61,14 @@ export class MemoryHold {
   linger(target: TargetEnd): void {
     lingering.add(this);
     target.watch(() => this.#link.close());
-    void this.#letGo().then(() => {
+    void this.#released().then(() => {
       lingering.delete(this);
       this.#link.close();
       return target.end(false, false);
     });
   }
 
-  async #letGo(): Promise<void> {
+  async #released(): Promise<void> {
     if (this.#sends > 0) await this.#link.settle();
     for (let wait = firstLookMs; this.#unread > 0; wait = Math.min(2 * wait, lastLookMs))
       await delay(wait, { ref: false });
