@@ -5,7 +5,7 @@ import type { Job, Outcome } from "../../core/plan/kernel.ts";
 import { type BreakAction, breakAction, handsOver, stopAfterMs } from "../../core/lease.ts";
 import type { TransferRequest } from "../../core/transfer/request.ts";
 import type { Plan } from "../../core/plan/select.ts";
-import type { Account } from "../../core/transfer/transfer.ts";
+import type { Account } from "../../core/transfer/loop.ts";
 import { delay } from "../support/delay.ts";
 import type { Cancellation } from "../transfer/cancellation.ts";
 import type { Guard, GuardedRun } from "../transfer/guard.ts";

@@ -6,7 +6,7 @@ import { sameFile } from "../../core/plan/ends-check.ts";
 import type { Job } from "../../core/plan/kernel.ts";
 import { checkOptions } from "../../core/transfer/request.ts";
 import { type Plan, select } from "../../core/plan/select.ts";
-import { type Account, drive, transferLoop } from "../../core/transfer/transfer.ts";
+import { type Account, drive, transferLoop } from "../../core/transfer/loop.ts";
 import type { Engine } from "../engine/engine.ts";
 import { Link } from "../engine/link.ts";
 import type { Turn } from "../ends/gate.ts";

@@ -1,7 +1,7 @@
 /** What a transfer asks of a guard of its source, which is a lease: see lease/leased.ts. */
 import type { Job, Outcome } from "../../core/plan/kernel.ts";
 import type { Plan } from "../../core/plan/select.ts";
-import type { Account } from "../../core/transfer/transfer.ts";
+import type { Account } from "../../core/transfer/loop.ts";
 
 /** What a transfer can read on from, at the same offsets. */
 export interface Replacement {

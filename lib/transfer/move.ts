@@ -5,7 +5,7 @@ import type { Job, Run } from "../../core/plan/kernel.ts";
 import type { Plan } from "../../core/plan/select.ts";
 import type { Report } from "../../core/transfer/report.ts";
 import type { TransferRequest } from "../../core/transfer/request.ts";
-import { type Account, drive, transferLoop } from "../../core/transfer/transfer.ts";
+import { type Account, drive, transferLoop } from "../../core/transfer/loop.ts";
 import type { Machine } from "../engine/machine.ts";
 import type { SourceEnd } from "../ends/source.ts";
 import type { TargetEnd } from "../ends/target.ts";

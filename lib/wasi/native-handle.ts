@@ -14,7 +14,7 @@ import { TransferError } from "../../core/error.ts";
 import type { Report } from "../../core/transfer/report.ts";
 import { checkOptions, type TransferOptions } from "../../core/transfer/request.ts";
 import { type Plan, selectWhole } from "../../core/plan/select.ts";
-import { driveSync, transferLoop } from "../../core/transfer/transfer.ts";
+import { driveSync, transferLoop } from "../../core/transfer/loop.ts";
 import { inspectFd } from "../ends/inspect.ts";
 import { callFailed, codeOf } from "../support/system-error.ts";
 import { Answer } from "./answer.ts";
