@@ -1,6 +1,6 @@
 /**
- * PURE: what a change to the source means for a transfer, and what is done when somebody asks for the file while it is
- * under a lease (fcntl(2), F_SETLEASE). That somebody waits in the kernel, so every policy ends in time.
+ * PURE: what a change to the source means for a transfer, and what is done when another process asks for the file while
+ * it is under a lease (fcntl(2), F_SETLEASE). That process waits in the kernel, so every policy ends in time.
  */
 import { mostMs, wholeNumber } from "./options.ts";
 import { type Endpoint, hasPositions } from "./plan/endpoint.ts";
@@ -11,7 +11,7 @@ export const consistencies = ["live", "leased", "snapshot"] as const;
 /** What the peer gets when the source is changed under way; see `TransferOptions.consistency`. */
 export type Consistency = (typeof consistencies)[number];
 
-/** "read": nobody may write or truncate the file unnoticed; "write": nobody may open it at all. */
+/** "read": no other may write or truncate the file unnoticed; "write": no other may open it at all. */
 export type LeaseType = "read" | "write";
 
 /** Go on with the file as it is, end the transfer, or save what is left and go on from the copy. */
@@ -45,7 +45,7 @@ export function breakAction(onLeaseBreak: OnLeaseBreak, timeLeftMs: number, byte
 /** Most of the engine's time that is kept free for stopping, in milliseconds. */
 const mostReserveMs = 1000;
 
-/** When to stop, in milliseconds after a break: before the engine lets go by itself, which leaves a transfer without its lease. */
+/** When to stop, in milliseconds after a break: before the engine releases it by itself, which leaves a transfer without its lease. */
 export function stopAfterMs(remainingMs: number): number {
   return Math.max(0, remainingMs - Math.min(mostReserveMs, remainingMs / 8));
 }

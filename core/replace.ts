@@ -12,8 +12,8 @@ const group = 0o070;
 
 /**
  * The mode of a file that takes the place of `old`, once it has got as much of its owner and group as its maker may give:
- * what writing into the old file would have left. Bits that run a program as somebody else (S_ISUID, S_ISGID) stay only
- * where that is still the same somebody, and where the kernel leaves them to whoever writes (CAP_FSETID); rights of a
+ * what writing into the old file would have left. Bits that run a program as another user or group (S_ISUID, S_ISGID) stay only
+ * where owner and group are still the same, and where the kernel leaves them to a writer (CAP_FSETID); rights of a
  * group don't pass to another one.
  */
 export function replacingMode(old: Permissions, now: Pick<Permissions, "uid" | "gid">, mayKeepSetId: boolean): number {

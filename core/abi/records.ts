@@ -24,7 +24,7 @@ export const records = {
     cpu_ns: "i64",
     head: "i64",
     copied: "u32",
-    /** Sends from memory that the kernel has not let go of. */
+    /** Sends from memory that the kernel has not released. */
     held: "u32",
   },
   memory: { length: "i64", copy: "u32", reserved: "u32" },

@@ -1,4 +1,4 @@
-/** The lease of one transfer: held while its bytes are under way, and let go in time when somebody wants the file. */
+/** The lease of one transfer: held while its bytes are under way, and released in time when another process wants the file. */
 import type { FileHandle } from "node:fs/promises";
 import { TransferError } from "../../core/error.ts";
 import type { Job, Outcome } from "../../core/plan/kernel.ts";
@@ -119,7 +119,7 @@ export class LeasedTransfer implements Guard {
     return answer < 0 ? { ...outcome, end: "error", errno: -answer, failed: "target" } : outcome;
   }
 
-  /** Looks sparsely, and only as long as nobody has to be let in: a break ends it when its time is up. */
+  /** Looks sparsely, and only as long as the file is not wanted: a break ends it when its time is up. */
   async #acknowledged(run: GuardedRun): Promise<number> {
     let bytes = run.outstanding;
     for (let wait = 1; bytes > 0 && this.#cancellation.outcome() === undefined; wait *= 2) {
@@ -130,7 +130,7 @@ export class LeasedTransfer implements Guard {
   }
 
   /**
-   * Lets go after the last byte.
+   * Releases the file after the last byte.
    *
    * @throws TransferError `ERR_SLUICE_LEASE_BROKEN` where the lease had gone before, unseen by a busy event loop
    */

@@ -42,7 +42,7 @@ export interface RingWait {
   readonly signal?: AbortSignalLike | undefined;
 }
 
-/** Rings whose objects nobody can reach any more are closed: to the other side that is as good as a close without an end. */
+/** Rings whose objects can be reached no more are closed: to the other side that is as good as a close without an end. */
 const forgotten = new FinalizationRegistry(({ native, handle }: { native: Native; handle: number }) => {
   native.sluice_ring_close(handle);
 });

@@ -19,7 +19,7 @@ export interface GuardedRun {
 }
 
 export interface Guard {
-  /** Whether somebody wanted to change the source. After {@link conclude}. */
+  /** Whether another process wanted to change the source. After {@link conclude}. */
   readonly broken: boolean;
   /** Acts on what becomes known from now on. */
   watch(plan: Plan, run: GuardedRun): void;
