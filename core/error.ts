@@ -92,6 +92,18 @@ export function argumentError(code: ArgumentCode, message: string): TypeError | 
   return Object.assign(error, { code });
 }
 
+/** The code that the platform put on what was thrown, such as "ENOENT" or "ERR_INVALID_ARG_VALUE". */
+export function thrownCode(thrown: unknown): string | undefined {
+  return thrownText(thrown, "code");
+}
+
+/** A text of what was thrown, by its name; undefined where it has none. */
+export function thrownText(thrown: unknown, name: "code" | "syscall"): string | undefined {
+  if (typeof thrown !== "object" || thrown === null) return undefined;
+  const value: unknown = (thrown as Partial<Record<typeof name, unknown>>)[name];
+  return typeof value === "string" ? value : undefined;
+}
+
 /** A value for a message. Unlike String() it never throws, whatever it is given. */
 export function shown(value: unknown): string {
   if (typeof value === "function") return "a function";

@@ -1,6 +1,6 @@
 /**
- * PURE: what a change to the source means for a transfer, and what is done when somebody asks for the file while it is
- * under a lease (fcntl(2), F_SETLEASE). That somebody waits in the kernel, so every policy ends in time.
+ * PURE: what a change to the source means for a transfer, and what is done when another process asks for the file while
+ * it is under a lease (fcntl(2), F_SETLEASE). That process waits in the kernel, so every policy ends in time.
  */
 import { mostMs, wholeNumber } from "./options.ts";
 import { type Endpoint, hasPositions } from "./plan/endpoint.ts";
@@ -11,17 +11,17 @@ export const consistencies = ["live", "leased", "snapshot"] as const;
 /** What the peer gets when the source is changed under way; see `TransferOptions.consistency`. */
 export type Consistency = (typeof consistencies)[number];
 
-/** "read": nobody may write or truncate the file unnoticed; "write": nobody may open it at all. */
+/** "read": no other may write or truncate the file unnoticed; "write": no other may open it at all. */
 export type LeaseType = "read" | "write";
 
 /** Go on with the file as it is, end the transfer, or save what is left and go on from the copy. */
-export type Decision = "continue" | "stop" | "save";
+export type BreakAction = "continue" | "stop" | "save";
 
 interface Row {
   /** While bytes have still to be taken from the file. */
-  readonly reading: Decision;
+  readonly reading: BreakAction;
   /** When all have been handed over, and the peer has not acknowledged them. */
-  readonly handedOver: Decision;
+  readonly handedOver: BreakAction;
 }
 
 /** What each policy does while time is left. Without any, all of them stop: the kernel would take the lease by force. */
@@ -37,7 +37,7 @@ export type OnLeaseBreak = keyof typeof policies;
 export const onLeaseBreaks = Object.keys(policies) as readonly OnLeaseBreak[];
 
 /** Decides, when the lease is broken and again when its time is up. Bytes are those not yet taken from the file. */
-export function decide(onLeaseBreak: OnLeaseBreak, timeLeftMs: number, bytesLeft: number): Decision {
+export function breakAction(onLeaseBreak: OnLeaseBreak, timeLeftMs: number, bytesLeft: number): BreakAction {
   if (timeLeftMs <= 0) return "stop";
   return policies[onLeaseBreak][bytesLeft > 0 ? "reading" : "handedOver"];
 }
@@ -45,7 +45,7 @@ export function decide(onLeaseBreak: OnLeaseBreak, timeLeftMs: number, bytesLeft
 /** Most of the engine's time that is kept free for stopping, in milliseconds. */
 const mostReserveMs = 1000;
 
-/** When to stop, in milliseconds after a break: before the engine lets go by itself, which leaves a transfer without its lease. */
+/** When to stop, in milliseconds after a break: before the engine releases it by itself, which leaves a transfer without its lease. */
 export function stopAfterMs(remainingMs: number): number {
   return Math.max(0, remainingMs - Math.min(mostReserveMs, remainingMs / 8));
 }

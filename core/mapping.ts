@@ -17,7 +17,7 @@ export type MapMode = "read" | "private" | "shared";
 
 /**
  * What is done about a file that others truncate. "guard": zeros take the place of what is lost, and `truncated` tells.
- * "lease": others wait while the file is mapped. "copy": the range is read into memory, and is nobody else's.
+ * "lease": others wait while the file is mapped. "copy": the range is read into memory, and is a copy of its own.
  */
 export type MapPolicy = "guard" | "lease" | "copy";
 

@@ -10,7 +10,7 @@ export interface RingOptions {
   /** Room for data, in bytes; rounded up to a power of two, from 64 KiB to 1 GiB. Default 4 MiB. */
   readonly bytes?: number | undefined;
   /**
-   * How long the other side may take to open the ring, in milliseconds: whoever waits for it longer gets `ETIMEDOUT`.
+   * How long the other side may take to open the ring, in milliseconds: who waits longer gets `ETIMEDOUT`.
    * `Infinity` is for ever. Default 30 s.
    */
   readonly attachMs?: number | undefined;

@@ -16,7 +16,7 @@ export interface TeeOptions {
   /**
    * What is done about a target that can't keep up. "pace": all wait for the slowest. "drop": one that is `lag` bytes
    * behind the fastest, and still is 50 ms later, is left out, and its report says so. Files and memory as sources hold
-   * up nobody. Default "pace".
+   * up no target. Default "pace".
    */
   readonly slowest?: "pace" | "drop" | undefined;
   /**

@@ -8,7 +8,7 @@ export const limits = {
   turn_bytes: 2097152,
   /** Bytes that a direction of a pair moves before the others have their turn. */
   pair_turn_bytes: 1048576,
-  /** Memory up to here is copied when a job is opened, so that its owner may do with it what he likes. */
+  /** Memory up to here is copied when a job is opened, so that its owner may change it at once. */
   copied_memory_bytes: 65536,
   /** What the offset of a mapping is a multiple of: 64 KiB, the largest page size of Linux. */
   map_alignment: 65536,

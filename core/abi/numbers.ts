@@ -24,10 +24,10 @@ export const ends = { done: 0, eof: 1, cancelled: 2, error: 3, blocked: 4 } as c
 /** Which end an error is about; `none` where the call can't tell or nothing failed. */
 export const sides = { none: 0, source: 1, target: 2 } as const;
 
-/** Types of lease, and what somebody else wants to do to a file that breaks one. */
+/** Types of lease, and what another process wants to do to a file when it breaks one. */
 export const leaseTypes = { read: 1, write: 2 } as const;
 
-/** How a lease was when it was released: gone, for its time was up; held; held, though somebody wanted the file. */
+/** How a lease was when it was released: gone, for its time was up; held; held, though another process wanted the file. */
 export const leaseStates = { gone: 0, held: 1, wanted: 2 } as const;
 
 /** What `sluice_lock` makes of a range. */
@@ -46,7 +46,7 @@ export const requestFlags = {
   dontcache: 1,
   /** Another mechanism follows: sendZeroCopy gives way where the kernel copies after all. */
   give_way: 2,
-  /** Nothing is moved: waits until the kernel has let go of memory that earlier attempts have sent. */
+  /** Nothing is moved: waits until the kernel has released the memory that earlier attempts have sent. */
   settle: 4,
   /** A job of `sluice_ring_job` is done when there is something to read. */
   wait_data: 8,

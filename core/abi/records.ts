@@ -1,4 +1,4 @@
-/** The records that cross the wall to the native library: their layouts, written once, and how they are read and written. */
+/** The records that cross the boundary to the native library: their layouts, written once, and how they are read and written. */
 
 type FieldType = "i32" | "u32" | "i64";
 type Layout = Readonly<Record<string, FieldType>>;
@@ -24,7 +24,7 @@ export const records = {
     cpu_ns: "i64",
     head: "i64",
     copied: "u32",
-    /** Sends from memory that the kernel has not let go of. */
+    /** Sends from memory that the kernel has not released. */
     held: "u32",
   },
   memory: { length: "i64", copy: "u32", reserved: "u32" },
@@ -104,27 +104,27 @@ export interface RecordCodec<L extends Layout> {
   set(view: DataView, field: keyof L & string, value: number, base?: number): void;
 }
 
-interface Place {
+interface Field {
   readonly at: number;
   readonly type: FieldType;
 }
 
-function placesOf(layout: Layout): { readonly places: ReadonlyMap<string, Place>; readonly size: number } {
-  const places = new Map<string, Place>();
+function fieldsOf(layout: Layout): { readonly fields: ReadonlyMap<string, Field>; readonly size: number } {
+  const fields = new Map<string, Field>();
   let size = 0;
   for (const [name, type] of Object.entries(layout)) {
-    places.set(name, { at: size, type });
+    fields.set(name, { at: size, type });
     size += fieldSize[type];
   }
-  return { places, size };
+  return { fields, size };
 }
 
 function codec<L extends Layout>(layout: L): RecordCodec<L> {
-  let known: ReturnType<typeof placesOf> | undefined;
+  let known: ReturnType<typeof fieldsOf> | undefined;
   /** Laid out at the first use: an import has no time for it. */
-  const laidOut = () => (known ??= placesOf(layout));
+  const laidOut = () => (known ??= fieldsOf(layout));
   const find = (field: string) => {
-    const found = laidOut().places.get(field);
+    const found = laidOut().fields.get(field);
     if (found === undefined) throw new TypeError(`No field ${field} in the record`);
     return found;
   };
@@ -154,7 +154,7 @@ function codec<L extends Layout>(layout: L): RecordCodec<L> {
 }
 
 /** Bytes of a record, for the header of the native library. */
-export const recordSize = (name: keyof typeof records): number => placesOf(records[name]).size;
+export const recordSize = (name: keyof typeof records): number => fieldsOf(records[name]).size;
 
 export const requestRecord = codec(records.request);
 export const outcomeRecord = codec(records.outcome);

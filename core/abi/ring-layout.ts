@@ -24,7 +24,7 @@ export const ringLayout = {
   /** u32 each: `ringParties` of the process that made the ring, and of the one that opened it. */
   creator: 128,
   opener: 132,
-  /** u32 each: which of the two writes, which reads: 0 nobody yet, 1 the creator, 2 the opener. */
+  /** u32 each: which of the two writes, which reads: 0 neither yet, 1 the creator, 2 the opener. */
   writer: 136,
   reader: 140,
   /** u64: bytes written since the beginning; the writer's alone. */

@@ -10,7 +10,7 @@ export type Lane = "user" | "kernel" | "hardware";
 export type HopCost = "copy" | "maybe" | "reference" | "dma";
 
 /** A box. Columns go from 0 (the source's) to 2 (the target's); a box with `to` reaches that far. */
-export interface Place {
+export interface Box {
   readonly label: string;
   readonly lane: Lane;
   readonly column: number;
@@ -18,8 +18,8 @@ export interface Place {
 }
 
 export interface Hop {
-  readonly from: Place;
-  readonly to: Place;
+  readonly from: Box;
+  readonly to: Box;
   readonly cost: HopCost;
   /** In place of the cost's own words. */
   readonly label?: string;
@@ -163,7 +163,7 @@ export function draw(path: Path, options: DrawingOptions = {}): string {
   const canvas = new Canvas();
   const layout = layOut(path, Math.max(80, options.width ?? 80));
   drawLanes(canvas, layout, path, chars);
-  for (const place of new Set(path.hops.flatMap(({ from, to }) => [from, to]))) drawBox(canvas, layout, place, chars);
+  for (const box of new Set(path.hops.flatMap(({ from, to }) => [from, to]))) drawBox(canvas, layout, box, chars);
   let copies = 0;
   for (const hop of path.hops) {
     if (hop.cost === "copy") copies++;
@@ -194,21 +194,21 @@ function drawLanes(canvas: Canvas, { centres, right, rows, boundaries, hardware 
 }
 
 /** The first and last column of a box's border. */
-function edges({ centres }: Layout, place: Place): readonly [number, number] {
-  const half = Math.floor((place.label.length + 4) / 2);
-  const from = centres[place.column] ?? 0;
-  if (place.to !== undefined) return [from - halfBox, (centres[place.to] ?? 0) + halfBox];
-  return [from - half, from - half + place.label.length + 3];
+function edges({ centres }: Layout, drawn: Box): readonly [number, number] {
+  const half = Math.floor((drawn.label.length + 4) / 2);
+  const from = centres[drawn.column] ?? 0;
+  if (drawn.to !== undefined) return [from - halfBox, (centres[drawn.to] ?? 0) + halfBox];
+  return [from - half, from - half + drawn.label.length + 3];
 }
 
-function drawBox(canvas: Canvas, layout: Layout, place: Place, { box }: Charset): void {
+function drawBox(canvas: Canvas, layout: Layout, drawn: Box, { box }: Charset): void {
   const [topLeft, flat, topRight, side, bottomLeft, bottomRight] = [...box];
-  const [left, right] = edges(layout, place);
-  const row = layout.rows[place.lane];
+  const [left, right] = edges(layout, drawn);
+  const row = layout.rows[drawn.lane];
   const line = (flat ?? "").repeat(right - left - 1);
   canvas.put(left, row - 1, `${topLeft}${line}${topRight}`);
   canvas.put(left, row, `${side}${" ".repeat(right - left - 1)}${side}`);
-  canvas.put(left + Math.floor((right - left + 1 - place.label.length) / 2), row, place.label);
+  canvas.put(left + Math.floor((right - left + 1 - drawn.label.length) / 2), row, drawn.label);
   canvas.put(left, row + 1, `${bottomLeft}${line}${bottomRight}`);
 }
 

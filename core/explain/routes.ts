@@ -1,7 +1,7 @@
 /** The way of the bytes between two ends, by each mechanism. */
 import type { Endpoint, EndpointKind } from "../plan/endpoint.ts";
 import type { Strategy } from "../plan/kernel.ts";
-import type { Hop, HopCost, Path, Place } from "./drawing.ts";
+import type { Hop, HopCost, Path, Box } from "./drawing.ts";
 
 /** Where the bytes of an end lie, and how it takes them: by page references, and from a buffer of user space. */
 interface EndRow {
@@ -67,12 +67,12 @@ const pinned: EndRow = {
 
 const directEnds: typeof ends = { ...ends, file: pinned, blockDevice: pinned };
 
-const place = (label: string, lane: Place["lane"], column: number): Place => ({ label, lane, column });
+const box = (label: string, lane: Box["lane"], column: number): Box => ({ label, lane, column });
 
 /** The boxes of the two ends and what the hardware does on its own before and after. */
 interface Frame {
-  readonly from: Place;
-  readonly to: Place;
+  readonly from: Box;
+  readonly to: Box;
   readonly source: EndRow;
   readonly target: EndRow;
   readonly before: readonly Hop[];
@@ -82,16 +82,16 @@ interface Frame {
 function frame({ kind: sourceKind }: Endpoint, { kind: targetKind }: Endpoint, rows: typeof ends): Frame {
   const source = rows[sourceKind];
   const target = rows[targetKind];
-  const from = place(source.label, source.lane, 0);
-  const to = place(target.label, target.lane, 2);
-  const dma = (hops: readonly [Place, Place]): readonly Hop[] => [{ from: hops[0], to: hops[1], cost: "dma" }];
+  const from = box(source.label, source.lane, 0);
+  const to = box(target.label, target.lane, 2);
+  const dma = (hops: readonly [Box, Box]): readonly Hop[] => [{ from: hops[0], to: hops[1], cost: "dma" }];
   return {
     from,
     to,
     source,
     target,
-    before: source.hardware === undefined ? [] : dma([place(source.hardware, "hardware", 0), from]),
-    after: target.hardware === undefined ? [] : dma([to, place(target.hardware, "hardware", 2)]),
+    before: source.hardware === undefined ? [] : dma([box(source.hardware, "hardware", 0), from]),
+    after: target.hardware === undefined ? [] : dma([to, box(target.hardware, "hardware", 2)]),
   };
 }
 
@@ -105,7 +105,7 @@ const direct =
   (call: string, cost: (frame: Frame) => HopCost): Route =>
   (between) => ({ hops: [{ from: between.from, to: between.to, cost: cost(between) }], calls: [call] });
 
-const through = (middle: Place, first: HopCost, second: HopCost, { from, to }: Frame, label?: string): Hop[] => [
+const through = (middle: Box, first: HopCost, second: HopCost, { from, to }: Frame, label?: string): Hop[] => [
   { from, to: middle, cost: first, ...(label !== undefined && { label }) },
   { from: middle, to, cost: second },
 ];
@@ -123,18 +123,18 @@ const routes: Readonly<Record<Exclude<Strategy, "reflink">, Route>> = {
     isPipe(between.source) || isPipe(between.target)
       ? direct("splice", ({ target }) => target.takesPages)(between)
       : {
-          hops: through(place("pipe", "kernel", 1), "reference", between.target.takesPages, between),
+          hops: through(box("pipe", "kernel", 1), "reference", between.target.takesPages, between),
           calls: ["splice", "splice"],
         },
   mapped: (between) => ({
-    hops: through(place("mapping", "user", 1), "reference", between.target.takesBuffer, between, "the same pages"),
+    hops: through(box("mapping", "user", 1), "reference", between.target.takesBuffer, between, "the same pages"),
     calls: ["mmap", "write"],
   }),
   buffered: (between) =>
     between.source.label === ends.memory.label
       ? direct("write", ({ target }) => target.takesBuffer)(between)
       : {
-          hops: through(place("user buffer", "user", 1), "copy", between.target.takesBuffer, between),
+          hops: through(box("user buffer", "user", 1), "copy", between.target.takesBuffer, between),
           calls: ["read", "write"],
         },
   vmsplice: direct("vmsplice", () => "reference"),
@@ -143,11 +143,11 @@ const routes: Readonly<Record<Exclude<Strategy, "reflink">, Route>> = {
     note: "The kernel tells for each send whether it copied; it does where the peer is on this machine.",
   }),
   tee: (between) => ({
-    hops: through(place("pipe", "kernel", 1), "reference", between.target.takesPages, between),
+    hops: through(box("pipe", "kernel", 1), "reference", between.target.takesPages, between),
     calls: ["tee", "splice"],
   }),
   direct: (between) => ({
-    hops: through(place("user buffer", "user", 1), "reference", between.target.takesBuffer, between, "the same pages"),
+    hops: through(box("user buffer", "user", 1), "reference", between.target.takesBuffer, between, "the same pages"),
     calls: ["read", "write"],
   }),
   sharedRing: (between) => ({
@@ -158,16 +158,16 @@ const routes: Readonly<Record<Exclude<Strategy, "reflink">, Route>> = {
     hops:
       between.source.lane === "user"
         ? [{ from: between.from, to: between.to, cost: between.target.takesBuffer }]
-        : through(place("JS buffer", "user", 1), "copy", between.target.takesBuffer, between),
+        : through(box("JS buffer", "user", 1), "copy", between.target.takesBuffer, between),
     calls: [...(between.source.lane === "user" ? [] : ["read"]), ...(between.target.lane === "user" ? [] : ["write"])],
   }),
 };
 
 /** Two files, one set of blocks, until either is written. */
 const sharedBlocks: Path = (() => {
-  const from = place("source inode", "kernel", 0);
-  const to = place("target inode", "kernel", 2);
-  const blocks: Place = { ...place("one set of blocks on disk", "hardware", 0), to: 2 };
+  const from = box("source inode", "kernel", 0);
+  const to = box("target inode", "kernel", 2);
+  const blocks: Box = { ...box("one set of blocks on disk", "hardware", 0), to: 2 };
   return {
     hops: [
       { from, to, cost: "reference", label: "block references" },

@@ -25,7 +25,7 @@ export interface Endpoint {
   readonly withoutFd?: string;
   /** Why its runtime had better be its only reader, where no mechanism is asked for. */
   readonly readByRuntime?: string;
-  /** Why nobody may ask the kernel for notices on it, where its runtime would take them for errors. */
+  /** Why the kernel must not be asked for notices on it, where its runtime would take them for errors. */
   readonly withoutNotices?: string;
   readonly readable: boolean;
   readonly writable: boolean;
@@ -42,7 +42,7 @@ export interface Endpoint {
   readonly allocated: number | undefined;
   /**
    * Device and inode, to tell whether two endpoints are the same file; the inode of one that was made for this transfer
-   * is undefined: it is nobody else's. And the mount it was found in, where that is told.
+   * is undefined: no other end has it. And the mount it was found in, where that is told.
    */
   readonly identity:
     | { readonly device: FileNumber; readonly inode: FileNumber | undefined; readonly mount?: FileNumber }

@@ -46,7 +46,7 @@ export interface Outcome {
   readonly failed?: "source" | "target" | undefined;
   /** Which end's object was closed, where that is what cancelled the attempt; `cause` says by what, if by an error. */
   readonly closed?: "source" | "target" | undefined;
-  /** Whether somebody wants the source, which was leased, where that is what cancelled the attempt. */
+  /** Whether another process wants the source, which was leased, where that is what cancelled the attempt. */
   readonly leaseBroken?: boolean | undefined;
   /** What the kernel itself says about copies, where it says something. */
   readonly copied?: Copied | undefined;

@@ -88,7 +88,7 @@ function clamp(source: Endpoint, { offset, length }: TransferRequest): { length:
 }
 
 /**
- * Refuses what nobody could report exactly, as open(2) refuses files that are too large for its caller's numbers.
+ * Refuses what could not be reported exactly, as open(2) refuses files that are too large for its caller's numbers.
  *
  * @throws TransferError `EOVERFLOW`
  */
@@ -106,7 +106,7 @@ function checkOverlap(source: Endpoint, target: Endpoint, offset: number, length
     refuse(source, target, { code: "ERR_SLUICE_OVERLAP", detail: `${sameFile} and the ranges overlap` });
 }
 
-/** Whoever names a mechanism alone gets it; whoever names others, too, leaves it to what was measured. */
+/** A mechanism that is named alone is used; one of several is left out where measurements speak against it. */
 function tooFew(strategy: Strategy, source: Endpoint, request: TransferRequest): string | undefined {
   const { paysFrom } = strategies[strategy];
   if (paysFrom === undefined || request.strategy.length < 2) return undefined;
@@ -114,7 +114,7 @@ function tooFew(strategy: Strategy, source: Endpoint, request: TransferRequest):
   return length < paysFrom ? `less than ${paysFrom} bytes are copied sooner` : undefined;
 }
 
-/** Whoever names a mechanism, or forbids the portable path, gets what the engine can do. */
+/** Not where a mechanism is named or the portable path is forbidden: then the engine does what it can. */
 function mayLeaveToRuntime({ strategy, fallback, cache }: TransferRequest): boolean {
   return strategy === "auto" && fallback && cache === "normal";
 }

@@ -47,7 +47,7 @@ const always = (answer: Copied) => () => answer;
 
 const isMemory = ({ kind }: Endpoint) => kind === "memory";
 
-/** Memory that the kernel refers to must stay as it is until it lets go; so little of it is copied when the job is opened. */
+/** Memory that the kernel refers to must stay as it is until it is released; so little of it is copied when the job is opened. */
 const memoryInPlace = (source: Endpoint): string | undefined => {
   if (!isMemory(source)) return "its source must be memory";
   return (source.size ?? 0) > limits.copied_memory_bytes ? undefined : "so few bytes are copied sooner";

@@ -27,7 +27,7 @@ export interface Report {
   readonly waits: number;
   /** CPU time of the threads that moved the bytes, in nanoseconds; 0 for the portable path. */
   readonly cpuNs: number;
-  /** Whether somebody wanted to write or truncate the source while the transfer had a lease on it. */
+  /** Whether another process wanted to write or truncate the source while the transfer had a lease on it. */
   readonly leaseBroken: boolean;
   /** Wall-clock time, in nanoseconds. */
   readonly durationNs: number;

@@ -29,31 +29,31 @@ export interface TransferOptions {
   readonly fallback?: boolean | undefined;
   /**
    * What a change to the source under way means. "live": it may reach the peer. "leased": a lease is held until the peer
-   * has acknowledged the last byte, so that nobody can write or truncate the file unnoticed; a writer waits meanwhile.
+   * has acknowledged the last byte, so that no other can write or truncate the file unnoticed; a writer waits meanwhile.
    * "snapshot": the file is saved first (FICLONERANGE, else a copy), and that is sent. The last two are for regular
    * files, and "leased" needs the engine: where they can't be had the transfer fails. Default "live".
    */
   readonly consistency?: Consistency | undefined;
   /**
-   * What is done when somebody wants to change a leased source. "finish": go on, and release at the end. "abort": stop
+   * What is done when another process wants to change a leased source. "finish": go on, and release at the end. "abort": stop
    * and release. "snapshot": save what is left, release and go on from the copy; so that this keeps its promise, only
    * mechanisms that copy are used. A transfer that has to release before its end fails with
    * `ERR_SLUICE_LEASE_BROKEN`. Default "finish".
    */
   readonly onLeaseBreak?: OnLeaseBreak | undefined;
   /**
-   * For how long somebody may be held up by the lease, in milliseconds. Default, and most: seven eighths of
-   * /proc/sys/fs/lease-break-time, which is 45 s where nobody has changed it.
+   * For how long another process may be held up by the lease, in milliseconds. Default, and most: seven eighths of
+   * /proc/sys/fs/lease-break-time, which is 45 s unless it was changed.
    */
   readonly leaseHoldMs?: number | undefined;
   /**
    * How the page cache is treated. "normal": by the kernel's own rules. "direct": past it, by O_DIRECT; the same as
-   * `strategy: "direct"`. "dontcache": it is left as it was, by whichever mechanism; what somebody else had there
+   * `strategy: "direct"`. "dontcache": it is left as it was, by whichever mechanism; what others had there
    * stays. `ERR_SLUICE_UNSUPPORTED` where that can't be kept. Default "normal".
    */
   readonly cache?: CacheMode | undefined;
   /**
-   * For a path as target: whoever opens it finds the old file or the complete new one, never half, also after a failure,
+   * For a path as target: who opens it finds the old file or the complete new one, never half, also after a failure,
    * an abort or a crash. The bytes go into an unnamed temporary beside it (O_TMPFILE, Linux 3.11; a named one where the
    * filesystem has none), which gets the name at the end. Owner, mode and attributes of the old file stay (docs/behaviour.md),
    * and so does a symbolic link.
@@ -109,7 +109,7 @@ function checkStrategy(value: unknown): "auto" | readonly Strategy[] {
       "ERR_INVALID_ARG_VALUE",
       `strategy must be "auto" or one or more of ${strategyNames.join(", ")}, got ${shown(value)}`,
     );
-  // The caller may change his own while the transfer runs.
+  // The caller may change its own while the transfer runs.
   return [...list];
 }
 

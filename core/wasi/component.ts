@@ -1,10 +1,10 @@
 /**
- * What crosses the wall of a WebAssembly component, as wasm/wit/types.wit has it: core's own values as records and
+ * What crosses the boundary of a WebAssembly component, as wasm/wit/types.wit has it: core's own values as records and
  * variants, and back. Guest and host speak two dialects of the same shapes.
  */
 import type { Capability } from "../plan/capabilities.ts";
 import { type ErrnoName, isErrnoName } from "../abi/errno.ts";
-import { argumentError, TransferError, type TransferErrorDetails } from "../error.ts";
+import { argumentError, thrownCode, TransferError, type TransferErrorDetails } from "../error.ts";
 import type { Explanation } from "../explain/explanation.ts";
 import type { Copied, Strategy } from "../plan/kernel.ts";
 import type { Attempt, Report } from "../transfer/report.ts";
@@ -55,11 +55,6 @@ const argumentCodes: ReadonlySet<string> = new Set([
   "ERR_INVALID_ARG_VALUE",
 ]);
 
-function codeOf(error: Error): string {
-  const code: unknown = (error as { readonly code?: unknown }).code;
-  return typeof code === "string" ? code : "ERR_SLUICE_FAILED";
-}
-
 function details<Count, None>(error: Error, dialect: Dialect<Count, None>): DetailsRecord<Count, None> {
   const { bytesTransferred, sourceOffset } =
     error instanceof TransferError ? error : { bytesTransferred: 0, sourceOffset: undefined };
@@ -75,7 +70,7 @@ const lower = (name: ErrnoName): Lowercase<ErrnoName> => name.toLowerCase() as L
 /** An error as the variant's case. What is no error of ours comes as `failed`. */
 export function errorCase<Count, None>(error: unknown, dialect: Dialect<Count, None>): ErrorCase<Count, None> {
   const thrown = error instanceof Error ? error : new Error(String(error));
-  const code = codeOf(thrown);
+  const code = thrownCode(thrown) ?? "ERR_SLUICE_FAILED";
   const val = details(thrown, dialect);
   if (isErrnoName(code)) return { tag: "system", val: { errno: lower(code), details: val } };
   return { tag: argumentCodes.has(code) ? "invalid-argument" : (plainCases.get(code) ?? "failed"), val };
@@ -117,7 +112,7 @@ export function optionsOf(record: OptionsRecord<number | bigint, null | undefine
   };
 }
 
-/** A u64 that came over the wall, checked. @throws RangeError */
+/** A u64 that came over the boundary, checked. @throws RangeError */
 export function checkedCount(name: string, value: number | bigint): number {
   const count = Number(value);
   if (!Number.isSafeInteger(count) || count < 0)
@@ -125,7 +120,7 @@ export function checkedCount(name: string, value: number | bigint): number {
   return count;
 }
 
-/** A path that came over the wall. @throws TypeError for one that no system takes */
+/** A path that came over the boundary. @throws TypeError for one that no system takes */
 export function checkedPath(name: string, path: string): string {
   if (path === "" || path.length >= pathMax || path.includes("\0"))
     throw argumentError(

@@ -219,7 +219,7 @@ export class FileChannel implements AsyncDisposable {
   }
 
   /**
-   * Locks a part of the file against other channels and processes that ask, and waits for it where somebody else has
+   * Locks a part of the file against other channels and processes that ask, and waits for it where another has
    * it. Locks are the open file's (F_OFD_SETLK, fcntl(2); Linux 3.15): two channels exclude each other within one
    * process, too. Without a size, or with 0: to the end, wherever that comes to be.
    *
@@ -235,7 +235,7 @@ export class FileChannel implements AsyncDisposable {
     return lock;
   }
 
-  /** As {@link lock}, but doesn't wait: undefined where somebody else has some of the range. */
+  /** As {@link lock}, but doesn't wait: undefined where another has some of the range. */
   tryLock(position: ByteCount = 0, size: ByteCount = Infinity, shared = false): FileLock | undefined {
     this.#check(shared ? "read" : "write");
     return this.#locks.try(lockRange(position, size), shared);

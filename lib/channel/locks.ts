@@ -10,8 +10,8 @@ import type { Machine } from "../engine/machine.ts";
 import { callFailed } from "../support/system-error.ts";
 
 /**
- * How long to wait before a lock that somebody else has is tried again, in milliseconds. The kernel can hold up a
- * thread until it is free, but it tells nobody who is not held up.
+ * How long to wait before a lock that another has is tried again, in milliseconds. The kernel can hold up a
+ * thread until it is free, but it tells only those that it holds up.
  */
 const firstRetryMs = 1;
 const lastRetryMs = 64;
@@ -62,7 +62,7 @@ export class Locks {
     this.#name = name;
   }
 
-  /** Whether the kernel has done it; false where somebody else has the range. */
+  /** Whether the kernel has done it; false where another has the range. */
   #set({ start, end }: LockRange, type: keyof typeof lockTypes): boolean {
     const { native } = this.#machine;
     if (typeof native === "string")
@@ -95,7 +95,7 @@ export class Locks {
     return new FileLock(range, shared, release, () => this.#ranges.has(range));
   }
 
-  /** Undefined where somebody else has some of the range. */
+  /** Undefined where another has some of the range. */
   try(range: LockRange, shared: boolean): FileLock | undefined {
     this.#claim(range);
     let locked = false;

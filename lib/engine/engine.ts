@@ -24,7 +24,7 @@ export interface Outlet {
 
 /**
  * The same bytes at an address that stays: small arrays lie where the collector may move them, or give their place up,
- * until somebody asks for their buffer.
+ * until their buffer is asked for.
  */
 function fixed(bytes: Uint8Array): Uint8Array {
   return bytes.buffer.byteLength === 0 || bytes.byteLength === 0 ? oneByte : bytes;
@@ -137,7 +137,7 @@ export class Engine {
     for (const field of ["offset", "length", "target_offset"] as const) requestRecord.set(view, field, -1);
   }
 
-  /** Resolves when the kernel has let go of the memory that a job has sent. Doesn't keep the process alive. */
+  /** Resolves when the kernel has released the memory that a job has sent. Doesn't keep the process alive. */
   settle(handle: number): Promise<void> | undefined {
     this.#moveNothing("sendZeroCopy", "settle");
     if (this.native.sluice_job_start(handle, this.#request.bytes) < 0) return undefined;
@@ -250,7 +250,7 @@ export class Engine {
     return bytes.subarray(0, taken);
   }
 
-  /** Closes a job. Whoever waits for an attempt of its hears that it was cancelled: a closed job has no outcome. */
+  /** Closes a job. An attempt that is waited for ends as cancelled: a closed job has no outcome. */
   close(handle: number): void {
     const settle = this.#pending.get(handle);
     const bytes = settle === undefined ? 0 : this.progress(handle);

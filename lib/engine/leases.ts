@@ -3,7 +3,7 @@ import { leaseBreakRecord } from "../../core/abi/records.ts";
 import { batch, type Context } from "./context.ts";
 import { RecordMemory } from "./record-memory.ts";
 
-/** Told what somebody wants to do (`leaseTypes`), and after how many nanoseconds the lease is gone. */
+/** Told what another process wants to do (`leaseTypes`), and after how many nanoseconds the lease is gone. */
 type OnBreak = (wanted: number, remainingNs: number) => void;
 
 export class Leases {

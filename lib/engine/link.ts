@@ -135,7 +135,7 @@ export class Link {
     if (handle !== 0) this.#engine.close(handle);
   }
 
-  /** Resolves when the kernel has let go of memory that was sent by reference; undefined where it has not to be waited for. */
+  /** Resolves when the kernel has released memory that was sent by reference; undefined where it has not to be waited for. */
   settle(): Promise<void> | undefined {
     return this.#handle === 0 ? undefined : this.#engine.settle(this.#handle);
   }

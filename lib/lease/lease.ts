@@ -1,4 +1,4 @@
-/** File leases: being told before somebody else changes a file. */
+/** File leases: being told before another process changes a file. */
 import { closeSync } from "node:fs";
 import { leaseStates, leaseTypes } from "../../core/abi/numbers.ts";
 import { type Endpoint, isSameFile } from "../../core/plan/endpoint.ts";
@@ -11,7 +11,7 @@ import type { Engine } from "../engine/engine.ts";
 import type { Machine } from "../engine/machine.ts";
 import { openSource } from "../ends/open-path.ts";
 
-/** Somebody waits for the lease to be released. */
+/** Another process waits for the lease to be released. */
 export interface LeaseBreak {
   /** What the other process wants to do: "read", or "write", which is to open for writing or to truncate. */
   readonly wanted: LeaseType;
@@ -21,7 +21,7 @@ export interface LeaseBreak {
 
 const wantedNames = ["write", "read", "write"] as const satisfies readonly LeaseType[];
 
-/** Answers that say that there are no leases here, whoever asks. */
+/** Answers that say that there are no leases here at all. */
 const unsupported: ReadonlySet<string> = new Set(["EINVAL", "ENOSYS", "EOPNOTSUPP", "ENOTTY", "ENOLCK"]);
 
 const explanations: Readonly<Record<string, Readonly<Record<LeaseType, string>>>> = {
@@ -50,7 +50,7 @@ function refused(name: string, type: LeaseType, code: string, errno: number): Tr
 /** A lease on a file. It does not keep the process alive unless {@link Lease.ref} is called. */
 export class Lease implements Disposable, AsyncDisposable {
   readonly type: LeaseType;
-  /** Resolves when somebody wants the file, or with undefined when the lease was released before that. Never rejects. */
+  /** Resolves when another process wants the file, or with undefined when the lease was released before that. Never rejects. */
   readonly broken: Promise<LeaseBreak | undefined>;
   readonly #engine: Engine;
   readonly #handle: number;
@@ -76,7 +76,7 @@ export class Lease implements Disposable, AsyncDisposable {
   }
 
   /**
-   * What can be known of a read lease before it is taken: there is none while anybody has the file open for writing, the
+   * What can be known of a read lease before it is taken: there is none while the file is open for writing, the
    * transfer itself included.
    *
    * @throws TransferError `EAGAIN`, or where there are no leases on any file
@@ -95,7 +95,7 @@ export class Lease implements Disposable, AsyncDisposable {
     return new Lease(engine, handle, type);
   }
 
-  /** Lets whoever waits for the file go on. Answers whether the lease was held until now. May be called again. */
+  /** Lets the process that waits for the file go on. Answers whether the lease was held until now. May be called again. */
   release(): boolean {
     if (!this.#isHeld) return false;
     this.#isHeld = false;
@@ -106,7 +106,7 @@ export class Lease implements Disposable, AsyncDisposable {
     return state !== leaseStates.gone;
   }
 
-  /** Whether somebody was waiting for the file when the lease was released, told by {@link broken} or not. */
+  /** Whether another process was waiting for the file when the lease was released, told by {@link broken} or not. */
   get wasWanted(): boolean {
     return this.#wasWanted;
   }

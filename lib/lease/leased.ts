@@ -1,11 +1,11 @@
-/** The lease of one transfer: held while its bytes are under way, and let go in time when somebody wants the file. */
+/** The lease of one transfer: held while its bytes are under way, and released in time when another process wants the file. */
 import type { FileHandle } from "node:fs/promises";
 import { TransferError } from "../../core/error.ts";
 import type { Job, Outcome } from "../../core/plan/kernel.ts";
-import { type Decision, decide, handsOver, stopAfterMs } from "../../core/lease.ts";
+import { type BreakAction, breakAction, handsOver, stopAfterMs } from "../../core/lease.ts";
 import type { TransferRequest } from "../../core/transfer/request.ts";
 import type { Plan } from "../../core/plan/select.ts";
-import type { Account } from "../../core/transfer/transfer.ts";
+import type { Account } from "../../core/transfer/loop.ts";
 import { delay } from "../support/delay.ts";
 import type { Cancellation } from "../transfer/cancellation.ts";
 import type { Guard, GuardedRun } from "../transfer/guard.ts";
@@ -28,7 +28,7 @@ export class LeasedTransfer implements Guard {
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Whether the target may hold references to the source's pages. */
   #shared = false;
-  #letGo: boolean | undefined;
+  #wasHeld: boolean | undefined;
   #broken = false;
 
   private constructor(
@@ -65,7 +65,7 @@ export class LeasedTransfer implements Guard {
     return this.#broken || this.#lease.wasWanted;
   }
 
-  /** Heeds breaks from now on. */
+  /** Acts on breaks from now on. */
   watch(plan: Plan, run: GuardedRun): void {
     void this.#lease.broken.then((broken) => broken && this.#onBreak(plan, run, broken));
   }
@@ -73,13 +73,13 @@ export class LeasedTransfer implements Guard {
   #onBreak(plan: Plan, run: GuardedRun, { remainingMs }: LeaseBreak): void {
     this.#broken = true;
     const timeLeftMs = stopAfterMs(remainingMs);
-    const actions: Readonly<Record<Decision, () => void>> = {
+    const actions: Readonly<Record<BreakAction, () => void>> = {
       continue: () => {},
       stop: () => this.#stop(),
       save: () => (this.#saved ??= this.#save(plan, run)),
     };
     const act = (leftMs: number) =>
-      actions[decide(this.#request.onLeaseBreak, leftMs, (plan.length ?? Infinity) - run.progress)]();
+      actions[breakAction(this.#request.onLeaseBreak, leftMs, (plan.length ?? Infinity) - run.progress)]();
     this.#timer = setTimeout(act, timeLeftMs, 0);
     act(timeLeftMs);
   }
@@ -106,7 +106,7 @@ export class LeasedTransfer implements Guard {
 
   /** Whether it was held until then. */
   #release(): boolean {
-    return (this.#letGo ??= this.#lease.release());
+    return (this.#wasHeld ??= this.#lease.release());
   }
 
   /** What an attempt came to, once the peer has all the bytes that are still the file's. */
@@ -119,7 +119,7 @@ export class LeasedTransfer implements Guard {
     return answer < 0 ? { ...outcome, end: "error", errno: -answer, failed: "target" } : outcome;
   }
 
-  /** Looks sparsely, and only as long as nobody has to be let in: a break ends it when its time is up. */
+  /** Looks sparsely, and only as long as the file is not wanted: a break ends it when its time is up. */
   async #acknowledged(run: GuardedRun): Promise<number> {
     let bytes = run.outstanding;
     for (let wait = 1; bytes > 0 && this.#cancellation.outcome() === undefined; wait *= 2) {
@@ -130,7 +130,7 @@ export class LeasedTransfer implements Guard {
   }
 
   /**
-   * Lets go after the last byte.
+   * Releases the file after the last byte.
    *
    * @throws TransferError `ERR_SLUICE_LEASE_BROKEN` where the lease had gone before, unseen by a busy event loop
    */

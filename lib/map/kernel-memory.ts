@@ -11,10 +11,10 @@ import type { Runtime } from "../runtime.ts";
 import { callFailed } from "../support/system-error.ts";
 import type { Advice, Memory } from "./memory.ts";
 
-/** A buffer keeps its mapping for as long as anybody can look at it. */
+/** A buffer keeps its mapping for as long as it can be looked at. */
 const ownerOf = slot<KernelMemory>();
 
-/** Gives back the addresses of what nobody can look at any more. */
+/** Gives back the addresses of what can be looked at no more. */
 const forgotten = new FinalizationRegistry(({ native, handle }: { native: Native; handle: number }) => {
   native.sluice_unmap(handle);
 });
@@ -72,7 +72,7 @@ export class KernelMemory implements Memory {
 
   /** Takes the memory away from a view, and from whatever else was made of the same buffer. */
   revoke({ buffer }: Uint8Array): void {
-    // Moved to somebody else (postMessage): who may look at it for ever.
+    // Moved to another isolate (postMessage), which may look at it for ever.
     if (buffer.byteLength === 0) forgotten.unregister(this);
     detach(buffer as ArrayBuffer);
     if (this.#whole?.deref() === buffer) this.#whole = undefined;
@@ -122,9 +122,9 @@ export class KernelMemory implements Memory {
   }
 
   /**
-   * The file goes at once. The addresses stay, as zero pages that cost nothing, until nobody holds a view: a write that
-   * the runtime still has under way would otherwise send what comes to lie there. A buffer that was moved to somebody
-   * else (structuredClone, postMessage) may be looked at for ever, so its addresses are never given back.
+   * The file goes at once. The addresses stay, as zero pages that cost nothing, until no view is held: a write that
+   * the runtime still has under way would otherwise send what comes to lie there. A buffer that was moved to another
+   * isolate (structuredClone, postMessage) may be looked at for ever, so its addresses are never given back.
    */
   release(): void {
     this.#check("mmap", this.#native.sluice_map_blank(this.#handle));

@@ -53,8 +53,8 @@ export interface MappedFile extends Disposable {
    * @throws TransferError `ERR_SLUICE_TRUNCATED` where some of it is lost, `EIO`; `ERR_SLUICE_UNSUPPORTED` for other modes
    */
   flush(offset?: ByteCount, length?: ByteCount): void;
-  /** What policy "lease" holds until the mapping is closed. Its `broken` tells that somebody waits for the file. */
+  /** What policy "lease" holds until the mapping is closed. Its `broken` tells that another process waits for the file. */
   readonly lease: Lease | undefined;
-  /** Lets go of the file. The second time does nothing. */
+  /** Releases the file. The second time does nothing. */
   close(): void;
 }

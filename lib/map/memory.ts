@@ -17,6 +17,6 @@ export interface Memory {
   resident(range: MapRange): number;
   /** Waits until a range is on the disk. */
   flush(range: MapRange): void;
-  /** Lets go of the file. Views show nothing, or zeros, from now on. */
+  /** Releases the file. Views show nothing, or zeros, from now on. */
   release(): void;
 }

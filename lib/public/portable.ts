@@ -11,7 +11,7 @@ import type { Report } from "../../core/transfer/report.ts";
 import { checkOptions, type TransferOptions } from "../../core/transfer/request.ts";
 import { type Plan, select } from "../../core/plan/select.ts";
 import { strategyNames } from "../../core/plan/strategies.ts";
-import { drive, transferLoop } from "../../core/transfer/transfer.ts";
+import { drive, transferLoop } from "../../core/transfer/loop.ts";
 
 export { TransferError } from "../../core/error.ts";
 export type { Explanation } from "../../core/explain/explanation.ts";

@@ -24,8 +24,8 @@ export interface RingStatus {
 
 const otherNames = ["absent", "here", "closed"] as const satisfies readonly (keyof typeof ringParties)[];
 
-/** A place in the ring's data. */
-export interface RingPlace {
+/** A range of the ring's data. */
+export interface RingExtent {
   readonly start: number;
   readonly end: number;
 }
@@ -42,7 +42,7 @@ export interface RingWait {
   readonly signal?: AbortSignalLike | undefined;
 }
 
-/** Rings whose objects nobody can reach any more are closed: to the other side that is as good as a close without an end. */
+/** Rings whose objects can be reached no more are closed: to the other side that is as good as a close without an end. */
 const forgotten = new FinalizationRegistry(({ native, handle }: { native: Native; handle: number }) => {
   native.sluice_ring_close(handle);
 });
@@ -52,7 +52,7 @@ export class RingSide {
   readonly capacity: number;
   readonly native: Native;
   readonly #engine: Engine;
-  readonly #place = new RecordMemory(extentRecord.size);
+  readonly #extent = new RecordMemory(extentRecord.size);
   /** The job that waits, made when first needed. */
   #job = 0;
   #isWaiting = false;
@@ -107,12 +107,12 @@ export class RingSide {
   }
 
   /** Where the next bytes are; null at the end; undefined: there are none yet. */
-  tryPeek(): RingPlace | null | undefined {
+  tryPeek(): RingExtent | null | undefined {
     if (!this.#isOpen) this.check("read from the ring", 0);
-    const n = this.native.sluice_ring_peek(this.handle, this.#place.bytes);
+    const n = this.native.sluice_ring_peek(this.handle, this.#extent.bytes);
     if (n === again) return undefined;
     if (this.check("read from the ring", n) === 0) return null;
-    return { start: extentRecord.get(this.#place.view, "start"), end: extentRecord.get(this.#place.view, "end") };
+    return { start: extentRecord.get(this.#extent.view, "start"), end: extentRecord.get(this.#extent.view, "end") };
   }
 
   /** Copies bytes that are there. */

@@ -38,12 +38,12 @@ function aborted(what: string, signal: AbortSignalLike, bytesTransferred: number
 const canDetach = "transfer" in ArrayBuffer.prototype;
 
 /**
- * One side of a ring of bytes in memory that two processes share. Whoever writes first is the writer for good; the other
+ * One side of a ring of bytes in memory that two processes share. The side that writes first is the writer for good; the other
  * side reads. See docs/ipc.md.
  *
  * Errors are TransferErrors: `EOWNERDEAD` when the other process has died (at most 0.2 s later, and for a reader after
  * the last byte that was written), `EPIPE` when the reader, `ECONNRESET` when the writer has closed the ring before its
- * end, `ETIMEDOUT` when nobody has opened it in time, `EBADMSG` when the shared memory is no ring any more, `EBUSY` when
+ * end, `ETIMEDOUT` when it was not opened in time, `EBADMSG` when the shared memory is no ring any more, `EBUSY` when
  * the other side writes (or reads) already, `ERR_SLUICE_CLOSED` when it has been closed here, `ABORT_ERR`.
  */
 export class SharedRing implements AsyncDisposable {
@@ -141,16 +141,16 @@ export class SharedRing implements AsyncDisposable {
   }
 
   async #lend(signal: AbortSignalLike | undefined): Promise<{ bytes: Uint8Array; giveBack(): void } | undefined> {
-    const place = await this.#next(signal);
-    if (place === null) return undefined;
-    const length = Math.min(place.end - place.start, viewBytes);
+    const extent = await this.#next(signal);
+    if (extent === null) return undefined;
+    const length = Math.min(extent.end - extent.start, viewBytes);
     if (!canDetach) {
       const bytes = new Uint8Array(length);
       this.#side.take(bytes);
       return { bytes, giveBack: () => {} };
     }
     const memory = this.#map();
-    const bytes = memory.view({ start: place.start, end: place.start + length });
+    const bytes = memory.view({ start: extent.start, end: extent.start + length });
     const giveBack = () => {
       memory.revoke(bytes);
       if (this.#side.isOpen) this.#side.consume(length);
@@ -158,7 +158,7 @@ export class SharedRing implements AsyncDisposable {
     return { bytes, giveBack };
   }
 
-  /** A mapping for JavaScript alone: it goes when nobody can look at it any more, whenever the ring is closed. */
+  /** A mapping for JavaScript alone: it goes when it can be looked at no more, whenever the ring is closed. */
   #map(): KernelMemory {
     const placement: Placement = { offset: ringLayout.data, lead: 0, length: this.capacity };
     this.#memory ??= new KernelMemory(this.#runtime, this.#side.engine, this.fd, "the ring", "shared", placement);
@@ -168,22 +168,22 @@ export class SharedRing implements AsyncDisposable {
   /** Waits for bytes; null at the end. */
   async #next(signal: AbortSignalLike | undefined): Promise<{ start: number; end: number } | null> {
     for (;;) {
-      const place = this.#side.tryPeek();
-      if (place !== undefined) return place;
+      const extent = this.#side.tryPeek();
+      if (extent !== undefined) return extent;
       await this.#wait({ what: "read from the ring", flag: "wait_data", bytes: 1, signal });
     }
   }
 
-  /** @internal As {@link read}, for who has the ring to himself. */
+  /** @internal As {@link read}, for a caller that has the ring to itself. */
   async readNow(most: number, signal: AbortSignalLike | undefined): Promise<Uint8Array | undefined> {
-    const place = await this.#next(signal);
-    if (place === null) return undefined;
-    const bytes = new Uint8Array(Math.min(place.end - place.start, most));
+    const extent = await this.#next(signal);
+    if (extent === null) return undefined;
+    const bytes = new Uint8Array(Math.min(extent.end - extent.start, most));
     this.#side.take(bytes);
     return bytes;
   }
 
-  /** @internal As {@link write}, for who has the ring to himself. */
+  /** @internal As {@link write}, for a caller that has the ring to itself. */
   async writeNow(bytes: Uint8Array, signal: AbortSignalLike | undefined): Promise<void> {
     for (let at = 0; at < bytes.byteLength;) {
       if (signal?.aborted) throw aborted("write to the ring", signal, at);
@@ -195,7 +195,7 @@ export class SharedRing implements AsyncDisposable {
     }
   }
 
-  /** False where the wait was given up for another's sake: whoever waited looks again. */
+  /** False where the wait was given up for another's sake: the caller looks again. */
   async #wait(wait: RingWait): Promise<boolean> {
     const met = await this.#side.wait(wait);
     if (wait.signal?.aborted) throw aborted(wait.what, wait.signal, wait.before ?? 0);
@@ -226,7 +226,7 @@ export class SharedRing implements AsyncDisposable {
   }
 
   /**
-   * Lets go of the ring, and ends what waits for it with `ERR_SLUICE_CLOSED`. A writer that has not called {@link end}
+   * Releases the ring, and ends what waits for it with `ERR_SLUICE_CLOSED`. A writer that has not called {@link end}
    * leaves its reader with `ECONNRESET` after the last byte: never with what looks like an end. The second time does
    * nothing.
    */

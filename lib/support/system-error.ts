@@ -1,6 +1,6 @@
 /** Errors of the kernel and of the runtime's file-system API, as TransferErrors. */
 import { errnoName, errnoNumber, errnoText, isErrnoName } from "../../core/abi/errno.ts";
-import { TransferError, type TransferErrorDetails } from "../../core/error.ts";
+import { TransferError, type TransferErrorDetails, thrownCode } from "../../core/error.ts";
 import type { Outcome } from "../../core/plan/kernel.ts";
 
 /**
@@ -8,9 +8,8 @@ import type { Outcome } from "../../core/plan/kernel.ts";
  * for a refusal for want of a permission, nor for errnos that it has no class for, whose numbers its message tells.
  */
 export function codeOf(error: unknown): string | undefined {
-  if (typeof error !== "object" || error === null) return undefined;
-  if ("code" in error && typeof error.code === "string") return error.code;
-  if (!(error instanceof Error)) return undefined;
+  const code = thrownCode(error);
+  if (code !== undefined || !(error instanceof Error)) return code;
   if (error.name === "NotCapable") return "EACCES";
   const [, errno] = /\(os error (\d+)\)/.exec(error.message) ?? [];
   return errno === undefined ? undefined : errnoName(Number(errno));

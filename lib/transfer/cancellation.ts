@@ -96,7 +96,7 @@ export class Cancellation {
     });
   }
 
-  /** Lets go of the signal. */
+  /** Releases the signal. */
   dispose(): void {
     if (this.#signal !== undefined) unlisten(this.#signal, this.#onAbort);
     this.#listeners.clear();

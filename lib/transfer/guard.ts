@@ -1,7 +1,7 @@
 /** What a transfer asks of a guard of its source, which is a lease: see lease/leased.ts. */
 import type { Job, Outcome } from "../../core/plan/kernel.ts";
 import type { Plan } from "../../core/plan/select.ts";
-import type { Account } from "../../core/transfer/transfer.ts";
+import type { Account } from "../../core/transfer/loop.ts";
 
 /** What a transfer can read on from, at the same offsets. */
 export interface Replacement {
@@ -19,7 +19,7 @@ export interface GuardedRun {
 }
 
 export interface Guard {
-  /** Whether somebody wanted to change the source. After {@link conclude}. */
+  /** Whether another process wanted to change the source. After {@link conclude}. */
   readonly broken: boolean;
   /** Acts on what becomes known from now on. */
   watch(plan: Plan, run: GuardedRun): void;

@@ -1,5 +1,5 @@
 /**
- * Memory of JavaScript that the kernel refers to. It is kept until the kernel lets go, also when the transfer is over by
+ * Memory of JavaScript that the kernel refers to. It is kept until the kernel releases it, also when the transfer is over by
  * then: aborted, failed, or forgotten by its caller. Otherwise the collector could give its pages to something else,
  * and that would go to the peer.
  */
@@ -20,7 +20,7 @@ const lingering = new Set<MemoryHold>();
 export class MemoryHold {
   readonly #link: Link;
   readonly bytes: Uint8Array;
-  /** Whether pages of the memory were put into a pipe, which tells nobody when they have been read. */
+  /** Whether pages of the memory were put into a pipe, which does not tell when they have been read. */
   #isInPipe = false;
   /** Sends that the kernel has not told the end of. */
   #sends = 0;
@@ -42,7 +42,7 @@ export class MemoryHold {
       const cancelled = cancellation.outcome(outcome.bytes);
       if (cancelled !== undefined) return { ...outcome, ...cancelled, syscalls: outcome.syscalls };
     }
-    // Nobody can read the rest any more.
+    // The rest can be read no more.
     return this.#link.outstanding < 0
       ? { ...outcome, end: "error", errno: errnoNumber("EPIPE"), failed: "target" }
       : outcome;
@@ -57,18 +57,18 @@ export class MemoryHold {
     return !this.#isTargetClosed && (this.#sends > 0 || this.#unread > 0);
   }
 
-  /** Closes the link when the kernel has let go, or the target's object is closed: then what it has not sent goes with it. */
+  /** Closes the link when the kernel has released it, or the target's object is closed: then what it has not sent goes with it. */
   linger(target: TargetEnd): void {
     lingering.add(this);
     target.watch?.(() => this.#link.close());
-    void this.#letGo().then(() => {
+    void this.#released().then(() => {
       lingering.delete(this);
       this.#link.close();
       return target.end(false, false);
     });
   }
 
-  async #letGo(): Promise<void> {
+  async #released(): Promise<void> {
     if (this.#sends > 0) await this.#link.settle();
     for (let wait = firstLookMs; this.#unread > 0; wait = Math.min(2 * wait, lastLookMs))
       await delay(wait, { ref: false });

@@ -5,7 +5,7 @@ import type { Job, Run } from "../../core/plan/kernel.ts";
 import type { Plan } from "../../core/plan/select.ts";
 import type { Report } from "../../core/transfer/report.ts";
 import type { TransferRequest } from "../../core/transfer/request.ts";
-import { type Account, drive, transferLoop } from "../../core/transfer/transfer.ts";
+import { type Account, drive, transferLoop } from "../../core/transfer/loop.ts";
 import type { Machine } from "../engine/machine.ts";
 import type { SourceEnd } from "../ends/source.ts";
 import type { TargetEnd } from "../ends/target.ts";
@@ -41,7 +41,7 @@ export interface Move {
   readonly signal: AbortSignalLike | undefined;
   readonly onProgress?: ((bytes: number) => void) | undefined;
   readonly hooks?: TransferHooks | undefined;
-  /** Takes hold of the source once it is open, so that nobody changes it from then on. */
+  /** Takes hold of the source once it is open, so that it changes no more unnoticed. */
   readonly guard?: ((cancellation: Cancellation) => Guard | undefined) | undefined;
   /** When the call came, by performance.now(). */
   readonly started: number;
@@ -57,7 +57,7 @@ function openEnds(
   cancellation: Cancellation,
 ): Promise<void> | undefined {
   const entered = target.enter?.();
-  // Whoever fails first is heard; what the others come to after that has no reader.
+  // The first failure is told; what comes after it has no reader.
   entered?.catch(() => {});
   const opened = source.open?.();
   const isOpen = entered === undefined && opened === undefined && target.isOpen;
@@ -121,7 +121,7 @@ export async function move(machine: Machine, { source, target }: Ends, how: Move
     let decided = decision();
     if (how.guard !== undefined) {
       guard = how.guard(cancellation);
-      // From here on nobody changes the file.
+      // From here on the file stays as it is.
       decided = decision();
     }
     const making = target.make?.();

@@ -33,7 +33,7 @@ export async function patiently<T>(
 /** One portable attempt. `bytes` counts along, for progress reports and for the outcome of a failure. */
 export class PortableRun {
   #moved = 0;
-  /** Whether the last write was cut short by the cancellation, so that nobody knows whether it arrived. */
+  /** Whether the last write was cut short by the cancellation, so that it is unknown whether it arrived. */
   #unconfirmed = false;
   readonly #source: Pick<SourceEnd, "read">;
   readonly #target: TargetEnd;

@@ -2,7 +2,7 @@
 import { type BigIntStats, closeSync, fdatasyncSync, fstatSync, fsyncSync, readSync, writeSync } from "node:fs";
 import type * as Types from "../../wasm/types/host/interfaces/wasi-filesystem-types.ts";
 import { openFlags } from "../../core/abi/numbers.ts";
-import { type WasiCode, wasiCode } from "../../core/wasi/wasi.ts";
+import { type WasiCode, wasiCode } from "../../core/wasi/codes.ts";
 import { Answer, answeringBy } from "./answer.ts";
 import type { Budget } from "./budget.ts";
 import { hashOf, statOf, typeOf } from "./file-status.ts";

@@ -1,5 +1,5 @@
 /** wasi:filesystem on this thread: the folders that a guest is lent, and nothing else. */
-import type { WasiCode } from "../../core/wasi/wasi.ts";
+import type { WasiCode } from "../../core/wasi/codes.ts";
 import type { OpenAt } from "../confine/open-at.ts";
 import { Answer } from "./answer.ts";
 import { Budget, type CheckedLimits } from "./budget.ts";

@@ -5,7 +5,7 @@ import { TransferError } from "../../core/error.ts";
 import type { Report } from "../../core/transfer/report.ts";
 import { checkOptions, type TransferOptions } from "../../core/transfer/request.ts";
 import { type Plan, selectWhole } from "../../core/plan/select.ts";
-import { driveSync, transferLoop } from "../../core/transfer/transfer.ts";
+import { driveSync, transferLoop } from "../../core/transfer/loop.ts";
 import { inspectFd } from "../ends/inspect-fd.ts";
 import type { Budget } from "./budget.ts";
 import type { EngineMachine } from "./engine-machine.ts";

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { copyFile, explain, openFile, transfer } from "sluice";
+import { capabilities, copyFile, explain, openFile, transfer, type TransferError } from "sluice";
 import { assert, test } from "../support/contract.ts";
 import { collect } from "../support/data.ts";
 import { takeFdCensus } from "../support/fds.ts";
@@ -161,6 +161,25 @@ test(
     await using channel = await openFile(path);
     assert.is(await channel.size(), content.length);
     assert.ok((await explain(path, copy)).candidates.length > 0);
+  },
+);
+
+test(
+  "explain() of open files, where no descriptor is left to load anything with, works as soon as there is one",
+  { alone: true, needs: ["proc"] },
+  async () => {
+    const folder = tempFolder();
+    const { path } = dataFile(folder, 300_000);
+    const ends = [fs.openSync(path, "r"), fs.openSync(target(folder), "w")] as const;
+    capabilities();
+    leaveDescriptors(20);
+    const fillers = [...fillDescriptors(), fs.openSync("/dev/null", "r")];
+    // A runtime that has loaded all beforehand succeeds.
+    const [first] = await Promise.allSettled([explain(...ends)]);
+    for (const fd of fillers) fs.closeSync(fd);
+    if (first.status === "rejected") assert.is((first.reason as TransferError).code, "EMFILE");
+    assert.match((await explain(...ends)).drawing(), "page cache");
+    for (const fd of ends) fs.closeSync(fd);
   },
 );
 

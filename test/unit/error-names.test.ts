@@ -6,7 +6,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { caseCodes } from "#core/wasi/component.js";
 import { errnoName, errnoNames, errnoNumber } from "#core/abi/errno.js";
-import { wasiErrnos } from "#core/wasi/wasi.js";
+import { wasiErrnos } from "#core/wasi/codes.js";
 import { root } from "../support/root.ts";
 
 const test = suite("error names");

@@ -1,14 +1,21 @@
 /** What is done when a lease is broken, and which mechanisms can keep which promise. */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { breaksPromise, decide, type Decision, handsOver, type OnLeaseBreak, stopAfterMs } from "#core/lease.js";
+import {
+  breaksPromise,
+  breakAction,
+  type BreakAction,
+  handsOver,
+  type OnLeaseBreak,
+  stopAfterMs,
+} from "#core/lease.js";
 import { checkOptions } from "#core/transfer/request.js";
 import { select } from "#core/plan/select.js";
 import { strategyNames } from "#core/plan/strategies.js";
 import { end, request, unknowing } from "../support/ends.ts";
 
 /** Policy, milliseconds left, bytes left, decision. */
-const decisions: readonly (readonly [OnLeaseBreak, number, number, Decision])[] = [
+const decisions: readonly (readonly [OnLeaseBreak, number, number, BreakAction])[] = [
   ["finish", 30_000, 1_000_000, "continue"],
   ["finish", 1, 1, "continue"],
   ["finish", 30_000, 0, "continue"],
@@ -25,8 +32,8 @@ const decisions: readonly (readonly [OnLeaseBreak, number, number, Decision])[] 
 ];
 
 for (const [policy, timeLeft, bytesLeft, decision] of decisions)
-  test(`decide() with "${policy}", ${timeLeft} ms and ${bytesLeft} bytes left is to ${decision}`, () => {
-    assert.is(decide(policy, timeLeft, bytesLeft), decision);
+  test(`breakAction() with "${policy}", ${timeLeft} ms and ${bytesLeft} bytes left is to ${decision}`, () => {
+    assert.is(breakAction(policy, timeLeft, bytesLeft), decision);
   });
 
 test("stopAfterMs() is before the engine's time is up, by a second or an eighth", () => {

@@ -8,7 +8,7 @@ import { TransferError } from "#core/error.js";
 import type { Outcome, Strategy } from "#core/plan/kernel.js";
 import { type Plan, select } from "#core/plan/select.js";
 import { strategies, strategyNames } from "#core/plan/strategies.js";
-import { type Account, drive, driveSync, transferLoop } from "#core/transfer/transfer.js";
+import { type Account, drive, driveSync, transferLoop } from "#core/transfer/loop.js";
 import { randomBytes } from "../support/data.ts";
 import { end, request, unknowing } from "../support/ends.ts";
 import { type Fault, FakeKernel } from "../support/fake-kernel.ts";

@@ -7,7 +7,7 @@ import { TransferError } from "#core/error.js";
 import type { Outcome, Strategy } from "#core/plan/kernel.js";
 import type { TransferOptions } from "#core/transfer/request.js";
 import { select } from "#core/plan/select.js";
-import { type Account, drive, driveSync, transferLoop } from "#core/transfer/transfer.js";
+import { type Account, drive, driveSync, transferLoop } from "#core/transfer/loop.js";
 import { end, file, request, unknowing } from "../support/ends.ts";
 
 const quiet: Outcome = { bytes: 0, stranded: 0, end: "done", errno: 0, syscalls: 0, waits: 0, cpuNs: 0 };

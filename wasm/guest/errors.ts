@@ -4,7 +4,7 @@ import type { ErrorCode } from "wasi:filesystem/types@0.2.12";
 import { errorCase, guestDialect } from "#core/wasi/component.js";
 import { type ErrnoName, errnoNumber, errnoText } from "#core/abi/errno.js";
 import { TransferError } from "#core/error.js";
-import { isWasiCode, wasiErrnos } from "#core/wasi/wasi.js";
+import { isWasiCode, wasiErrnos } from "#core/wasi/codes.js";
 
 /** Fails to compile where WASI has a code that core doesn't know. */
 const errnos: Readonly<Record<ErrorCode, ErrnoName>> = wasiErrnos;

@@ -10,7 +10,7 @@ import type { Report } from "#core/transfer/report.js";
 import { checkOptions, type TransferRequest, type TransferOptions } from "#core/transfer/request.js";
 import { type Plan, select, selectWhole } from "#core/plan/select.js";
 import { strategyNames } from "#core/plan/strategies.js";
-import { driveSync, transferLoop } from "#core/transfer/transfer.js";
+import { driveSync, transferLoop } from "#core/transfer/loop.js";
 import { attempt, callFailed, errnoOf } from "./errors.ts";
 import { close, describe, inspectPair, moveBuffered, paired, withoutEngine } from "./files.ts";
 import { openPlace, type Place, placeOf } from "./places.ts";

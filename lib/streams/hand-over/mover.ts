@@ -5,9 +5,8 @@ import { sameFile } from "../../../core/plan/ends-check.ts";
 import type { Job } from "../../../core/plan/kernel.ts";
 import { checkOptions } from "../../../core/transfer/request.ts";
 import { type Plan, select } from "../../../core/plan/select.ts";
-import { type Account, drive, transferLoop } from "../../../core/transfer/transfer.ts";
+import { type Account, drive, transferLoop } from "../../../core/transfer/loop.ts";
 import { Link } from "../../engine/link.ts";
-
 import type { WriteLock } from "../../ends/write-lock.ts";
 import { type Begun, sendHead } from "./at-once.ts";
 import type { Range } from "../feeds/feed.ts";

@@ -1,7 +1,7 @@
 /** What one stream's hand-over came to, summed over its units. */
 import type { TransferError } from "../../../core/error.ts";
 import type { Copied, Outcome, Strategy } from "../../../core/plan/kernel.ts";
-import type { Account } from "../../../core/transfer/transfer.ts";
+import type { Account } from "../../../core/transfer/loop.ts";
 
 export class Tally {
   bytes = 0;

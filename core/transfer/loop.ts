@@ -5,7 +5,7 @@
 import type { Capabilities } from "../plan/capabilities.ts";
 import type { EndpointKind } from "../plan/endpoint.ts";
 import { errnoName, errnoNumber, errnoText } from "../abi/errno.ts";
-import { TransferError, type TransferErrorDetails } from "../error.ts";
+import { thrownCode, thrownText, TransferError, type TransferErrorDetails } from "../error.ts";
 import type { Copied, Job, Outcome, Run } from "../plan/kernel.ts";
 import type { Attempt, Report } from "./report.ts";
 import { ringErrnoText } from "../ring.ts";
@@ -99,11 +99,11 @@ function judge(plan: Plan, { strategy }: Candidate, outcome: Outcome, moved: num
   if (outcome.end === "done") return { kind: "complete" };
   if (outcome.end === "cancelled" && outcome.closed !== undefined) {
     // A runtime that reads the socket too may hear of a reset before the engine does.
-    const code = outcome.cause === undefined ? "ERR_SLUICE_CLOSED" : codeOf(outcome);
+    const code = outcome.cause === undefined ? "ERR_SLUICE_CLOSED" : outcomeCode(outcome);
     return failed(`the ${outcome.closed} was closed after ${total} bytes (${code})`, {
       code,
       errno: errnoNumber(code) || undefined,
-      syscall: stringOf(outcome.cause, "syscall"),
+      syscall: thrownText(outcome.cause, "syscall"),
       failed: outcome.closed,
       cause: outcome.cause,
     });
@@ -134,7 +134,7 @@ function judge(plan: Plan, { strategy }: Candidate, outcome: Outcome, moved: num
       ? { kind: "next", why }
       : failed(why, { code: "EAGAIN", errno: outcome.errno, syscall: "pthread_create" });
   }
-  const code = codeOf(outcome);
+  const code = outcomeCode(outcome);
   const errno = outcome.errno || errnoNumber(code) || undefined;
   const syscall = row.syscalls[outcome.failed === "source" ? row.syscalls.length - 1 : 0];
   const refused = row.refusals.has(code) || (plan.cache === "dontcache" && Object.hasOwn(cacheRefusals, code));
@@ -155,14 +155,8 @@ function judge(plan: Plan, { strategy }: Candidate, outcome: Outcome, moved: num
 }
 
 /** The errno's name; for what a runtime threw, the code that it carries. */
-function codeOf({ errno, cause }: Outcome): string {
-  return errno > 0 ? errnoName(errno) : (stringOf(cause, "code") ?? "ERR_SLUICE_FAILED");
-}
-
-function stringOf(thrown: unknown, name: "code" | "syscall"): string | undefined {
-  if (typeof thrown !== "object" || thrown === null) return undefined;
-  const value: unknown = (thrown as Partial<Record<typeof name, unknown>>)[name];
-  return typeof value === "string" ? value : undefined;
+function outcomeCode({ errno, cause }: Outcome): string {
+  return errno > 0 ? errnoName(errno) : (thrownCode(cause) ?? "ERR_SLUICE_FAILED");
 }
 
 function enter(ledger: Ledger, { strategy, reason }: Candidate, outcome: Outcome, verdict: Verdict): void {
@@ -175,7 +169,7 @@ function enter(ledger: Ledger, { strategy, reason }: Candidate, outcome: Outcome
   const why = verdict.kind === "next" ? `${reason}; gave way: ${verdict.why}` : reason;
   ledger.attempts.push(
     outcome.end === "error"
-      ? { strategy, bytes, code: codeOf(outcome), reason: why }
+      ? { strategy, bytes, code: outcomeCode(outcome), reason: why }
       : { strategy, bytes, reason: why },
   );
 }
