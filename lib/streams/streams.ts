@@ -56,7 +56,7 @@ export function createStreams(runtime: Runtime): Streams {
     pipeline,
     promises,
     verify: async () => {
-      // The trials alone keep no process alive, but whoever waits for them does.
+      // The trials alone keep no process alive, but who waits for them does.
       const waiting = setInterval(() => {}, 60_000);
       await checks.run();
       clearInterval(waiting);

@@ -29,7 +29,7 @@ function sinkOf(target: Writable, runtime: Runtime): Sink | string {
   return `the target is not a response, socket or file but ${target.constructor.name}`;
 }
 
-/** The one target of a stream that nobody else reads, or why there is none. */
+/** The one target of a stream that has no other reader, or why there is none. */
 function onlyTarget(stream: Readable): Writable | string {
   const [target, ...others] = pipesOf(stream);
   if (target === undefined && stream.readableFlowing === false) return "the stream was unpiped before it was read";
@@ -56,7 +56,7 @@ function look(stream: Readable, feed: Feed, { runtime, disabled }: Surroundings)
   return { target, sink, objection: feed.objection() ?? sink.objection() };
 }
 
-/** Whether the stream was on its way to a client that has gone: nobody would ever read it, nor close it. */
+/** Whether the stream was on its way to a client that has gone: it would never be read, nor closed. */
 function isLeftBehind(stream: Readable, target: Writable | undefined): boolean {
   if (!(target instanceof ServerResponse || target instanceof Socket)) return false;
   // A response hears of the end of its connection only later.
