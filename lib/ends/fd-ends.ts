@@ -113,7 +113,7 @@ const fsyncAsync = promisify(fsync);
 
 /**
  * PIPE_BUF: what a full pipe takes as a whole or not at all (pipe(7)). Deno writes the rest of a short write
- * by itself, and when that says EAGAIN, nobody learns of the part that went.
+ * by itself, and when that says EAGAIN, the part that went is not told.
  */
 const pipeBuf = 4096;
 

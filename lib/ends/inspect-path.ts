@@ -1,5 +1,5 @@
 /**
- * What a path leads to, as a transfer would find it, without opening it: an open wakes whoever waits at a FIFO, starts
+ * What a path leads to, as a transfer would find it, without opening it: an open wakes who waits at a FIFO, starts
  * devices, breaks leases, is told to those who watch the file, and its close drops the process's locks (fcntl(2)).
  * An O_PATH descriptor does none of that.
  */
@@ -52,7 +52,7 @@ async function lookAt(native: Native | string, path: PathLike, mode: number, ask
   }
 }
 
-/** What open(2) answers whatever the rights: nothing opens the name of a socket, and nobody writes a folder. */
+/** What open(2) answers whatever the rights: nothing opens the name of a socket, and no folder is opened for writing. */
 function unopenable({ kind }: Endpoint, mode: number): string | undefined {
   if (kind === "directory" && mode === constants.W_OK) return "EISDIR";
   return kind === "socket" ? "ENXIO" : undefined;
@@ -123,7 +123,7 @@ const procfs = 0x9fa0;
 /** EFI variables are the only files among these that are made by open(2). */
 const efivarfs = 0xde5e81e4;
 
-/** What open(2) answers where nobody can make files. procfs doesn't even find the name. */
+/** What open(2) answers where no files can be made. procfs doesn't even find the name. */
 function unmakable(folder: Endpoint): string | undefined {
   if (!isVirtual(folder) || folder.filesystem === efivarfs) return undefined;
   return folder.filesystem === procfs ? "ENOENT" : "EACCES";

@@ -24,7 +24,7 @@ function unsteady({ buffer }: Uint8Array, runtime: Runtime): string | undefined 
 export class MemorySource implements SourceEnd {
   bytes: Uint8Array;
   readonly #size: number;
-  /** Whether it is copied before the call returns, so that nobody can do anything to it. */
+  /** Whether it is copied before the call returns, so that the caller may do with it what he likes. */
   readonly #isCopied: boolean;
   #isOurs = false;
   #watch: ReturnType<typeof setInterval> | undefined;
@@ -65,12 +65,12 @@ export class MemorySource implements SourceEnd {
     return offset >= this.bytes.byteLength ? undefined : this.bytes.subarray(offset, offset + max);
   }
 
-  /** Whether somebody has taken the memory away: by transfer(), postMessage(), or growth of a WebAssembly memory. */
+  /** Whether the memory has been taken away: by transfer(), postMessage(), or growth of a WebAssembly memory. */
   get #isDetached(): boolean {
     return !this.#isCopied && this.bytes.byteLength !== this.#size;
   }
 
-  /** Nothing tells that a buffer was detached; only the kernel reads it, so that nobody crashes meanwhile. */
+  /** Nothing tells that a buffer was detached; only the kernel reads it, which survives that. */
   watch(closed: (error?: unknown) => void): void {
     if (this.#isCopied) return;
     this.#watch = setInterval(() => this.#isDetached && closed(), watchMs);

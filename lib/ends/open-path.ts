@@ -13,7 +13,7 @@ import { fsCall, callFailed, codeOf, explained } from "../support/system-error.t
 const openAsync = promisify(open);
 const closeAsync = promisify(close);
 
-/** How often a FIFO that nobody reads yet, or a leased file, is tried again, in milliseconds. */
+/** How often a FIFO without a reader, or a leased file, is tried again, in milliseconds. */
 const retryMs = 20;
 
 /**
@@ -43,7 +43,7 @@ export async function openSource(path: string | URL): Promise<OpenedPath> {
 
 /** Whether a target that could not be opened may be there later. */
 async function isAwaited(path: string | URL, code: string | undefined): Promise<boolean> {
-  // Somebody has a lease on it (open(2)), and has been told that it is wanted.
+  // It is leased (open(2)), and the holder has been told that it is wanted.
   if (code === "EAGAIN") return true;
   if (code !== "ENXIO") return false;
   // Sockets and devices without a driver say the same, and go on saying it. What has gone meanwhile is met by the next try.
@@ -68,7 +68,7 @@ export async function openTarget(
   }
 }
 
-/** Makes a new, empty file. Undefined where somebody else has made one meanwhile. */
+/** Makes a new, empty file. Undefined where another process has made one meanwhile. */
 export async function createTarget(place: Place): Promise<OpenedPath | undefined> {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | quietly;
   try {
@@ -80,7 +80,7 @@ export async function createTarget(place: Place): Promise<OpenedPath | undefined
 }
 
 /**
- * Takes away a file that was made for nothing: the same one, still empty, and known to nobody else. Whoever has come to it
+ * Takes away a file that was made for nothing: the same one, still empty, and not open elsewhere. Who has come to it
  * meanwhile keeps it. In one turn of the event loop, so that there is no time to come.
  */
 export function takeBack(native: Native | string, { fd, place }: OpenedPath): void {

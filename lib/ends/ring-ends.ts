@@ -28,7 +28,7 @@ class Use {
     return this.#entering;
   }
 
-  /** Whether nobody else can be at the ring. */
+  /** Whether the ring is this transfer's alone. */
   get isHeld(): boolean {
     return this.#isHeld;
   }

@@ -34,7 +34,7 @@ export interface RuntimeSocket {
   readonly readsAtReset?: boolean;
 }
 
-/** These objects tell nobody that they were closed: they are asked, this often, in milliseconds. */
+/** These objects have no event for their closing: they are asked, this often, in milliseconds. */
 const watchMs = 50;
 
 function inspectSocket(socket: RuntimeSocket, native: Native | string): Endpoint {

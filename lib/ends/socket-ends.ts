@@ -81,7 +81,7 @@ export class SocketSource implements SourceEnd {
 
   inspect(native: Native | string): Endpoint {
     const socket = this.#socket;
-    // A socket that nobody connects would be waited for without end.
+    // A socket that is never connected would be waited for without end.
     if (socket.pending && !socket.destroyed) throw callFailed("send socket", "read", "ENOTCONN");
     if (socket.readableEnded) return withoutFd("the socket has ended");
     if (socket.destroyed) throw this.#closed();

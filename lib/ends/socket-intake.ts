@@ -1,4 +1,4 @@
-/** What the runtime reads of a socket while somebody of ours is its only reader. */
+/** What the runtime reads of a socket while a transfer or a pair is its only reader. */
 import type { Socket } from "node:net";
 import { TransferError } from "../../core/error.ts";
 import type { Runtime } from "../runtime.ts";
@@ -31,7 +31,7 @@ export class Intake {
   #isOver = false;
   #waits = false;
   #askedLater = false;
-  #wake: () => void = () => {};
+  #wake: (() => void) | undefined;
 
   constructor(socket: Socket, runtime: Runtime) {
     this.#runtime = runtime;
@@ -106,7 +106,7 @@ export class Intake {
     if (this.#isOver) return;
     this.#isOver = true;
     for (const restore of this.#restores) restore();
-    this.#wake();
+    this.#wake?.();
     if (this.#socket.destroyed) return;
     this.#giveBack();
     if (this.#wasFlowing) this.#socket.resume();
@@ -155,7 +155,7 @@ export class Intake {
     this.#asked = true;
     if (chunk === null) this.#end();
     else this.#enter(typeof chunk === "string" ? Buffer.from(chunk, encoding) : (chunk as Uint8Array));
-    this.#wake();
+    this.#wake?.();
     return chunk !== null && this.#length < this.#socket.readableHighWaterMark;
   }
 
@@ -216,13 +216,14 @@ export class Intake {
     const names = ["end", "close", "error"];
     return new Promise((resolve) => {
       this.#waits = true;
-      this.#wake = () => {
+      const wake = () => {
         this.#waits = false;
-        for (const name of names) this.#socket.off(name, this.#wake);
-        this.#wake = () => {};
+        for (const name of names) this.#socket.off(name, wake);
+        this.#wake = undefined;
         resolve();
       };
-      for (const name of names) this.#socket.on(name, this.#wake);
+      this.#wake = wake;
+      for (const name of names) this.#socket.on(name, wake);
     });
   }
 }

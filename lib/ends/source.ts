@@ -35,11 +35,11 @@ export interface SourceEnd {
   stop?(): void;
   /** At most `max` bytes by the runtime's own means; undefined at the end. */
   read(max: number, offset: number | undefined): Promise<Uint8Array | undefined>;
-  /** Calls back when the runtime's object is closed by somebody else. */
+  /** Calls back when the runtime's object is closed by others. */
   watch?(closed: (error?: unknown) => void): void;
   /**
    * Waits until the runtime has told of a reset that it took from the kernel: that is told once (SO_ERROR, socket(7)), and
-   * whoever reads after that finds the end of the stream.
+   * a read after that finds the end of the stream.
    */
   hearEnd?(): Promise<void>;
   /** Makes the runtime read on while something else is waited for, so that a reset is heard of. */

@@ -14,7 +14,7 @@ export function checkGivesBytes(stream: Readable): void {
     throw argumentError("ERR_INVALID_ARG_VALUE", "source stream must give bytes, not objects or strings");
 }
 
-/** A listener of what comes out of a transfer's own promise: an 'error' that nobody listens to would end the process. */
+/** A listener of what comes out of a transfer's own promise: an 'error' without a listener would end the process. */
 export const ignore = (): void => {};
 
 /** Any Readable: bytes come out of its buffer. */

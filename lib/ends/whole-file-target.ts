@@ -1,4 +1,4 @@
-/** A path as target that appears as a whole or not at all: until then nobody else can reach it. */
+/** A path as target that appears as a whole or not at all: until then it is this transfer's alone. */
 import type { Native } from "../../core/abi/abi.ts";
 import { asNew, type Endpoint } from "../../core/plan/endpoint.ts";
 import { WholeFile } from "../copy/whole-file.ts";

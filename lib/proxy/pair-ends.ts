@@ -9,6 +9,7 @@ import type { ProxyEnd } from "../api.ts";
 import { cutOff, RuntimeSocketSource, RuntimeSocketTarget } from "../ends/runtime-socket-ends.ts";
 import { FdSource, FdTarget } from "../ends/fd-ends.ts";
 import { checkFd, isHasFd } from "../ends/recognise.ts";
+import { ignore } from "../ends/stream-ends.ts";
 import { SocketSource, SocketTarget } from "../ends/socket-ends.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Machine } from "../engine/machine.ts";
@@ -116,7 +117,7 @@ class SocketPairEnd implements PairEnd {
     this.#over = true;
     const socket = this.#socket;
     // It is gone for good, and an error that comes of that has no reader.
-    socket.on("error", () => {});
+    socket.on("error", ignore);
     if (reset) resetSocket(socket);
     else socket.destroy();
     void this.source.end(false);
@@ -124,7 +125,7 @@ class SocketPairEnd implements PairEnd {
   }
 }
 
-/** Resets a TCP connection by its descriptor, whoever else has it open; shuts others down. */
+/** Resets a TCP connection by its descriptor, also where others have it open; shuts others down. */
 function resetFd(engine: Engine, fd: number): void {
   const pair = engine.pairs.open(fd, fd);
   if (pair > 0) engine.pairs.close(pair, true);

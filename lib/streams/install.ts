@@ -3,7 +3,7 @@ import { ReadStream } from "node:fs";
 import { Socket } from "node:net";
 import type { Runtime } from "../runtime.ts";
 import { Checks } from "./trials/checks.ts";
-import { fileRead } from "./hooks/decision.ts";
+import { fileRead } from "./hooks/file-hook.ts";
 import type { FileMethods } from "./feeds/quick-close.ts";
 import { socketRead } from "./hooks/socket-hook.ts";
 import type { Surroundings } from "./hooks/surroundings.ts";

@@ -17,7 +17,7 @@ export function pipesOf(stream: Readable): readonly Writable[] {
   return (stream as Readable & ReadableInternals)._readableState?.pipes ?? [];
 }
 
-/** Whether somebody has paused the stream, other than pipe() itself, which waits for its target to drain. */
+/** Whether the stream was paused, and not by pipe() itself, which waits for its target to drain. */
 export function isPaused(stream: Readable): boolean {
   const waiting = (stream as Readable & ReadableInternals)._readableState?.awaitDrainWriters ?? null;
   return stream.readableFlowing !== true && waiting === null;

@@ -1,6 +1,6 @@
 /**
  * Node's own functions through which the bytes of a body pass, as they were when this was loaded. Where another stands
- * in its place, on an object or on a class, somebody wants to see those bytes: agents that measure do that. Classes are
+ * in its place, on an object or on a class, those bytes are wanted elsewhere: agents that measure do that. Classes are
  * compared with the class that they inherit from, so that what was replaced on them before this was loaded is seen too;
  * a function that was replaced where it is at home before is taken for Node's own.
  */

@@ -14,7 +14,7 @@ type PipeOptions = Parameters<Readable["pipe"]>[1];
 
 /**
  * Two sockets that are piped to each other are a proxy's: from their first read of bulk on, each direction is spliced.
- * What else an app pipes its sockets to is left alone, so that a socket that nobody proxies pays for nothing.
+ * What else an app pipes its sockets to is left alone, so that a socket that is not proxied pays for nothing.
  */
 function registerSockets(read: Socket["_read"]): void {
   const { prototype } = Socket;

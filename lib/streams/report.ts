@@ -1,4 +1,4 @@
-/** Tells which way each stream went: to whoever asks, to the diagnostics channel, and to stderr under SLUICE_DEBUG. */
+/** Tells which way each stream went: to who asks, to the diagnostics channel, and to stderr under SLUICE_DEBUG. */
 import { channel } from "node:diagnostics_channel";
 import type { Readable, Writable } from "node:stream";
 import type { Copied, Strategy } from "../../core/plan/kernel.ts";
@@ -48,7 +48,7 @@ export function tell(
   const { bytes, strategy, copied, syscalls, waits, cpuNs } = tally;
   const told: StreamReport = { native: bytes > 0, reason, bytes, strategy, copied, syscalls, waits, cpuNs };
   reports.set(source, told);
-  // A trial is nobody's stream.
+  // A trial's stream is not the app's.
   if (checks === undefined) return;
   if (transfers.hasSubscribers) transfers.publish({ ...told, source, target } satisfies StreamMessage);
   if (!debug) return;

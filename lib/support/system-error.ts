@@ -70,7 +70,7 @@ const otherNames: Readonly<Record<string, string>> = {
   ERR_ACCESS_DENIED: "EACCES",
 };
 
-/** Whether an error says that somebody closed the object. */
+/** Whether an error says that the object was closed. */
 export function saysClosed(error: unknown): boolean {
   return otherNames[codeOf(error) ?? ""] === "ERR_SLUICE_CLOSED";
 }

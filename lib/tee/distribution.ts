@@ -1,4 +1,4 @@
-/** Whatever gives the bytes of one source to the sources of several transfers. */
+/** What gives the bytes of one source to the sources of several transfers. */
 import type { Outcome } from "../../core/plan/kernel.ts";
 import type { TeeStrategy } from "../../core/tee.ts";
 import type { SourceEnd } from "../ends/source.ts";
@@ -8,7 +8,7 @@ export interface Distribution {
   readonly reason: string;
   /** One for each target. */
   readonly sources: readonly SourceEnd[];
-  /** Gives until the source ends, it is stopped, or nobody takes any more. Never rejects. */
+  /** Gives until the source ends, it is stopped, or no target takes any more. Never rejects. */
   run(): Promise<Outcome>;
   /**
    * The target that takes nothing more, so that no other gets more than `given` bytes. A pipe counts slots: it may be

@@ -12,7 +12,7 @@ import type { Distribution } from "./distribution.ts";
 
 /**
  * The read end of a pipe that the engine fills, as the source of one target's transfer. It closes the pipe with the transfer: that is
- * how the engine learns that nobody reads it any more.
+ * how the engine learns that it has no reader any more.
  */
 class OutletSource extends FdSource {
   readonly #native: Native;

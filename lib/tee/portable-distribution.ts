@@ -25,7 +25,7 @@ class Queue implements SourceEnd {
     this.#onTaken = onTaken;
   }
 
-  /** Bytes that wait; undefined when nobody takes them any more. */
+  /** Bytes that wait; undefined when they are not taken any more. */
   get waiting(): number | undefined {
     return this.#left ? undefined : this.#bytes;
   }

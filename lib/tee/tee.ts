@@ -77,13 +77,13 @@ class Teeing {
       distribution.stop();
       this.#abortAll();
     });
-    // A source that has nothing to say would be waited for, though nobody listens any more.
+    // A source that has nothing to say would be waited for, though no target is left.
     void this.#allEnded().then(() => distribution.stop());
     this.#watchLaggards(distribution);
     this.#outcome = await distribution.run();
     if (this.#outcome.end === "eof") await from.hearEnd?.();
-    const nobodyLeft = this.#branches.every((branch) => branch.isOver);
-    const failed = nobodyLeft ? this.#endedBy() : failureOf(this.#outcome, this.#cancellation, name);
+    const noneLeft = this.#branches.every((branch) => branch.isOver);
+    const failed = noneLeft ? this.#endedBy() : failureOf(this.#outcome, this.#cancellation, name);
     this.#failure = failed ?? unproven(from, this.#outcome);
     this.#ended?.();
     distribution.finish();

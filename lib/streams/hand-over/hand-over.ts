@@ -19,7 +19,7 @@ import { Watch } from "./watch.ts";
 /** Node uncorks by then what it has corked itself for a write. */
 const nextTick = (): Promise<boolean> => new Promise((resolve) => process.nextTick(resolve, true));
 
-/** `failed`: the source has; `broken`: a chunk that was announced will not come; `left`: nobody is there any more. */
+/** `failed`: the source has; `broken`: a chunk that was announced will not come; `left`: the peer has gone. */
 type End =
   | Moved
   | { readonly kind: "left"; readonly reason: string }
@@ -34,10 +34,10 @@ export class HandOver {
   #mover: Mover | undefined;
   #watch: Watch | undefined;
   #lock: WriteLock | undefined;
-  /** The stream's asynchronous context, where the lock is granted in somebody else's. */
+  /** The stream's asynchronous context, where the lock is granted in another. */
   #context: AsyncResource | undefined;
   #settled = false;
-  /** Whether nobody is left to take the bytes. */
+  /** Whether the peer has gone. */
   #gone = false;
   /** Whether the first byte is known to be there. */
   #isCertain = false;
@@ -66,7 +66,7 @@ export class HandOver {
     });
   }
 
-  /** Whether what is written is held back until somebody uncorks it: which may wait for this stream's end. */
+  /** Whether what is written is held back until it is uncorked: which may wait for this stream's end. */
   get #isCorked(): boolean {
     const { target, sink } = this.#route;
     return target.writableCorked > 0 || sink.queue.writableCorked > 0;
@@ -115,7 +115,7 @@ export class HandOver {
       (error) => this.#settle(this.#judge(error)),
     );
     if (this.#lock !== undefined || this.#settled) return;
-    // The lock will be granted in the course of somebody else's write, but what follows is the stream's.
+    // The lock will be granted in the course of another write, but what follows is the stream's.
     this.#context = new AsyncResource("SluiceWriteLock");
     this.#queued = true;
     this.waiting();
@@ -217,7 +217,7 @@ export class HandOver {
     const { feed, target } = this.#route;
     const abort = () => target.destroy();
     const { closesItself } = feed;
-    // Without a listener the error would end the process, for a file that somebody else has cut.
+    // Without a listener the error would end the process, for a file that others have cut.
     if (stream.listenerCount("error") === 0) {
       abort();
       if (closesItself) stream.destroy();

@@ -179,7 +179,7 @@ export class Mover {
   }
 
   /**
-   * What the target has been told to expect, which nobody can take back, however much the stream is wanted for
+   * What the target has been told to expect, which can't be taken back, however much the stream is wanted for
    * something else: the rest of a head, and of the bytes of a chunk.
    */
   async readAnnounced(): Promise<Uint8Array | undefined> {
@@ -200,7 +200,7 @@ export class Mover {
     this.#control.waiting();
     link.hold();
     const written = new Promise<void>((resolve, reject) => {
-      // What is written is written, also for a peer that stands still; nobody has to wait for that who has to stop.
+      // What is written is written, also for a peer that stands still; a stop does not wait for that.
       this.#stopWaiting = resolve;
       lock.write(head).then(resolve, reject);
     });

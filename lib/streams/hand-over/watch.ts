@@ -1,8 +1,8 @@
-/** Whatever may happen to a stream and its target while bytes pass them by, and that Node would respect at once. */
+/** What may happen to a stream and its target while bytes pass them by, and that Node would respect at once. */
 import type { Readable, Writable } from "node:stream";
 import type { Route } from "./route.ts";
 
-/** `gone`: there is nobody left to take the bytes. */
+/** `gone`: the peer is. */
 type OnStop = (reason: string, gone: boolean) => void;
 
 export class Watch {
@@ -28,7 +28,7 @@ export class Watch {
     if (gone && this.#closesWithTarget && this.#stream.listenerCount("data") === 0) this.#stream.destroy();
   };
 
-  /** Destroys the stream, which somebody has asked for meanwhile. */
+  /** Destroys the stream, which was asked for meanwhile. */
   #destroyed: (() => void) | undefined;
   readonly #stopListening: (() => void) | undefined;
 

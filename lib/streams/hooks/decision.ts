@@ -1,14 +1,12 @@
-/** Hands a stream's bytes to the kernel where that can be done unnoticed, and else lets Node read them. */
-import { type ReadStream, WriteStream } from "node:fs";
+/** Whether a stream's bytes are handed to the kernel: where that can be done unnoticed. Else Node reads them. */
+import { WriteStream } from "node:fs";
 import { ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
 import { onConnectionEnd } from "../sinks/connection-end.ts";
 import { machineFor } from "../../engine/machine.ts";
 import type { Runtime } from "../../runtime.ts";
-import { slot } from "../../support/slot.ts";
 import type { Feed } from "../feeds/feed.ts";
-import { FileFeed } from "../feeds/file-feed.ts";
 import { FileSink } from "../sinks/file-sink.ts";
 import { HandOver } from "../hand-over/hand-over.ts";
 import { isPaused, pipesOf } from "../internals.ts";
@@ -16,7 +14,6 @@ import { replacedReading } from "../originals.ts";
 import { lastTargetOf } from "./pipes.ts";
 import { keepPromise } from "../sinks/promised.ts";
 import { tell } from "../report.ts";
-import { type FileMethods, quickDestroy } from "../feeds/quick-close.ts";
 import { ResponseSink } from "../sinks/response-sink.ts";
 import type { Sink } from "../sinks/sink.ts";
 import { SocketSink } from "../sinks/socket-sink.ts";
@@ -32,7 +29,7 @@ function sinkOf(target: Writable, runtime: Runtime): Sink | string {
   return `the target is not a response, socket or file but ${target.constructor.name}`;
 }
 
-/** The one target of a stream that nobody else reads, or why there is none. */
+/** The one target of a stream that has no other reader, or why there is none. */
 function onlyTarget(stream: Readable): Writable | string {
   const [target, ...others] = pipesOf(stream);
   if (target === undefined && stream.readableFlowing === false) return "the stream was unpiped before it was read";
@@ -59,7 +56,7 @@ function look(stream: Readable, feed: Feed, { runtime, disabled }: Surroundings)
   return { target, sink, objection: feed.objection() ?? sink.objection() };
 }
 
-/** Whether the stream was on its way to a client that has gone: nobody would ever read it, nor close it. */
+/** Whether the stream was on its way to a client that has gone: it would never be read, nor closed. */
 function isLeftBehind(stream: Readable, target: Writable | undefined): boolean {
   if (!(target instanceof ServerResponse || target instanceof Socket)) return false;
   // A response hears of the end of its connection only later.
@@ -116,26 +113,4 @@ export function handOver(stream: Readable, feed: Feed, surroundings: Surrounding
   const isPending = "isPending" in decision && decision.isPending === true;
   if (isPending && feed.closesItself && target instanceof ServerResponse) closeWithClient(stream, target);
   feed.giveBack();
-}
-
-/**
- * Makes an `_read` for files out of Node's own. The first call decides for the stream's whole life: then the file is
- * open, and the listeners of 'open' have run. What is decided begins when Node's own call has returned: it may have
- * something in hand that was put in front of the file (unshift()).
- */
-export function fileRead(original: FileMethods, surroundings: Surroundings): FileMethods["_read"] {
-  const decided = slot<true>();
-  const { runtime } = surroundings;
-  const native = () => {
-    const machine = machineFor(runtime);
-    return typeof machine === "string" || typeof machine.native === "string" ? undefined : machine.native;
-  };
-  const methods = { ...original, _destroy: quickDestroy(original, native) };
-  function _read(this: ReadStream, size: number): void {
-    // A class of its own that calls this one reads in its own way.
-    if (decided.get(this) || this._read !== _read) return original._read.call(this, size);
-    decided.set(this, true);
-    process.nextTick(handOver, this, new FileFeed(this, methods), surroundings);
-  }
-  return _read;
 }

@@ -55,7 +55,7 @@ export class Framing {
     return undefined;
   }
 
-  /** After a write of the application's own, nobody may know how much of the promise is left. */
+  /** After a write of the application's own, it may be unknown how much of the promise is left. */
   #left(): number {
     if (this.#before !== undefined) keepPromise(this.#response, this.#before);
     return leftOf(this.#response);

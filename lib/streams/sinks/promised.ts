@@ -1,5 +1,5 @@
 /**
- * What a response has promised by its Content-Length, and what of that has come, whoever wrote it: the file, several
+ * What a response has promised by its Content-Length, and what of that has come, by whatever way: the file, several
  * of them, the app, in any order. A stream owes its own range alone; that a response is short shows when it ends, and
  * then its connection ends too, or the next answer's head would be read as this one's body.
  */
@@ -26,7 +26,7 @@ function mayPromise(response: Message): boolean {
 
 class Promised {
   readonly #response: Message;
-  /** What the connection had written before the response's first byte; undefined where nobody looked by then. */
+  /** What the connection had written before the response's first byte; undefined where that was not looked at by then. */
   #before: number | undefined;
 
   constructor(response: Message, before: number | undefined) {
@@ -38,7 +38,7 @@ class Promised {
     response.prependOnceListener("finish", () => this.#check());
   }
 
-  /** Bytes of the body that have come; where nobody looked in time, what other answers may have written counts too. */
+  /** Bytes of the body that have come; where that was not looked at in time, what other answers may have written counts too. */
   get #written(): number {
     const { socket, _header } = this.#response;
     return socket === null ? 0 : socket.bytesWritten - (this.#before ?? 0) - (_header?.length ?? 0);
@@ -57,7 +57,7 @@ class Promised {
   }
 }
 
-/** What a response that somebody looks after has still to send; Infinity where it promised nothing, or nobody does. */
+/** What a response that is looked after has still to send; Infinity where it promised nothing, or is not looked after. */
 export function leftOf(response: ServerResponse): number {
   return promises.get(response)?.left ?? Infinity;
 }

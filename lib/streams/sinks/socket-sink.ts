@@ -34,7 +34,7 @@ export class SocketSink implements Sink {
         socket.off("connect", settle).off("close", settle);
         resolve(true);
       };
-      // No listener of errors: one that nobody else listens to has to end the process.
+      // No listener of errors: one without another listener has to end the process.
       socket.once("connect", settle).once("close", settle);
       void cancelled().then(settle);
     });

@@ -11,7 +11,7 @@ function check(answer: number, what: string): number {
   return answer;
 }
 
-/** What goes wrong shows in what arrives; an error that nobody hears would end the process. */
+/** What goes wrong shows in what arrives; an error without a listener would end the process. */
 function withoutErrors<S extends EventEmitter>(stream: S): S {
   return stream.on("error", () => {});
 }
@@ -69,7 +69,7 @@ export class Bed {
 
   /**
    * A stream with a duplicate of its own, closed when nothing of the stream is under way any more: a write in another
-   * thread must not meet a number that is somebody else's by then.
+   * thread must not meet a number that is another file's by then.
    */
   #own<S extends FileReader | FileWriter>(fd: number, make: (own: number) => S): S {
     const own = check(this.#native.sluice_duplicate(fd), "descriptor");

@@ -20,7 +20,7 @@ export interface Hooks {
   readonly socket: Socket["_read"];
 }
 
-/** Why a trial could not be made: somebody has replaced what would be tried, as each stream will say for itself. */
+/** Why a trial could not be made: what would be tried has been replaced, as each stream will say for itself. */
 export class Objection extends Error {}
 
 interface Trial {
