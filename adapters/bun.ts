@@ -1,21 +1,7 @@
-/** Sluice for Bun. The same functions and contract as on Node: see node.ts. */
-import { bun } from "./bun/ffi.ts";
-import { createSluice } from "../lib/sluice.ts";
+/** Sluice for Bun: native through bun:ffi, portable where that is absent or forbidden. */
+import { provideRuntime } from "../lib/current.ts";
+import { bun } from "./bun/runtime.ts";
 
-export * from "../lib/public.ts";
+export * from "../lib/public/sluice.ts";
 
-export const {
-  transfer,
-  tee,
-  copyFile,
-  openFile,
-  lease,
-  explain,
-  map,
-  proxy,
-  createRing,
-  openRing,
-  createPipe,
-  capabilities,
-  interfaceFeatures,
-} = createSluice(bun);
+provideRuntime(bun);

@@ -1,21 +1,7 @@
-/** Sluice for Deno. The same functions and contract as on Node: see node.ts. */
-import { deno } from "./deno/ffi.ts";
-import { createSluice } from "../lib/sluice.ts";
+/** Sluice for Deno: native through Deno.dlopen, portable where that is absent or forbidden. */
+import { provideRuntime } from "../lib/current.ts";
+import { deno } from "./deno/runtime.ts";
 
-export * from "../lib/public.ts";
+export * from "../lib/public/sluice.ts";
 
-export const {
-  transfer,
-  tee,
-  copyFile,
-  openFile,
-  lease,
-  explain,
-  map,
-  proxy,
-  createRing,
-  openRing,
-  createPipe,
-  capabilities,
-  interfaceFeatures,
-} = createSluice(deno);
+provideRuntime(deno);

@@ -2,7 +2,7 @@
 import { type Stats, statSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import { type Endpoint, endpoint, type EndpointKind, sizeIsTrusted } from "../core/plan/endpoint.ts";
-import { sampleEndpoint, sampleWords } from "../core/plan/explain.ts";
+import { sampleEndpoint, sampleWords } from "../core/explain/samples.ts";
 import { UsageError } from "./exit.ts";
 import { isNotFound } from "./target.ts";
 

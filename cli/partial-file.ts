@@ -4,7 +4,7 @@ import { open, rename, rm } from "node:fs/promises";
 import { createHash } from "node:crypto";
 import type { Report } from "../core/transfer/report.ts";
 import { type FileChannel, openFile, TransferError } from "../adapters/node.ts";
-import { node } from "../adapters/node/ffi.ts";
+import { node } from "../adapters/node/runtime.ts";
 import { inherit } from "../lib/copy/inherit.ts";
 import { checkOccupant, checkReplaceable } from "../lib/copy/occupant.ts";
 import { Place } from "../lib/copy/place.ts";

@@ -4,7 +4,7 @@ import { basename } from "node:path";
 import { errnoText } from "../core/abi/errno.ts";
 import { TransferError, withProgress } from "../core/error.ts";
 import type { Report } from "../core/transfer/report.ts";
-import { node } from "../adapters/node/ffi.ts";
+import { node } from "../adapters/node/runtime.ts";
 import type { Target } from "../lib/api.ts";
 import { WholeFile, type WholeFileOptions } from "../lib/copy/whole-file.ts";
 import { machineOf } from "../lib/engine/machine.ts";

@@ -19,7 +19,7 @@
  * `ERR_INVALID_ARG_VALUE` or `ERR_OUT_OF_RANGE`, as the platform's own functions do.
  */
 import type { Strategy } from "./plan/kernel.ts";
-import type { ProxyFailure } from "./proxy.ts";
+import type { ProxyFailure } from "./proxy-report.ts";
 import type { Attempt, Report } from "./transfer/report.ts";
 
 export interface TransferErrorDetails {

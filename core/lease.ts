@@ -2,6 +2,7 @@
  * PURE: what a change to the source means for a transfer, and what is done when somebody asks for the file while it is
  * under a lease (fcntl(2), F_SETLEASE). That somebody waits in the kernel, so every policy ends in time.
  */
+import { mostMs, wholeNumber } from "./options.ts";
 import { type Endpoint, hasPositions } from "./plan/endpoint.ts";
 import type { Strategy } from "./plan/kernel.ts";
 import { strategies } from "./plan/strategies.ts";
@@ -66,4 +67,9 @@ export function breaksPromise(
 ): string | undefined {
   if (consistency !== "leased" || onLeaseBreak !== "snapshot" || !handsOver(strategy, source, target)) return undefined;
   return "it hands over pages, which could not be taken back when the lease is broken";
+}
+
+/** Checks for how long a broken lease may be held; 0 is as long as is safe. */
+export function checkHoldMs(name: string, value: unknown): number {
+  return value === undefined ? 0 : wholeNumber(name, value, { least: 1, most: mostMs, unit: "milliseconds" });
 }

@@ -5,10 +5,9 @@
  * place: from the first such byte on a mapping is lost, and stays so when the file grows again. Offsets are relative to
  * the mapping's start.
  */
-import { limits } from "./abi/abi.ts";
-import { argumentError, shown, TransferError } from "./error.ts";
-import { checkKnown, type Names } from "./options.ts";
-import { type ByteCount, optionalCount } from "./transfer/request.ts";
+import { limits } from "./abi/limits.ts";
+import { argumentError, TransferError } from "./error.ts";
+import { type ByteCount, checkKnown, type Names, oneOf, optionalCount } from "./options.ts";
 
 /**
  * What becomes of writes to the view. "read" and "private": they stay in this process, each page being copied when it
@@ -42,15 +41,8 @@ export interface MapRequest {
   readonly policy: MapPolicy;
 }
 
-const modes: readonly MapMode[] = ["read", "private", "shared"];
-const policies: readonly MapPolicy[] = ["guard", "lease", "copy"];
-
-function oneOf<T extends string>(name: string, choices: readonly T[], value: unknown): T {
-  const found = choices.find((choice) => choice === value);
-  if (found === undefined)
-    throw argumentError("ERR_INVALID_ARG_VALUE", `${name} must be one of ${choices.join(", ")}, got ${shown(value)}`);
-  return found;
-}
+const modes: readonly [MapMode, ...MapMode[]] = ["read", "private", "shared"];
+const policies: readonly [MapPolicy, ...MapPolicy[]] = ["guard", "lease", "copy"];
 
 /** Why a policy and the mode "shared" exclude each other. */
 const notShared: Partial<Record<MapPolicy, string>> = {
@@ -66,12 +58,12 @@ const notShared: Partial<Record<MapPolicy, string>> = {
  */
 export function checkMapOptions(options: MapOptions = {}): MapRequest {
   checkKnown(options, mapOptions);
-  const { mode = "read", policy = "guard", length } = options;
+  const { length } = options;
   const request = {
-    mode: oneOf("mode", modes, mode),
+    mode: oneOf("mode", modes, options.mode),
     offset: optionalCount("offset", options.offset) ?? 0,
     length: length === Infinity ? undefined : optionalCount("length", length),
-    policy: oneOf("policy", policies, policy),
+    policy: oneOf("policy", policies, options.policy),
   };
   const conflict = request.mode === "shared" ? notShared[request.policy] : undefined;
   if (conflict !== undefined) throw new TransferError(`Cannot map: ${conflict}`, { code: "ERR_SLUICE_UNSUPPORTED" });

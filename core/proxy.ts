@@ -1,16 +1,17 @@
-/** What a proxied pair of connections is asked for, and what it reports. */
+/** What a proxied pair of connections is asked for, and which mechanism it gets. */
 import { argumentError, shown } from "./error.ts";
-import { checkKnown, type Names } from "./options.ts";
-import { type AbortSignalLike, type ByteCount, checkSignal, optionalCount } from "./transfer/request.ts";
-
-/** The two ends of a pair, by the names of the arguments. */
-export type ProxySide = "a" | "b";
-
-/**
- * How the bytes of a direction move. "splice": by the engine, received and sent through a buffer while there are few of
- * them and by splice(2) once there are many. "buffered": by the engine, through a buffer alone. "portable": by the runtime.
- */
-export type ProxyStrategy = "splice" | "buffered" | "portable";
+import {
+  type AbortSignalLike,
+  type ByteCount,
+  checkFlag,
+  checkKnown,
+  checkSignal,
+  mostMs,
+  type Names,
+  optionalCount,
+  wholeNumber,
+} from "./options.ts";
+import type { ProxyStrategy } from "./proxy-report.ts";
 
 /** Bytes of each direction. */
 export interface ProxyProgress {
@@ -42,44 +43,6 @@ export interface ProxyOptions {
   readonly adopt?: boolean | undefined;
 }
 
-/** What became of one direction. */
-export interface ProxyFlow {
-  /** Bytes of its source that reached its target. */
-  readonly bytes: number;
-  /** The mechanism, and why it was that. */
-  readonly strategy: ProxyStrategy;
-  readonly reason: string;
-  /** Bytes that went by splice(2), past every buffer of the process. */
-  readonly splicedBytes: number;
-  /** Whether its source ended, and its target was told so (shutdown(2), SHUT_WR). */
-  readonly ended: boolean;
-  /** Bytes taken from its source that did not reach its target. 0 where it ended. */
-  readonly bytesStranded: number;
-  /** System calls of the engine; 0 for the portable path. */
-  readonly syscalls: number;
-  /** How often it had to wait for its target to take more. */
-  readonly waits: number;
-}
-
-/** How a pair came to its end: both directions ended, or one of the options ended it. */
-export type ProxyEnding = "ended" | "idle" | "timeout" | "limit";
-
-export interface ProxyReport {
-  readonly aToB: ProxyFlow;
-  readonly bToA: ProxyFlow;
-  readonly end: ProxyEnding;
-  /** Wall-clock time from the call, in nanoseconds. */
-  readonly durationNs: number;
-}
-
-/** How far a pair came that failed: `error.proxy`. */
-export interface ProxyFailure {
-  readonly aToB: ProxyFlow;
-  readonly bToA: ProxyFlow;
-  /** The connection that failed, where one did. */
-  readonly failed: ProxySide | undefined;
-}
-
 export const proxyOptions: Names<ProxyOptions> = {
   signal: true,
   idleTimeoutMs: true,
@@ -106,30 +69,16 @@ export interface ProxyRequest {
   readonly adopt: boolean;
 }
 
-/** Longest time-out of a runtime's timers. */
-const mostMs = 0x7fffffff;
-
 /** A time-out; 0 and Infinity, which is told as 0, are for ever. @throws TypeError, RangeError */
 export function milliseconds(name: string, value: unknown): number {
   if (value === undefined || value === Infinity) return 0;
-  if (typeof value !== "number")
-    throw argumentError("ERR_INVALID_ARG_TYPE", `${name} must be a number of milliseconds, got ${typeof value}`);
-  if (!Number.isInteger(value) || value < 0 || value > mostMs)
-    throw argumentError("ERR_OUT_OF_RANGE", `${name} must be a whole number from 0 to ${mostMs}, got ${value}`);
-  return value;
+  return wholeNumber(name, value, { least: 0, most: mostMs, unit: "milliseconds" });
 }
 
 function most(direction: keyof ProxyProgress, value: ProxyOptions["maxBytes"]): number {
   if (typeof value === "object") checkKnown(value, directions);
   const own = typeof value === "object" && value !== null ? value[direction] : value;
   return own === Infinity ? Infinity : (optionalCount("maxBytes", own) ?? Infinity);
-}
-
-function flag(name: string, value: unknown, otherwise: boolean): boolean {
-  if (value === undefined) return otherwise;
-  if (typeof value !== "boolean")
-    throw argumentError("ERR_INVALID_ARG_TYPE", `${name} must be a boolean, got ${typeof value}`);
-  return value;
 }
 
 const proxyStrategies: readonly (string | undefined)[] = ["auto", "splice", "buffered", "portable", undefined];
@@ -152,7 +101,7 @@ export function checkProxyOptions(options: ProxyOptions = {}): ProxyRequest {
       "ERR_INVALID_ARG_VALUE",
       `strategy must be "auto", "splice", "buffered" or "portable", got ${shown(strategy)}`,
     );
-  const fallback = flag("fallback", options.fallback, true);
+  const fallback = checkFlag("fallback", options.fallback, true);
   if (strategy === "portable" && !fallback)
     throw argumentError("ERR_INVALID_ARG_VALUE", 'fallback: false excludes the strategy "portable"');
   return {
@@ -163,7 +112,7 @@ export function checkProxyOptions(options: ProxyOptions = {}): ProxyRequest {
     head: head ?? new Uint8Array(0),
     strategy: strategy ?? "auto",
     fallback,
-    adopt: flag("adopt", options.adopt, false),
+    adopt: checkFlag("adopt", options.adopt, false),
   };
 }
 

@@ -1,8 +1,9 @@
 /** One source to several targets: what is asked for, what is told, and who is too slow. */
-import { argumentError, shown, TransferError, type TransferErrorDetails } from "./error.ts";
-import { checkKnown, type Names } from "./options.ts";
-import type { Copied, Report } from "./transfer/report.ts";
-import { type AbortSignalLike, type ByteCount, checkOptions, optionalCount } from "./transfer/request.ts";
+import { argumentError, TransferError, type TransferErrorDetails } from "./error.ts";
+import { type AbortSignalLike, type ByteCount, checkKnown, type Names, oneOf, optionalCount } from "./options.ts";
+import type { Copied } from "./plan/kernel.ts";
+import type { Report } from "./transfer/report.ts";
+import { checkOptions } from "./transfer/request.ts";
 
 /** How a stream is given to several. "separate": each target reads the source by itself, which files and memory allow. */
 export type TeeStrategy = "separate" | "tee" | "buffered" | "portable";
@@ -97,13 +98,6 @@ const choices = {
   strategy: ["auto", "separate", "tee", "buffered", "portable"],
 } as const;
 
-function choose<Name extends keyof typeof choices>(name: Name, value: unknown): (typeof choices)[Name][number] {
-  const known: readonly (typeof choices)[Name][number][] = choices[name];
-  const found = value === undefined ? known[0] : known.find((choice) => choice === value);
-  if (found !== undefined) return found;
-  throw argumentError("ERR_INVALID_ARG_VALUE", `${name} must be one of ${known.join(", ")}, got ${shown(value)}`);
-}
-
 export const teeOptions: Names<TeeOptions> = {
   offset: true,
   length: true,
@@ -130,9 +124,9 @@ export function checkTeeOptions(options: TeeOptions): TeeRequest {
     atomic: request.atomic,
     durable: request.durable,
     lag,
-    slowest: choose("slowest", options.slowest),
-    onFailure: choose("onFailure", options.onFailure),
-    strategy: choose("strategy", options.strategy),
+    slowest: oneOf("slowest", choices.slowest, options.slowest),
+    onFailure: oneOf("onFailure", choices.onFailure, options.onFailure),
+    strategy: oneOf("strategy", choices.strategy, options.strategy),
   };
 }
 

@@ -3,7 +3,7 @@
  * folder that is held open from the step before and never followed, so that no link is followed that has not been looked
  * at. A ".." goes back to a folder that has been passed, and never further than the first.
  */
-import { openFlags } from "./abi/abi.ts";
+import { openFlags } from "./abi/numbers.ts";
 import { mostLinks } from "./path.ts";
 
 /** A call that a walk asks for. A name is single, or "" for the folder itself. */

@@ -8,10 +8,13 @@ const root = new URL("../", import.meta.url);
 const { bin, exports } = JSON.parse(readFileSync(new URL("package.json", root), "utf8"));
 const folder = "dist/lib/";
 
-const targets = [...Object.values(bin), ...Object.values(exports).flatMap((target) => Object.values(target))];
+/** What a target of `exports` leads to, by whatever condition. */
+const leaves = (target) => (typeof target === "string" ? [target] : Object.values(target).flatMap(leaves));
+
+const targets = [...Object.values(bin), ...leaves(exports)];
 const prefix = `./${folder}`;
 const entries = [...new Set(targets)]
-  .filter((target) => typeof target === "string" && target.startsWith(prefix))
+  .filter((target) => target.startsWith(prefix))
   .map((target) => target.slice(prefix.length));
 
 rmSync(new URL(folder, root), { recursive: true, force: true });
@@ -21,16 +24,20 @@ rmSync(new URL(folder, root), { recursive: true, force: true });
  * import nothing else.
  */
 const groups = [
-  // By more than the three runtimes' entries of one name: what only WASI or the command line needs is left to them.
-  { name: "sluice", test: /\/modules\/(core|lib)\/(?!fetch|streams|wasi)/, minShareCount: 4 },
-  { name: "node", test: /\/adapters\/node(\/(ffi|sockets))?\.js$/ },
+  // What is loaded on all three runtimes; what only some subpaths need is left to them.
+  {
+    name: "sluice",
+    test: /\/modules\/(core|lib)\/(?!confine|explain|fetch|streams|wasi|public\/(?!sluice))/,
+    minShareCount: 3,
+  },
+  { name: "node", test: /\/adapters\/node\/(runtime|ffi|sockets)\.js$/ },
   { name: "streams", test: /\/modules\/lib\/streams\// },
 ];
 
 /** The comments of the C header, which only the build reads. */
 const undocumented = {
   name: "undocumented",
-  transform: (code, id) => (id.endsWith("/core/abi/abi.js") ? code.replace(/^\s*doc: ".*",\n/gm, "") : undefined),
+  transform: (code, id) => (id.includes("/core/abi/functions/") ? code.replace(/^\s*doc: ".*",\n/gm, "") : undefined),
 };
 
 /** A source of ASCII is half as large in V8's memory, and read sooner: three milliseconds of an import. A minifier would undo it. */
@@ -56,6 +63,8 @@ async function write(names, output) {
     // What comes by name stays a dependency.
     external: (id) => !/^[./]/.test(id) && !id.startsWith("dist/"),
     platform: "neutral",
+    // An entry names its runtime when it is loaded.
+    treeshake: { moduleSideEffects: (id) => /\/modules\/adapters\//.test(id) },
     plugins: [undocumented],
   });
   await bundle.write({

@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import type { Native } from "../core/abi/abi.ts";
 import type { SourceEnd } from "./ends/source.ts";
 import type { TargetEnd } from "./ends/target.ts";
+import type { ServerTraits } from "./fetch/traits.ts";
 
 /** How completions reach the isolate. */
 export interface Waker {
@@ -19,6 +20,17 @@ export interface SocketFd {
   release?(): void;
 }
 
+/** What the library does on one runtime or another, and not on all. */
+export type Unsupported =
+  /** Handing streams of node:stream to the kernel. */
+  | "streams"
+  /** Handing over streams whose source is a socket. */
+  | "socketStreams"
+  /** Reading a net.Socket that stays the caller's. */
+  | "sharedSockets"
+  /** Notices of the kernel in the error queue of a socket that the runtime polls. */
+  | "socketNotices";
+
 export interface Runtime {
   readonly name: string;
   /** An environment variable, or undefined where it is not set or may not be read. Never prompts. */
@@ -32,21 +44,17 @@ export interface Runtime {
   view(address: bigint, length: number): ArrayBuffer;
   /** Opens a context whose completions call `onWake` on the event loop. Starts unreferenced. */
   openWaker(native: Native, onWake: () => void): Waker;
-  /** Why no stream of node:stream can be handed to the kernel here, or undefined. */
-  readonly keepsStreams?: string;
-  /** Why streams leave sockets alone as sources, or undefined. */
-  readonly keepsSockets?: string;
+  /** What can't be had here, and why. */
+  readonly unsupported: Readonly<Partial<Record<Unsupported, string>>>;
   /**
    * Whether only closing a net.Socket, or an object of the runtime's own, keeps the runtime from reading it for good: it would
    * take bytes from whoever reads the descriptor meanwhile.
    */
   readonly readsAhead?: boolean;
+  /** Whether its fetch() leaves a body in its coding, where it is asked to. */
+  readonly fetchesCoded?: boolean;
   /** Whether access(), statfs() and the user's id want a permission of their own, for which a terminal is asked. */
   readonly guardsSystem?: boolean;
-  /** Why a net.Socket that stays the caller's is read by the runtime alone, or undefined. */
-  readonly readsSockets?: string;
-  /** Why the kernel must not put notices into the error queues of sockets that the runtime polls, or undefined. */
-  readonly withoutNotices?: string;
   /** Whether this isolate is a Worker's, which may be gone at any moment. */
   isWorker(): boolean;
   /**
@@ -66,4 +74,6 @@ export interface Runtime {
   source?(value: object): SourceEnd | undefined;
   /** Recognises the runtime's own objects as targets. */
   target?(value: object): TargetEnd | undefined;
+  /** Absent where servers of node:http do all that is asked of them. */
+  readonly server?: ServerTraits;
 }

@@ -1,9 +1,12 @@
-// Writes native/include/sluice.h from core/abi/abi.ts and core/abi/records.ts, the one place where the ABI is described.
+// Writes native/include/sluice.h from core/abi, the one place where the ABI is described.
 import { readFileSync, writeFileSync } from "node:fs";
-import * as abi from "../dist/modules/core/abi/abi.js";
+import { symbols } from "../dist/modules/core/abi/abi.js";
 import { errnoNames, errnoNumber } from "../dist/modules/core/abi/errno.js";
+import { abiFingerprint } from "../dist/modules/core/abi/fingerprint.js";
+import { limits } from "../dist/modules/core/abi/limits.js";
+import * as numbers from "../dist/modules/core/abi/numbers.js";
 import { recordSize, records } from "../dist/modules/core/abi/records.js";
-import * as ring from "../dist/modules/core/ring.js";
+import * as ring from "../dist/modules/core/abi/ring-layout.js";
 
 const target = new URL("include/sluice.h", import.meta.url);
 
@@ -33,37 +36,37 @@ const errnoAssertion = (name) => `_Static_assert(${name} == ${errnoNumber(name)}
 const prototype = ([name, { args, names, doc }]) =>
   `/* ${doc} */\nSLUICE_EXPORT int32_t ${name}(${args.map((type, i) => parameter(type, names[i])).join(", ") || "void"});\n`;
 
-const header = `/* Made from core/abi/abi.ts and core/abi/records.ts by native/header.mjs. Change them there. */
+const header = `/* Made from core/abi by native/header.mjs. Change it there. */
 #ifndef SLUICE_H
 #define SLUICE_H
 
 #include <errno.h>
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT ${abi.abiFingerprint()}
+#define SLUICE_ABI_FINGERPRINT ${abiFingerprint()}
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
 
 /* Mechanisms. */
-${enumeration("", abi.opcodes)}
+${enumeration("", numbers.opcodes)}
 /* How an attempt ended. */
-${enumeration("END_", abi.ends)}
+${enumeration("END_", numbers.ends)}
 /* Which end an error is about. */
-${enumeration("SIDE_", abi.sides)}
+${enumeration("SIDE_", numbers.sides)}
 /* What a descriptor is. */
-${enumeration("KIND_", abi.fdKinds)}
-${enumeration("FD_", abi.fdFlags)}
-${enumeration("NIC_", abi.nicFlags)}
-${enumeration("ADVICE_", abi.advices)}
-${enumeration("LEASE_", abi.leaseTypes)}
-${enumeration("LEASE_", abi.leaseStates)}
-${enumeration("LOCK_", abi.lockTypes)}
-${enumeration("REQUEST_", abi.requestFlags)}
-${enumeration("OPEN_", abi.openFlags)}
-${enumeration("PAIR_END_", abi.pairEnds)}
-${enumeration("PAIR_", abi.pairFlags)}
-${enumeration("COPY_", abi.copyNotices)}
+${enumeration("KIND_", numbers.fdKinds)}
+${enumeration("FD_", numbers.fdFlags)}
+${enumeration("NIC_", numbers.nicFlags)}
+${enumeration("ADVICE_", numbers.advices)}
+${enumeration("LEASE_", numbers.leaseTypes)}
+${enumeration("LEASE_", numbers.leaseStates)}
+${enumeration("LOCK_", numbers.lockTypes)}
+${enumeration("REQUEST_", numbers.requestFlags)}
+${enumeration("OPEN_", numbers.openFlags)}
+${enumeration("PAIR_END_", numbers.pairEnds)}
+${enumeration("PAIR_", numbers.pairFlags)}
+${enumeration("COPY_", numbers.copyNotices)}
 /* The shared ring: what two processes agree on. */
 #define SLUICE_RING_MAGIC "${ring.ringMagic}"
 enum { SLUICE_RING_VERSION = ${ring.ringVersion} };
@@ -71,13 +74,13 @@ ${enumeration("RING_AT_", ring.ringLayout)}
 ${enumeration("RING_", ring.ringParties)}
 ${enumeration("RING_LIMIT_", ring.ringLimits)}
 /* Limits, in bytes. */
-${enumeration("", abi.limits)}
+${enumeration("", limits)}
 ${Object.entries(records).map(structure).join("\n")}
 /* The errnos that JavaScript knows by name (core/abi/errno.ts) have these numbers here. */
 ${errnoNames.map(errnoAssertion).join("")}
 /* Every function returns zero or a positive answer, or a negative errno. */
 
-${Object.entries(abi.symbols).map(prototype).join("\n")}
+${Object.entries(symbols).map(prototype).join("\n")}
 #endif
 `;
 

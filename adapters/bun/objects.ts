@@ -7,6 +7,7 @@ import { FdSource } from "../../lib/ends/fd-source.ts";
 import { FdTarget } from "../../lib/ends/fd-target.ts";
 import type { SourceEnd } from "../../lib/ends/source.ts";
 import type { TargetEnd } from "../../lib/ends/target.ts";
+import { unsupported } from "./unsupported.ts";
 
 const readAsync = promisify(read);
 
@@ -32,12 +33,9 @@ function isBunSocket(value: object): value is BunSocket {
 /** Known before the handshake, too: only sockets without TLS have no version at any time. */
 const isEncrypted = (socket: BunSocket): boolean => socket.getTLSVersion() !== null;
 
-/** Its event loop takes EPOLLERR for the end, though all that it means here is that there is a notice. */
-export const noNotices = "Bun closes a socket of its own whose error queue is not empty";
-
 class BunConnection implements Connection {
   readonly name = "Bun socket";
-  readonly withoutNotices = noNotices;
+  readonly withoutNotices = unsupported.socketNotices;
   readonly readsAtReset = true;
   readonly #socket: BunSocket;
 

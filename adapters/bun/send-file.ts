@@ -1,13 +1,14 @@
 /** Sends files to responses on sockets of node:net by the engine. */
 import type { ServerResponse } from "node:http";
 import type { RequestEnd } from "../../lib/fetch/request-end.ts";
-import { type SendFile, truncated } from "../../lib/fetch/send.ts";
+import { truncated } from "../../lib/fetch/send.ts";
+import type { SendFile } from "../../lib/fetch/traits.ts";
+import { currentRuntime } from "../../lib/current.ts";
 import { machineOf } from "../../lib/engine/machine.ts";
 import { closeFd } from "../../lib/ends/open.ts";
 import { transfer } from "../../lib/transfer/transfer.ts";
-import { bun } from "./ffi.ts";
 import { socketFd } from "./sockets.ts";
-import { movedNatively } from "./stillness.ts";
+import { movedNatively } from "./timeouts.ts";
 
 /** Waits until a response has its connection: one that is pipelined comes behind others. */
 function turnOf(response: ServerResponse, end: RequestEnd): Promise<void> | undefined {
@@ -38,7 +39,7 @@ export const sendByTransfer =
     const forget = end.add(() => abort.abort());
     const options = { offset: start, length, signal: abort.signal, onProgress };
     try {
-      const machine = machineOf(bun);
+      const machine = machineOf(currentRuntime());
       response.flushHeaders();
       const { bytes } = await transfer(machine, fd, socket, options);
       // A file that was shorter from the start on.

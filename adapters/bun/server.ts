@@ -3,19 +3,19 @@
  * whose client has ended its side, and keep one on which a file came out shorter than its Content-Length; of bodies of other
  * lengths they change the head. A server that is given connections, as Node's may be, answers as Node's does.
  */
+import { createReadStream } from "node:fs";
 import { createServer } from "node:net";
-import type { ToNodeHandler } from "../../lib/fetch/node-handler.ts";
-import { type Acceptor, serveByNode } from "../../lib/fetch/node-server.ts";
-import type { ServeOptions, Server } from "../../lib/fetch/options.ts";
-import { BunStillness } from "./stillness.ts";
+import { sendByStream } from "../../lib/fetch/send.ts";
+import type { ServerTraits } from "../../lib/fetch/traits.ts";
+import { sendByTransfer } from "./send-file.ts";
+import { BunTimeouts } from "./timeouts.ts";
 
-const acceptor: Acceptor = (server) => {
-  const listener = createServer({ allowHalfOpen: true, noDelay: true });
-  return listener.on("connection", (socket) => server.emit("connection", socket));
+export const server: ServerTraits = {
+  accept(http) {
+    const listener = createServer({ allowHalfOpen: true, noDelay: true });
+    return listener.on("connection", (socket) => http.emit("connection", socket));
+  },
+  watchTimeouts: (times) => new BunTimeouts(times),
+  // Bun's own http.Server shows no descriptors; connections that it is given have some.
+  sendFile: sendByTransfer(sendByStream(createReadStream)),
 };
-
-/** See ../node/fetch.ts. */
-export const serveByBun =
-  (toNodeHandler: ToNodeHandler) =>
-  (options: ServeOptions): Promise<Server> =>
-    serveByNode(toNodeHandler, options, { acceptor, createStillness: (times) => new BunStillness(times) });

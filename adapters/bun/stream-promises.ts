@@ -1,6 +1,7 @@
-/** `sluice/stream/promises`: node:stream/promises, by which bytes go past JavaScript where both ends allow it. */
-import { promises } from "./stream.ts";
+/** `sluice/stream/promises` for Bun. */
+import { provideStreams } from "../../lib/streams/prepare.ts";
+import { bun } from "./runtime.ts";
 
-/** `finished` and `pipeline` of node:stream/promises. */
-export const finished: typeof promises.finished = promises.finished;
-export const pipeline: typeof promises.pipeline = promises.pipeline;
+export * from "../../lib/public/stream-promises.ts";
+
+provideStreams(bun);

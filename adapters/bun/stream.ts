@@ -1,9 +1,7 @@
-/** `sluice/stream`: see node/stream.ts. */
-import { createStreams } from "../../lib/streams/streams.ts";
-import { bun } from "./ffi.ts";
+/** `sluice/stream` for Bun. */
+import { provideStreams } from "../../lib/streams/prepare.ts";
+import { bun } from "./runtime.ts";
 
-export type { StreamCheck } from "../../lib/streams/checks.ts";
-export { report } from "../../lib/streams/report.ts";
-export type { StreamMessage, StreamReport } from "../../lib/streams/report.ts";
+export * from "../../lib/public/stream.ts";
 
-export const { createReadStream, pipe, pipeline, promises, verify } = createStreams(bun);
+provideStreams(bun);

@@ -1,7 +1,7 @@
-/** `sluice/wasi` for Bun. The same functions and contract as on Node: see ../node/wasi.ts. */
-import { createWasi } from "../../lib/wasi/instantiate.ts";
-import { bun } from "./ffi.ts";
+/** `sluice/wasi` for Bun. */
+import { provideRuntime } from "../../lib/current.ts";
+import { bun } from "./runtime.ts";
 
-export type * from "../../lib/wasi/types.ts";
+export * from "../../lib/public/wasi.ts";
 
-export const { instantiateFallback, instantiatePlugin, wasiImports } = createWasi(bun);
+provideRuntime(bun);

@@ -1,7 +1,7 @@
-/** `sluice/wasi` for Deno. The same functions and contract as on Node: see ../node/wasi.ts. */
-import { createWasi } from "../../lib/wasi/instantiate.ts";
-import { deno } from "./ffi.ts";
+/** `sluice/wasi` for Deno. */
+import { provideRuntime } from "../../lib/current.ts";
+import { deno } from "./runtime.ts";
 
-export type * from "../../lib/wasi/types.ts";
+export * from "../../lib/public/wasi.ts";
 
-export const { instantiateFallback, instantiatePlugin, wasiImports } = createWasi(deno);
+provideRuntime(deno);

@@ -10,6 +10,6 @@
  * diagnostics channel `sluice:transfer`.
  */
 import { register } from "../../lib/streams/register.ts";
-import { node } from "./ffi.ts";
+import { node } from "./runtime.ts";
 
 register(node);

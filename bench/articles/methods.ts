@@ -1,5 +1,6 @@
 /** How often each method crosses into the kernel, and whether the bytes are copied: what `explain` draws beside what was counted. */
-import { explainPlan, sampleEndpoint } from "#core/plan/explain.js";
+import { explainPlan } from "#core/explain/explanation.js";
+import { sampleEndpoint } from "#core/explain/samples.js";
 import type { Strategy } from "#core/plan/kernel.js";
 import { checkOptions } from "#core/transfer/request.js";
 import { select } from "#core/plan/select.js";

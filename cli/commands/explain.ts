@@ -1,7 +1,8 @@
 /** `sluice explain FROM TO` */
 import process from "node:process";
 import { Command } from "commander";
-import { type ExplainedEnd, explainPlan, type Explanation, sampleWords } from "../../core/plan/explain.ts";
+import { type ExplainedEnd, explainPlan, type Explanation } from "../../core/explain/explanation.ts";
+import { sampleWords } from "../../core/explain/samples.ts";
 import type { CacheMode, Strategy } from "../../core/plan/kernel.ts";
 import { checkOptions } from "../../core/transfer/request.ts";
 import { select } from "../../core/plan/select.ts";

@@ -1,5 +1,5 @@
 /** How a connection came to its end, for the log and the metrics. */
-import type { ProxyReport } from "../../core/proxy.ts";
+import type { ProxyReport } from "../../core/proxy-report.ts";
 import { TransferError } from "../../core/error.ts";
 import { codeOf } from "../../lib/support/system-error.ts";
 

@@ -1,5 +1,5 @@
 /** One signal for very many listeners. */
-import type { AbortSignalLike } from "../../core/transfer/request.ts";
+import type { AbortSignalLike } from "../../core/options.ts";
 
 /** An AbortSignal looks through all its listeners whenever one comes or goes; this one doesn't. */
 export class SharedSignal implements AbortSignalLike {

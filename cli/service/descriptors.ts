@@ -1,5 +1,5 @@
 /** Whether this process may open as many files as it has to keep connections. */
-import { node } from "../../adapters/node/ffi.ts";
+import { node } from "../../adapters/node/runtime.ts";
 import { machineOf } from "../../lib/engine/machine.ts";
 import { readLimits } from "../host.ts";
 import { tell } from "../screen.ts";

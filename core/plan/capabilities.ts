@@ -6,13 +6,25 @@
  * for a while. Only ENOSYS, EOPNOTSUPP and EXDEV count; EINVAL and EPERM may be the fault of one descriptor.
  */
 import type { Endpoint, FileNumber } from "./endpoint.ts";
-import type { Strategy } from "./kernel.ts";
+import type { CacheMode, Strategy } from "./kernel.ts";
 
 export type Ability = "yes" | "no" | "unknown";
 
 export interface Capability {
   readonly ability: Ability;
   readonly reason: string;
+}
+
+/** What this machine and runtime can do, with the reason for each answer. */
+export interface CapabilityReport {
+  readonly engine: {
+    readonly available: boolean;
+    /** Why not, in one line; for an available engine, where it was loaded from. */
+    readonly reason: string;
+  };
+  readonly strategies: Readonly<Record<Strategy, Capability>>;
+  /** The modes of the page cache; the filesystem has its say, too. */
+  readonly cache: Readonly<Record<CacheMode, Capability>>;
 }
 
 const lasting: ReadonlySet<string> = new Set(["ENOSYS", "EOPNOTSUPP", "EXDEV"]);

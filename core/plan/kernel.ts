@@ -3,14 +3,16 @@
  * an adapter is whatever stands in between, be it the native engine, the runtime's own streams or a
  * scripted fake.
  */
-import type { NativeStrategy } from "../abi/abi.ts";
-import type { Copied } from "../transfer/report.ts";
+import type { NativeStrategy } from "../abi/numbers.ts";
 
 /** A mechanism by its own name. `portable` is the runtime's ordinary API. */
 export type Strategy = NativeStrategy | "portable";
 
 /** How a transfer treats the page cache. */
 export type CacheMode = "normal" | "direct" | "dontcache";
+
+/** Whether the CPU copied the bytes on this machine: observed or inherent, never hoped for. */
+export type Copied = "no" | "yes" | "unknown";
 
 /** One attempt: one mechanism over one byte range. */
 export interface Job {

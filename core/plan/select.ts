@@ -1,5 +1,5 @@
 /** PURE: which mechanisms to try for a pair of ends, in which order, each with its reason. */
-import { limits } from "../abi/abi.ts";
+import { limits } from "../abi/limits.ts";
 import type { Capability } from "./capabilities.ts";
 import { type Endpoint, type EndpointKind, hasPositions, isSameFile, isVirtual } from "./endpoint.ts";
 import { errnoNumber } from "../abi/errno.ts";

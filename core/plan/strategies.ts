@@ -2,10 +2,9 @@
  * The mechanisms, one row each: which pairs of ends a row serves, which errnos mean "not here, use
  * another", and what it costs. Selection, fallback and `explain` all read this table.
  */
-import { limits } from "../abi/abi.ts";
+import { limits } from "../abi/limits.ts";
 import { type Endpoint, hasPositions, isVirtual } from "./endpoint.ts";
-import type { Strategy } from "./kernel.ts";
-import type { Copied } from "../transfer/report.ts";
+import type { Copied, Strategy } from "./kernel.ts";
 
 /** What the row needs to know of a request beyond its two ends. */
 export interface Range {

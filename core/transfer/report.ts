@@ -1,5 +1,5 @@
 /** What a transfer did, told honestly. */
-import type { CacheMode, Strategy } from "../plan/kernel.ts";
+import type { CacheMode, Copied, Strategy } from "../plan/kernel.ts";
 
 /** One mechanism's share of a transfer. */
 export interface Attempt {
@@ -11,9 +11,6 @@ export interface Attempt {
   /** Why it was tried and, where it gave way to the next, why. */
   readonly reason: string;
 }
-
-/** Whether the CPU copied the bytes on this machine: observed or inherent, never hoped for. */
-export type Copied = "no" | "yes" | "unknown";
 
 export interface Report {
   /** Bytes that reached the target. */

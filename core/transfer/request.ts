@@ -1,12 +1,17 @@
 /** The options of a transfer, checked before any byte moves. */
 import { argumentError, shown, TransferError } from "../error.ts";
-import { checkKnown, type Names } from "../options.ts";
+import {
+  type AbortSignalLike,
+  type ByteCount,
+  checkFlag,
+  checkKnown,
+  checkSignal,
+  type Names,
+  optionalCount,
+} from "../options.ts";
 import type { CacheMode, Strategy } from "../plan/kernel.ts";
-import { type Consistency, consistencies, type OnLeaseBreak, onLeaseBreaks } from "../lease.ts";
+import { checkHoldMs, type Consistency, consistencies, type OnLeaseBreak, onLeaseBreaks } from "../lease.ts";
 import { strategies, strategyNames } from "../plan/strategies.ts";
-
-/** A number of bytes: a safe integer, or a bigint that is one. */
-export type ByteCount = number | bigint;
 
 export interface TransferOptions {
   /** Where in the source to start, in bytes. Default 0. A source fd's own position is neither used nor moved. */
@@ -63,14 +68,6 @@ export interface TransferOptions {
   readonly onProgress?: ((bytes: number) => void) | undefined;
 }
 
-/** The part of the platform's AbortSignal that core knows of. */
-export interface AbortSignalLike {
-  readonly aborted: boolean;
-  readonly reason: unknown;
-  addEventListener(type: "abort", listener: () => void, options?: { once?: boolean }): void;
-  removeEventListener(type: "abort", listener: () => void): void;
-}
-
 export const transferOptions: Names<TransferOptions> = {
   offset: true,
   length: true,
@@ -101,40 +98,6 @@ export interface Request {
   readonly leaseHoldMs: number;
   readonly atomic: boolean;
   readonly durable: boolean;
-}
-
-function byteCount(name: string, value: unknown): number {
-  if (typeof value !== "number" && typeof value !== "bigint")
-    throw argumentError("ERR_INVALID_ARG_TYPE", `${name} must be a number or bigint of bytes, got ${typeof value}`);
-  const count = Number(value);
-  if (!Number.isSafeInteger(count) || count < 0)
-    throw argumentError("ERR_OUT_OF_RANGE", `${name} must be a whole number from 0 to 2^53 - 1, got ${shown(value)}`);
-  return count;
-}
-
-/** Most milliseconds that the engine's 32 bits hold. */
-const mostHoldMs = 0x7fffffff;
-
-/** Checks for how long a broken lease may be held; 0 is as long as is safe. */
-export function checkHoldMs(name: string, value: unknown): number {
-  if (value === undefined) return 0;
-  if (typeof value !== "number")
-    throw argumentError("ERR_INVALID_ARG_TYPE", `${name} must be a number of milliseconds, got ${typeof value}`);
-  if (!Number.isInteger(value) || value < 1 || value > mostHoldMs)
-    throw argumentError("ERR_OUT_OF_RANGE", `${name} must be a whole number from 1 to ${mostHoldMs}, got ${value}`);
-  return value;
-}
-
-/** An optional number of bytes. @throws TypeError, RangeError */
-export function optionalCount(name: string, value: unknown): number | undefined {
-  return value === undefined ? undefined : byteCount(name, value);
-}
-
-function checkFlag(name: string, value: unknown, otherwise: boolean): boolean {
-  if (value === undefined) return otherwise;
-  if (typeof value !== "boolean")
-    throw argumentError("ERR_INVALID_ARG_TYPE", `${name} must be a boolean, got ${typeof value}`);
-  return value;
 }
 
 function checkStrategy(value: unknown): "auto" | readonly Strategy[] {
@@ -200,14 +163,4 @@ export function checkOptions(options: TransferOptions = {}): Request {
     atomic,
     durable,
   };
-}
-
-/** @throws TypeError for what is no AbortSignal */
-export function checkSignal(signal: unknown): void {
-  if (signal === undefined) return;
-  const methods = ["addEventListener", "removeEventListener"] as const;
-  const isListenedTo = (value: object): boolean =>
-    methods.every((name) => typeof (value as Partial<Record<string, unknown>>)[name] === "function");
-  if (typeof signal !== "object" || signal === null || !("aborted" in signal && isListenedTo(signal)))
-    throw argumentError("ERR_INVALID_ARG_TYPE", `signal must be an AbortSignal, got ${shown(signal)}`);
 }

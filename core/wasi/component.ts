@@ -6,9 +6,9 @@ import type { Capability } from "../plan/capabilities.ts";
 import { type ErrnoName, isErrnoName } from "../abi/errno.ts";
 import { argumentError, TransferError, type TransferErrorDetails } from "../error.ts";
 import { pathMax } from "../path.ts";
-import type { Explanation } from "../plan/explain.ts";
-import type { Strategy } from "../plan/kernel.ts";
-import type { Attempt, Copied, Report } from "../transfer/report.ts";
+import type { Explanation } from "../explain/explanation.ts";
+import type { Copied, Strategy } from "../plan/kernel.ts";
+import type { Attempt, Report } from "../transfer/report.ts";
 import type { TransferOptions } from "../transfer/request.ts";
 
 /** What a u64 and an absent option are in JavaScript. */

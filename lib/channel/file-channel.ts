@@ -1,51 +1,18 @@
 /** A file with a position, after java.nio.channels.FileChannel. */
-import { constants, fdatasync, fstat, fsync, ftruncate, read, write } from "node:fs";
-import { promisify } from "node:util";
 import { checkBuffer, count, countOrAll, lockRange } from "../../core/channel.ts";
 import { TransferError } from "../../core/error.ts";
 import type { MapMode } from "../../core/mapping.ts";
-import { checkKnown, type Names } from "../../core/options.ts";
+import type { ByteCount } from "../../core/options.ts";
 import type { Report } from "../../core/transfer/report.ts";
-import { type ByteCount, type TransferOptions, transferOptions } from "../../core/transfer/request.ts";
-import type { MappedFile, Source, Target } from "../api.ts";
+import type { Source, Target } from "../api.ts";
 import type { Machine } from "../engine/machine.ts";
 import { map } from "../map/map.ts";
-import { closeFd } from "../ends/open.ts";
-import { callFailed, fsCall } from "../support/system-error.ts";
+import type { MappedFile } from "../map/mapped-file.ts";
+import { callFailed } from "../support/system-error.ts";
 import { transfer } from "../transfer/transfer.ts";
 import { type FileLock, Locks } from "./locks.ts";
-
-const readAsync = promisify(read);
-const writeAsync = promisify(write);
-const truncateAsync = promisify(ftruncate);
-const statAsync = promisify(fstat);
-const syncAsync = promisify(fsync);
-const datasyncAsync = promisify(fdatasync);
-
-/** What a channel leaves to be chosen of a transfer: the ranges are its own. */
-export interface ChannelTransferOptions extends Omit<TransferOptions, "offset" | "length" | "targetOffset"> {
-  /**
-   * Is given the report of a transfer that succeeded, before the promise settles. What it throws rejects that.
-   * Not called where `transferFrom()` takes nothing because the position is past the end of the file.
-   */
-  readonly onReport?: ((report: Report) => void) | undefined;
-}
-
-const { offset: _offset, length: _length, targetOffset: _targetOffset, ...chosenOptions } = transferOptions;
-const channelOptions: Names<ChannelTransferOptions> = { ...chosenOptions, onReport: true };
-
-/** The options of a transfer among those of a channel, as they are now: the caller may change them while it waits for its turn. */
-function chosen(options: ChannelTransferOptions): TransferOptions {
-  checkKnown(options, channelOptions);
-  const { onReport: _, strategy, ...rest } = options;
-  return { ...rest, strategy: typeof strategy === "object" ? [...strategy] : strategy };
-}
-
-/** The channel's own answer to a transfer: a count, as Java gives it. */
-function answered(report: Report, { onReport }: ChannelTransferOptions): number {
-  onReport?.(report);
-  return report.bytes;
-}
+import type { PositionalFile } from "./positional-file.ts";
+import { answered, type ChannelTransferOptions, chosen } from "./options.ts";
 
 /**
  * A file with a position. Reads and writes without a position start at the channel's own, one after the other in the
@@ -56,9 +23,7 @@ function answered(report: Report, { onReport }: ChannelTransferOptions): number 
  */
 export class FileChannel implements AsyncDisposable {
   readonly #machine: Machine;
-  readonly #fd: number;
-  readonly #name: string;
-  readonly #access: number;
+  readonly #file: PositionalFile;
   readonly #locks: Locks;
   readonly #closing = new AbortController();
   readonly #running = new Set<Promise<unknown>>();
@@ -68,27 +33,19 @@ export class FileChannel implements AsyncDisposable {
   #closed: Promise<void> | undefined;
 
   /** Not to be called: `openFile()` makes channels. */
-  constructor(machine: Machine, fd: number, name: string, access: number) {
+  constructor(machine: Machine, file: PositionalFile) {
     this.#machine = machine;
-    this.#fd = fd;
-    this.#name = name;
-    this.#access = access;
-    this.#locks = new Locks(machine, fd, name);
+    this.#file = file;
+    this.#locks = new Locks(machine, file.fd, file.name);
   }
 
   get #closedError(): TransferError {
-    return new TransferError(`Cannot use ${this.#name}: the channel is closed`, { code: "ERR_SLUICE_CLOSED" });
+    return new TransferError(`Cannot use ${this.#file.name}: the channel is closed`, { code: "ERR_SLUICE_CLOSED" });
   }
 
   #check(need?: "read" | "write"): void {
     if (this.#closed !== undefined) throw this.#closedError;
-    const mode = this.#access & (constants.O_WRONLY | constants.O_RDWR);
-    const refused = need === "read" ? mode === constants.O_WRONLY : need === "write" && mode === constants.O_RDONLY;
-    if (refused) throw callFailed(`${need} ${this.#name}`, need ?? "", "EBADF");
-  }
-
-  get #appends(): boolean {
-    return (this.#access & constants.O_APPEND) !== 0;
+    if (need !== undefined && !this.#file.allows(need)) throw callFailed(`${need} ${this.#file.name}`, need, "EBADF");
   }
 
   /** Runs a call that `close()` has to wait for: the descriptor must not become another file's under it. */
@@ -110,7 +67,7 @@ export class FileChannel implements AsyncDisposable {
   /** The descriptor, for as long as the channel is open. It stays the channel's. */
   get fd(): number {
     this.#check();
-    return this.#fd;
+    return this.#file.fd;
   }
 
   get isOpen(): boolean {
@@ -131,11 +88,7 @@ export class FileChannel implements AsyncDisposable {
   /** The size of the file in bytes, as it is now. */
   async size(): Promise<number> {
     this.#check();
-    return this.#run(() => this.#size());
-  }
-
-  async #size(): Promise<number> {
-    return (await fsCall(`use ${this.#name}`, "fstat", statAsync(this.#fd))).size;
+    return this.#run(() => this.#file.size());
   }
 
   /** Reads into a buffer: how many bytes, at most as many as it holds. 0 at the end of the file (Java: -1). */
@@ -144,19 +97,13 @@ export class FileChannel implements AsyncDisposable {
     checkBuffer(buffer);
     if (position !== undefined) {
       const at = count("position", position);
-      return this.#run(() => this.#readAt(buffer, at));
+      return this.#run(() => this.#file.read(buffer, at));
     }
     return this.#inTurn(async () => {
-      const bytes = await this.#readAt(buffer, this.#position);
+      const bytes = await this.#file.read(buffer, this.#position);
       this.#position += bytes;
       return bytes;
     });
-  }
-
-  async #readAt(buffer: Uint8Array, at: number): Promise<number> {
-    if (buffer.byteLength === 0) return 0;
-    const call = readAsync(this.#fd, buffer, 0, buffer.byteLength, at);
-    return (await fsCall(`read ${this.#name}`, "pread", call)).bytesRead;
   }
 
   /** Writes all of a buffer. A file that was opened to append takes it at its end, whatever the position (pwrite(2)). */
@@ -165,23 +112,13 @@ export class FileChannel implements AsyncDisposable {
     checkBuffer(buffer);
     if (position !== undefined) {
       const at = count("position", position);
-      return this.#run(() => this.#writeAt(buffer, at));
+      return this.#run(() => this.#file.write(buffer, at));
     }
     return this.#inTurn(async () => {
-      const bytes = await this.#writeAt(buffer, this.#position);
-      this.#position = this.#appends ? await this.#size() : this.#position + bytes;
+      const bytes = await this.#file.write(buffer, this.#position);
+      this.#position = this.#file.appends ? await this.#file.size() : this.#position + bytes;
       return bytes;
     });
-  }
-
-  async #writeAt(buffer: Uint8Array, at: number): Promise<number> {
-    let written = 0;
-    while (written < buffer.byteLength) {
-      const place = this.#appends ? null : at + written;
-      const call = writeAsync(this.#fd, buffer, written, buffer.byteLength - written, place);
-      written += (await fsCall(`write ${this.#name}`, "pwrite", call)).bytesWritten;
-    }
-    return written;
   }
 
   /** Cuts the file; one that is no longer is left alone. A position past the new end moves there. */
@@ -189,8 +126,7 @@ export class FileChannel implements AsyncDisposable {
     this.#check("write");
     const length = count("size", size);
     return this.#inTurn(async () => {
-      const call = (await this.#size()) > length ? truncateAsync(this.#fd, length) : undefined;
-      if (call !== undefined) await fsCall(`truncate ${this.#name}`, "ftruncate", call);
+      await this.#file.cut(length);
       this.#position = Math.min(this.#position, length);
     });
   }
@@ -198,8 +134,7 @@ export class FileChannel implements AsyncDisposable {
   /** Waits until what was written is on the disk: fsync(2), or fdatasync(2) where the times don't matter. */
   async force(metaData = true): Promise<void> {
     this.#check();
-    const sync = metaData ? syncAsync : datasyncAsync;
-    return this.#run(() => fsCall(`sync ${this.#name}`, metaData ? "fsync" : "fdatasync", sync(this.#fd)));
+    return this.#run(() => this.#file.sync(metaData));
   }
 
   /**
@@ -216,13 +151,16 @@ export class FileChannel implements AsyncDisposable {
     const rest = chosen(options);
     const range = { offset: count("position", position), length: countOrAll("count", length) };
     if (!(target instanceof FileChannel))
-      return answered(await this.#run(() => transfer(this.#machine, this.#fd, target, { ...rest, ...range })), options);
+      return answered(
+        await this.#run(() => transfer(this.#machine, this.#file.fd, target, { ...rest, ...range })),
+        options,
+      );
     target.#check("write");
     const report = await this.#run(() =>
       target.#inTurn(() =>
         target.#moving(async () => {
-          const targetOffset = target.#appends ? undefined : target.#position;
-          return transfer(this.#machine, this.#fd, target.#fd, { ...rest, ...range, targetOffset });
+          const targetOffset = target.#file.appends ? undefined : target.#position;
+          return transfer(this.#machine, this.#file.fd, target.#file.fd, { ...rest, ...range, targetOffset });
         }),
       ),
     );
@@ -246,12 +184,13 @@ export class FileChannel implements AsyncDisposable {
     const most = countOrAll("count", length);
     if (source instanceof FileChannel) source.#check("read");
     const report = await this.#run(async () => {
-      if (at > (await this.#size())) return undefined;
-      const range = { length: most, targetOffset: this.#appends ? undefined : at };
-      if (!(source instanceof FileChannel)) return transfer(this.#machine, source, this.#fd, { ...rest, ...range });
+      if (at > (await this.#file.size())) return undefined;
+      const range = { length: most, targetOffset: this.#file.appends ? undefined : at };
+      if (!(source instanceof FileChannel))
+        return transfer(this.#machine, source, this.#file.fd, { ...rest, ...range });
       return source.#inTurn(() =>
         source.#moving(async () =>
-          transfer(this.#machine, source.#fd, this.#fd, { ...rest, ...range, offset: source.#position }),
+          transfer(this.#machine, source.#file.fd, this.#file.fd, { ...rest, ...range, offset: source.#position }),
         ),
       );
     });
@@ -269,14 +208,14 @@ export class FileChannel implements AsyncDisposable {
       if (error instanceof TransferError) moved = error.bytesTransferred;
       throw error;
     } finally {
-      this.#position = this.#appends ? await this.#size() : this.#position + moved;
+      this.#position = this.#file.appends ? await this.#file.size() : this.#position + moved;
     }
   }
 
   /** Maps a part of the file; see `map()`. The mapping outlives the channel. */
   map(mode: MapMode = "read", position: ByteCount = 0, size?: ByteCount): MappedFile {
     this.#check("read");
-    return map(this.#machine, this.#fd, { mode, offset: position, length: size });
+    return map(this.#machine, this.#file.fd, { mode, offset: position, length: size });
   }
 
   /**
@@ -311,7 +250,7 @@ export class FileChannel implements AsyncDisposable {
     this.#closing.abort();
     await Promise.allSettled(this.#running);
     this.#locks.clear();
-    await fsCall(`close ${this.#name}`, "close", closeFd(this.#fd));
+    await this.#file.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

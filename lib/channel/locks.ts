@@ -1,5 +1,5 @@
 /** The locks of one file channel. */
-import { lockTypes } from "../../core/abi/abi.ts";
+import { lockTypes } from "../../core/abi/numbers.ts";
 import { extentRecord } from "../../core/abi/records.ts";
 import { type LockRange, overlap } from "../../core/channel.ts";
 import { errnoName } from "../../core/abi/errno.ts";

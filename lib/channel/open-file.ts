@@ -8,6 +8,7 @@ import type { Machine } from "../engine/machine.ts";
 import { closeFd } from "../ends/open.ts";
 import { callFailed, fsCall } from "../support/system-error.ts";
 import { FileChannel } from "./file-channel.ts";
+import { PositionalFile } from "./positional-file.ts";
 
 const openAsync = promisify(open);
 
@@ -36,7 +37,7 @@ function parseFlags(flags: unknown): number {
   );
 }
 
-/** See `openFile` in adapters/node.ts. */
+/** See `openFile` in public/sluice.ts. */
 export async function openFile(
   machine: Machine,
   path: string | URL,
@@ -54,7 +55,7 @@ export async function openFile(
       throw new TransferError(`Cannot open ${name}: it has no positions; use transfer()`, {
         code: "ERR_SLUICE_UNSUPPORTED",
       });
-    return new FileChannel(machine, fd, name, access);
+    return new FileChannel(machine, new PositionalFile(fd, name, access));
   } catch (error) {
     await closeFd(fd);
     throw error;

@@ -6,7 +6,7 @@
 import { close, constants, fstat, lstat, open, realpath } from "node:fs";
 import { join, sep } from "node:path";
 import { promisify } from "node:util";
-import { openFlags } from "../../core/abi/abi.ts";
+import { openFlags } from "../../core/abi/numbers.ts";
 import type { Opened } from "../../core/walk.ts";
 import { orErrno } from "./errno.ts";
 import { isSame, nodeFlags } from "./held.ts";

@@ -1,7 +1,7 @@
 /** Folders that are held open, and the way to what is in them. */
 import { type BigIntStats, constants, fstat, stat } from "node:fs";
 import { promisify } from "node:util";
-import { openFlags } from "../../core/abi/abi.ts";
+import { openFlags } from "../../core/abi/numbers.ts";
 
 const statAsync = promisify(stat);
 const statusAsync = promisify(fstat);

@@ -1,5 +1,6 @@
 /** Opening a path beneath a folder that is held open, and nothing else, on this thread. */
-import { type Native, openFlags } from "../../core/abi/abi.ts";
+import type { Native } from "../../core/abi/abi.ts";
+import { openFlags } from "../../core/abi/numbers.ts";
 import type { Opened } from "../../core/walk.ts";
 import type { Runtime } from "../runtime.ts";
 import { errnoOf } from "./errno.ts";

@@ -1,7 +1,7 @@
 /** Drives core's walk by way of /proc/self/fd: on this thread, or on those of the pool. */
 import { close, closeSync, constants, fstat, fstatSync, open, openSync, readlink, readlinkSync } from "node:fs";
 import { promisify } from "node:util";
-import { openFlags } from "../../core/abi/abi.ts";
+import { openFlags } from "../../core/abi/numbers.ts";
 import { type Answer, type Opened, type Step, walk } from "../../core/walk.ts";
 import { errnoOf } from "./errno.ts";
 import { nodeFlags, pathOfFd } from "./held.ts";

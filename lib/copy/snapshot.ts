@@ -7,12 +7,16 @@ import { inspectionRecord } from "../../core/abi/records.ts";
 import { errnoName } from "../../core/abi/errno.ts";
 import { TransferError } from "../../core/error.ts";
 import type { Strategy } from "../../core/plan/kernel.ts";
-import type { AbortSignalLike } from "../../core/transfer/request.ts";
+import type { AbortSignalLike } from "../../core/options.ts";
+import type { Report } from "../../core/transfer/report.ts";
+import { checkOptions } from "../../core/transfer/request.ts";
 import { RecordMemory } from "../engine/record-memory.ts";
+import { FdSource } from "../ends/fd-source.ts";
+import { FdTarget } from "../ends/fd-target.ts";
 import { duplicate } from "../ends/open.ts";
 import type { Machine } from "../engine/machine.ts";
 import { callFailed } from "../support/system-error.ts";
-import { transfer } from "../transfer/transfer.ts";
+import { move } from "../transfer/move.ts";
 import { openScratch } from "./temporary.ts";
 
 /** A range of a file. Bytes. */
@@ -68,12 +72,24 @@ function stateOf({ native }: Machine, fd: number, name: string): { readonly size
   return { size, stamp: `${size} ${times.join(" ")}` };
 }
 
-const rangeOf = ({ start, end }: Span) => ({ offset: start, length: end - start, targetOffset: start });
+/** Moves a span to the same place in another file. */
+function moveSpan(
+  machine: Machine,
+  from: number,
+  to: number,
+  { start, end }: Span,
+  strategy: Strategy | readonly Strategy[],
+  signal?: AbortSignalLike,
+): Promise<Report> {
+  const request = checkOptions({ offset: start, length: end - start, targetOffset: start, strategy });
+  const ends = { source: new FdSource(from), target: new FdTarget(to, signal) };
+  return move(machine, ends, { request, signal, started: performance.now() });
+}
 
 /** Shares the blocks of a span, which begins at a whole one. Answers how many bytes, or undefined where it can't. */
 async function shareBlocks(machine: Machine, fd: number, to: number, span: Span): Promise<number | undefined> {
   try {
-    return (await transfer(machine, fd, to, { ...rangeOf(span), strategy: "reflink" })).bytes;
+    return (await moveSpan(machine, fd, to, span, "reflink")).bytes;
   } catch (error) {
     // Whatever kept them from being shared, copying meets it again if it matters.
     if (error instanceof TransferError) return undefined;
@@ -123,8 +139,7 @@ export async function snapshot(
     // One step, which no writer gets between.
     const shared = owed > span.start ? await shareBlocks(machine, own, scratch.fd, blocks) : undefined;
     if (shared !== undefined && blocks.start + shared < owed) throw changed(name, blocks.start + shared, owed);
-    if (shared === undefined && span.end > span.start)
-      await transfer(machine, own, scratch.fd, { ...rangeOf(span), strategy: copying, signal });
+    if (shared === undefined && span.end > span.start) await moveSpan(machine, own, scratch.fd, span, copying, signal);
     const after = stateOf(machine, own, name);
     if (shared === undefined && !isKept && after.stamp !== before.stamp) throw changed(name, after.size, owed);
     return scratch;

@@ -3,8 +3,7 @@ import type { Native } from "../../core/abi/abi.ts";
 import { type Endpoint, endpoint } from "../../core/plan/endpoint.ts";
 import { TransferError } from "../../core/error.ts";
 import { inspectFd } from "./inspect.ts";
-import type { Machine } from "../engine/machine.ts";
-import type { SourceEnd } from "./source.ts";
+import type { SourceEnd, Surroundings } from "./source.ts";
 import type { TargetEnd } from "./target.ts";
 import { turn } from "./turn.ts";
 
@@ -87,9 +86,9 @@ class ConnectionEnd {
     return inspectConnection(this.connection, native);
   }
 
-  async look(machine: Machine): Promise<Endpoint> {
+  async look(around: Surroundings): Promise<Endpoint> {
     await this.connection.settled?.();
-    return this.inspect(machine.native);
+    return this.inspect(around.native);
   }
 
   watch(closed: (error?: unknown) => void): void {

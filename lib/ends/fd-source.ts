@@ -5,9 +5,8 @@ import type { Native } from "../../core/abi/abi.ts";
 import type { Endpoint } from "../../core/plan/endpoint.ts";
 import { inspectFd } from "./inspect.ts";
 import { lookAtSource } from "./look.ts";
-import type { Machine } from "../engine/machine.ts";
 import { closeFd, type Duplicate, duplicate, type OpenedPath, openSource } from "./open.ts";
-import type { SourceEnd } from "./source.ts";
+import type { SourceEnd, Surroundings } from "./source.ts";
 
 const readAsync = promisify(read);
 
@@ -69,8 +68,8 @@ export class FdSource implements SourceEnd {
     return inspectFd(native, this.fd, this.#name);
   }
 
-  async look(machine: Machine): Promise<Endpoint> {
-    return typeof this.#from === "number" ? this.inspect(machine.native) : lookAtSource(machine, this.#from);
+  async look(around: Surroundings): Promise<Endpoint> {
+    return typeof this.#from === "number" ? this.inspect(around.native) : lookAtSource(around, this.#from);
   }
 
   stop(): void {

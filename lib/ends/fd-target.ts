@@ -3,11 +3,10 @@ import { fstatSync, fsync, write } from "node:fs";
 import { promisify } from "node:util";
 import type { Native } from "../../core/abi/abi.ts";
 import { asNew, type Endpoint } from "../../core/plan/endpoint.ts";
-import type { AbortSignalLike } from "../../core/transfer/request.ts";
+import type { AbortSignalLike } from "../../core/options.ts";
 import { Place } from "../copy/place.ts";
 import { inspectFd } from "./inspect.ts";
 import { lookAtTarget, newTargetAt } from "./look.ts";
-import type { Machine } from "../engine/machine.ts";
 import {
   closeFd,
   createTarget,
@@ -20,6 +19,7 @@ import {
   takeBack,
 } from "./open.ts";
 import { callFailed, fsCall } from "../support/system-error.ts";
+import type { Surroundings } from "./source.ts";
 import type { TargetEnd } from "./target.ts";
 
 const writeAsync = promisify(write);
@@ -114,8 +114,8 @@ export class FdTarget implements TargetEnd {
     return this.#opened?.place !== undefined ? asNew(found) : found;
   }
 
-  async look(machine: Machine): Promise<Endpoint> {
-    return typeof this.#from === "number" ? this.inspect(machine.native) : lookAtTarget(machine, this.#from);
+  async look(around: Surroundings): Promise<Endpoint> {
+    return typeof this.#from === "number" ? this.inspect(around.native) : lookAtTarget(around, this.#from);
   }
 
   empty(): Promise<void> | undefined {

@@ -1,6 +1,7 @@
 /** Describes descriptors, by the engine where it is there and by fstat where it isn't. */
 import { type BigIntStats, fstatSync } from "node:fs";
-import { fdFlags, fdKinds, type Native } from "../../core/abi/abi.ts";
+import { fdFlags, fdKinds } from "../../core/abi/numbers.ts";
+import type { Native } from "../../core/abi/abi.ts";
 import { inspectionRecord } from "../../core/abi/records.ts";
 import { type Endpoint, endpoint, type EndpointKind, sizeIsTrusted } from "../../core/plan/endpoint.ts";
 import { errnoName } from "../../core/abi/errno.ts";

@@ -18,6 +18,7 @@ import { WholeFile } from "../copy/whole-file.ts";
 import { describeStats, inspectFd } from "./inspect.ts";
 import type { Machine } from "../engine/machine.ts";
 import { closeFd, nameOf, openSource } from "./open.ts";
+import type { Surroundings } from "./source.ts";
 import { callFailed, codeOf, explained } from "../support/system-error.ts";
 
 const openAsync = promisify(open);
@@ -30,7 +31,7 @@ interface Look {
 }
 
 /** A runtime that would ask a terminal first isn't asked. */
-const asksOf = ({ runtime }: Machine): boolean => runtime.guardsSystem !== true;
+const asksOf = ({ runtime }: Surroundings): boolean => runtime.guardsSystem !== true;
 
 /** @param asks whether the runtime is asked for what only the engine else knows */
 async function lookAt(native: Native | string, path: PathLike, mode: number, asks: boolean): Promise<Look> {
@@ -58,9 +59,9 @@ function unopenable({ kind }: Endpoint, mode: number): string | undefined {
 }
 
 /** The same, with the errors of open(2). */
-async function lookToOpen(machine: Machine, path: PathLike, mode: number): Promise<Endpoint> {
+async function lookToOpen(around: Surroundings, path: PathLike, mode: number): Promise<Endpoint> {
   const name = nameOf(path);
-  const { end, refused } = await lookAt(machine.native, path, mode, asksOf(machine)).catch((error: unknown) => {
+  const { end, refused } = await lookAt(around.native, path, mode, asksOf(around)).catch((error: unknown) => {
     throw explained(error, `open ${name}`, "open");
   });
   const code = unopenable(end, mode) ?? refused;
@@ -72,28 +73,28 @@ async function lookToOpen(machine: Machine, path: PathLike, mode: number): Promi
 const opened = { append: false, nonblocking: true } as const;
 
 /** What a path is as a source. */
-export async function lookAtSource(machine: Machine, path: string | URL): Promise<Endpoint> {
-  const end = await lookToOpen(machine, path, constants.R_OK);
+export async function lookAtSource(around: Surroundings, path: string | URL): Promise<Endpoint> {
+  const end = await lookToOpen(around, path, constants.R_OK);
   if (end.kind !== "blockDevice") return { ...end, ...opened, readable: true, writable: false };
   // Its size is not to be had from outside.
   const { fd, name } = await openSource(path);
   try {
-    return inspectFd(machine.native, fd, name);
+    return inspectFd(around.native, fd, name);
   } finally {
     await closeFd(fd);
   }
 }
 
 /** What a path is as a target. */
-export async function lookAtTarget(machine: Machine, path: string | URL): Promise<Endpoint> {
+export async function lookAtTarget(around: Surroundings, path: string | URL): Promise<Endpoint> {
   try {
-    return { ...(await lookToOpen(machine, path, constants.W_OK)), ...opened, readable: false, writable: true };
+    return { ...(await lookToOpen(around, path, constants.W_OK)), ...opened, readable: false, writable: true };
   } catch (error) {
     if (codeOf(error) !== "ENOENT") throw error;
   }
   const place = await Place.find(nameOf(path));
   try {
-    return await newTargetAt(machine.native, place, asksOf(machine));
+    return await newTargetAt(around.native, place, asksOf(around));
   } finally {
     await place.close();
   }
@@ -150,11 +151,11 @@ async function newFileIn(native: Native | string, folder: string, name: string, 
 
 /** The copy that "snapshot" would send instead of a file: see `copy/snapshot.ts` for where it lies. */
 export async function lookAtSnapshot(
-  machine: Machine,
+  around: Surroundings,
   original: Endpoint,
   path: string | undefined,
 ): Promise<Endpoint> {
-  const make = (folder: string) => newFileIn(machine.native, folder, original.name, asksOf(machine));
+  const make = (folder: string) => newFileIn(around.native, folder, original.name, asksOf(around));
   const near = path === undefined ? undefined : await make(dirname(path)).catch(() => undefined);
   const copy = near ?? (await make(tmpdir()));
   return { ...copy, size: original.size, allocated: original.allocated };

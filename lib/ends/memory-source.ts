@@ -1,5 +1,6 @@
 /** Memory as a source. */
-import { limits, type Native } from "../../core/abi/abi.ts";
+import { limits } from "../../core/abi/limits.ts";
+import type { Native } from "../../core/abi/abi.ts";
 import { type Endpoint, endpoint } from "../../core/plan/endpoint.ts";
 import { TransferError } from "../../core/error.ts";
 import type { Runtime } from "../runtime.ts";

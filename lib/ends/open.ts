@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Native } from "../../core/abi/abi.ts";
 import { errnoName } from "../../core/abi/errno.ts";
-import type { AbortSignalLike } from "../../core/transfer/request.ts";
+import type { AbortSignalLike } from "../../core/options.ts";
 import type { Place } from "../copy/place.ts";
 import { delay } from "../support/delay.ts";
 import { fsCall, callFailed, codeOf, explained } from "../support/system-error.ts";

@@ -2,7 +2,7 @@
 import { Socket } from "node:net";
 import { Readable, Writable } from "node:stream";
 import { argumentError, shown } from "../../core/error.ts";
-import type { AbortSignalLike } from "../../core/transfer/request.ts";
+import type { AbortSignalLike } from "../../core/options.ts";
 import type { HasFd, Source, Target } from "../api.ts";
 import type { Runtime } from "../runtime.ts";
 import { FdSource } from "./fd-source.ts";

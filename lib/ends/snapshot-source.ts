@@ -2,14 +2,15 @@
 import { type FileHandle, readlink, realpath } from "node:fs/promises";
 import type { Native } from "../../core/abi/abi.ts";
 import { asNew, type Endpoint } from "../../core/plan/endpoint.ts";
-import type { AbortSignalLike, Request } from "../../core/transfer/request.ts";
+import type { AbortSignalLike } from "../../core/options.ts";
+import type { Request } from "../../core/transfer/request.ts";
 import { checkCountable } from "../../core/plan/select.ts";
 import { readSnapshot, snapshot, type Span } from "../copy/snapshot.ts";
 import { inspectFd } from "./inspect.ts";
 import { lookAtSnapshot } from "./look.ts";
 import type { Machine } from "../engine/machine.ts";
 import { callFailed } from "../support/system-error.ts";
-import type { SourceEnd } from "./source.ts";
+import type { SourceEnd, Surroundings } from "./source.ts";
 
 /** Whether it is saved; what is no regular file is refused later. @throws TransferError `EBADF` where it can't be read */
 function isToBeSaved({ kind, readable, name }: Endpoint): boolean {
@@ -80,13 +81,13 @@ export class SnapshotSource implements SourceEnd {
     return this.#isSized ? copy : { ...copy, size: undefined };
   }
 
-  async look(machine: Machine): Promise<Endpoint> {
+  async look(around: Surroundings): Promise<Endpoint> {
     const { fd = -1 } = this.#original;
-    const original = (await this.#original.look?.(machine)) ?? this.#original.inspect(machine.native);
+    const original = (await this.#original.look?.(around)) ?? this.#original.inspect(around.native);
     if (!isToBeSaved(original)) return original;
     this.#spanOf(original);
     const path = fd < 0 ? realpath(original.name) : readlink(`/proc/self/fd/${fd}`);
-    return lookAtSnapshot(machine, original, await path.catch(() => undefined));
+    return lookAtSnapshot(around, original, await path.catch(() => undefined));
   }
 
   stop(): void {

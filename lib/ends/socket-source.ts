@@ -4,13 +4,12 @@ import type { Native } from "../../core/abi/abi.ts";
 import { type Endpoint, endpoint } from "../../core/plan/endpoint.ts";
 import { TransferError } from "../../core/error.ts";
 import { inspectFd } from "./inspect.ts";
-import type { Machine } from "../engine/machine.ts";
 import type { Runtime } from "../runtime.ts";
 import { callFailed, codeOf } from "../support/system-error.ts";
 import { connected } from "./connecting.ts";
 import { HeldSocket } from "./held-socket.ts";
 import { Intake } from "./intake.ts";
-import type { SourceEnd } from "./source.ts";
+import type { SourceEnd, Surroundings } from "./source.ts";
 import { checkGivesBytes } from "./stream-source.ts";
 import { turn } from "./turn.ts";
 
@@ -83,12 +82,12 @@ export class SocketSource implements SourceEnd {
   }
 
   get #keepsRuntime(): string | undefined {
-    return this.#isAdopted ? undefined : this.#runtime.readsSockets;
+    return this.#isAdopted ? undefined : this.#runtime.unsupported.sharedSockets;
   }
 
-  async look(machine: Machine): Promise<Endpoint> {
+  async look(around: Surroundings): Promise<Endpoint> {
     await connected(this.#socket);
-    return this.inspect(machine.native);
+    return this.inspect(around.native);
   }
 
   inspect(native: Native | string): Endpoint {

@@ -3,12 +3,12 @@ import type { Socket } from "node:net";
 import type { Native } from "../../core/abi/abi.ts";
 import type { Endpoint } from "../../core/plan/endpoint.ts";
 import { inspectFd } from "./inspect.ts";
-import type { Machine } from "../engine/machine.ts";
 import type { Runtime } from "../runtime.ts";
 import { slot } from "../support/slot.ts";
 import { codeOf } from "../support/system-error.ts";
 import { connected } from "./connecting.ts";
 import { HeldSocket } from "./held-socket.ts";
+import type { Surroundings } from "./source.ts";
 import { StreamTarget, targetClosed } from "./stream-target.ts";
 
 const inspected = slot<Endpoint>();
@@ -45,9 +45,9 @@ export class SocketTarget extends StreamTarget {
     return connected(this.#socket);
   }
 
-  async look(machine: Machine): Promise<Endpoint> {
+  async look(around: Surroundings): Promise<Endpoint> {
     await connected(this.#socket);
-    return this.inspect(machine.native);
+    return this.inspect(around.native);
   }
 
   override inspect(native: Native | string): Endpoint {
@@ -55,7 +55,7 @@ export class SocketTarget extends StreamTarget {
     if (typeof native === "string") return this.#withoutFd(native);
     const fd = this.#held.hold();
     if (typeof fd === "string") return this.#withoutFd(fd);
-    const { withoutNotices } = this.#runtime;
+    const withoutNotices = this.#runtime.unsupported.socketNotices;
     const found = inspectSocket(native, this.#socket, fd);
     return withoutNotices === undefined ? found : { ...found, withoutNotices };
   }

@@ -1,7 +1,12 @@
 /** Where bytes come from, behind one face. */
 import type { Native } from "../../core/abi/abi.ts";
 import type { Endpoint } from "../../core/plan/endpoint.ts";
-import type { Machine } from "../engine/machine.ts";
+
+/** What a look takes of the machine, which knows the ends: they don't know it. */
+export interface Surroundings {
+  readonly native: Native | string;
+  readonly runtime: { readonly guardsSystem?: boolean };
+}
 
 export interface SourceEnd {
   /** The descriptor for the engine, once opened; undefined where there is none. */
@@ -25,7 +30,7 @@ export interface SourceEnd {
   /** What it is now. */
   inspect(native: Native | string): Endpoint;
   /** What it would be once opened: nothing is opened, read or stopped, or waits behind others. Without it: as `inspect`. */
-  look?(machine: Machine): Promise<Endpoint>;
+  look?(around: Surroundings): Promise<Endpoint>;
   /** Stops the runtime from reading it: the engine is going to. */
   stop(): void;
   /** At most `max` bytes by the runtime's own means; undefined at the end. */

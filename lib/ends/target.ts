@@ -1,7 +1,7 @@
 /** Where bytes go, behind one face. */
 import type { Native } from "../../core/abi/abi.ts";
 import type { Endpoint } from "../../core/plan/endpoint.ts";
-import type { Machine } from "../engine/machine.ts";
+import type { Surroundings } from "./source.ts";
 
 export interface TargetEnd {
   readonly fd: number | undefined;
@@ -25,7 +25,7 @@ export interface TargetEnd {
   /** What it is now, or would be once it is made. */
   inspect(native: Native | string): Endpoint;
   /** What it would be once opened, without opening it or taking its place; see SourceEnd. */
-  look?(machine: Machine): Promise<Endpoint>;
+  look?(around: Surroundings): Promise<Endpoint>;
   /** Makes the file that isn't there yet, once nothing can refuse any more. Undefined: there is nothing to make. */
   make?(): Promise<void> | undefined;
   /** Empties the file it was opened from. */

@@ -48,8 +48,8 @@ export class WholeFileTarget implements TargetEnd {
     return asNew(inspectFd(native, this.fd ?? -1, this.path));
   }
 
-  look(machine: Machine): Promise<Endpoint> {
-    return lookAtWholeFile(machine, this.path);
+  look(): Promise<Endpoint> {
+    return lookAtWholeFile(this.#machine, this.path);
   }
 
   empty(): undefined {

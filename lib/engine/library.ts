@@ -1,6 +1,7 @@
 /** Finds and loads the native library. */
 import { fileURLToPath } from "node:url";
-import { abiFingerprint, type Native } from "../../core/abi/abi.ts";
+import { abiFingerprint } from "../../core/abi/fingerprint.ts";
+import type { Native } from "../../core/abi/abi.ts";
 import { builtPlaces } from "../built.ts";
 import { callFailed } from "../support/system-error.ts";
 import type { Runtime } from "../runtime.ts";

@@ -1,11 +1,11 @@
 /** What one isolate knows of its machine: the engine, if there is one, and what the kernel can do. */
-import { opcodes, type Native } from "../../core/abi/abi.ts";
-import { Capabilities, type Capability } from "../../core/plan/capabilities.ts";
+import { opcodes } from "../../core/abi/numbers.ts";
+import type { Native } from "../../core/abi/abi.ts";
+import { Capabilities, type Capability, type CapabilityReport } from "../../core/plan/capabilities.ts";
 import { errnoName } from "../../core/abi/errno.ts";
 import type { CacheMode, Strategy } from "../../core/plan/kernel.ts";
 import type { Knowledge } from "../../core/plan/select.ts";
 import { strategyNames } from "../../core/plan/strategies.ts";
-import type { CapabilityReport } from "../api.ts";
 import { Engine } from "./engine.ts";
 import { loadLibrary } from "./library.ts";
 import type { Runtime } from "../runtime.ts";

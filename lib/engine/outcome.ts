@@ -1,8 +1,7 @@
 /** Jobs and outcomes of core as records of the ABI, and what is left of one when part of it is done. */
-import { copyNotices, opcodes, requestFlags } from "../../core/abi/abi.ts";
+import { copyNotices, opcodes, requestFlags } from "../../core/abi/numbers.ts";
 import { outcomeRecord, requestRecord } from "../../core/abi/records.ts";
-import { type Job, nothing, type Outcome } from "../../core/plan/kernel.ts";
-import type { Copied } from "../../core/transfer/report.ts";
+import { type Copied, type Job, nothing, type Outcome } from "../../core/plan/kernel.ts";
 import type { RecordMemory } from "./record-memory.ts";
 
 const sideNames = [undefined, "source", "target"] as const;

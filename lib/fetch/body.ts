@@ -3,6 +3,7 @@ import { TransferError } from "../../core/error.ts";
 import type { OpenFile } from "./open-file.ts";
 import type { Part, Piece } from "./ranges.ts";
 import { atRequestEnd } from "./request-end.ts";
+import type { FilePart } from "./traits.ts";
 
 export type Body = ReadableStream<Uint8Array>;
 
@@ -89,11 +90,6 @@ export function fileBody(request: Request, file: OpenFile, pieces: readonly Piec
   request.signal.addEventListener("abort", () => file.close(), { once: true });
   abandoned.register(body, file);
   return body;
-}
-
-/** A descriptor, given away to be closed, and the bytes of it that make a body. */
-export interface FilePart extends Part {
-  readonly fd: number;
 }
 
 /** Takes the file from behind an untouched body; undefined for other bodies, and for several ranges. */

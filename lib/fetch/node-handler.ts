@@ -8,7 +8,7 @@ import { toRequest } from "./node-request.ts";
 import { type FetchHandler, handlerOptions, type HandlerOptions, type NodeHandler } from "./options.ts";
 import { beginRequest, type RequestEnd } from "./request-end.ts";
 import { isAsCodedHead, sendBody } from "./send-body.ts";
-import type { SendFile } from "./send.ts";
+import type { SendFile } from "./traits.ts";
 
 /** Statuses whose answers have no body (RFC 9110, 6.4.1). */
 const bodiless = new Set([204, 205, 304]);

@@ -1,13 +1,14 @@
 /** Serves by node:http. */
 import { once } from "node:events";
-import { createServer, type Server as HttpServer } from "node:http";
-import type { AddressInfo, Server as NetServer, Socket } from "node:net";
+import { createServer } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
 import { argumentError } from "../../core/error.ts";
 import { checkKnown } from "../../core/options.ts";
 import { milliseconds } from "../../core/proxy.ts";
 import { RunningAnswers } from "./running-answers.ts";
 import type { ToNodeHandler } from "./node-handler.ts";
 import { closeOptions, type CloseOptions, type ServeOptions, serveOptions, type Server } from "./options.ts";
+import type { ServerTimes, ServerTraits } from "./traits.ts";
 
 const unspecified: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);
 
@@ -32,12 +33,6 @@ const defaultKeepAliveTimeoutMs = 75_000;
 /** The longest time of a runtime's timers, less the second that Node adds to what it advertises. Milliseconds. */
 const longestMs = 0x7fffffff - 1000;
 
-/** Milliseconds; 0: for ever. */
-export interface ServerTimes {
-  readonly idleTimeoutMs: number;
-  readonly keepAliveTimeoutMs: number;
-}
-
 /** What is asked of a server, checked. */
 interface Asked extends ServerTimes {
   readonly host: string | undefined;
@@ -58,38 +53,19 @@ function check(options: ServeOptions): Asked {
   };
 }
 
-/** What takes the connections of a server: the server itself, or one that hands them on. */
-export type Acceptor = (server: HttpServer) => NetServer;
-
-/** Ends connections that stand still. */
-export interface Stillness {
-  add(socket: Socket): void;
-  /** An answer begins. */
-  begin(socket: Socket): void;
-  /** The last one that was running is over. */
-  end(socket: Socket): void;
-  stop(): void;
-}
-
-/** What a runtime's node:http leaves to others. */
-export interface ServerTraits {
-  readonly acceptor?: Acceptor;
-  readonly createStillness?: (times: ServerTimes) => Stillness;
-}
-
 /** See {@link Server}. Rejects with what listening fails with. */
 export async function serveByNode(
   toNodeHandler: ToNodeHandler,
   options: ServeOptions,
-  { acceptor = (server) => server, createStillness }: ServerTraits = {},
+  traits: ServerTraits | undefined,
 ): Promise<Server> {
   const { host, idleTimeoutMs, keepAliveTimeoutMs } = check(options);
   const { fetch, port = 0, reusePort = false, onError } = options;
   const handler = toNodeHandler(fetch, { onError });
-  const stillness = createStillness?.({ idleTimeoutMs, keepAliveTimeoutMs });
-  const connections = new RunningAnswers((socket) => stillness?.end(socket));
+  const timeouts = traits?.watchTimeouts({ idleTimeoutMs, keepAliveTimeoutMs });
+  const connections = new RunningAnswers((socket) => timeouts?.end(socket));
   const server = createServer((request, response) => {
-    stillness?.begin(request.socket);
+    timeouts?.begin(request.socket);
     connections.begin(response, request.socket);
     handler(request, response);
   });
@@ -97,17 +73,17 @@ export async function serveByNode(
   server.keepAliveTimeout = keepAliveTimeoutMs === 0 ? longestMs : Math.min(keepAliveTimeoutMs, longestMs);
   // Not in Node's documentation, and in its code since 0.5: a client that has sent all may end its side and wait.
   Object.assign(server, { httpAllowHalfOpen: true });
-  const listener = acceptor(server);
+  const listener = traits?.accept(server) ?? server;
   listener.on("connection", (socket: Socket) => {
     connections.add(socket);
-    stillness?.add(socket);
+    timeouts?.add(socket);
   });
   // The types of Node 20 don't know reusePort.
   const listening = { port, reusePort, ...(host !== undefined && { host }) };
   try {
     await once(listener.listen(listening), "listening");
   } catch (error) {
-    stillness?.stop();
+    timeouts?.stop();
     throw error;
   }
   const address = listener.address() as AddressInfo;
@@ -119,7 +95,7 @@ export async function serveByNode(
     const timer = setTimeout(() => connections.destroy(), timeoutMs);
     await closed;
     clearTimeout(timer);
-    stillness?.stop();
+    timeouts?.stop();
   };
   let closing: Promise<void> | undefined;
   const close = async (how: CloseOptions = {}) => {

@@ -1,11 +1,10 @@
 /** Sends streams to responses of node:http. */
 import process from "node:process";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { currentRuntime } from "../current.ts";
 import { isBrotli, isDecodable, isIn, outermost } from "./coding.ts";
 import { promisedLength, setHead } from "./headers.ts";
 import type { RequestEnd } from "./request-end.ts";
-
-const isBun = process.versions["bun"] !== undefined;
 
 /** The first chunks of a body, put aside to see what they are. */
 class Beginning {
@@ -68,7 +67,7 @@ async function isAsCoded(answer: Response, beginning: Beginning): Promise<boolea
   while ((verdict = isIn(coding, beginning.bytes, beginning.isAll)) === undefined) await beginning.extend();
   // Brotli has no mark. An answer with a URL is fetch()'s own, and has been decoded, but where Bun was asked not to.
   if (verdict && coding === "br" && answer.url !== "")
-    return isBun && isBrotli(beginning.bytes.subarray(0, brotliPrefix));
+    return currentRuntime().fetchesCoded === true && isBrotli(beginning.bytes.subarray(0, brotliPrefix));
   return verdict;
 }
 

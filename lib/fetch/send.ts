@@ -1,21 +1,10 @@
 /** Sends files to responses of node:http. */
 import type { createReadStream } from "node:fs";
-import type { ServerResponse } from "node:http";
 import { TransferError } from "../../core/error.ts";
-import type { FilePart } from "./body.ts";
-import type { RequestEnd } from "./request-end.ts";
+import type { SendFile } from "./traits.ts";
 
 /** How a file is read: by node:fs, or past JavaScript. */
 export type OpenStream = typeof createReadStream;
-
-/**
- * Sends a part of an open file as the whole body of a response whose head has been set, and closes the file. A body
- * that comes out short breaks the connection off, for its length has been promised.
- *
- * Resolves when all has been handed over, or the connection is gone; rejects with TransferError `ERR_SLUICE_TRUNCATED`, or
- * what reading fails with. The end of the request may come while it waits for its turn.
- */
-export type SendFile = (part: FilePart, response: ServerResponse, end: RequestEnd) => Promise<void>;
 
 export const sendByStream =
   (open: OpenStream): SendFile =>

@@ -1,12 +1,11 @@
 /** File leases: being told before somebody else changes a file. */
 import { closeSync } from "node:fs";
-import { leaseStates, leaseTypes } from "../../core/abi/abi.ts";
+import { leaseStates, leaseTypes } from "../../core/abi/numbers.ts";
 import { type Endpoint, isSameFile } from "../../core/plan/endpoint.ts";
 import { errnoName, errnoNumber, errnoText } from "../../core/abi/errno.ts";
 import { argumentError, shown, TransferError } from "../../core/error.ts";
-import type { LeaseType } from "../../core/lease.ts";
+import { checkHoldMs, type LeaseType } from "../../core/lease.ts";
 import { checkKnown } from "../../core/options.ts";
-import { checkHoldMs } from "../../core/transfer/request.ts";
 import type { LeaseOptions, LeaseSource } from "../api.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Machine } from "../engine/machine.ts";
@@ -65,7 +64,7 @@ export class Lease implements Disposable, AsyncDisposable {
     this.#handle = handle;
     this.type = type;
     this.broken = new Promise((resolve) => (this.#settle = resolve));
-    engine.watchLease(handle, (wanted, remainingNs) =>
+    engine.leases.watch(handle, (wanted, remainingNs) =>
       this.#settle({ wanted: wantedNames[wanted] ?? "write", remainingMs: remainingNs / 1e6 }),
     );
   }
@@ -91,7 +90,7 @@ export class Lease implements Disposable, AsyncDisposable {
   /** Takes a lease on a descriptor, which may be closed afterwards. */
   static take(machine: Machine, fd: number, name: string, type: LeaseType, holdMs = 0): Lease {
     const engine = Lease.check(machine, name);
-    const handle = engine.openLease(fd, leaseTypes[type], holdMs);
+    const handle = engine.leases.open(fd, leaseTypes[type], holdMs);
     if (handle < 0) throw refused(name, type, errnoName(-handle), -handle);
     return new Lease(engine, handle, type);
   }
@@ -102,7 +101,7 @@ export class Lease implements Disposable, AsyncDisposable {
     this.#isHeld = false;
     this.unref();
     this.#settle(undefined);
-    const state = this.#engine.releaseLease(this.#handle);
+    const state = this.#engine.leases.release(this.#handle);
     this.#wasWanted = state === leaseStates.wanted;
     return state !== leaseStates.gone;
   }

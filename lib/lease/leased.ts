@@ -8,6 +8,7 @@ import type { Plan } from "../../core/plan/select.ts";
 import type { Account } from "../../core/transfer/transfer.ts";
 import { delay } from "../support/delay.ts";
 import type { Cancellation } from "../transfer/cancellation.ts";
+import type { Guard, GuardedRun } from "../transfer/guard.ts";
 import { readSnapshot, snapshot } from "../copy/snapshot.ts";
 import type { SourceEnd } from "../ends/source.ts";
 import { Lease, type LeaseBreak } from "./lease.ts";
@@ -16,22 +17,7 @@ import type { Machine } from "../engine/machine.ts";
 /** Longest time between two looks at what the peer has acknowledged, in milliseconds. */
 const mostBetweenLooksMs = 100;
 
-/** What a transfer can read on from, at the same offsets. */
-export interface Replacement {
-  readonly fd: number;
-  read(max: number, offset: number): Promise<Uint8Array | undefined>;
-}
-
-/** The part of a transfer's runner that the lease has to do with. */
-export interface LeasedRun {
-  readonly progress: number;
-  /** Bytes that the target has taken and its peer has not, or a negative errno. */
-  readonly outstanding: number;
-  /** Resolves when the source is read no more. */
-  replaceSource(replacement: Replacement): Promise<void>;
-}
-
-export class LeasedTransfer {
+export class LeasedTransfer implements Guard {
   readonly #machine: Machine;
   readonly #source: SourceEnd;
   readonly #request: Request;
@@ -74,11 +60,11 @@ export class LeasedTransfer {
   }
 
   /** Heeds breaks from now on. */
-  watch(plan: Plan, run: LeasedRun): void {
+  watch(plan: Plan, run: GuardedRun): void {
     void this.#lease.broken.then((broken) => broken && this.#onBreak(plan, run, broken));
   }
 
-  #onBreak(plan: Plan, run: LeasedRun, { remainingMs }: LeaseBreak): void {
+  #onBreak(plan: Plan, run: GuardedRun, { remainingMs }: LeaseBreak): void {
     this.#broken = true;
     const timeLeftMs = stopAfterMs(remainingMs);
     const actions: Readonly<Record<Decision, () => void>> = {
@@ -97,7 +83,7 @@ export class LeasedTransfer {
     this.#cancellation.leaseBroken(cause);
   }
 
-  async #save({ source, offset = 0, length = Infinity }: Plan, run: LeasedRun): Promise<FileHandle | undefined> {
+  async #save({ source, offset = 0, length = Infinity }: Plan, run: GuardedRun): Promise<FileHandle | undefined> {
     let copy: FileHandle | undefined;
     try {
       const span = { start: offset + run.progress, end: offset + length };
@@ -118,7 +104,7 @@ export class LeasedTransfer {
   }
 
   /** What an attempt came to, once the peer has all the bytes that are still the file's. */
-  async confirm(plan: Plan, run: LeasedRun, { strategy }: Job, outcome: Outcome): Promise<Outcome> {
+  async confirm(plan: Plan, run: GuardedRun, { strategy }: Job, outcome: Outcome): Promise<Outcome> {
     this.#shared ||= outcome.bytes > 0 && handsOver(strategy, plan.source, plan.target);
     if (!this.#shared || (outcome.end !== "done" && outcome.end !== "eof")) return outcome;
     const answer = await this.#acknowledged(run);
@@ -128,7 +114,7 @@ export class LeasedTransfer {
   }
 
   /** Looks sparsely, and only as long as nobody has to be let in: a break ends it when its time is up. */
-  async #acknowledged(run: LeasedRun): Promise<number> {
+  async #acknowledged(run: GuardedRun): Promise<number> {
     let bytes = run.outstanding;
     for (let wait = 1; bytes > 0 && this.#cancellation.outcome() === undefined; wait *= 2) {
       await this.#cancellation.wait(delay(Math.min(wait, mostBetweenLooksMs)));

@@ -1,5 +1,6 @@
 /** A mapping by mmap(2), under the engine's SIGBUS guard. */
-import { advices, type Native } from "../../core/abi/abi.ts";
+import { advices } from "../../core/abi/numbers.ts";
+import type { Native } from "../../core/abi/abi.ts";
 import { extentRecord, lossRecord, mappingRecord, residencyRecord } from "../../core/abi/records.ts";
 import { errnoName } from "../../core/abi/errno.ts";
 import { lostIn, type MapMode, type MapRange, type Placement } from "../../core/mapping.ts";

@@ -10,7 +10,8 @@ import {
   placeMapping,
   type Placement,
 } from "../../core/mapping.ts";
-import type { HasFd, MappedFile } from "../api.ts";
+import type { HasFd } from "../api.ts";
+import type { MappedFile } from "./mapped-file.ts";
 import { checkFd } from "../ends/recognise.ts";
 import { Lease } from "../lease/lease.ts";
 import { inspectFd } from "../ends/inspect.ts";
@@ -18,7 +19,7 @@ import type { Machine } from "../engine/machine.ts";
 import { callFailed, explained } from "../support/system-error.ts";
 import { CopiedMemory } from "./copied-memory.ts";
 import { KernelMemory } from "./kernel-memory.ts";
-import { Mapping } from "./mapped-file.ts";
+import { Mapping } from "./mapping.ts";
 import type { Memory } from "./memory.ts";
 
 /** What can be mapped: a path or file URL, a descriptor, a FileHandle. */
@@ -78,7 +79,7 @@ function memoryFor(machine: Machine, { fd, name }: Opened, request: MapRequest, 
   return new KernelMemory(runtime, engine, fd, name, request.mode, placement);
 }
 
-/** See `map` in adapters/node.ts. */
+/** See `map` in public/sluice.ts. */
 export function map(machine: Machine, file: Mappable, options?: MapOptions): MappedFile {
   const request = checkMapOptions(options);
   const opened = open(file, request.mode);

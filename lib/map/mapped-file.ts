@@ -1,130 +1,60 @@
-/** A file as memory. */
-import type { ByteCount } from "../../core/transfer/request.ts";
-import { TransferError } from "../../core/error.ts";
-import {
-  checkWindow,
-  type MapRange,
-  type MapRequest,
-  rangeOf,
-  truncatedError,
-  windowLimit,
-} from "../../core/mapping.ts";
-import type { MapAdvice, MappedFile, Residency } from "../api.ts";
+/** What `map()` gives. */
+import type { ByteCount } from "../../core/options.ts";
 import type { Lease } from "../lease/lease.ts";
-import type { Memory } from "./memory.ts";
 
-/** Releases the leases of mappings that were forgotten; views keep the memory, and with it the lease. */
-const forgottenLeases = new FinalizationRegistry((lease: Lease) => lease.release());
+/** How a mapping will be read: "normal" reads ahead a little, "sequential" more, "random" not at all (madvise(2)). */
+export type MapAdvice = "normal" | "sequential" | "random";
 
-export class Mapping implements MappedFile {
+export interface Residency {
+  /** Bytes in memory, counted in pages. */
+  readonly resident: number;
+  readonly total: number;
+}
+
+/**
+ * A file as memory. Offsets are in bytes from the mapping's start, wherever that lies in the file.
+ *
+ * Every method but `close` throws TransferError `ERR_SLUICE_CLOSED` once the mapping is closed. Views of it are then
+ * empty; on Node 20, which can't take memory away from a view, they show zeros.
+ */
+export interface MappedFile extends Disposable {
+  /**
+   * The whole of it. A view is never read-only in JavaScript: writes to one of mode "read" stay in this process.
+   *
+   * @throws RangeError for more than 4 GiB: use {@link window}
+   */
+  readonly bytes: Uint8Array;
   readonly length: number;
+  /** A view of a part, of up to 4 GiB; without a length, to the end. */
+  window(offset: ByteCount, length?: ByteCount): Uint8Array;
+  /**
+   * A copy of a part, checked: never a zero in the place of what is lost.
+   *
+   * @throws TransferError `ERR_SLUICE_TRUNCATED`
+   */
+  read(offset: ByteCount, length?: ByteCount): Uint8Array;
+  /** The first byte that is lost since the file was truncated, or can't be read: zeros are in its place. Asked anew each time. */
+  readonly truncated: number | undefined;
+  /**
+   * Makes sure that what was read so far was the file's.
+   *
+   * @throws TransferError `ERR_SLUICE_TRUNCATED` with `sourceOffset`, where {@link truncated} is a number
+   */
+  check(): void;
+  /** Starts to read a part into memory, and doesn't wait for it (MADV_WILLNEED). */
+  prefetch(offset?: ByteCount, length?: ByteCount): void;
+  advise(advice: MapAdvice, offset?: ByteCount, length?: ByteCount): void;
+  /** How much of a part is in memory (mincore(2)). The kernel tells owners and writers alone; to others all of it seems there. */
+  residency(offset?: ByteCount, length?: ByteCount): Residency;
+  /**
+   * Waits until what was written to a shared mapping is on the disk (msync(2)), holding this thread. Other readers of the
+   * file have seen it before.
+   *
+   * @throws TransferError `ERR_SLUICE_TRUNCATED` where some of it is lost, `EIO`; `ERR_SLUICE_UNSUPPORTED` for other modes
+   */
+  flush(offset?: ByteCount, length?: ByteCount): void;
+  /** What policy "lease" holds until the mapping is closed. Its `broken` tells that somebody waits for the file. */
   readonly lease: Lease | undefined;
-  readonly #name: string;
-  readonly #request: MapRequest;
-  #memory: Memory | undefined;
-  #bytes: Uint8Array | undefined;
-  #truncated: number | undefined;
-
-  constructor(name: string, request: MapRequest, memory: Memory, lease?: Lease) {
-    this.#name = name;
-    this.#request = request;
-    this.#memory = memory;
-    this.length = memory.length;
-    this.lease = lease;
-    if (lease !== undefined) forgottenLeases.register(memory, lease);
-  }
-
-  /** The memory, while there is one. */
-  get #open(): Memory {
-    if (this.#memory === undefined)
-      throw new TransferError(`Cannot use ${this.#name}: the mapping is closed`, { code: "ERR_SLUICE_CLOSED" });
-    return this.#memory;
-  }
-
-  #range(offset: ByteCount | undefined, length: ByteCount | undefined): MapRange {
-    return rangeOf(offset, length, this.length);
-  }
-
-  get bytes(): Uint8Array {
-    const memory = this.#open;
-    checkWindow(this.length);
-    return (this.#bytes ??= memory.view({ start: 0, end: this.length }));
-  }
-
-  window(offset: ByteCount, length?: ByteCount): Uint8Array {
-    const memory = this.#open;
-    const { start, end } = this.#range(offset, length);
-    if (this.length <= windowLimit) return this.bytes.subarray(start, end);
-    checkWindow(end - start);
-    return memory.view({ start, end });
-  }
-
-  read(offset: ByteCount, length?: ByteCount): Uint8Array {
-    const copy = this.window(offset, length).slice();
-    // Afterwards: what is there now was there when it was copied.
-    const { truncated } = this;
-    if (truncated !== undefined && truncated < Number(offset) + copy.byteLength) throw this.#lost(truncated);
-    return copy;
-  }
-
-  get truncated(): number | undefined {
-    if (this.#memory !== undefined) this.#truncated = this.#memory.lost();
-    return this.#truncated;
-  }
-
-  #lost(at: number): TransferError {
-    return truncatedError(this.#name, at, this.#request.offset);
-  }
-
-  check(): void {
-    const { truncated } = this;
-    if (truncated !== undefined) throw this.#lost(truncated);
-  }
-
-  prefetch(offset?: ByteCount, length?: ByteCount): void {
-    this.#open.advise(this.#range(offset, length), "will_need");
-  }
-
-  advise(advice: MapAdvice, offset?: ByteCount, length?: ByteCount): void {
-    this.#open.advise(this.#range(offset, length), advice);
-  }
-
-  residency(offset?: ByteCount, length?: ByteCount): Residency {
-    const memory = this.#open;
-    const range = this.#range(offset, length);
-    const total = range.end - range.start;
-    // Pages at both ends belong to the range in part.
-    return { resident: Math.min(total, memory.resident(range)), total };
-  }
-
-  flush(offset?: ByteCount, length?: ByteCount): void {
-    const memory = this.#open;
-    const range = this.#range(offset, length);
-    if (this.#request.mode !== "shared")
-      throw new TransferError(
-        `Cannot flush ${this.#name}: what is written to a "${this.#request.mode}" mapping stays in it`,
-        {
-          code: "ERR_SLUICE_UNSUPPORTED",
-        },
-      );
-    memory.flush(range);
-    const { truncated } = this;
-    if (truncated !== undefined && truncated < range.end) throw this.#lost(truncated);
-  }
-
-  close(): void {
-    const memory = this.#memory;
-    if (memory === undefined) return;
-    this.#truncated = memory.lost();
-    this.#memory = this.#bytes = undefined;
-    try {
-      memory.release();
-    } finally {
-      this.lease?.release();
-    }
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
-  }
+  /** Lets go of the file. The second time does nothing. */
+  close(): void;
 }

@@ -1,5 +1,5 @@
 /** What is behind a mapped file. */
-import type { advices } from "../../core/abi/abi.ts";
+import type { advices } from "../../core/abi/numbers.ts";
 import type { MapRange } from "../../core/mapping.ts";
 
 export type Advice = keyof typeof advices;

@@ -3,7 +3,7 @@ import { Socket } from "node:net";
 import type { Native } from "../../core/abi/abi.ts";
 import type { Endpoint } from "../../core/plan/endpoint.ts";
 import { argumentError, shown } from "../../core/error.ts";
-import type { ProxySide } from "../../core/proxy.ts";
+import type { ProxySide } from "../../core/proxy-report.ts";
 import type { HasFd, ProxyEnd } from "../api.ts";
 import { ConnectionSource, ConnectionTarget, cutOff } from "../ends/connection.ts";
 import { FdSource } from "../ends/fd-source.ts";
@@ -159,8 +159,8 @@ class SocketConnection implements ProxyConnection {
 
 /** Resets a TCP connection by its descriptor, whoever else has it open; shuts others down. */
 function resetFd(engine: Engine, fd: number): void {
-  const pair = engine.openPair(fd, fd);
-  if (pair > 0) engine.closePair(pair, true);
+  const pair = engine.pairs.open(fd, fd);
+  if (pair > 0) engine.pairs.close(pair, true);
 }
 
 class ObjectConnection implements ProxyConnection {

@@ -1,8 +1,10 @@
 /** A pair that the engine moves: one submission, one outcome, however many bytes and years lie between. */
-import { pairEnds } from "../../core/abi/abi.ts";
+import { pairEnds } from "../../core/abi/numbers.ts";
 import { errnoName } from "../../core/abi/errno.ts";
-import type { ProxyChoice, ProxyFlow, ProxyProgress, ProxyRequest, ProxySide } from "../../core/proxy.ts";
-import type { Engine, PairFields } from "../engine/engine.ts";
+import type { ProxyChoice, ProxyProgress, ProxyRequest } from "../../core/proxy.ts";
+import type { ProxyFlow, ProxySide } from "../../core/proxy-report.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { PairFields } from "../engine/pairs.ts";
 import { callFailed, codeOf } from "../support/system-error.ts";
 import type { ProxyConnection } from "./connection.ts";
 import type { Pair, PairOutcome } from "./pair.ts";
@@ -70,7 +72,7 @@ export class NativePair implements Pair {
     this.#ends = ends;
     this.#request = request;
     this.#choice = choice;
-    this.#handle = engine.openPair(ends.a.source.fd ?? -1, ends.b.source.fd ?? -1);
+    this.#handle = engine.pairs.open(ends.a.source.fd ?? -1, ends.b.source.fd ?? -1);
     if (this.#handle < 0) throw callFailed("proxy", "fcntl", errnoName(-this.#handle));
     for (const { source } of [ends.a, ends.b]) source.letGo?.();
   }
@@ -96,7 +98,7 @@ export class NativePair implements Pair {
         fromA,
         fromB,
       };
-      const started = this.#engine.startPair(this.#handle, start, (fields) => {
+      const started = this.#engine.pairs.start(this.#handle, start, (fields) => {
         this.#outcome = outcomeOf(fields, this.#choice);
         resolve(this.#outcome);
       });
@@ -111,24 +113,24 @@ export class NativePair implements Pair {
 
   stop(): void {
     this.#stopped = true;
-    this.#engine.stopPair(this.#handle);
+    this.#engine.pairs.stop(this.#handle);
   }
 
   get progress(): ProxyProgress {
     if (this.#outcome !== undefined) return { aToB: this.#outcome.aToB.bytes, bToA: this.#outcome.bToA.bytes };
-    const { toB, toA } = this.#engine.pairProgress(this.#handle);
+    const { toB, toA } = this.#engine.pairs.progress(this.#handle);
     return { aToB: toB, bToA: toA };
   }
 
   get idleMs(): number {
-    return this.#engine.pairProgress(this.#handle).idleMs;
+    return this.#engine.pairs.progress(this.#handle).idleMs;
   }
 
   peerHasEnded(side: ProxySide): boolean {
-    return (this.#engine.pairProgress(this.#handle).hungUp & hungUpBits[side]) !== 0;
+    return (this.#engine.pairs.progress(this.#handle).hungUp & hungUpBits[side]) !== 0;
   }
 
   close(reset: boolean): void {
-    this.#engine.closePair(this.#handle, reset);
+    this.#engine.pairs.close(this.#handle, reset);
   }
 }

@@ -1,5 +1,6 @@
 /** Two connections while bytes move between them, by whichever mechanism. */
-import type { ProxyFlow, ProxyProgress, ProxySide } from "../../core/proxy.ts";
+import type { ProxyFlow, ProxySide } from "../../core/proxy-report.ts";
+import type { ProxyProgress } from "../../core/proxy.ts";
 
 /** What became of a pair. */
 export interface PairOutcome {

@@ -1,5 +1,6 @@
 /** A pair by the runtime's own reads and writes, one chunk at a time. */
-import type { ProxyChoice, ProxyFlow, ProxyProgress, ProxyRequest, ProxySide } from "../../core/proxy.ts";
+import type { ProxyChoice, ProxyProgress, ProxyRequest } from "../../core/proxy.ts";
+import type { ProxyFlow, ProxySide } from "../../core/proxy-report.ts";
 import { Cancellation } from "../transfer/cancellation.ts";
 import { chunkBytes, patiently } from "../transfer/portable.ts";
 import { codeOf, saysClosed } from "../support/system-error.ts";

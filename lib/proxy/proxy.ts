@@ -6,15 +6,11 @@ import {
   checkProxyOptions,
   chooseProxy,
   type ProxyChoice,
-  type ProxyEnding,
-  type ProxyFailure,
-  type ProxyFlow,
   type ProxyOptions,
   type ProxyProgress,
-  type ProxyReport,
   type ProxyRequest,
-  type ProxySide,
 } from "../../core/proxy.ts";
+import type { ProxyEnding, ProxyFailure, ProxyFlow, ProxyReport, ProxySide } from "../../core/proxy-report.ts";
 import type { ProxyEnd } from "../api.ts";
 import { Cancellation } from "../transfer/cancellation.ts";
 import type { Machine } from "../engine/machine.ts";

@@ -1,11 +1,12 @@
 /** One side of a shared ring as the engine holds it: calls that never wait, and a wait that holds no thread. */
-import { type Native } from "../../core/abi/abi.ts";
+import type { Native } from "../../core/abi/abi.ts";
 import { extentRecord, pipeEndsRecord, ringStatusRecord } from "../../core/abi/records.ts";
 import { errnoName, errnoNumber } from "../../core/abi/errno.ts";
 import { TransferError } from "../../core/error.ts";
 import type { Outcome } from "../../core/plan/kernel.ts";
-import type { AbortSignalLike } from "../../core/transfer/request.ts";
-import { ringErrnoText, type ringParties } from "../../core/ring.ts";
+import type { AbortSignalLike } from "../../core/options.ts";
+import { ringErrnoText } from "../../core/ring.ts";
+import type { ringParties } from "../../core/abi/ring-layout.ts";
 import type { Engine } from "../engine/engine.ts";
 import { RecordMemory } from "../engine/record-memory.ts";
 

@@ -1,10 +1,8 @@
 /** A shared ring for JavaScript: writes, reads, and views of what the other process has written. */
 import type { Placement } from "../../core/mapping.ts";
-import { TransferError } from "../../core/error.ts";
-import { checkKnown } from "../../core/options.ts";
-import { type AbortSignalLike, checkSignal } from "../../core/transfer/request.ts";
-import { argumentError, shown } from "../../core/error.ts";
-import { ringLayout } from "../../core/ring.ts";
+import { argumentError, shown, TransferError } from "../../core/error.ts";
+import { type AbortSignalLike, checkKnown, checkSignal } from "../../core/options.ts";
+import { ringLayout } from "../../core/abi/ring-layout.ts";
 import { KernelMemory } from "../map/kernel-memory.ts";
 import type { Runtime } from "../runtime.ts";
 import type { RingSide, RingStatus, RingWait } from "./ring-side.ts";

@@ -2,7 +2,7 @@
  * Bodies so small that everything around them would cost more than themselves: one attempt, on this thread, that
  * waits for nothing. It needs no turn in the queue, since nothing else can come in between.
  */
-import { limits } from "../../core/abi/abi.ts";
+import { limits } from "../../core/abi/limits.ts";
 import { nothing } from "../../core/plan/kernel.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Feed } from "./feed.ts";

@@ -74,7 +74,9 @@ export class Checks implements Proven {
   /** The kinds that there can be here at all. */
   get #kinds(): readonly Kind[] {
     const kinds = Object.keys(trials) as Kind[];
-    return this.#runtime.keepsSockets === undefined ? kinds : kinds.filter((kind) => !kind.startsWith("socket"));
+    return this.#runtime.unsupported.socketStreams === undefined
+      ? kinds
+      : kinds.filter((kind) => !kind.startsWith("socket"));
   }
 
   /** Tries all kinds, if that hasn't been done. Never rejects. */

@@ -25,7 +25,7 @@ interface Installed extends Hooks {
 }
 
 function install(runtime: Runtime): Installed {
-  const disabled = isSwitchedOff(runtime) ? "switched off by SLUICE_DISABLE=1" : runtime.keepsStreams;
+  const disabled = isSwitchedOff(runtime) ? "switched off by SLUICE_DISABLE=1" : runtime.unsupported.streams;
   const trial = hooksIn({ runtime, debug: false, disabled: undefined, checks: undefined });
   const checks = new Checks(runtime, trial, disabled !== undefined);
   // Early enough for a server's first request. A Worker may be terminated at any moment, and Node then aborts where koffi is loading.

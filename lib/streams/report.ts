@@ -1,8 +1,7 @@
 /** Tells which way each stream went: to whoever asks, to the diagnostics channel, and to stderr under SLUICE_DEBUG. */
 import { channel } from "node:diagnostics_channel";
 import type { Readable, Writable } from "node:stream";
-import type { Strategy } from "../../core/plan/kernel.ts";
-import type { Copied } from "../../core/transfer/report.ts";
+import type { Copied, Strategy } from "../../core/plan/kernel.ts";
 import { slot } from "../support/slot.ts";
 import type { Surroundings } from "./surroundings.ts";
 import type { Tally } from "./tally.ts";

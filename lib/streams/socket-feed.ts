@@ -41,7 +41,7 @@ export class SocketFeed implements Feed {
 
   objection(): string | undefined {
     if ("encrypted" in this.stream && this.stream.encrypted) return "TLS decrypts in the process";
-    return this.#runtime.keepsSockets;
+    return this.#runtime.unsupported.socketStreams;
   }
 
   inspect(native: Native): Endpoint | string {

@@ -47,7 +47,8 @@ export function socketRead(original: Socket["_read"], surroundings: Surroundings
   const decided = slot<true>();
   return function _read(this: Socket, size: number): void {
     const { bytesRead } = this;
-    const isBulk = bytesRead - (before.get(this) ?? bytesRead) >= bulkBytes || runtime.keepsSockets !== undefined;
+    const isBulk =
+      bytesRead - (before.get(this) ?? bytesRead) >= bulkBytes || runtime.unsupported.socketStreams !== undefined;
     before.set(this, bytesRead);
     if (!isBulk || decided.get(this) || pipesOf(this).length === 0) return original.call(this, size);
     const feed = new SocketFeed(this, runtime, original);

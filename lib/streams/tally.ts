@@ -1,7 +1,6 @@
 /** What one stream's hand-over came to, summed over its units. */
 import type { TransferError } from "../../core/error.ts";
-import type { Outcome, Strategy } from "../../core/plan/kernel.ts";
-import type { Copied } from "../../core/transfer/report.ts";
+import type { Copied, Outcome, Strategy } from "../../core/plan/kernel.ts";
 import type { Account } from "../../core/transfer/transfer.ts";
 
 export class Tally {

@@ -1,6 +1,6 @@
 /** A wait. node:timers/promises has one, too, but takes a millisecond of every import. */
 import { clearTimeout, setTimeout } from "node:timers";
-import type { AbortSignalLike } from "../../core/transfer/request.ts";
+import type { AbortSignalLike } from "../../core/options.ts";
 
 export interface DelayOptions {
   /** Whether it keeps the process alive. Default true. */

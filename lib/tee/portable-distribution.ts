@@ -1,6 +1,6 @@
 /** Without descriptors: chunks that JavaScript reads once and hands to each target's transfer. */
 import { errnoNumber } from "../../core/abi/errno.ts";
-import { type Native } from "../../core/abi/abi.ts";
+import type { Native } from "../../core/abi/abi.ts";
 import { type Endpoint, endpoint } from "../../core/plan/endpoint.ts";
 import { nothing, type Outcome } from "../../core/plan/kernel.ts";
 import type { TeeRequest } from "../../core/tee.ts";

@@ -2,8 +2,7 @@
 import { type Endpoint, hasPositions } from "../../core/plan/endpoint.ts";
 import { errnoName, errnoText } from "../../core/abi/errno.ts";
 import { argumentError, TransferError } from "../../core/error.ts";
-import { nothing, type Outcome } from "../../core/plan/kernel.ts";
-import type { Copied } from "../../core/transfer/report.ts";
+import { type Copied, nothing, type Outcome } from "../../core/plan/kernel.ts";
 import {
   checkTeeOptions,
   holdsUp,
@@ -141,15 +140,6 @@ function unproven(source: SourceEnd, { bytes }: Outcome): TransferError | undefi
     if (error instanceof TransferError) return error;
     throw error;
   }
-}
-
-function throwIfOver(cancellation: Cancellation): void {
-  const outcome = cancellation.outcome();
-  if (outcome === undefined) return;
-  const { closed: failed, cause } = outcome;
-  const code = failed === undefined ? "ABORT_ERR" : (codeOf(cause) ?? "ERR_SLUICE_CLOSED");
-  const how = failed === undefined ? "aborted" : `the ${failed} was closed`;
-  throw new TransferError(`Cannot tee: ${how} before the first byte`, { code, failed, cause });
 }
 
 class Teeing {
@@ -310,13 +300,13 @@ export async function tee(
   let strategy: TeeStrategy = "separate";
   let reason = "each target reads the source by itself, and waits for no other";
   try {
-    throwIfOver(cancellation);
+    cancellation.check("tee");
     const opened = source.open();
     if (opened === undefined) source.keep(machine.native);
     source.watch((error) => cancellation.closed("source", error));
     await cancellation.wait(Promise.resolve(opened));
     if (cancellation.outcome() === undefined) await source.quiet?.();
-    throwIfOver(cancellation);
+    cancellation.check("tee");
     const found = source.inspect(machine.native);
     checkSource(found, request);
     if (isReadAgain(found) && (request.strategy === "auto" || request.strategy === "separate")) {

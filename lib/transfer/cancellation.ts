@@ -1,7 +1,8 @@
 /** The one way in which a transfer is stopped from outside: by its signal, or by the closing of an end. */
-import type { Outcome } from "../../core/plan/kernel.ts";
-import { nothing } from "../../core/plan/kernel.ts";
-import type { AbortSignalLike } from "../../core/transfer/request.ts";
+import { TransferError } from "../../core/error.ts";
+import { nothing, type Outcome } from "../../core/plan/kernel.ts";
+import type { AbortSignalLike } from "../../core/options.ts";
+import { codeOf } from "../support/system-error.ts";
 
 interface Watch {
   readonly callbacks: Set<() => void>;
@@ -69,6 +70,15 @@ export class Cancellation {
   /** The outcome that tells of the cancellation, or undefined while there is none. */
   outcome(bytes = 0): Outcome | undefined {
     return this.#cause && { ...nothing, ...this.#cause, end: "cancelled", bytes };
+  }
+
+  /** Of a call that has moved nothing yet. @throws TransferError once cancelled */
+  check(verb: string): void {
+    if (this.#cause === undefined) return;
+    const { closed: failed, cause } = this.#cause;
+    const code = failed === undefined ? "ABORT_ERR" : (codeOf(cause) ?? "ERR_SLUICE_CLOSED");
+    const how = failed === undefined ? "aborted" : `the ${failed} was closed`;
+    throw new TransferError(`Cannot ${verb}: ${how} before the first byte`, { code, failed, cause });
   }
 
   onCancel(listener: () => void): void {

@@ -1,7 +1,7 @@
 /** `descriptor` of wasi:filesystem, on this thread. */
 import { type BigIntStats, closeSync, fdatasyncSync, fstatSync, fsyncSync, readSync, writeSync } from "node:fs";
 import type * as Types from "../../wasm/types/host/interfaces/wasi-filesystem-types.ts";
-import { openFlags } from "../../core/abi/abi.ts";
+import { openFlags } from "../../core/abi/numbers.ts";
 import { type WasiCode, wasiCode } from "../../core/wasi/wasi.ts";
 import { Answer, answeringBy } from "./answer.ts";
 import type { Budget } from "./budget.ts";

@@ -21,7 +21,7 @@ import {
   rmdirSync,
   unlinkSync,
 } from "node:fs";
-import { openFlags } from "../../core/abi/abi.ts";
+import { openFlags } from "../../core/abi/numbers.ts";
 import { errnoNumber, errnoText } from "../../core/abi/errno.ts";
 import { TransferError } from "../../core/error.ts";
 import { pathOfFd } from "../confine/held.ts";

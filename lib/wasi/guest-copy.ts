@@ -2,7 +2,7 @@
 import { type BigIntStats, closeSync, fchmodSync, fchownSync, fstatSync, fsyncSync } from "node:fs";
 import { basename } from "node:path/posix";
 import type * as Native from "../../wasm/types/host/interfaces/sluice-transfer-native.ts";
-import { openFlags } from "../../core/abi/abi.ts";
+import { openFlags } from "../../core/abi/numbers.ts";
 import { temporaryName } from "../../core/path.ts";
 import { isSameFile } from "../../core/plan/endpoint.ts";
 import { select } from "../../core/plan/select.ts";

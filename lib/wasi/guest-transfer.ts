@@ -2,9 +2,8 @@
 import type * as Transfer from "../../wasm/types/host/interfaces/sluice-transfer-transfer.ts";
 import { type ErrorCase, errorOfCase } from "../../core/wasi/component.ts";
 import { TransferError } from "../../core/error.ts";
-import { checkKnown, type Names } from "../../core/options.ts";
-import type { Copied } from "../../core/transfer/report.ts";
-import { type ByteCount, optionalCount } from "../../core/transfer/request.ts";
+import { type ByteCount, checkKnown, type Names, optionalCount } from "../../core/options.ts";
+import type { Copied } from "../../core/plan/kernel.ts";
 
 export interface GuestTransferOptions {
   /** Where in the source to start, in bytes. Default 0. */

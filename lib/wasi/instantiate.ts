@@ -60,17 +60,12 @@ export interface GuestInstance<Exports> extends Disposable {
   close(): void;
 }
 
-export interface Wasi {
-  instantiateFallback(options: WasiOptions): Promise<GuestTransfer>;
-  instantiatePlugin(options: PluginOptions & { readonly guest?: undefined }): Promise<GuestTransfer>;
-  instantiatePlugin<Exports>(options: PluginOptions & { readonly guest: Guest }): Promise<GuestInstance<Exports>>;
-  wasiImports(options: ImportOptions): WasiImports;
-}
-
 /** Closes what an instance holds that was not closed, once it is gone. */
 const forgotten = new FinalizationRegistry<() => void>((close) => close());
 
-export function createWasi(runtime: Runtime): Wasi {
+export type Wasi = ReturnType<typeof createWasi>;
+
+export function createWasi(runtime: Runtime) {
   function wasiImports(options: ImportOptions): WasiImports {
     checkKnown(options, importOptions);
     const { roots, limits = {}, lend = "nothing", onOutput = (bytes) => void process.stderr.write(bytes) } = options;
@@ -147,11 +142,11 @@ export function createWasi(runtime: Runtime): Wasi {
   }
 
   return {
-    instantiateFallback: async (options) => {
+    instantiateFallback: async (options: WasiOptions): Promise<GuestTransfer> => {
       checkKnown(options, wasiOptions);
       return own(await loadComponent("fallback"), wasiImports(options));
     },
-    instantiatePlugin: instantiatePlugin as Wasi["instantiatePlugin"],
+    instantiatePlugin,
     wasiImports,
   };
 }

@@ -1,6 +1,6 @@
 /** The files of a guest that is lent the engine: found by their paths, looked at, and opened. */
 import { closeSync, constants, fstatSync } from "node:fs";
-import { openFlags } from "../../core/abi/abi.ts";
+import { openFlags } from "../../core/abi/numbers.ts";
 import { errnoName } from "../../core/abi/errno.ts";
 import { TransferError } from "../../core/error.ts";
 import { asNew, type Endpoint, endpoint } from "../../core/plan/endpoint.ts";

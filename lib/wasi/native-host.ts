@@ -1,8 +1,8 @@
 /** sluice:transfer/native, as a host gives it to one instance. */
 import type * as Native from "../../wasm/types/host/interfaces/sluice-transfer-native.ts";
-import { openFlags } from "../../core/abi/abi.ts";
+import { openFlags } from "../../core/abi/numbers.ts";
 import { TransferError } from "../../core/error.ts";
-import { explainPlan } from "../../core/plan/explain.ts";
+import { explainPlan } from "../../core/explain/explanation.ts";
 import {
   capabilitiesRecord,
   explanationRecord,

@@ -1,11 +1,11 @@
-/* Made from core/abi/abi.ts and core/abi/records.ts by native/header.mjs. Change them there. */
+/* Made from core/abi by native/header.mjs. Change it there. */
 #ifndef SLUICE_H
 #define SLUICE_H
 
 #include <errno.h>
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 342732096
+#define SLUICE_ABI_FINGERPRINT 1257411906
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
@@ -416,6 +416,21 @@ _Static_assert(ENOTRECOVERABLE == 131, "ENOTRECOVERABLE");
 /* Fingerprint of the layout this library was built with. */
 SLUICE_EXPORT int32_t sluice_abi_fingerprint(void);
 
+/* 0 when the kernel has the strategy's system call, else -ENOSYS or -EPERM (asked with descriptors of -1). */
+SLUICE_EXPORT int32_t sluice_probe(uint32_t strategy);
+
+/* 1 where the kernel itself reads and writes without leaving pages behind (RWF_DONTCACHE), on filesystems that have it; else 0. */
+SLUICE_EXPORT int32_t sluice_uncached_io(void);
+
+/* Offload features of a network interface (SIOCETHTOOL). */
+SLUICE_EXPORT int32_t sluice_interface(void *name, void *features);
+
+/* Lets the process open so many files (RLIMIT_NOFILE, prlimit(2)); nothing changes where it may already. -EPERM where the hard limit is lower and the process lacks CAP_SYS_RESOURCE, or where that is more than /proc/sys/fs/nr_open. */
+SLUICE_EXPORT int32_t sluice_allow_files(uint32_t wanted);
+
+/* What the engine holds at this moment; for tests and diagnostics. */
+SLUICE_EXPORT int32_t sluice_census(void *census);
+
 /* Opens a context: where one isolate's outcomes go. */
 SLUICE_EXPORT int32_t sluice_context_open(void);
 
@@ -467,6 +482,18 @@ SLUICE_EXPORT int32_t sluice_job_outstanding(int32_t job);
 /* Takes up to `capacity` outcomes from the context and returns how many. */
 SLUICE_EXPORT int32_t sluice_reap(int32_t context, void *outcomes, uint32_t capacity);
 
+/* One bounded attempt on the calling thread that never waits: resident pages, room in the socket, or `blocked`. A head goes before them, in the same segment. */
+SLUICE_EXPORT int32_t sluice_attempt(int32_t source, int32_t target, void *request, void *outcome, void *head, uint32_t head_length);
+
+/* Reads a file at the request's offset, up to its length (at most SLUICE_INLINE_BYTES), if that waits for nothing: how many bytes, or a negative errno; -EAGAIN where a disk would have to be asked. */
+SLUICE_EXPORT int32_t sluice_read_now(int32_t source, void *request, void *bytes);
+
+/* One attempt between two regular files, run to its end on the calling thread, which waits for disks: for hosts that can't return promises. -EINVAL for other ends. */
+SLUICE_EXPORT int32_t sluice_run(int32_t source, int32_t target, void *request, void *outcome);
+
+/* One write to a socket that never waits (MSG_DONTWAIT): how many bytes it took. With `more`, they may share a segment with what follows (MSG_MORE). */
+SLUICE_EXPORT int32_t sluice_send(int32_t socket, void *bytes, uint32_t length, uint32_t more);
+
 /* Duplicates the descriptors of two connections into a new pair and returns its handle. */
 SLUICE_EXPORT int32_t sluice_pair_open(int32_t context, int32_t a, int32_t b);
 
@@ -484,18 +511,6 @@ SLUICE_EXPORT int32_t sluice_pair_reap(int32_t context, void *outcomes, uint32_t
 
 /* Closes both duplicates and frees the handle; a started pair is stopped and forgotten. With `reset`, TCP connections are aborted (RST) and others shut down, whoever else has them open. */
 SLUICE_EXPORT int32_t sluice_pair_close(int32_t pair, uint32_t reset);
-
-/* One bounded attempt on the calling thread that never waits: resident pages, room in the socket, or `blocked`. A head goes before them, in the same segment. */
-SLUICE_EXPORT int32_t sluice_attempt(int32_t source, int32_t target, void *request, void *outcome, void *head, uint32_t head_length);
-
-/* Reads a file at the request's offset, up to its length (at most SLUICE_INLINE_BYTES), if that waits for nothing: how many bytes, or a negative errno; -EAGAIN where a disk would have to be asked. */
-SLUICE_EXPORT int32_t sluice_read_now(int32_t source, void *request, void *bytes);
-
-/* One attempt between two regular files, run to its end on the calling thread, which waits for disks: for hosts that can't return promises. -EINVAL for other ends. */
-SLUICE_EXPORT int32_t sluice_run(int32_t source, int32_t target, void *request, void *outcome);
-
-/* One write to a socket that never waits (MSG_DONTWAIT): how many bytes it took. With `more`, they may share a segment with what follows (MSG_MORE). */
-SLUICE_EXPORT int32_t sluice_send(int32_t socket, void *bytes, uint32_t length, uint32_t more);
 
 /* Opens a path for reading that is resolved beneath a root folder and never leaves it (openat2, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS; Linux 5.6). With `cached`, -EAGAIN where a disk would have to be asked (RESOLVE_CACHED; 5.12). To be closed by sluice_close. */
 SLUICE_EXPORT int32_t sluice_open_beneath(void *root, void *path, uint32_t cached);
@@ -527,9 +542,6 @@ SLUICE_EXPORT int32_t sluice_memory_file(void *bytes, uint32_t length);
 /* shutdown(2): 0 for SHUT_RD, 1 for SHUT_WR, 2 for both. */
 SLUICE_EXPORT int32_t sluice_shutdown(int32_t socket, uint32_t how);
 
-/* 0 when the kernel has the strategy's system call, else -ENOSYS or -EPERM (asked with descriptors of -1). */
-SLUICE_EXPORT int32_t sluice_probe(uint32_t strategy);
-
 /* Gives an unnamed temporary (O_TMPFILE) a name that must not exist yet (linkat). Of ".", -EEXIST says that it can be done. */
 SLUICE_EXPORT int32_t sluice_publish(int32_t fd, void *path);
 
@@ -547,12 +559,6 @@ SLUICE_EXPORT int32_t sluice_set_times(int32_t fd, void *times);
 
 /* Locks, or unlocks, a range of a file (an extent; an end of -1 is wherever the file ends) for the open file description: F_OFD_SETLK, fcntl(2), Linux 3.15. Never waits: -EAGAIN where somebody else has it. */
 SLUICE_EXPORT int32_t sluice_lock(int32_t fd, uint32_t type, void *range);
-
-/* 1 where the kernel itself reads and writes without leaving pages behind (RWF_DONTCACHE), on filesystems that have it; else 0. */
-SLUICE_EXPORT int32_t sluice_uncached_io(void);
-
-/* Offload features of a network interface (SIOCETHTOOL). */
-SLUICE_EXPORT int32_t sluice_interface(void *name, void *features);
 
 /* Takes a lease on a regular file (F_SETLEASE, fcntl(2)) and answers its handle. -EAGAIN: it is open in the way; -EACCES: not the owner, and no CAP_LEASE; -EINVAL: the filesystem has none. A lease that somebody wants broken is released after hold_ms, and in any case before the kernel takes it. */
 SLUICE_EXPORT int32_t sluice_lease_open(int32_t context, int32_t fd, uint32_t type, uint32_t hold_ms);
@@ -619,11 +625,5 @@ SLUICE_EXPORT int32_t sluice_ring_close(int32_t ring);
 
 /* Makes a pipe that never blocks, with room for as much of `bytes` as the system allows (F_SETPIPE_SZ; /proc/sys/fs/pipe-max-size). Both ends are to be closed by sluice_close. */
 SLUICE_EXPORT int32_t sluice_pipe(uint32_t bytes, void *pipe_ends);
-
-/* Lets the process open so many files (RLIMIT_NOFILE, prlimit(2)); nothing changes where it may already. -EPERM where the hard limit is lower and the process lacks CAP_SYS_RESOURCE, or where that is more than /proc/sys/fs/nr_open. */
-SLUICE_EXPORT int32_t sluice_allow_files(uint32_t wanted);
-
-/* What the engine holds at this moment; for tests and diagnostics. */
-SLUICE_EXPORT int32_t sluice_census(void *census);
 
 #endif

@@ -12,7 +12,7 @@
 #define MFD_NOEXEC_SEAL 8U /* Linux 6.3 */
 #endif
 
-/* The tables of core/ring.ts are what two builds agree on; this is our way to get at it. */
+/* The tables of core/abi/ring-layout.ts are what two builds agree on; this is our way to get at it. */
 #define IS_AT(field, place) _Static_assert(offsetof(struct ring_header, field) == SLUICE_RING_AT_##place, #field)
 IS_AT(magic, MAGIC);
 IS_AT(version, VERSION);

@@ -1,6 +1,6 @@
 /** The package as a user has it: packed, and installed from the tarball in a folder of its own. */
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { type Ended, runChild } from "../support/child.ts";
 import { root } from "../support/root.ts";
 import { home } from "../support/runtimes.ts";
@@ -48,6 +48,8 @@ export async function install(tarball: string): Promise<string> {
 
 /** Lets the types of a package that is installed here be found from a folder. */
 export function borrowTypes(folder: string, name: string): void {
-  mkdirSync(join(folder, "node_modules/@types"), { recursive: true });
-  symlinkSync(join(root, "node_modules/@types", name), join(folder, "node_modules/@types", name));
+  const place = join(folder, "node_modules/@types", name);
+  if (existsSync(place)) return;
+  mkdirSync(dirname(place), { recursive: true });
+  symlinkSync(join(root, "node_modules/@types", name), place);
 }

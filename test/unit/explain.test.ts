@@ -1,8 +1,10 @@
 /** The explanation agrees with the plan, and the drawing with the explanation. */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { draw, type DrawingOptions } from "#core/plan/drawing.js";
-import { explainPlan, type Explanation, pathOf, sampleEndpoint, sampleWords } from "#core/plan/explain.js";
+import { draw, type DrawingOptions } from "#core/explain/drawing.js";
+import { explainPlan, type Explanation } from "#core/explain/explanation.js";
+import { pathOf } from "#core/explain/routes.js";
+import { sampleEndpoint, sampleWords } from "#core/explain/samples.js";
 import type { Endpoint } from "#core/plan/endpoint.js";
 import type { Strategy } from "#core/plan/kernel.js";
 import { checkOptions, type TransferOptions } from "#core/transfer/request.js";

@@ -3,17 +3,23 @@ import { existsSync, readFileSync } from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 
-interface Manifest {
+/** What a condition leads to. */
+interface Leaf {
+  readonly types: string;
+  readonly default: string;
+}
+
+interface Manifest<Target> {
   readonly name: string;
   readonly version: string;
   readonly license: string;
-  readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
+  readonly exports: Readonly<Record<string, Target>>;
 }
 
 const root = new URL("../../../", import.meta.url);
-const read = (name: string): Manifest => JSON.parse(readFileSync(new URL(name, root), "utf8")) as Manifest;
-const npm = read("package.json");
-const jsr = read("deno.json");
+const read = (name: string): unknown => JSON.parse(readFileSync(new URL(name, root), "utf8"));
+const npm = read("package.json") as Manifest<string | Readonly<Record<string, Leaf>>>;
+const jsr = read("deno.json") as Manifest<string>;
 
 test("both manifests have the same version and licence, and deno.json a scoped name of its own", () => {
   assert.is(jsr.version, npm.version);
@@ -30,8 +36,7 @@ test("deno.json exports the sources of what package.json exports to Deno", () =>
     modules.map(([name]) => name),
   );
   for (const [name, conditions] of modules) {
-    assert.type(conditions, "object");
-    const built = (conditions as Readonly<Record<string, string>>)["deno"] ?? "";
+    const built = (conditions as Readonly<Record<string, Leaf>>)["deno"]?.default ?? "";
     assert.is(jsr.exports[name], built.replace("./dist/lib/", "./adapters/").replace(/\.js$/, ".ts"));
   }
 });
@@ -41,9 +46,14 @@ test("conditions stand in the order in which runtimes have to meet them, and lea
     if (typeof target === "string") continue;
     // What needs node:stream has nothing for hosts without it.
     const portable = name === ".";
-    const order = ["types", "deno", "bun", ...(portable ? ["workerd"] : []), "node", ...(portable ? ["default"] : [])];
+    const order = ["deno", "bun", ...(portable ? ["workerd"] : []), "node", ...(portable ? ["default"] : [])];
     assert.equal(Object.keys(target), order);
-    for (const path of Object.values(target)) assert.ok(existsSync(new URL(path, root)), path);
+    for (const leaf of Object.values(target)) {
+      // A compiler takes the first that it knows.
+      assert.equal(Object.keys(leaf), ["types", "default"]);
+      for (const path of Object.values(leaf)) assert.ok(existsSync(new URL(path, root)), path);
+      assert.is(leaf.types, leaf.default.replace("./dist/lib/", "./dist/modules/adapters/").replace(/\.js$/, ".d.ts"));
+    }
   }
 });
 
@@ -72,6 +82,18 @@ test("importing sluice brings few files along, and of Node's modules none that i
   // Each export of node:process is read for its namespace, process.stdin among them.
   for (const slow of ["node:process", "node:crypto", "node:http", "node:worker_threads"])
     assert.not.ok(names.has(slow), slow);
+});
+
+test("importing sluice does not bring along what explain() alone needs", () => {
+  const drawing = "(the bytes never come here)";
+  const texts = (entry: string) =>
+    [...importsOf(new URL(entry, root)).files].map((url) => readFileSync(new URL(url), "utf8"));
+  assert.ok(texts("dist/lib/portable.js").some((text) => text.includes(drawing)));
+  for (const runtime of ["node", "bun", "deno"])
+    assert.not.ok(
+      texts(`dist/lib/${runtime}.js`).some((text) => text.includes(drawing)),
+      runtime,
+    );
 });
 
 test("the entry for hosts without node: modules imports nothing at all", () => {

@@ -1,7 +1,7 @@
 /** What select() refuses, how it cuts a range to the source, and when it goes inline. */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { limits } from "#core/abi/abi.js";
+import { limits } from "#core/abi/limits.js";
 import type { Endpoint } from "#core/plan/endpoint.js";
 import { TransferError } from "#core/error.js";
 import type { TransferOptions } from "#core/transfer/request.js";

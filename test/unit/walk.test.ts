@@ -1,7 +1,7 @@
 /** The walk that keeps to a folder, step by step: what it asks of the kernel, and that it closes what it has opened. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { openFlags } from "#core/abi/abi.js";
+import { openFlags } from "#core/abi/numbers.js";
 import { beginning, nameMax, temporaryName } from "#core/path.js";
 import { type Answer, type Opened, type Step, walk } from "#core/walk.js";
 

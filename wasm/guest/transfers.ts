@@ -4,7 +4,7 @@ import type { Descriptor, DescriptorStat, MetadataHashValue } from "wasi:filesys
 import { Capabilities, type Capability } from "#core/plan/capabilities.js";
 import { type Endpoint, endpoint, isSameFile } from "#core/plan/endpoint.js";
 import { argumentError, TransferError } from "#core/error.js";
-import { type Explanation, explainPlan } from "#core/plan/explain.js";
+import { type Explanation, explainPlan } from "#core/explain/explanation.js";
 import type { Strategy } from "#core/plan/kernel.js";
 import type { Report } from "#core/transfer/report.js";
 import { checkOptions, type Request, type TransferOptions } from "#core/transfer/request.js";

@@ -1,9 +1,9 @@
 /**
- * Ends connections that stand still. Bun's http.Server sets no time-outs on connections that it is given, and its sockets'
+ * Ends connections on which nothing moves. Bun's http.Server sets no time-outs on connections that it is given, and its sockets'
  * own don't fire while a write is waiting.
  */
 import type { Socket } from "node:net";
-import type { ServerTimes, Stillness } from "../../lib/fetch/node-server.ts";
+import type { ServerTimes, SocketTimeouts } from "../../lib/fetch/traits.ts";
 
 /** How long the head of a request may take, as Node's `headersTimeout`. Milliseconds. */
 const headMs = 60_000;
@@ -24,7 +24,7 @@ export const movedNatively = new WeakMap<Socket, number>();
 
 const movedBy = (socket: Socket): number => socket.bytesRead + socket.bytesWritten + (movedNatively.get(socket) ?? 0);
 
-export class BunStillness implements Stillness {
+export class BunTimeouts implements SocketTimeouts {
   readonly #times: ServerTimes;
   readonly #states = new Map<Socket, State>();
   readonly #timer: NodeJS.Timeout;

@@ -6,9 +6,9 @@
 import { errnoNumber } from "../../core/abi/errno.ts";
 import type { Job, Outcome } from "../../core/plan/kernel.ts";
 import { delay } from "../support/delay.ts";
-import type { Cancellation } from "../transfer/cancellation.ts";
+import type { Cancellation } from "./cancellation.ts";
 import type { TargetEnd } from "../ends/target.ts";
-import type { Link } from "./link.ts";
+import type { Link } from "../engine/link.ts";
 
 /** How long to wait before a pipe is asked again whether it has been read, in milliseconds. */
 const firstLookMs = 1;
