@@ -1,4 +1,28 @@
-/** What a file keeps that takes the place of another. */
+/** What a complete file may take the place of, and what it keeps of that. */
+import { errnoNumber, errnoText } from "./abi/errno.ts";
+import { TransferError } from "./error.ts";
+import type { EndpointKind } from "./plan/endpoint.ts";
+
+function refused(name: string, code: string, syscall: string): TransferError {
+  const message = `Cannot copy to ${name}: ${errnoText(code)} (${code}, ${syscall})`;
+  return new TransferError(message, { code, errno: errnoNumber(code), syscall });
+}
+
+/** What has the name that a complete file is to get: only a regular file is replaced, and that only where it may be. */
+export function checkReplaced(name: string, kind: EndpointKind, overwrite: boolean): void {
+  if (kind === "directory") throw refused(name, "EISDIR", "open");
+  if (!overwrite) throw refused(name, "EEXIST", "link");
+  if (kind !== "file")
+    throw new TransferError(`Cannot copy to ${name}: it is not a regular file and can't be replaced; use transfer()`, {
+      code: "ERR_SLUICE_UNSUPPORTED",
+    });
+}
+
+/** A file is not replaced by its own copy. */
+export function checkNotSource(name: string, isSource: boolean): void {
+  if (isSource)
+    throw new TransferError(`Cannot copy to ${name}: it is the source itself`, { code: "ERR_SLUICE_OVERLAP" });
+}
 
 /** The part of a file's status that says who may do what. */
 export interface Permissions {

@@ -1,7 +1,6 @@
 /** Opening what lies beneath a folder, and nothing else: for reading, and while this thread does other things. */
 import { close, constants, open, stat } from "node:fs";
 import { isAbsolute, join, resolve } from "node:path";
-import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Native } from "../../core/abi/abi.ts";

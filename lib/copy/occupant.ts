@@ -2,11 +2,14 @@
 import { type BigIntStats } from "node:fs";
 import { stat } from "node:fs/promises";
 import { errnoName } from "../../core/abi/errno.ts";
-import { TransferError } from "../../core/error.ts";
+import { checkNotSource, checkReplaced } from "../../core/replace.ts";
+import { isSame } from "../confine/held.ts";
 import type { Machine } from "../engine/machine.ts";
 import { callFailed } from "../support/system-error.ts";
 import type { Place } from "./place.ts";
 import { hasCapability } from "./privileges.ts";
+
+const kindOf = (old: BigIntStats) => (old.isDirectory() ? "directory" : old.isFile() ? "file" : "other");
 
 /** Only a regular file is replaced, and that only where it may be. */
 export function checkOccupant(
@@ -14,13 +17,7 @@ export function checkOccupant(
   old: BigIntStats | undefined,
   { overwrite }: { readonly overwrite: boolean },
 ): void {
-  if (old === undefined) return;
-  if (old.isDirectory()) throw callFailed(`copy to ${path}`, "open", "EISDIR");
-  if (!overwrite) throw callFailed(`copy to ${path}`, "link", "EEXIST");
-  if (!old.isFile())
-    throw new TransferError(`Cannot copy to ${path}: it is not a regular file and can't be replaced; use transfer()`, {
-      code: "ERR_SLUICE_UNSUPPORTED",
-    });
+  if (old !== undefined) checkReplaced(path, kindOf(old), overwrite);
 }
 
 /** The errnos of a rename that the file's own flags forbid. */
@@ -33,8 +30,7 @@ export function checkReplaceable(
   old: BigIntStats,
   source: BigIntStats | undefined,
 ): void {
-  if (source !== undefined && source.dev === old.dev && source.ino === old.ino)
-    throw new TransferError(`Cannot copy to ${place.path}: it is the source itself`, { code: "ERR_SLUICE_OVERLAP" });
+  checkNotSource(place.path, source !== undefined && isSame(source, old));
   if (typeof native !== "string") {
     const answer = native.sluice_is_replaceable(new TextEncoder().encode(`${place.entry}\0`));
     const code = answer < 0 ? errnoName(-answer) : "";

@@ -3,11 +3,10 @@ import { type BigIntStats, closeSync, fchmodSync, fchownSync, fstatSync, fsyncSy
 import { basename } from "node:path/posix";
 import type * as Native from "../../wasm/types/host/interfaces/sluice-transfer-native.ts";
 import { openFlags } from "../../core/abi/numbers.ts";
-import { TransferError } from "../../core/error.ts";
 import { temporaryName } from "../../core/path.ts";
 import { isSameFile } from "../../core/plan/endpoint.ts";
 import { select } from "../../core/plan/select.ts";
-import { replacingMode } from "../../core/replace.ts";
+import { checkNotSource, checkReplaced, replacingMode } from "../../core/replace.ts";
 import type { Report } from "../../core/transfer/report.ts";
 import { checkOptions } from "../../core/transfer/request.ts";
 import { ownerRefusals, permissionsOf } from "../copy/inherit.ts";
@@ -110,11 +109,9 @@ export class GuestCopies {
     const old = this.#existing(target);
     if (old === undefined) return;
     try {
-      if (!overwrite) throw callFailed(`copy to ${target.name}`, "linkat", "EEXIST");
-      if (isSameFile(this.#inspect(source.fd, source.name), this.#inspect(old.fd, old.name)))
-        throw new TransferError(`Cannot copy ${source.name}: ${target.name} is the same file`, {
-          code: "ERR_SLUICE_OVERLAP",
-        });
+      const there = this.#inspect(old.fd, old.name);
+      checkReplaced(target.name, there.kind, overwrite);
+      checkNotSource(target.name, isSameFile(this.#inspect(source.fd, source.name), there));
     } finally {
       old[Symbol.dispose]();
     }

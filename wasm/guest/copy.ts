@@ -2,9 +2,9 @@
 import { now } from "wasi:clocks/monotonic-clock@0.2.12";
 import type { CopyOptions } from "sluice:transfer/types@0.1.0";
 import type { Descriptor } from "wasi:filesystem/types@0.2.12";
-import { errnoNumber, errnoText } from "#core/abi/errno.js";
-import { TransferError } from "#core/error.js";
 import { temporaryName } from "#core/path.js";
+import { isSameFile } from "#core/plan/endpoint.js";
+import { checkNotSource, checkReplaced } from "#core/replace.js";
 import type { Report } from "#core/transfer/report.js";
 import { attempt, callFailed, errnoOf } from "./errors.ts";
 import { close, inspectPair } from "./files.ts";
@@ -41,17 +41,11 @@ function checkExisting(source: Descriptor, from: string, target: Place, overwrit
   }
   try {
     const [one, other] = inspectPair(source, from, file, target.name);
-    if (other.kind === "directory") refuse(target, "EISDIR");
-    if (!overwrite) refuse(target, "EEXIST");
-    if (one.identity?.inode === other.identity?.inode)
-      throw new TransferError(`Cannot copy ${from}: ${target.name} is the same file`, { code: "ERR_SLUICE_OVERLAP" });
+    checkReplaced(target.name, other.kind, overwrite);
+    checkNotSource(target.name, isSameFile(one, other));
   } finally {
     close(file);
   }
-}
-
-function refuse({ name }: Place, code: "EISDIR" | "EEXIST"): never {
-  throw new TransferError(`Cannot copy to ${name}: ${errnoText(code)} (${code})`, { code, errno: errnoNumber(code) });
 }
 
 function publish(temporary: Place, target: Place, overwrite: boolean): void {
