@@ -1,4 +1,4 @@
-// One build at a time in a clone. The lock is a socket that somebody listens at: it goes with its process, however that ends.
+// One build at a time in a clone. The lock is a listening socket: it goes with its process, however that ends.
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { rmSync } from "node:fs";

@@ -2,7 +2,7 @@
 import { type Ended, runChild } from "../support/child.ts";
 import type { Listed } from "../support/contract.ts";
 import type { Limiter } from "../support/limiter.ts";
-import { failedOutcome, type FileOutcome, judgeSkips, oddEnd } from "./outcome.ts";
+import { failedVerdict, type Verdict, judgeSkips, oddEnd } from "./verdict.ts";
 import { lastBegun, type Line, readLines } from "../support/protocol.ts";
 import type { Runtime } from "../support/runtimes.ts";
 import { tellCommand } from "../support/self.ts";
@@ -111,19 +111,19 @@ export async function runContract(
   runtime: Runtime,
   wanted: (name: string) => boolean,
   limit: Limiter,
-): Promise<FileOutcome> {
+): Promise<Verdict> {
   const run = new ContractRun(path, runtime, limit);
   const listing = await run.list();
   const odd = oddEnd(listing);
   // A file that registers nothing prints nothing.
-  if (odd !== undefined || listing.stdout === "") return failedOutcome(odd ?? "it has no tests", listing);
+  if (odd !== undefined || listing.stdout === "") return failedVerdict(odd ?? "it has no tests", listing);
   const listed: Listed[] = JSON.parse(listing.stdout);
   const chosen = groups(listed.filter(({ name }) => wanted(name)));
   const results = await Promise.all(chosen.map((tests) => run.together(tests)));
   return summarise(results.flat(), runtime, run.spentMs);
 }
 
-function summarise(results: readonly Result[], runtime: Runtime, durationMs: number): FileOutcome {
+function summarise(results: readonly Result[], runtime: Runtime, durationMs: number): Verdict {
   const failed = results.filter(({ status }) => status === "not ok");
   const { failures, skips } = judgeSkips(
     results.filter(({ status }) => status === "skip"),

@@ -18,7 +18,7 @@ import { killAll } from "../support/child.ts";
 import { limiter } from "../support/limiter.ts";
 import { readVersion } from "../support/programs.ts";
 import { home } from "../support/runtimes.ts";
-import { failedOutcome } from "./outcome.ts";
+import { failedVerdict } from "./verdict.ts";
 import { isThorough, located, type Task, tasksOf } from "./tasks.ts";
 
 const { values: options, positionals: words } = parseArgs({
@@ -49,7 +49,7 @@ const sums = { passed: 0, failed: 0, skipped: 0 };
 
 async function perform({ name, run }: Task): Promise<void> {
   const { passed, failed, failures, skips, durationMs, output } = await run().catch((error: unknown) =>
-    failedOutcome(String(error)),
+    failedVerdict(String(error)),
   );
   sums.passed += passed;
   sums.failed += failed;

@@ -5,14 +5,14 @@ import type { Limiter } from "../support/limiter.ts";
 import { root } from "../support/root.ts";
 import { type Candidate, candidates, isNode, locate, type Runtime } from "../support/runtimes.ts";
 import { runContract } from "./contract-file.ts";
-import { type FileOutcome, runNative, runPlain } from "./outcome.ts";
+import { type Verdict, runNative, runPlain } from "./verdict.ts";
 import { isLong, nativeLimitMs, ofAll, ofLines, ofRuntimes, plainFolders } from "./selection.ts";
 
 export interface Task {
   readonly name: string;
   /** Whether it is about the components of WASI. */
   readonly needsComponents: boolean;
-  run(): Promise<FileOutcome>;
+  run(): Promise<Verdict>;
 }
 
 export interface Choice {
@@ -87,7 +87,7 @@ function find(candidate: Candidate, { matrix }: Choice): Promise<Runtime> {
   return found;
 }
 
-/** The chosen tests. The longest come first, that it is not them that everybody waits for. */
+/** The chosen tests. The longest come first, so that the run does not wait for them alone at its end. */
 export function* tasksOf(choice: Choice, limit: Limiter): Generator<Task> {
   const { matrix, words } = choice;
   const isWanted: Filter = (name) => words.length === 0 || words.some((word) => name.includes(word));

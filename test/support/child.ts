@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import process from "node:process";
 import { beginWatch, judgeWatch, nextWatch, type Sample, type Watch } from "./patience.ts";
-import { familyOf, type Process, readProcesses } from "./processes.ts";
+import { familyOf, type ProcessStat, readProcesses } from "./processes.ts";
 
 export interface Ended {
   /** Undefined when a signal ended it. */
@@ -19,9 +19,9 @@ export interface Ended {
 
 /** A child that runs: looked at from time to time, all of them at once. */
 interface Running {
-  look(all: readonly Process[]): void;
+  look(all: readonly ProcessStat[]): void;
   /** Kills it and all that it started. */
-  kill(all: readonly Process[]): void;
+  kill(all: readonly ProcessStat[]): void;
 }
 
 const running = new Set<Running>();
@@ -65,19 +65,19 @@ export function runChild(
     let last: Sample = { atMs: started, written: 0, cpuMs: 0, pids: new Set() };
     let watch: Watch = beginWatch(last);
 
-    const familyIn = (all: readonly Process[]) => familyOf(child.pid ?? 0, last.pids, all);
-    const killFamily = (all: readonly Process[]) => {
+    const familyIn = (all: readonly ProcessStat[]) => familyOf(child.pid ?? 0, last.pids, all);
+    const killFamily = (all: readonly ProcessStat[]) => {
       killGroup(child);
       for (const { pid } of familyIn(all)) kill(pid);
     };
-    const giveUp = (why: string, all: readonly Process[]) => {
+    const giveUp = (why: string, all: readonly ProcessStat[]) => {
       hung = why;
       killFamily(all);
       // One that has been lost sight of may still hold the output: it is not waited for.
       child.stdout.destroy();
       child.stderr.destroy();
     };
-    const look = (all: readonly Process[]) => {
+    const look = (all: readonly ProcessStat[]) => {
       if (hung !== undefined) return;
       const family = familyIn(all);
       last = {

@@ -12,7 +12,7 @@ export function limiter(width: number): Limiter {
     try {
       return await work();
     } finally {
-      // The place passes on to whoever waits longest, without becoming free in between.
+      // The turn passes to the one that waits longest, and is not free in between.
       const next = waiting.shift();
       if (next === undefined) running--;
       else next();

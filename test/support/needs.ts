@@ -65,7 +65,7 @@ export const needs = {
     return engine.available ? undefined : engine.reason;
   },
   root: isRoot,
-  /** The runtime leaves a connection alone that nobody reads: a test may take its descriptor from under it. */
+  /** The runtime leaves a connection alone that is not read: a test may take its descriptor from under it. */
   stillSockets: () => {
     const { bun, deno } = process.versions;
     return bun === undefined && deno === undefined ? undefined : "Bun and Deno read, or close, sockets by themselves";

@@ -44,7 +44,7 @@ export function nextWatch({ last, spentMs, idleMs, burntMs }: Watch, sample: Sam
   const elapsed = Math.min(sample.atMs - last.atMs, blindMs);
   const spent = spentMs + elapsed;
   if (sample.written > last.written) return { last: sample, spentMs: spent, idleMs: 0, burntMs: 0 };
-  // A child that nobody waits for takes its time along.
+  // The time of a child that ends without being waited for is lost.
   const cpuMs = Math.max(0, sample.cpuMs - last.cpuMs);
   const isStarting = [...sample.pids].some((pid) => !last.pids.has(pid));
   const idle = isStarting ? 0 : Math.max(0, elapsed - cpuMs / leastShare);

@@ -1,7 +1,7 @@
 /** Which processes there are, whose children they are, and what CPU time they have used: from /proc, where there is one. */
 import { readdirSync, readFileSync } from "node:fs";
 
-export interface Process {
+export interface ProcessStat {
   readonly pid: number;
   readonly parent: number;
   readonly group: number;
@@ -13,7 +13,7 @@ export interface Process {
 const tickMs = 10;
 
 /** What /proc/PID/stat says. The name, in parentheses, may hold anything. */
-export function parseStat(text: string): Process {
+export function parseStat(text: string): ProcessStat {
   const pid = Number.parseInt(text, 10);
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   const number = (index: number) => Number(fields[index]);
@@ -23,7 +23,7 @@ export function parseStat(text: string): Process {
 }
 
 /** All that run. None where there is no /proc: then output alone tells that a process goes on. */
-export function readProcesses(): Process[] {
+export function readProcesses(): ProcessStat[] {
   return processFolders().flatMap((name) => {
     try {
       return [parseStat(readFileSync(`/proc/${name}/stat`, "utf8"))];
@@ -46,7 +46,7 @@ function processFolders(): string[] {
  * Those of a process's group, their descendants in whatever group, and those that were known to belong to it and have
  * lost their parents.
  */
-export function familyOf(leader: number, known: ReadonlySet<number>, all: readonly Process[]): Process[] {
+export function familyOf(leader: number, known: ReadonlySet<number>, all: readonly ProcessStat[]): ProcessStat[] {
   const members = new Set(
     all.filter(({ pid, group }) => pid === leader || group === leader || known.has(pid)).map(({ pid }) => pid),
   );

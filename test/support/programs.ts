@@ -86,7 +86,7 @@ async function install(major: number, version: string, ...options: readonly stri
   }
 }
 
-/** How long an answer of the registry is good for, where nobody asks for a fresh one. */
+/** How long an answer of the registry is good for, unless a fresh one is asked for. */
 const dayMs = 86_400_000;
 
 /**

@@ -7,7 +7,7 @@ type Condition = () => boolean | Promise<boolean>;
 export const patienceMs = 30_000;
 
 const lookEveryMs = 5;
-/** Counting looks, and not time, whoever waits has been running, too. */
+/** Looks are counted, not time: a process that stood still has not waited. */
 const mostLooks = patienceMs / lookEveryMs;
 
 /** Waits until the condition holds, looking every 5 ms, and answers whether it ever came to hold. */

@@ -6,7 +6,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { runChild } from "../support/child.ts";
 import { limiter } from "../support/limiter.ts";
-import { type FileOutcome, judgeSkips, runNative, runPlain } from "../runner/outcome.ts";
+import { type Verdict, judgeSkips, runNative, runPlain } from "../runner/verdict.ts";
 import { failLine, okLine, readLines, skipLine } from "../support/protocol.ts";
 import { runContract } from "../runner/contract-file.ts";
 import { home } from "../support/runtimes.ts";
@@ -23,7 +23,7 @@ function script(text: string): string {
   return path;
 }
 
-const counts = ({ passed, failed, skips }: FileOutcome) => [passed, failed, skips.length];
+const counts = ({ passed, failed, skips }: Verdict) => [passed, failed, skips.length];
 
 const uvu = `import { suite } from "${import.meta.resolve("uvu")}";\nconst test = suite("fixture");\n`;
 

@@ -9,7 +9,7 @@ export interface Skip {
   readonly reason: string;
 }
 
-export interface FileOutcome {
+export interface Verdict {
   readonly passed: number;
   readonly failed: number;
   /** What failed: the test's name where it is known, and why. */
@@ -22,7 +22,7 @@ export interface FileOutcome {
 }
 
 /** The outcome of a file that did not come to its tests. */
-export function failedOutcome(why: string, { durationMs = 0, output = "" }: Partial<Ended> = {}): FileOutcome {
+export function failedVerdict(why: string, { durationMs = 0, output = "" }: Partial<Ended> = {}): Verdict {
   return { passed: 0, failed: 1, failures: [why], skips: [], durationMs, output };
 }
 
@@ -41,7 +41,7 @@ export function judgeSkip({ name, need, why }: Line, { name: runtime, has }: Run
 }
 
 /** Sorts skips into those that are in order and those that are failures. */
-export function judgeSkips(lines: readonly Line[], runtime: Runtime): Pick<FileOutcome, "failures" | "skips"> {
+export function judgeSkips(lines: readonly Line[], runtime: Runtime): Pick<Verdict, "failures" | "skips"> {
   const failures: string[] = [];
   const skips: Skip[] = [];
   for (const line of lines) {
@@ -58,7 +58,7 @@ const summary = /^ {2}Total: +(\d+)\n {2}Passed: +(\d+)\n {2}Skipped: +(\d+)\n/g
  * Runs a uvu file. Its summary is checked against how the process ended, since uvu alone would hide failures. `limitMs` is how long it may
  * do nothing (see patience.ts): uvu writes a dot for every test.
  */
-export async function runPlain(path: string, limitMs: number, runtime: Runtime = home): Promise<FileOutcome> {
+export async function runPlain(path: string, limitMs: number, runtime: Runtime = home): Promise<Verdict> {
   return judgePlain(await runChild([...runtime.command, path], limitMs), runtime);
 }
 
@@ -66,7 +66,7 @@ export async function runPlain(path: string, limitMs: number, runtime: Runtime =
  * uvu exits 0 after a `before` that threw and where `.run()` was forgotten, and it doesn't say how many failed.
  * What it skips has to be named by a `skip` line: a stray `.only` or `.skip` is a failure.
  */
-export function judgePlain(ended: Ended, runtime: Runtime): FileOutcome {
+export function judgePlain(ended: Ended, runtime: Runtime): Verdict {
   const found = [...stripVTControlCharacters(ended.stdout).matchAll(summary)].at(-1);
   const [total = 0, passed = 0, skipped = 0] = (found ?? []).slice(1).map(Number);
   const skipLines = readLines(ended.stdout).filter(({ status }) => status === "skip");
@@ -90,7 +90,7 @@ const sums = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/;
  * Runs the engine's own tests: one program that prints a line a test and its sums at the end. `limitMs` is how long it may do
  * nothing (see patience.ts); each test in it has a limit of its own.
  */
-export async function runNative(path: string, limitMs: number): Promise<FileOutcome> {
+export async function runNative(path: string, limitMs: number): Promise<Verdict> {
   const ended = await runChild([...home.command, path], limitMs);
   const lines = readLines(ended.stdout);
   const of = (status: string) => lines.filter((line) => line.status === status);
