@@ -6,7 +6,8 @@ import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { cFlags, filesIn, findCompiler, isFresh, root } from "../toolchain.mjs";
+import { filesIn, root } from "../seals.mjs";
+import { cFlags, compileAll, findCompiler, link, testFlags } from "../toolchain.mjs";
 
 const variants = {
   plain: { flags: ["-O2", "-g"], env: {} },
@@ -35,16 +36,7 @@ const variants = {
 };
 
 const folder = "build/native";
-const testFlags = ["-Inative/test", "-pthread"];
 const sources = [...filesIn("native/src", ".c"), ...filesIn("native/test", ".c")];
-const inputs = [
-  "native/src",
-  "native/test",
-  "native/toolchain.mjs",
-  "native/include/sluice.h",
-  ...filesIn("native/src", ".c", ".h"),
-  ...filesIn("native/test", ".c", ".h", ".mjs"),
-];
 
 const tally = { passed: 0, failed: 0, skipped: 0 };
 
@@ -58,12 +50,6 @@ function finish() {
   if (tally.passed + tally.failed + tally.skipped === 0) record("failed", "not ok: no test ran");
   console.log(`${tally.passed} passed, ${tally.failed} failed${skipped}`);
   process.exit(tally.failed > 0 ? 1 : 0);
-}
-
-async function compile([command, ...words], args) {
-  const child = spawn(command, [...words, ...args], { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
-  const [status] = await once(child, "close");
-  return status === 0;
 }
 
 /** Whether a program built with these flags runs: sanitizers' runtimes come in packages of their own. */
@@ -105,9 +91,9 @@ async function run(variant, filters, scratch) {
 }
 
 async function build(compiler, variant) {
-  const output = `${folder}/${variant}`;
-  if (isFresh(output, inputs)) return true;
-  return compile(compiler, [...cFlags, ...testFlags, ...variants[variant].flags, ...sources, "-o", output]);
+  const command = [...compiler, ...cFlags, ...testFlags, ...variants[variant].flags];
+  const objects = await compileAll(command, sources, `${folder}/${variant}-objects`);
+  return objects && link(command, objects, `${folder}/${variant}`, `${folder}/${variant}.seal`);
 }
 
 const args = process.argv.slice(2).filter((arg) => arg !== "--all");
