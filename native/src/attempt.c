@@ -129,8 +129,7 @@ int32_t sluice_attempt(int32_t source, int32_t target, void *request, void *outc
     attempt *run = asked->strategy < sizeof attempts / sizeof *attempts ? attempts[asked->strategy] : NULL;
     /* What gives way does so by its outcome. */
     bool plain = (asked->flags & ~(uint32_t)SLUICE_REQUEST_GIVE_WAY) == 0;
-    if (!run || !plain || asked->offset < 0 || asked->length < 0 || asked->length > SLUICE_INLINE_BYTES)
-        return -EINVAL;
+    if (!run || !plain || asked->offset < 0 || asked->length < 0 || asked->length > SLUICE_INLINE_BYTES) return -EINVAL;
     struct job job = {
         .source = {.fd = source, .kind = SLUICE_KIND_FILE},
         .target = {.fd = target, .kind = SLUICE_KIND_SOCKET},

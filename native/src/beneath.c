@@ -36,8 +36,8 @@ static const struct {
     uint32_t asked;
     uint64_t flag;
 } open_flags[] = {
-    {SLUICE_OPEN_CREATE, O_CREAT},    {SLUICE_OPEN_EXCLUSIVE, O_EXCL},      {SLUICE_OPEN_TRUNCATE, O_TRUNC},
-    {SLUICE_OPEN_PATH, O_PATH},       {SLUICE_OPEN_DIRECTORY, O_DIRECTORY}, {SLUICE_OPEN_NO_FOLLOW, O_NOFOLLOW},
+    {SLUICE_OPEN_CREATE, O_CREAT}, {SLUICE_OPEN_EXCLUSIVE, O_EXCL},      {SLUICE_OPEN_TRUNCATE, O_TRUNC},
+    {SLUICE_OPEN_PATH, O_PATH},    {SLUICE_OPEN_DIRECTORY, O_DIRECTORY}, {SLUICE_OPEN_NO_FOLLOW, O_NOFOLLOW},
 };
 
 int32_t sluice_open_at(int32_t folder, void *path, uint32_t flags)

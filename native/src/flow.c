@@ -207,7 +207,8 @@ static bool is_in_doubt(const struct side *from, int64_t answer)
     return answer == 0 || is_loss(answer) || (answer == -EAGAIN && from->distrusted);
 }
 
-static enum flow_turn splice_some(struct pair *pair, struct flow *flow, int source, struct relay_room *room, int64_t now)
+static enum flow_turn splice_some(struct pair *pair, struct flow *flow, int source, struct relay_room *room,
+                                  int64_t now)
 {
     struct side *from = &pair->side[source];
     if (flow->pipe.read_fd < 0 && pipe_acquire(&flow->pipe) < 0) {

@@ -23,8 +23,8 @@ struct mapping {
     /* Constant while the mapping is open. */
     char *address;
     size_t length;
-    int64_t offset; /* of the file, at `address` */
-    int fd;         /* a duplicate of our own */
+    int64_t offset;  /* of the file, at `address` */
+    int fd;          /* a duplicate of our own */
     int32_t context; /* with which it goes; 0: none */
 
     uint32_t generation;

@@ -194,4 +194,3 @@ int32_t sluice_duplicate(int32_t fd)
 {
     return (int32_t)SYS(fcntl, fd, F_DUPFD_CLOEXEC, 0);
 }
-

@@ -13,9 +13,14 @@
 #include "filesystem.h"
 
 static run_turn *const mechanisms[] = {
-    [SLUICE_SENDFILE] = sendfile_turn, [SLUICE_SPLICE] = splice_turn, [SLUICE_COPY_FILE_RANGE] = copy_file_range_turn,
-    [SLUICE_REFLINK] = reflink_turn,   [SLUICE_MAPPED] = mapped_turn, [SLUICE_BUFFERED] = buffered_turn,
-    [SLUICE_DIRECT] = direct_turn, [SLUICE_SHARED_RING] = ring_turn,
+    [SLUICE_SENDFILE] = sendfile_turn,
+    [SLUICE_SPLICE] = splice_turn,
+    [SLUICE_COPY_FILE_RANGE] = copy_file_range_turn,
+    [SLUICE_REFLINK] = reflink_turn,
+    [SLUICE_MAPPED] = mapped_turn,
+    [SLUICE_BUFFERED] = buffered_turn,
+    [SLUICE_DIRECT] = direct_turn,
+    [SLUICE_SHARED_RING] = ring_turn,
 };
 
 run_turn *mechanism(uint32_t opcode)

@@ -22,7 +22,7 @@ enum turn {
     TURN_WAIT_SOURCE,
     TURN_WAIT_TARGET,
     TURN_WAIT_NOTICE, /* the kernel still refers to memory that was sent */
-    TURN_COLD, /* the next page would have to come from a disk */
+    TURN_COLD,        /* the next page would have to come from a disk */
     TURN_DONE,
     TURN_EOF,
     TURN_CANCELLED,
@@ -145,7 +145,8 @@ run_turn *mechanism(uint32_t opcode);
 run_turn *memory_mechanism(uint32_t opcode);
 run_turn *tee_mechanism(uint32_t opcode);
 
-run_turn sendfile_turn, splice_turn, copy_file_range_turn, reflink_turn, mapped_turn, buffered_turn, direct_turn, ring_turn;
+run_turn sendfile_turn, splice_turn, copy_file_range_turn, reflink_turn, mapped_turn, buffered_turn, direct_turn,
+    ring_turn;
 
 /* Runs the job's mechanism over the source's data, and leaves its holes. */
 run_turn holes_turn;

@@ -177,7 +177,7 @@ static void enqueue(struct job *job)
 static struct parting {
     struct parting *next;
     int fd;
-} *partings;
+} * partings;
 
 bool lanes_close(int fd)
 {
@@ -266,7 +266,8 @@ bool lanes_staff(void)
 static bool begins_at_once(const struct job *job)
 {
     bool has_source = !job->source.pollable && !job->source.ring && job->source.kind != SLUICE_KIND_CHAR_DEVICE;
-    return has_source && job->residency != RESIDENCY_NEVER && !job->tee && job->target.pollable && job->target.nonblocking;
+    return has_source && job->residency != RESIDENCY_NEVER && !job->tee && job->target.pollable &&
+           job->target.nonblocking;
 }
 
 bool lanes_start_job(struct job *job)
@@ -349,7 +350,8 @@ static void run(struct job *job, struct lane *lane)
     enum turn turn = take_turns(job, lane);
     /* While it runs nobody else touches its ends. */
     bool leaves = turn == TURN_DONE && job->is_last;
-    if (leaves && !lane->may_block && !job->is_stray && !(end_closes_quickly(&job->source) && end_closes_quickly(&job->target)))
+    if (leaves && !lane->may_block && !job->is_stray &&
+        !(end_closes_quickly(&job->source) && end_closes_quickly(&job->target)))
         turn = TURN_COLD;
     if (turn >= TURN_DONE) job_settle(job, close_where_it_may_wait);
     if (turn == TURN_DONE && leaves) job_leave_ends(job);

@@ -35,12 +35,12 @@ struct flow {
     int64_t stranded; /* bytes of the source's that were dropped */
     int64_t syscalls;
     int64_t waits;
-    int broken;      /* its source's error, which is told once, while there are bytes before it */
-    uint8_t large;   /* how large its reads are of late; from LARGE_READS on it is spliced */
-    bool splices;    /* it may be */
-    bool cut;        /* it was given all that it may move, and there was more */
+    int broken;       /* its source's error, which is told once, while there are bytes before it */
+    uint8_t large;    /* how large its reads are of late; from LARGE_READS on it is spliced */
+    bool splices;     /* it may be */
+    bool cut;         /* it was given all that it may move, and there was more */
     bool source_over; /* the source has ended */
-    bool ended;      /* and the target knows */
+    bool ended;       /* and the target knows */
 };
 
 enum pair_state {

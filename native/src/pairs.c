@@ -250,7 +250,8 @@ int32_t sluice_pair_stop(int32_t handle)
 /* Whose peers have ended or gone, whatever is still to be read of them. */
 static uint32_t hung_up(const struct pair *pair)
 {
-    struct pollfd ends[2] = {{.fd = pair->side[0].fd, .events = POLLRDHUP}, {.fd = pair->side[1].fd, .events = POLLRDHUP}};
+    struct pollfd ends[2] = {{.fd = pair->side[0].fd, .events = POLLRDHUP},
+                             {.fd = pair->side[1].fd, .events = POLLRDHUP}};
     struct timespec now = {0};
     if (SYS(ppoll, ends, 2, &now, NULL, 8) <= 0) return 0;
     return (uint32_t)(ends[0].revents != 0) | (uint32_t)(ends[1].revents != 0) << 1;

@@ -31,7 +31,8 @@ static uint32_t most_pooled(void)
     int64_t bytes = strtol(text, NULL, 10) * sysconf(_SC_PAGESIZE);
     most = POOL_SIZE;
     /* 0 is no limit. One is kept in any case: who moves one stream after another is to have a pipe for them. */
-    if (bytes > 0 && bytes / 2 / PIPE_BYTES < POOL_SIZE) most = bytes / 2 < PIPE_BYTES ? 1 : (uint32_t)(bytes / 2 / PIPE_BYTES);
+    if (bytes > 0 && bytes / 2 / PIPE_BYTES < POOL_SIZE)
+        most = bytes / 2 < PIPE_BYTES ? 1 : (uint32_t)(bytes / 2 / PIPE_BYTES);
     return most;
 }
 

@@ -29,7 +29,7 @@ struct relay {
     struct pair *first_ready;
     struct pair *last_ready;
     struct epoll_event events[EVENTS];
-    int event;  /* the one that is looked at */
+    int event; /* the one that is looked at */
     int fetched;
     int64_t now;
     char buffer[ROOM_BYTES];
@@ -96,7 +96,8 @@ static void unready(struct relay *relay, struct pair *pair)
 static int watch(struct relay *relay, struct pair *pair, int which)
 {
     struct side *side = &pair->side[which];
-    uint32_t wanted = EPOLLIN | EPOLLRDHUP | EPOLLPRI | EPOLLET | (side->writable ? side->watched & EPOLLOUT : EPOLLOUT);
+    uint32_t wanted =
+        EPOLLIN | EPOLLRDHUP | EPOLLPRI | EPOLLET | (side->writable ? side->watched & EPOLLOUT : EPOLLOUT);
     if (wanted == side->watched) return 0;
     struct epoll_event event = {.events = wanted, .data.u64 = side_tag(pair, which)};
     int64_t failed = SYS(epoll_ctl, relay->epoll_fd, side->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, side->fd, &event);

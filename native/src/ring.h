@@ -39,7 +39,7 @@ struct ring {
     const void *user;    /* the job, or the call, that may touch what follows now; NULL: nobody */
 
     /* Constant. */
-    int fd;      /* an open file description of our own: our lock is on it */
+    int fd;       /* an open file description of our own: our lock is on it */
     int hand_out; /* another, without a lock, for whoever wants to pass it on */
     struct ring_header *header;
     char *data;

@@ -100,7 +100,9 @@ TEST("a pipe that had to be small is not used again")
     }
     context_close(&context);
     if (size > 2 * 4096) SKIP("pipes don't become small here");
-    if (syscalls[1] * 2 > syscalls[0]) FAIL("%lld system calls with large pipes, %lld with small ones", (long long)syscalls[1], (long long)syscalls[0]);
+    if (syscalls[1] * 2 > syscalls[0])
+        FAIL("%lld system calls with large pipes, %lld with small ones", (long long)syscalls[1],
+             (long long)syscalls[0]);
 }
 
 static const uint32_t stream_strategies[] = {SLUICE_SPLICE, SLUICE_BUFFERED};
