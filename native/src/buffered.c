@@ -1,32 +1,8 @@
 /* read(2) and write(2) through the worker's buffer. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
 
 #include "job.h"
-
-static int64_t read_uncached(struct job *job, char *buffer, size_t length)
-{
-    struct iovec slice = {.iov_base = buffer, .iov_len = length};
-    return SYS(preadv2, job->source.fd, &slice, 1, job->offset, 0, RWF_DONTCACHE);
-}
-
-int64_t read_source(struct job *job, char *buffer, size_t length)
-{
-    const struct end *source = &job->source;
-    if (!is_positioned(job) && !source_is_ready(job)) return -EAGAIN;
-    job->syscalls++;
-    if (job->uncached_read && source->kind == SLUICE_KIND_FILE) {
-        int64_t n = read_uncached(job, buffer, length);
-        if (n != -EOPNOTSUPP) return n;
-        job->uncached_read = false; /* this filesystem lacks it */
-        job->syscalls++;
-    }
-    if (is_positioned(job)) return SYS(pread64, source->fd, buffer, length, job->offset);
-    if (source->kind == SLUICE_KIND_SOCKET) return SYS(recvfrom, source->fd, buffer, length, MSG_DONTWAIT, NULL, NULL);
-    return SYS(read, source->fd, buffer, length);
-}
 
 /* Keeps what a stream gave and the target did not take. Bytes of a file are read again instead. */
 static int keep_residue(struct job *job, const char *bytes, size_t length)

@@ -7,6 +7,9 @@
 
 #include "engine.h"
 #include "filesystem.h"
+#include "threads.h"
+
+#define MAX_CLOSING 4
 
 /* The last close of a file without a name frees its blocks. So many are freed at once. */
 #define FEW_BLOCKS ((16 << 20) / 512)
@@ -24,9 +27,49 @@ int32_t sluice_closes_quickly(int32_t fd)
     return glance_at(fd, &glance) == 0 && glance.links > 0 && is_quick_file(fd);
 }
 
+/* --- threads that come and go for closing files whose filesystem has to be asked: one that doesn't answer holds up nothing else --- */
+
+static void serve_closing(struct pool *pool, struct lane *lane);
+
+static struct pool closing = {.name = "sluice-close", .serve = serve_closing, .may_block = true, .most = MAX_CLOSING};
+
+static struct parting {
+    struct parting *next;
+    int fd;
+} * partings;
+
+/* False where there is no thread. */
+static bool close_elsewhere(int fd)
+{
+    struct parting *parting = malloc(sizeof *parting);
+    if (!parting) return false;
+    lock();
+    bool staffed = pool_staff(&closing, 1);
+    if (staffed) {
+        *parting = (struct parting){.next = partings, .fd = fd};
+        partings = parting;
+    }
+    unlock();
+    if (!staffed) free(parting);
+    return staffed;
+}
+
+static void serve_closing(struct pool *pool, struct lane *lane)
+{
+    (void)pool;
+    (void)lane;
+    for (struct parting *parting; (parting = partings);) {
+        partings = parting->next;
+        unlock();
+        SYS(close, parting->fd);
+        free(parting);
+        lock();
+    }
+}
+
 void close_where_it_may_wait(int fd)
 {
-    if (fd >= 0 && (is_quick_file(fd) || !lanes_close(fd))) SYS(close, fd);
+    if (fd >= 0 && (is_quick_file(fd) || !close_elsewhere(fd))) SYS(close, fd);
 }
 
 static bool is_stream(const struct end *end)
@@ -49,29 +92,9 @@ int32_t sluice_close(int32_t fd)
     return 0;
 }
 
-/* --- what has to wait until the lock is given back --- */
-
-struct deed {
-    struct deed *next;
-    void (*act)(int32_t);
-    int32_t what;
-};
-
-/* Guarded by the engine's lock. */
-static struct deed *deeds;
-
 static void close_now(int32_t fd)
 {
     SYS(close, fd);
-}
-
-bool put_off(void (*act)(int32_t), int32_t what)
-{
-    struct deed *deed = malloc(sizeof *deed);
-    if (!deed) return false;
-    *deed = (struct deed){.next = deeds, .act = act, .what = what};
-    deeds = deed;
-    return true;
 }
 
 void put_off_close(int fd)
@@ -86,17 +109,4 @@ void put_off_end(struct end *end)
     else if (end->fd >= 0 && !put_off(close_now, end->fd))
         close_now(end->fd);
     end->fd = -1;
-}
-
-void unlock(void)
-{
-    struct deed *due = deeds;
-    deeds = NULL;
-    pthread_mutex_unlock(&engine_lock);
-    while (due) {
-        struct deed *deed = due;
-        due = deed->next;
-        deed->act(deed->what);
-        free(deed);
-    }
 }

@@ -105,8 +105,6 @@ bool lanes_attend(void);
 bool lanes_staff(void);
 /* Hands a job to whichever lane can run its next turn. With the lock held. */
 void lanes_dispatch(struct job *job, enum turn after);
-/* Closes a descriptor on a thread that may wait for that; false where there is none. Without the lock. */
-bool lanes_close(int fd);
 /* Takes a waiting or queued job back. With the lock held; false when a worker has it. */
 bool lanes_withdraw(struct job *job);
 /* Watches a descriptor of a context for the loss of its reader. With the lock held. */

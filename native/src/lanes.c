@@ -8,8 +8,6 @@
  *
  * The blocking lane runs what may: copies between files, and turns on files whose next pages are
  * not in memory. It has threads of its own, bounded, and a queue.
- *
- * A few more threads come and go for closing files whose filesystem has to be asked: one that doesn't answer holds up nothing else.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -22,17 +20,13 @@
 
 #define MAX_PROMPT 4
 #define MAX_BLOCKING 16
-#define MAX_CLOSING 4
 #define IDLE_MS 10000
 
 static void serve_prompt(struct pool *pool, struct lane *lane);
 static void serve_blocking(struct pool *pool, struct lane *lane);
 
-static void serve_closing(struct pool *pool, struct lane *lane);
-
 static struct pool prompt = {.name = "sluice", .serve = serve_prompt};
 static struct pool blocking = {.name = "sluice-disk", .serve = serve_blocking, .may_block = true, .most = MAX_BLOCKING};
-static struct pool closing = {.name = "sluice-close", .serve = serve_closing, .may_block = true, .most = MAX_CLOSING};
 static int epoll_fd = -1;
 
 /* Jobs that wait for a thread, first in first out. */
@@ -170,41 +164,6 @@ static void enqueue(struct job *job)
     job->is_stray = true;
     append(&prompt_queue, job);
     ring_bell(&prompt_queue);
-}
-
-/* --- closing --- */
-
-static struct parting {
-    struct parting *next;
-    int fd;
-} * partings;
-
-bool lanes_close(int fd)
-{
-    struct parting *parting = malloc(sizeof *parting);
-    if (!parting) return false;
-    lock();
-    bool staffed = pool_staff(&closing, 1);
-    if (staffed) {
-        *parting = (struct parting){.next = partings, .fd = fd};
-        partings = parting;
-    }
-    unlock();
-    if (!staffed) free(parting);
-    return staffed;
-}
-
-static void serve_closing(struct pool *pool, struct lane *lane)
-{
-    (void)pool;
-    (void)lane;
-    for (struct parting *parting; (parting = partings);) {
-        partings = parting->next;
-        unlock();
-        SYS(close, parting->fd);
-        free(parting);
-        lock();
-    }
 }
 
 /* --- dispatch --- */

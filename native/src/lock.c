@@ -1,27 +1,37 @@
-/* Locks on ranges of a file, owned by the open file description and not by the process (fcntl(2); Linux 3.15). */
-#include <fcntl.h>
+/* The engine's lock, and what has to wait until it is given back. */
+#include <stdlib.h>
 
-#include "../include/sluice.h"
-#include "sys.h"
+#include "engine.h"
 
-static const short types[] = {
-    [SLUICE_LOCK_NONE] = F_UNLCK,
-    [SLUICE_LOCK_SHARED] = F_RDLCK,
-    [SLUICE_LOCK_EXCLUSIVE] = F_WRLCK,
+pthread_mutex_t engine_lock = PTHREAD_MUTEX_INITIALIZER;
+
+struct deed {
+    struct deed *next;
+    void (*act)(int32_t);
+    int32_t what;
 };
 
-int32_t sluice_lock(int32_t fd, uint32_t type, void *range)
+/* Guarded by the engine's lock. */
+static struct deed *deeds;
+
+bool put_off(void (*act)(int32_t), int32_t what)
 {
-    const struct sluice_extent *extent = range;
-    if (type >= sizeof types / sizeof *types) return -EINVAL;
-    /* A length of 0 would be to the end, too. */
-    if (extent->end >= 0 && extent->end <= extent->start) return -EINVAL;
-    struct flock lock = {
-        .l_type = types[type],
-        .l_whence = SEEK_SET,
-        .l_start = extent->start,
-        /* 0: to the end, wherever that comes to be. */
-        .l_len = extent->end < 0 ? 0 : extent->end - extent->start,
-    };
-    return (int32_t)SYS(fcntl, fd, F_OFD_SETLK, &lock);
+    struct deed *deed = malloc(sizeof *deed);
+    if (!deed) return false;
+    *deed = (struct deed){.next = deeds, .act = act, .what = what};
+    deeds = deed;
+    return true;
+}
+
+void unlock(void)
+{
+    struct deed *due = deeds;
+    deeds = NULL;
+    pthread_mutex_unlock(&engine_lock);
+    while (due) {
+        struct deed *deed = due;
+        due = deed->next;
+        deed->act(deed->what);
+        free(deed);
+    }
 }

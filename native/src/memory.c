@@ -6,16 +6,6 @@
 
 #include "job.h"
 
-run_turn *memory_mechanism(uint32_t opcode)
-{
-    switch (opcode) {
-    case SLUICE_BUFFERED: return memory_turn;
-    case SLUICE_VMSPLICE: return vmsplice_turn;
-    case SLUICE_SEND_ZERO_COPY: return zerocopy_turn;
-    default: return NULL;
-    }
-}
-
 static size_t copy_bytes(int64_t length)
 {
     return length > 0 ? (size_t)length : 1;

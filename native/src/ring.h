@@ -62,13 +62,20 @@ struct ring_span {
     size_t length;
 };
 
-/* --- ring.c: memory and life --- */
+/* --- ring_memory.c --- */
 
 /* Makes a ring, or opens one by a descriptor of it. A ring with one reference and without a handle, or -errno. */
 int ring_make(struct ring **made, uint32_t bytes, uint32_t attach_ms);
 int ring_attach(struct ring **opened, int fd);
 /* Tells the other side, gives everything back and frees it. */
 void ring_destroy(struct ring *ring);
+
+/* --- ring_sides.c --- */
+
+/* Takes a side's lock on a descriptor: 0, -EBUSY where somebody has it, or -errno. */
+int ring_take_side(int fd, enum ring_party party);
+/* Whether the header is still what it was at the opening. */
+bool ring_is_intact(const struct ring *ring);
 
 /* Takes the part of the writer or the reader for good: 0, or -EBUSY where it is the other side's, or this one has the other. */
 int ring_claim(struct ring *ring, enum ring_role role);

@@ -4,6 +4,22 @@
 
 #include "job.h"
 
+struct outlet {
+    struct end end; /* -1: nobody reads it any more */
+    size_t ahead;
+};
+
+struct tee {
+    char *head; /* what every outlet gets before the source's bytes; NULL: nothing, or no more */
+    size_t head_size;
+    size_t head_at;
+    int sink; /* /dev/null: takes what all outlets have, without looking at it; -1 until needed */
+    uint32_t count;
+    uint32_t blocked; /* the outlet that has least */
+    bool full;        /* and takes no more */
+    struct outlet outlets[];
+};
+
 /* Makes the pipes and fills in their read ends. 0 or -errno. */
 int tee_open(struct tee **opened, struct sluice_outlet *outlets, uint32_t count, uint32_t capacity);
 /* Copies what every pipe gets before the source's bytes. 0 or -errno. */
@@ -12,5 +28,22 @@ int tee_feed(struct tee *tee, const char *bytes, uint32_t length);
 int32_t tee_waits_for(const struct job *job);
 /* Whether some of that is not in every pipe yet. */
 bool tee_has_head(const struct job *job);
+
+/* --- for the mechanisms --- */
+
+/* How a mechanism gives an outlet more of what is at the head, from `ahead` on: bytes, or -errno. */
+typedef int64_t give_outlet(struct job *job, struct outlet *outlet, size_t available);
+
+/*
+ * Gives every outlet what it takes of `available` bytes at the head, and answers how many of them all have now;
+ * -EAGAIN where one that is full has none, -EPIPE where no outlet is left.
+ */
+int64_t tee_give(struct job *job, size_t available, give_outlet *one);
+/* The head moves on. */
+void tee_advance(struct job *job, int64_t bytes);
+/* Gives an outlet more of `available` bytes in memory. */
+int64_t tee_give_memory(struct job *job, struct outlet *outlet, const char *bytes, size_t available);
+/* Gives every outlet what comes before the source: TURN_DONE when each has it. Its bytes are not the source's, and not counted as such. */
+enum turn tee_give_head(struct job *job);
 
 #endif

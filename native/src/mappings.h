@@ -1,6 +1,6 @@
 /* The registry of mappings, and the SIGBUS handler that looks faults up in it. */
-#ifndef SLUICE_GUARD_H
-#define SLUICE_GUARD_H
+#ifndef SLUICE_MAPPINGS_H
+#define SLUICE_MAPPINGS_H
 
 #include <stdatomic.h>
 
@@ -33,38 +33,52 @@ struct mapping {
     struct mapping *next_free;
 };
 
-/* Registers context, address, length, offset and fd; installs the handler with the first. A handle, or -errno. */
-int32_t guard_add(int32_t context, char *address, size_t length, int64_t offset, int fd);
+/* Makes the table. 0 or -errno. */
+int64_t mappings_prepare(void);
+
+/* Registers context, address, length, offset and fd. A handle, or -errno. */
+int32_t mapping_add(int32_t context, char *address, size_t length, int64_t offset, int fd);
 
 /* Finds a mapping and counts the caller among its users; NULL where the handle names none, or a retired one. */
-struct mapping *guard_use(int32_t handle);
-void guard_leave(struct mapping *mapping);
+struct mapping *mapping_use(int32_t handle);
+void mapping_leave(struct mapping *mapping);
 
 /*
  * Leaves a mapping that the caller uses, and has replaced by zero pages: its file is not looked at any more. The
  * handler still knows the addresses, for a thread may have faulted just before they were replaced. False where
  * somebody else has done so.
  */
-bool guard_retire(struct mapping *mapping);
+bool mapping_retire(struct mapping *mapping);
 
 /*
  * Takes a mapping of a context that has gone, and counts the caller among its users; NULL when there is none left. Its addresses stay known, since
  * somebody may have been given a view of it; its place in the table is used again when there is no other.
  */
-struct mapping *guard_orphan(int32_t context);
+struct mapping *mapping_orphan(int32_t context);
 /* Mappings that have a context. */
-uint32_t guard_owned(void);
+uint32_t mappings_owned(void);
 /* Nobody will unmap it: its place may be used again as it is. */
-void guard_bury(struct mapping *mapping);
+void mapping_bury(struct mapping *mapping);
 
 /* Hides a mapping from the handler and waits for its users; NULL for a wrong handle. Then it can be removed. */
-struct mapping *guard_hide(int32_t handle);
-void guard_remove(struct mapping *mapping);
+struct mapping *mapping_hide(int32_t handle);
+void mapping_remove(struct mapping *mapping);
 
 /* Notes that nothing from an offset of the file on can be relied on. */
-void guard_lose(struct mapping *mapping, int64_t offset);
+void mapping_lose(struct mapping *mapping, int64_t offset);
+
+/* Notes the same of what lies beyond the file as it is now. */
+void mapping_note_size(struct mapping *mapping);
 
 /* The first lost offset as far as it is known, the file's present size included. */
-int64_t guard_lost(struct mapping *mapping);
+int64_t mapping_lost(struct mapping *mapping);
+
+/* Calls `act` for mappings that cover an address, among their users, until one says that it has been done. */
+bool mappings_try(uintptr_t address, bool (*act)(struct mapping *mapping, uintptr_t address));
+
+/* --- guard.c --- */
+
+/* Installs the handler, unless it is. 0 or -errno. */
+int guard_install(void);
 
 #endif
