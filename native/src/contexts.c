@@ -12,7 +12,8 @@
 #include "engine.h"
 #include "pair.h"
 
-#define MAX_CONTEXTS 1024
+#define INDEX_BITS 10
+#define MAX_CONTEXTS (1 << INDEX_BITS)
 /* Marks an epoll tag as a context's: job indices never reach this bit. */
 #define CONTEXT_TAG (1u << 31)
 
@@ -30,16 +31,15 @@ struct context {
 static struct context contexts[MAX_CONTEXTS];
 static uint32_t open_contexts;
 
-/* A handle is the index in the low 10 bits under a generation, and never 0. */
 static int32_t context_handle(const struct context *context)
 {
-    return (int32_t)((context->generation % 0x1fffff + 1) << 10 | (uint32_t)(context - contexts));
+    return handle_make(INDEX_BITS, (uint32_t)(context - contexts), context->generation);
 }
 
 static struct context *context_find(int32_t handle)
 {
     if (handle <= 0) return NULL;
-    struct context *context = &contexts[handle & (MAX_CONTEXTS - 1)];
+    struct context *context = &contexts[handle_index(INDEX_BITS, handle)];
     return context->open && context_handle(context) == handle ? context : NULL;
 }
 

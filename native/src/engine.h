@@ -34,7 +34,7 @@ bool end_closes_quickly(const struct end *end);
 
 /* --- jobs.c: the table. All with the lock held. --- */
 
-/* A free slot in state JOB_IDLE, or NULL when the table is full. Slots are never unmapped. */
+/* A job in state JOB_IDLE, or NULL when the table is full. */
 struct job *job_allocate(int32_t context);
 void job_free(struct job *job);
 /* The job of a handle, or NULL when it was closed meanwhile. */

@@ -6,9 +6,9 @@
 
 #include "../include/sluice.h"
 #include "sys.h"
+#include "table.h"
 
 enum job_state {
-    JOB_FREE,
     JOB_IDLE,    /* open, no attempt */
     JOB_WAITING, /* armed in epoll */
     JOB_QUEUED,  /* in the queue of a lane */
@@ -86,8 +86,7 @@ typedef enum turn run_turn(struct job *job, struct lane *lane);
 
 struct job {
     /* Guarded by the engine's lock. */
-    uint32_t index;
-    uint32_t generation;
+    struct slot slot;
     enum job_state state;
     int32_t context;
     bool closing;

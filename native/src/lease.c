@@ -20,12 +20,6 @@
 
 #include "threads.h"
 
-#define INDEX_BITS 20
-#define MAX_LEASES (1u << INDEX_BITS)
-#define HANDLE_GENERATIONS 0x7ffu
-#define LEAST_LEASES 256
-#define LEAST_RESTING 128 /* jobs.c */
-
 /* A real-time signal, so that each break queues one of its own with the descriptor in it; below those of the libcs'
  * own. */
 #define BREAK_SIGNAL 50
@@ -38,8 +32,8 @@
 #define MOST_RESERVE (5 * SECOND)
 
 struct lease {
-    int32_t context; /* 0: the slot is free */
-    uint32_t generation;
+    struct slot slot;
+    int32_t context;
     int fd;     /* -1 once it has been released */
     int type;   /* F_RDLCK or F_WRLCK */
     int wanted; /* what somebody else wants, or 0 */
@@ -48,50 +42,29 @@ struct lease {
     int64_t deadline;
 };
 
-static struct lease *leases; /* moves when it grows */
-static uint32_t allocated;
-static uint32_t open_leases;
+static struct table leases = {.entry_bytes = sizeof(struct lease)};
 static uint32_t untold;
 static _Atomic uint32_t thread_id;
 
-/* --- the table --- */
-
-static int32_t lease_handle(const struct lease *lease)
+static struct lease *lease_of(struct slot *slot)
 {
-    return (int32_t)((lease->generation % HANDLE_GENERATIONS + 1) << INDEX_BITS | (uint32_t)(lease - leases));
+    return (struct lease *)slot;
+}
+
+/* The lease after another one, the first after NULL. */
+static struct lease *next_lease(const struct lease *lease)
+{
+    return lease_of(table_next(&leases, lease ? &lease->slot : NULL));
 }
 
 static struct lease *lease_find(int32_t handle)
 {
-    uint32_t index = (uint32_t)handle & (MAX_LEASES - 1);
-    if (handle <= 0 || index >= allocated) return NULL;
-    struct lease *lease = &leases[index];
-    return lease->context && lease_handle(lease) == handle ? lease : NULL;
-}
-
-/* The free slot after the one that was taken last: the longer one rests, the longer its last handles are wrong. */
-static struct lease *lease_allocate(void)
-{
-    static uint32_t last;
-    for (uint32_t i = 0; i < allocated && allocated - open_leases > LEAST_RESTING; i++) {
-        last = (last + 1) % allocated;
-        if (!leases[last].context) return &leases[last];
-    }
-    uint32_t size = allocated ? allocated * 2 : LEAST_LEASES;
-    if (size > MAX_LEASES) return NULL; /* a million files are leased */
-    struct lease *grown = realloc(leases, size * sizeof *leases);
-    if (!grown) return NULL;
-    for (uint32_t i = allocated; i < size; i++)
-        grown[i] = (struct lease){0};
-    leases = grown;
-    struct lease *first = &leases[allocated];
-    allocated = size;
-    return first;
+    return lease_of(table_find(&leases, handle));
 }
 
 uint32_t leases_open(void)
 {
-    return open_leases;
+    return leases.used;
 }
 
 /* --- holding and letting go --- */
@@ -116,14 +89,12 @@ static void lease_free(struct lease *lease)
 {
     let_go(lease);
     if (lease->wanted && !lease->told) untold--;
-    lease->context = 0;
-    lease->generation++;
-    open_leases--;
+    table_give_back(&leases, &lease->slot);
 }
 
 void leases_release(int32_t context)
 {
-    for (struct lease *lease = leases; lease < leases + allocated; lease++)
+    for (struct lease *lease = NULL; (lease = next_lease(lease));)
         if (lease->context == context) lease_free(lease);
 }
 
@@ -174,16 +145,15 @@ static int64_t safe_time(void)
  * While a break is pending F_GETLEASE answers what the lease has to become: nothing, or a read lease. The lock is given back meanwhile, for there may be
  * many; whose descriptor is the same afterwards has had it all the time.
  */
-static void look_at(uint32_t index)
+static void look_at(struct lease *lease)
 {
-    struct lease before = leases[index];
-    if (before.context == 0 || before.fd < 0 || before.wanted) return;
+    struct lease before = *lease;
+    if (before.fd < 0 || before.wanted) return;
     unlock();
     int64_t left = SYS(fcntl, before.fd, F_GETLEASE);
     int64_t safe = left == before.type ? 0 : safe_time();
     lock();
-    struct lease *lease = &leases[index];
-    bool is_same = lease->context && lease->generation == before.generation && lease->fd == before.fd;
+    bool is_same = lease->slot.used && lease->slot.generation == before.slot.generation && lease->fd == before.fd;
     if (!is_same || lease->wanted || left == before.type) return;
     lease->wanted = left == F_RDLCK ? SLUICE_LEASE_READ : SLUICE_LEASE_WRITE;
     lease->deadline = clock_ns(CLOCK_MONOTONIC) + (lease->most_held ? min_i64(lease->most_held, safe) : safe);
@@ -193,21 +163,21 @@ static void look_at(uint32_t index)
 
 static void look_at_fd(int fd)
 {
-    for (uint32_t i = 0; i < allocated; i++)
-        if (leases[i].fd == fd) look_at(i);
+    for (struct lease *lease = NULL; (lease = next_lease(lease));)
+        if (lease->fd == fd) look_at(lease);
 }
 
 static void look_at_all(void)
 {
-    for (uint32_t i = 0; i < allocated; i++)
-        look_at(i);
+    for (struct lease *lease = NULL; (lease = next_lease(lease));)
+        look_at(lease);
 }
 
 static void release_overdue(void)
 {
     int64_t now = clock_ns(CLOCK_MONOTONIC);
-    for (struct lease *lease = leases; lease < leases + allocated; lease++)
-        if (lease->context && lease->wanted && lease->deadline <= now) let_go(lease);
+    for (struct lease *lease = NULL; (lease = next_lease(lease));)
+        if (lease->wanted && lease->deadline <= now) let_go(lease);
 }
 
 /* --- the thread --- */
@@ -217,8 +187,8 @@ static int64_t next_wait(void)
 {
     int64_t now = clock_ns(CLOCK_MONOTONIC);
     int64_t wait = -1;
-    for (struct lease *lease = leases; lease < leases + allocated; lease++) {
-        if (!lease->context || lease->fd < 0) continue;
+    for (struct lease *lease = NULL; (lease = next_lease(lease));) {
+        if (lease->fd < 0) continue;
         int64_t until = lease->wanted ? lease->deadline - now : SECOND;
         if (until < 0) until = 0;
         wait = wait < 0 ? until : min_i64(wait, until);
@@ -277,20 +247,20 @@ static void nudge(void)
 static int32_t lease_enter(int32_t context, int fd, int type, uint32_t hold_ms)
 {
     if (!context_is_open(context)) return -EBADF;
-    struct lease *lease = lease_allocate();
+    struct lease *lease = lease_of(table_take(&leases));
     if (!lease) return -ENOMEM;
     *lease = (struct lease){
+        .slot = lease->slot,
         .context = context,
-        .generation = lease->generation,
         .fd = fd,
         .type = type,
         .most_held = (int64_t)hold_ms * 1000000,
     };
-    if (open_leases++ == 0) nudge();
+    if (leases.used == 1) nudge();
     if (context_may_be_lost()) lanes_attend();
-    int32_t handle = lease_handle(lease);
+    int32_t handle = table_handle(&lease->slot);
     /* A break before it was entered had nobody to be told to. */
-    look_at((uint32_t)(lease - leases));
+    look_at(lease);
     return handle;
 }
 
@@ -327,7 +297,7 @@ int32_t sluice_lease_release(int32_t handle)
     lock();
     struct lease *lease = lease_find(handle);
     /* The signal of a break may still be on its way. */
-    if (lease) look_at((uint32_t)(lease - leases));
+    if (lease) look_at(lease);
     lease = lease_find(handle);
     int32_t result = lease ? state_of(lease) : -EBADF;
     if (lease) lease_free(lease);
@@ -339,12 +309,12 @@ static uint32_t reap(int32_t context, struct sluice_lease_break *breaks, uint32_
 {
     uint32_t count = 0;
     int64_t now = clock_ns(CLOCK_MONOTONIC);
-    for (struct lease *lease = leases; untold > 0 && count < capacity && lease < leases + allocated; lease++) {
+    for (struct lease *lease = NULL; untold > 0 && count < capacity && (lease = next_lease(lease));) {
         if (lease->context != context || !lease->wanted || lease->told) continue;
         lease->told = true;
         untold--;
         breaks[count++] = (struct sluice_lease_break){
-            .lease = lease_handle(lease),
+            .lease = table_handle(&lease->slot),
             .wanted = (uint32_t)lease->wanted,
             .remaining_ns = lease->fd < 0 || lease->deadline < now ? 0 : lease->deadline - now,
         };

@@ -1,12 +1,14 @@
 /* The registry of mappings, in which the SIGBUS handler looks faults up without a lock. */
 #include "mappings.h"
 
+#include "handles.h"
+
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-enum { INDEX_BITS = 16, MAPPINGS = 1 << INDEX_BITS, GENERATIONS = 0x7fff, LEAST_RESTING = 128 };
+enum { INDEX_BITS = 16, MAPPINGS = 1 << INDEX_BITS };
 
 /* As many as vm.max_map_count lets be by default. Mapped with the first; pages that were never used take no memory. */
 static struct mapping *mappings;
@@ -88,14 +90,13 @@ static struct mapping *take_free(void)
 
 static int32_t handle_of(const struct mapping *mapping)
 {
-    uint32_t generation = mapping->generation % GENERATIONS + 1;
-    return (int32_t)(generation << INDEX_BITS | (uint32_t)(mapping - mappings));
+    return handle_make(INDEX_BITS, (uint32_t)(mapping - mappings), mapping->generation);
 }
 
 static struct mapping *find(int32_t handle)
 {
     if (!mappings || handle <= 0) return NULL;
-    struct mapping *mapping = &mappings[(uint32_t)handle % MAPPINGS];
+    struct mapping *mapping = &mappings[handle_index(INDEX_BITS, handle)];
     return mapping->open && handle_of(mapping) == handle ? mapping : NULL;
 }
 

@@ -44,7 +44,6 @@ struct flow {
 };
 
 enum pair_state {
-    PAIR_FREE,
     PAIR_IDLE,    /* open, not started, or reaped */
     PAIR_RUNNING, /* a relay owns everything but `cancel`, `closing`, `inbox_next` and the atomics of its flows */
     PAIR_ENDED,   /* in its context's list */
@@ -52,8 +51,7 @@ enum pair_state {
 
 struct pair {
     /* Guarded by the engine's lock. */
-    uint32_t index;
-    uint32_t generation;
+    struct slot slot;
     enum pair_state state;
     int32_t context;
     bool closing;

@@ -1,4 +1,4 @@
-/* The table of pairs, and what JavaScript may do with them. Slots are never given back, as with jobs. */
+/* The table of pairs, and what JavaScript may do with them. */
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -8,62 +8,17 @@
 
 #include "pair.h"
 
-#define BLOCK_PAIRS 64
-#define INDEX_BITS 20
-#define MAX_PAIRS (1u << INDEX_BITS)
-#define HANDLE_GENERATIONS 0x7ffu
-#define LEAST_RESTING 128 /* jobs.c */
+static struct table pairs = {.entry_bytes = sizeof(struct pair)};
 
-static struct pair *blocks[MAX_PAIRS / BLOCK_PAIRS];
-static uint32_t allocated;
-static struct pair *free_list, *last_free; /* first in, first out, as with jobs */
-static uint32_t open_pairs;
-
-static struct pair *slot(uint32_t index)
+static struct pair *pair_of(struct slot *slot)
 {
-    return index < allocated ? &blocks[index / BLOCK_PAIRS][index % BLOCK_PAIRS] : NULL;
-}
-
-static void rest(struct pair *pair)
-{
-    pair->next = NULL;
-    *(free_list ? &last_free->next : &free_list) = pair;
-    last_free = pair;
-}
-
-static bool grow(void)
-{
-    if (allocated == MAX_PAIRS) return false;
-    struct pair *block = calloc(BLOCK_PAIRS, sizeof *block);
-    if (!block) return false;
-    blocks[allocated / BLOCK_PAIRS] = block;
-    for (uint32_t i = 0; i < BLOCK_PAIRS; i++) {
-        block[i].index = allocated + i;
-        rest(&block[i]);
-    }
-    allocated += BLOCK_PAIRS;
-    return true;
-}
-
-static int32_t handle_of(const struct pair *pair)
-{
-    return (int32_t)((pair->generation % HANDLE_GENERATIONS + 1) << INDEX_BITS | pair->index);
+    return (struct pair *)slot;
 }
 
 static struct pair *find(int32_t handle)
 {
-    if (handle <= 0) return NULL;
-    struct pair *pair = slot((uint32_t)handle & (MAX_PAIRS - 1));
-    if (!pair || pair->state == PAIR_FREE || pair->closing) return NULL;
-    return handle_of(pair) == handle ? pair : NULL;
-}
-
-static void free_pair(struct pair *pair)
-{
-    pair->generation++;
-    pair->state = PAIR_FREE;
-    rest(pair);
-    open_pairs--;
+    struct pair *pair = pair_of(table_find(&pairs, handle));
+    return pair && !pair->closing ? pair : NULL;
 }
 
 static int duplicate(struct side *side, int fd)
@@ -76,24 +31,23 @@ static int duplicate(struct side *side, int fd)
 static int32_t pair_open(int32_t context, int a, int b)
 {
     if (!context_is_open(context)) return -EBADF;
-    if (allocated - open_pairs <= LEAST_RESTING) grow();
-    if (!free_list) return -ENOMEM;
-    struct pair *pair = free_list;
+    struct pair *pair = pair_of(table_take(&pairs));
+    if (!pair) return -ENOMEM;
     int failed = duplicate(&pair->side[0], a);
-    if (failed < 0) return failed;
-    failed = duplicate(&pair->side[1], b);
+    if (failed == 0) {
+        failed = duplicate(&pair->side[1], b);
+        if (failed < 0) close_fd(&pair->side[0].fd);
+    }
     if (failed < 0) {
-        close_fd(&pair->side[0].fd);
+        table_give_back(&pairs, &pair->slot);
         return failed;
     }
-    free_list = pair->next;
     pair->next = NULL;
     pair->state = PAIR_IDLE;
     pair->context = context;
     pair->closing = pair->reset = pair->posted = false;
     pair->relay = NULL;
-    open_pairs++;
-    return handle_of(pair);
+    return table_handle(&pair->slot);
 }
 
 /*
@@ -113,7 +67,7 @@ void pair_release(struct pair *pair)
         put_off_end(&(struct end){.fd = pair->side[i].fd, .kind = SLUICE_KIND_SOCKET});
         pair->side[i].fd = -1;
     }
-    free_pair(pair);
+    table_give_back(&pairs, &pair->slot);
 }
 
 static int give(struct flow *flow, const void *bytes, uint32_t length)
@@ -180,15 +134,13 @@ static void abandon(struct pair *pair)
 
 void pairs_abandon(int32_t context)
 {
-    for (uint32_t i = 0; i < allocated; i++) {
-        struct pair *pair = slot(i);
-        if (pair->state != PAIR_FREE && pair->context == context) abandon(pair);
-    }
+    for (struct slot *slot = NULL; (slot = table_next(&pairs, slot));)
+        if (pair_of(slot)->context == context) abandon(pair_of(slot));
 }
 
 uint32_t pairs_open(void)
 {
-    return open_pairs;
+    return pairs.used;
 }
 
 static int64_t moved(struct flow *flow)
@@ -202,7 +154,7 @@ void pair_report(struct pair *pair, struct sluice_pair_outcome *outcome)
     bool failed = pair->end == SLUICE_PAIR_END_FAILED;
     pair->state = PAIR_IDLE;
     *outcome = (struct sluice_pair_outcome){
-        .pair = handle_of(pair),
+        .pair = table_handle(&pair->slot),
         .end = pair->end,
         .error = failed ? pair->error : 0,
         .failed = failed ? pair->failed : SLUICE_SIDE_NONE,

@@ -1,55 +1,25 @@
 /* The table of rings, and their functions for JavaScript: none of them waits. */
 #include "rings.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#define INDEX_BITS 20
-#define MAX_RINGS (1u << INDEX_BITS)
-#define HANDLE_GENERATIONS 0x7ffu
-
-struct slot {
-    struct ring *ring; /* NULL: free */
-    uint32_t generation;
+struct entry {
+    struct slot slot;
+    struct ring *ring;
 };
 
-static struct slot *slots; /* moves when it grows */
-static uint32_t allocated;
-static uint32_t open_rings;
+static uint32_t open_rings; /* with those that a job still refers to */
+static struct table rings = {.entry_bytes = sizeof(struct entry)};
 
-static int32_t slot_handle(const struct slot *slot)
+static struct entry *entry_of(struct slot *slot)
 {
-    return (int32_t)((slot->generation % HANDLE_GENERATIONS + 1) << INDEX_BITS | (uint32_t)(slot - slots));
-}
-
-static struct slot *slot_find(int32_t handle)
-{
-    uint32_t index = (uint32_t)handle & (MAX_RINGS - 1);
-    if (handle <= 0 || index >= allocated) return NULL;
-    struct slot *slot = &slots[index];
-    return slot->ring && slot_handle(slot) == handle ? slot : NULL;
-}
-
-static struct slot *slot_allocate(void)
-{
-    for (uint32_t i = 0; i < allocated; i++)
-        if (!slots[i].ring) return &slots[i];
-    uint32_t size = allocated ? allocated * 2 : 16;
-    if (size > MAX_RINGS) return NULL;
-    struct slot *grown = realloc(slots, size * sizeof *slots);
-    if (!grown) return NULL;
-    for (uint32_t i = allocated; i < size; i++)
-        grown[i] = (struct slot){0};
-    slots = grown;
-    struct slot *first = &slots[allocated];
-    allocated = size;
-    return first;
+    return (struct entry *)slot;
 }
 
 static struct ring *ring_find(int32_t handle)
 {
-    struct slot *slot = slot_find(handle);
-    return slot ? slot->ring : NULL;
+    struct slot *slot = table_find(&rings, handle);
+    return slot ? entry_of(slot)->ring : NULL;
 }
 
 uint32_t rings_open(void)
@@ -82,16 +52,15 @@ void ring_drop(struct ring *ring)
 
 static void slot_free(struct slot *slot)
 {
-    struct ring *ring = slot->ring;
-    slot->ring = NULL;
-    slot->generation++;
+    struct ring *ring = entry_of(slot)->ring;
+    table_give_back(&rings, slot);
     ring_drop(ring);
 }
 
 void rings_release(int32_t context)
 {
-    for (uint32_t i = 0; i < allocated; i++)
-        if (slots[i].ring && slots[i].ring->context == context) slot_free(&slots[i]);
+    for (struct slot *slot = NULL; (slot = table_next(&rings, slot));)
+        if (entry_of(slot)->ring->context == context) slot_free(slot);
 }
 
 int ring_enter(struct ring *ring, const void *user)
@@ -112,10 +81,10 @@ void ring_leave(struct ring *ring, const void *user)
 static int32_t ring_admit(int32_t context, struct ring *ring)
 {
     lock();
-    struct slot *slot = context_is_open(context) ? slot_allocate() : NULL;
-    int32_t answer = slot ? slot_handle(slot) : context_is_open(context) ? -ENOMEM : -EBADF;
+    struct slot *slot = context_is_open(context) ? table_take(&rings) : NULL;
+    int32_t answer = slot ? table_handle(slot) : context_is_open(context) ? -ENOMEM : -EBADF;
     if (slot) {
-        slot->ring = ring;
+        entry_of(slot)->ring = ring;
         ring->context = context;
         open_rings++;
     }
@@ -150,7 +119,7 @@ int32_t sluice_ring_fd(int32_t handle)
 int32_t sluice_ring_close(int32_t handle)
 {
     lock();
-    struct slot *slot = slot_find(handle);
+    struct slot *slot = table_find(&rings, handle);
     if (slot) slot_free(slot);
     unlock();
     return slot ? 0 : -EBADF;
