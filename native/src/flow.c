@@ -32,6 +32,11 @@ static void count(struct pair *pair, struct flow *flow, size_t bytes, int64_t no
     atomic_store_explicit(&pair->moved_at, now, memory_order_relaxed);
 }
 
+int64_t flow_moved(struct flow *flow)
+{
+    return atomic_load_explicit(&flow->moved, memory_order_relaxed);
+}
+
 void flow_settle(struct flow *flow)
 {
     flow->stranded = (int64_t)(flow->pending - flow->uncounted);

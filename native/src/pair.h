@@ -82,6 +82,8 @@ struct relay_room {
 
 /* Moves what can be moved now of the flow that starts at `side[from]`, up to a turn's bytes. */
 enum flow_turn flow_run(struct pair *pair, int from, struct relay_room *room, int64_t now);
+/* Bytes that it has moved. */
+int64_t flow_moved(struct flow *flow);
 /* Gives back what a flow holds, once it has come to its end. Its bytes are dropped, and a pipe with bytes is not used again. */
 void flow_settle(struct flow *flow);
 
@@ -94,6 +96,12 @@ void relays_post(struct pair *pair);
 
 /* --- pairs.c. All with the lock held. --- */
 
+/* A pair of duplicates in state PAIR_IDLE: its handle, or -errno. */
+int32_t pair_admit(int32_t context, int a, int b);
+/* The pair of a handle, or NULL when it was closed meanwhile. */
+struct pair *pair_find(int32_t handle);
+/* Calls `visit` for every open pair of the context. */
+void pairs_of(int32_t context, void (*visit)(struct pair *));
 /* Closes both descriptors and frees the slot. */
 void pair_release(struct pair *pair);
 /* What became of an ended pair, which may be closed or forgotten from now on. */

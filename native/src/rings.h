@@ -5,6 +5,8 @@
 #include "engine.h"
 #include "ring.h"
 
+/* The ring of a handle, or NULL. */
+struct ring *ring_find(int32_t handle);
 /* Counts a job's end among the references of a context's ring. NULL where the handle names none of it. */
 struct ring *ring_refer(int32_t context, int32_t handle);
 /* The context of a ring; 0 where the handle names none. */
