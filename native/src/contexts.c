@@ -11,6 +11,7 @@
 
 #include "engine.h"
 #include "pair.h"
+#include "poller.h"
 
 #define INDEX_BITS 10
 #define MAX_CONTEXTS (1 << INDEX_BITS)
@@ -76,7 +77,7 @@ bool context_may_be_lost(void)
 
 static int watch_for_loss(const struct context *context, int fd)
 {
-    return lanes_watch(fd, (uint64_t)context_handle(context) << 32 | CONTEXT_TAG);
+    return poller_watch_loss(fd, (uint64_t)context_handle(context) << 32 | CONTEXT_TAG);
 }
 
 /* A socket and no pipe: MSG_NOSIGNAL spares the runtime a SIGPIPE, and every runtime can read one. */
@@ -133,7 +134,7 @@ static int32_t context_lifeline(struct context *context)
 
 static void stop_watching(int *fd)
 {
-    if (*fd >= 0) lanes_unwatch(*fd);
+    if (*fd >= 0) poller_unwatch_loss(*fd);
     close_fd(fd);
 }
 

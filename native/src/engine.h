@@ -107,11 +107,6 @@ bool lanes_staff(void);
 void lanes_dispatch(struct job *job, enum turn after);
 /* Takes a waiting or queued job back. With the lock held; false when a worker has it. */
 bool lanes_withdraw(struct job *job);
-/* Watches a descriptor of a context for the loss of its reader. With the lock held. */
-int lanes_watch(int fd, uint64_t tag);
-void lanes_unwatch(int fd);
-/* Takes a job's descriptors out of the epoll set. With the lock held. */
-void lanes_forget(struct job *job);
 void lanes_count(uint32_t *prompt, uint32_t *blocking);
 /* Whether nothing else waits for the lane's thread, or another is there for it. With the lock held. */
 bool lane_is_free(const struct lane *lane);

@@ -1,11 +1,12 @@
 /* The life of a job, from the descriptors that are handed in to the outcome that is handed back. */
 #include "engine.h"
+#include "poller.h"
 #include "rings.h"
 #include "tee.h"
 
 void job_release(struct job *job)
 {
-    lanes_forget(job);
+    poller_forget(job);
     job_discard(job);
     memory_release(job);
     tee_release(job);

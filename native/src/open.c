@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "engine.h"
+#include "poller.h"
 #include "rings.h"
 #include "tee.h"
 
@@ -131,7 +132,7 @@ void job_let_go(struct job *job)
 
 void job_leave_ends(struct job *job)
 {
-    lanes_forget(job);
+    poller_forget(job);
     close_fd(&job->source.fd);
     close_fd(&job->target.fd);
 }
@@ -145,7 +146,7 @@ static int32_t job_replace_source(int32_t handle, int fd)
     if (job->state != JOB_IDLE) return -EBUSY;
     int failed = duplicate(&source, fd);
     if (failed < 0) return failed;
-    lanes_forget(job);
+    poller_forget(job);
     let_go(&job->source);
     job->source = source;
     job->residency = residency_of(&source);

@@ -1,0 +1,120 @@
+/*
+ * Where a job goes next: to epoll until an end is ready, into the queue of a lane, or to the ring that it waits for.
+ *
+ * What can begin at once waits in the prompt lane's queue, and is armed when its target is full: most bodies never are.
+ */
+#include "dispatch.h"
+
+#include <sys/epoll.h>
+
+#include "poller.h"
+#include "rings.h"
+
+struct queue prompt_queue = {.event_fd = -1};   /* edge-triggered in the epoll set */
+struct queue blocking_queue = {.event_fd = -1}; /* counts the queue's jobs */
+
+static void fail_dispatch(struct job *job, int error)
+{
+    job->error = error;
+    job_end(job, SLUICE_END_ERROR);
+}
+
+static void arm(struct job *job, struct end *end, uint32_t events)
+{
+    job->state = JOB_WAITING;
+    job->syscalls += 2; /* this epoll_ctl and the epoll_wait that takes its event */
+    int failed = poller_watch(end, events, job_tag(job));
+    if (failed < 0) fail_dispatch(job, -failed);
+}
+
+static void enqueue(struct job *job)
+{
+    if (pool_staff(blocking_queue.pool, blocking_queue.length + 1)) {
+        queue_append(&blocking_queue, job);
+        queue_ring(&blocking_queue);
+        return;
+    }
+    /* No thread may wait for it but one of the other lane: that is better than nothing. */
+    job->is_stray = true;
+    queue_append(&prompt_queue, job);
+    queue_ring(&prompt_queue);
+}
+
+bool target_may_block(const struct end *target)
+{
+    if (target->ring) return false;
+    return !target->pollable || (target->kind == SLUICE_KIND_CHAR_DEVICE && !target->nonblocking);
+}
+
+/* A character device may or may not be pollable; epoll knows. */
+static void find_pollable(struct job *job, struct end *end)
+{
+    if (end->kind != SLUICE_KIND_CHAR_DEVICE || end->pollable || end->registered) return;
+    end->pollable = poller_watch(end, 0, job_tag(job)) == 0;
+}
+
+static struct ring *ring_awaited(const struct job *job, enum turn after)
+{
+    return after == TURN_WAIT_SOURCE ? job->source.ring : after == TURN_WAIT_TARGET ? job->target.ring : NULL;
+}
+
+void lanes_dispatch(struct job *job, enum turn after)
+{
+    struct ring *ring = ring_awaited(job, after);
+    if (ring) {
+        ring_wait(job, ring);
+        return;
+    }
+    find_pollable(job, &job->source);
+    find_pollable(job, &job->target);
+    /* What is in the pipe or the residue has to leave before more is read. */
+    bool to_target = after == TURN_WAIT_TARGET || job->pending > 0 || !job->source.pollable;
+    struct end *target = job->tee ? tee_blocked(job->tee) : &job->target;
+    if (after == TURN_COLD)
+        enqueue(job);
+    else if (after == TURN_WAIT_NOTICE)
+        arm(job, target, 0); /* EPOLLERR tells of an error queue that is not empty, and is never left out */
+    else if (to_target && target->pollable)
+        arm(job, target, EPOLLOUT);
+    else if (!to_target && after != TURN_WAIT_TARGET)
+        arm(job, &job->source, EPOLLIN | EPOLLRDHUP);
+    else
+        enqueue(job);
+}
+
+/* Whether its first turn neither waits for a source nor, where the target turns out to be full, for that. */
+static bool begins_at_once(const struct job *job)
+{
+    bool has_source = !job->source.pollable && !job->source.ring && job->source.kind != SLUICE_KIND_CHAR_DEVICE;
+    return has_source && job->residency != RESIDENCY_NEVER && !job->tee && job->target.pollable &&
+           job->target.nonblocking;
+}
+
+bool lanes_start_job(struct job *job)
+{
+    if (!begins_at_once(job)) {
+        lanes_dispatch(job, TURN_AGAIN);
+        return false;
+    }
+    job->syscalls++; /* that of lanes_call() */
+    queue_append(&prompt_queue, job);
+    return true;
+}
+
+void lanes_call(void)
+{
+    queue_ring(&prompt_queue);
+}
+
+bool lanes_withdraw(struct job *job)
+{
+    if (job->state != JOB_QUEUED && job->state != JOB_WAITING) return false;
+    if (job->awaited) ring_unwait(job);
+    if (job->dontcache) {
+        /* What it brought into the page cache is dropped outside the lock. */
+        if (job->state == JOB_WAITING) enqueue(job);
+        return false;
+    }
+    if (job->state == JOB_QUEUED) queue_unlink(job);
+    return true;
+}

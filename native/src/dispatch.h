@@ -1,0 +1,13 @@
+/* Where a job goes next. All with the lock held. */
+#ifndef SLUICE_DISPATCH_H
+#define SLUICE_DISPATCH_H
+
+#include "engine.h"
+#include "queue.h"
+
+extern struct queue prompt_queue, blocking_queue;
+
+/* Whether a write to it may wait: files wait for disks; a terminal in blocking mode waits for whoever pressed ^S. */
+bool target_may_block(const struct end *target);
+
+#endif
