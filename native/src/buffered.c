@@ -22,7 +22,7 @@ static enum turn write_all(struct job *job, const struct lane *lane, const char 
     for (size_t at = 0; at < length;) {
         int64_t n = write_target(job, bytes + at, length - at);
         if (n == -EINTR) continue;
-        if (n == -EAGAIN && linger(job, lane, TURN_WAIT_TARGET)) continue;
+        if (n == -EAGAIN && lane->linger && lane->linger(job, lane, TURN_WAIT_TARGET)) continue;
         if (n < 0) {
             int kept = keep_residue(job, bytes + at, length - at);
             if (kept < 0) return job_fail(job, kept, SLUICE_SIDE_NONE);

@@ -13,10 +13,22 @@
 struct queue prompt_queue = {.event_fd = -1};   /* edge-triggered in the epoll set */
 struct queue blocking_queue = {.event_fd = -1}; /* counts the queue's jobs */
 
+static void (*settle)(struct job *job, uint32_t end);
+
+void dispatch_start(void (*settle_job)(struct job *, uint32_t))
+{
+    settle = settle_job;
+}
+
+void lanes_settle(struct job *job, uint32_t end)
+{
+    settle(job, end);
+}
+
 static void fail_dispatch(struct job *job, int error)
 {
     job->error = error;
-    job_end(job, SLUICE_END_ERROR);
+    settle(job, SLUICE_END_ERROR);
 }
 
 static void arm(struct job *job, struct end *end, uint32_t events)
@@ -27,16 +39,22 @@ static void arm(struct job *job, struct end *end, uint32_t events)
     if (failed < 0) fail_dispatch(job, -failed);
 }
 
+static void put(struct queue *queue, struct job *job)
+{
+    job->state = JOB_QUEUED;
+    queue_append(queue, job);
+}
+
 static void enqueue(struct job *job)
 {
     if (pool_staff(blocking_queue.pool, blocking_queue.length + 1)) {
-        queue_append(&blocking_queue, job);
+        put(&blocking_queue, job);
         queue_ring(&blocking_queue);
         return;
     }
     /* No thread may wait for it but one of the other lane: that is better than nothing. */
     job->is_stray = true;
-    queue_append(&prompt_queue, job);
+    put(&prompt_queue, job);
     queue_ring(&prompt_queue);
 }
 
@@ -58,11 +76,31 @@ static struct ring *ring_awaited(const struct job *job, enum turn after)
     return after == TURN_WAIT_SOURCE ? job->source.ring : after == TURN_WAIT_TARGET ? job->target.ring : NULL;
 }
 
+/* The job's ring is ready. */
+static void resume(struct job *job)
+{
+    if (!job->waits_only) {
+        lanes_dispatch(job, TURN_AGAIN);
+        return;
+    }
+    int64_t answer = ring_look(job->source.ring);
+    job->error = answer < 0 ? (int)-answer : 0;
+    job->failed = SLUICE_SIDE_NONE;
+    settle(job, answer < 0 ? SLUICE_END_ERROR : SLUICE_END_DONE);
+}
+
+static void wait_for_ring(struct job *job, struct ring *ring)
+{
+    int waits = ring_wait(job, ring, resume);
+    if (waits == 0) resume(job);
+    if (waits < 0) fail_dispatch(job, -waits);
+}
+
 void lanes_dispatch(struct job *job, enum turn after)
 {
     struct ring *ring = ring_awaited(job, after);
     if (ring) {
-        ring_wait(job, ring);
+        wait_for_ring(job, ring);
         return;
     }
     find_pollable(job, &job->source);
@@ -97,7 +135,7 @@ bool lanes_start_job(struct job *job)
         return false;
     }
     job->syscalls++; /* that of lanes_call() */
-    queue_append(&prompt_queue, job);
+    put(&prompt_queue, job);
     return true;
 }
 

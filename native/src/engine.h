@@ -47,22 +47,6 @@ uint32_t jobs_open(void);
 /* Calls `visit` for every open job of the context. */
 void jobs_of(int32_t context, void (*visit)(struct job *));
 
-/* --- contexts.c: where outcomes go. All with the lock held. --- */
-
-/* Takes an ended job into its context's list and wakes the isolate. */
-void context_deliver(struct job *job);
-bool context_is_open(int32_t context);
-/* Whether the tag is a context's, which then has lost its isolate. */
-bool context_tagged(uint64_t tag, int32_t *context);
-void context_kill(int32_t context);
-/* Makes the isolate reap. */
-void context_wake(int32_t context);
-/* Closes the contexts whose isolates have gone while no thread was there to see it. */
-void contexts_sweep(void);
-/* Whether one of several may go without a word, and leave what nobody but a thread of ours would close. */
-bool context_may_be_lost(void);
-uint32_t contexts_open(void);
-
 /* --- lease.c: file leases. All with the lock held. --- */
 
 /* Releases every lease of the context. */
@@ -91,8 +75,18 @@ uint32_t rings_open(void);
 
 /* --- lanes.c: the threads. --- */
 
+/* Whom the lanes tell. With the lock held. */
+struct lanes_owner {
+    /* An attempt is over: SLUICE_END_*. */
+    void (*settle)(struct job *job, uint32_t end);
+    /* The isolate of a context has gone. */
+    void (*lost)(int32_t context);
+    /* Whether that might happen unseen, and matter, where no thread stays. */
+    bool (*may_lose)(void);
+};
+
 /* Starts what all jobs share. With the lock held. 0 or -errno. */
-int lanes_start(void);
+int lanes_start(const struct lanes_owner *owner);
 /*
  * Hands a freshly prepared job to the threads, and sees to it that there are some. With the lock held; true where
  * lanes_call() has to be called when it has been given back: whom that wakes would run into the lock.
@@ -101,6 +95,8 @@ bool lanes_start_job(struct job *job);
 void lanes_call(void);
 /* Sees to it that somebody looks out for lost contexts. With the lock held. False where no thread can be had. */
 bool lanes_attend(void);
+/* The same where a context may be lost unseen. */
+void lanes_look_out(void);
 /* Sees to it that a job is run, if need be by a thread more. With the lock held. False where there is none. */
 bool lanes_staff(void);
 /* Hands a job to whichever lane can run its next turn. With the lock held. */
@@ -108,14 +104,10 @@ void lanes_dispatch(struct job *job, enum turn after);
 /* Takes a waiting or queued job back. With the lock held; false when a worker has it. */
 bool lanes_withdraw(struct job *job);
 void lanes_count(uint32_t *prompt, uint32_t *blocking);
-/* Whether nothing else waits for the lane's thread, or another is there for it. With the lock held. */
-bool lane_is_free(const struct lane *lane);
 
 /* --- open.c: a job's ends. With the lock held. --- */
 
 void job_let_go(struct job *job);
-/* Closes the descriptors alone, out of the epoll set; rings stay. By whoever runs the job and may wait for that, without the lock. */
-void job_leave_ends(struct job *job);
 
 /* --- engine.c --- */
 
@@ -123,6 +115,8 @@ void job_leave_ends(struct job *job);
 void job_end(struct job *job, uint32_t end);
 /* Closes both descriptors and frees the slot. With the lock held. */
 void job_release(struct job *job);
+/* What became of an ended job, which may be started again or closed from now on. With the lock held. */
+void job_report(struct job *job, struct sluice_outcome *outcome);
 /* Closes a job whatever it is doing. With the lock held. */
 void job_abandon(struct job *job);
 

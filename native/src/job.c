@@ -1,4 +1,5 @@
 /* The life of a job, from the descriptors that are handed in to the outcome that is handed back. */
+#include "contexts.h"
 #include "engine.h"
 #include "poller.h"
 #include "rings.h"
@@ -39,6 +40,24 @@ void job_end(struct job *job, uint32_t end)
         job_release(job);
     else
         context_deliver(job);
+}
+
+void job_report(struct job *job, struct sluice_outcome *outcome)
+{
+    job->state = JOB_IDLE;
+    *outcome = (struct sluice_outcome){
+        .job = job_handle(job),
+        .end = job->end,
+        .bytes = atomic_load_explicit(&job->moved, memory_order_relaxed),
+        .stranded = job->stranded,
+        .error = job->end == SLUICE_END_ERROR ? job->error : 0,
+        .failed = job->end == SLUICE_END_ERROR ? job->failed : SLUICE_SIDE_NONE,
+        .syscalls = job->syscalls,
+        .waits = job->waits,
+        .cpu_ns = job->cpu_ns,
+        .copied = zerocopy_copied(job),
+        .held = zerocopy_held(job),
+    };
 }
 
 void job_abandon(struct job *job)
@@ -91,7 +110,7 @@ static int32_t job_start_wait(struct job *job, const struct sluice_request *requ
     }
     job->waits_only = true;
     job->wants = (uint32_t)request->length;
-    ring_wait(job, ring);
+    lanes_dispatch(job, TURN_WAIT_SOURCE);
     return 0;
 }
 
@@ -200,29 +219,4 @@ int32_t sluice_job_close(int32_t handle)
     if (job) job_abandon(job);
     unlock();
     return job ? 0 : -EBADF;
-}
-
-int32_t sluice_census(void *census)
-{
-    struct sluice_census *answer = census;
-    lock();
-    contexts_sweep();
-    *answer = (struct sluice_census){
-        .contexts = contexts_open(),
-        .jobs = jobs_open(),
-        .pooled_pipes = pipes_pooled(),
-        .leases = leases_open(),
-        .pairs = pairs_open(),
-        .relays = relays_running(),
-        .rings = rings_open(),
-        .ring_waits = ring_waits(),
-    };
-    lanes_count(&answer->workers, &answer->blocking_workers);
-    unlock();
-    return 0;
-}
-
-int32_t sluice_abi_fingerprint(void)
-{
-    return SLUICE_ABI_FINGERPRINT;
 }

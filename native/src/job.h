@@ -80,7 +80,11 @@ struct lane {
     char *buffer;
     size_t buffer_size;
     bool may_block; /* on a disk, that is; nothing may wait for a peer */
+    /* Waits a moment for the end that a turn would wait for, where that may be worth it; true when it is ready. NULL: never. */
+    bool (*linger)(struct job *job, const struct lane *lane, enum turn turn);
 };
+
+typedef void resume_job(struct job *job);
 
 typedef enum turn run_turn(struct job *job, struct lane *lane);
 
@@ -92,7 +96,8 @@ struct job {
     bool closing;
     struct job *next;
     struct job *previous;
-    struct queue *queue; /* in state JOB_QUEUED */
+    struct queue *queue; /* that it is in */
+    resume_job *resume;  /* while it waits for a ring */
 
     _Atomic bool cancel;
     _Atomic int64_t moved; /* bytes delivered by this attempt */
@@ -283,8 +288,9 @@ static inline int64_t at_once(const struct job *job, int64_t most)
 /* One write to the target that never waits for a peer: bytes, or -errno. */
 int64_t write_target(struct job *job, const char *bytes, size_t length);
 
-/* Waits a moment for the end that a turn would wait for, where that may be worth it (linger.c). True when it is ready. */
-bool linger(struct job *job, const struct lane *lane, enum turn turn);
+/* Whether the end that a turn would wait for is likely to be ready in a moment, and that wait itself (linger.c). */
+bool is_worth_waiting(struct job *job, const struct lane *lane, enum turn turn);
+bool wait_briefly(struct job *job, enum turn turn);
 
 /* Whether pages for the source's next `length` bytes are in memory, as far as can be counted. */
 bool is_cached(struct job *job, int64_t length);

@@ -11,12 +11,14 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 
+#include "contexts.h"
 #include "dispatch.h"
 #include "poller.h"
-#include "rings.h"
 
 #define MAX_PROMPT 4
 #define MAX_BLOCKING 16
+/* Workers that may wait a moment themselves at once. */
+#define MOST_LINGERING 2
 #define IDLE_MS 10000
 
 static void serve_prompt(struct pool *pool, struct lane *lane);
@@ -28,7 +30,9 @@ static struct pool blocking = {.name = "sluice-disk", .serve = serve_blocking, .
 /* The tag of the prompt queue's event: no job has such an index, and no context more than one bit there. */
 #define QUEUE_TAG UINT64_MAX
 
-int lanes_start(void)
+static const struct lanes_owner *owner;
+
+int lanes_start(const struct lanes_owner *ours)
 {
     if (poller_is_open()) return 0;
     int bell = (int)SYS(eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -39,6 +43,8 @@ int lanes_start(void)
         close_fd(&counter);
         return failed;
     }
+    owner = ours;
+    dispatch_start(ours->settle);
     prompt_queue.event_fd = bell;
     prompt_queue.pool = &prompt;
     blocking_queue.event_fd = counter;
@@ -51,6 +57,11 @@ int lanes_start(void)
 bool lanes_attend(void)
 {
     return prompt.threads > 0 || pool_staff(&prompt, 1);
+}
+
+void lanes_look_out(void)
+{
+    if (owner && owner->may_lose()) lanes_attend();
 }
 
 bool lanes_staff(void)
@@ -66,9 +77,48 @@ void lanes_count(uint32_t *prompt_threads, uint32_t *blocking_threads)
 
 /* --- running --- */
 
-bool lane_is_free(const struct lane *lane)
+/* Whether nothing else waits for the lane's thread, or another is there for it. */
+static bool lane_is_free(const struct lane *lane)
 {
     return lane->may_block ? blocking_queue.length == 0 : prompt.idle > 0 || jobs_open() + pairs_open() == 1;
+}
+
+static uint32_t lingering;
+
+static bool may_linger(const struct lane *lane)
+{
+    lock();
+    bool may = lingering < MOST_LINGERING && lane_is_free(lane);
+    lingering += may;
+    unlock();
+    return may;
+}
+
+static void linger_no_more(void)
+{
+    lock();
+    lingering--;
+    unlock();
+}
+
+/*
+ * A file that another process feeds, or empties, by a pipe or a ring waits every hundred microseconds, and the way by epoll,
+ * or the other lane, is a wake-up or two. So a worker may wait a moment itself, as long as nobody else wants the thread.
+ */
+static bool linger(struct job *job, const struct lane *lane, enum turn turn)
+{
+    if (!is_worth_waiting(job, lane, turn) || !may_linger(lane)) return false;
+    bool ready = wait_briefly(job, turn);
+    linger_no_more();
+    return ready;
+}
+
+/* Closes the descriptors alone, out of the epoll set; rings stay. The worker that runs the job may wait for that. */
+static void leave_ends(struct job *job)
+{
+    poller_forget(job);
+    close_fd(&job->source.fd);
+    close_fd(&job->target.fd);
 }
 
 static enum turn take_turn(struct job *job, struct lane *lane)
@@ -113,16 +163,16 @@ static void run(struct job *job, struct lane *lane)
         !(end_closes_quickly(&job->source) && end_closes_quickly(&job->target)))
         turn = TURN_COLD;
     if (turn >= TURN_DONE) job_settle(job, close_where_it_may_wait);
-    if (turn == TURN_DONE && leaves) job_leave_ends(job);
+    if (turn == TURN_DONE && leaves) leave_ends(job);
     lock();
     if (turn >= TURN_DONE) {
-        job_end(job, ends[turn]);
+        lanes_settle(job, ends[turn]);
         return;
     }
     if (turn == TURN_WAIT_SOURCE || turn == TURN_WAIT_TARGET || turn == TURN_WAIT_NOTICE) job->waits++;
     bool cancelled = is_cancelled(job);
     if (cancelled && !job->dontcache)
-        job_end(job, SLUICE_END_CANCELLED);
+        lanes_settle(job, SLUICE_END_CANCELLED);
     else
         lanes_dispatch(job, cancelled ? TURN_COLD : turn);
 }
@@ -143,7 +193,7 @@ static void take_event(uint64_t tag, struct lane *lane)
         return;
     }
     if (context_tagged(tag, &context)) {
-        context_kill(context);
+        owner->lost(context);
         return;
     }
     struct job *job = job_tagged(tag);
@@ -154,6 +204,7 @@ static void take_event(uint64_t tag, struct lane *lane)
 
 static void serve_prompt(struct pool *pool, struct lane *lane)
 {
+    lane->linger = linger;
     uint64_t tag;
     bool is_idle;
     for (;;) {
@@ -163,12 +214,13 @@ static void serve_prompt(struct pool *pool, struct lane *lane)
         lock();
         pool->idle--;
         if (told) take_event(tag, lane);
-        if (is_idle && jobs_open() == 0 && pairs_open() == 0 && !context_may_be_lost()) return;
+        if (is_idle && jobs_open() == 0 && pairs_open() == 0 && !owner->may_lose()) return;
     }
 }
 
 static void serve_blocking(struct pool *pool, struct lane *lane)
 {
+    lane->linger = linger;
     for (;;) {
         pool->idle++;
         unlock();

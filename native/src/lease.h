@@ -2,6 +2,7 @@
 #ifndef SLUICE_LEASE_H
 #define SLUICE_LEASE_H
 
+#include "contexts.h"
 #include "engine.h"
 
 /*

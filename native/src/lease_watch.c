@@ -212,7 +212,7 @@ int32_t lease_enter(int32_t context, int fd, int type, uint32_t hold_ms)
         .most_held = (int64_t)hold_ms * 1000000,
     };
     if (leases.used == 1) nudge();
-    if (context_may_be_lost()) lanes_attend();
+    lanes_look_out();
     int32_t handle = table_handle(&lease->slot);
     /* A break before it was entered had nobody to be told to. */
     lease_look(lease);

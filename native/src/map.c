@@ -32,7 +32,7 @@ int32_t sluice_map(int32_t context, int32_t fd, void *mapping)
     int64_t handle = map_file(context, (int)copy, mapping);
     if (handle < 0) close_where_it_may_wait((int)copy);
     lock();
-    if (context_may_be_lost()) lanes_attend();
+    lanes_look_out();
     unlock();
     return (int32_t)handle;
 }

@@ -107,9 +107,4 @@ void pair_release(struct pair *pair);
 /* What became of an ended pair, which may be closed or forgotten from now on. */
 void pair_report(struct pair *pair, struct sluice_pair_outcome *outcome);
 
-/* --- contexts.c --- */
-
-/* Takes an ended pair into its context's list and wakes the isolate. With the lock held. */
-void context_deliver_pair(struct pair *pair);
-
 #endif

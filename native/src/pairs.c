@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
+#include "contexts.h"
 #include "pair.h"
 
 static struct table pairs = {.entry_bytes = sizeof(struct pair)};

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "contexts.h"
 #include "pair.h"
 
 static int give(struct flow *flow, const void *bytes, uint32_t length)

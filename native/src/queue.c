@@ -2,7 +2,6 @@
 
 void queue_append(struct queue *queue, struct job *job)
 {
-    job->state = JOB_QUEUED;
     job->queue = queue;
     job->previous = queue->tail;
     job->next = NULL;

@@ -4,6 +4,7 @@
 
 #include <sys/epoll.h>
 
+#include "contexts.h"
 #include "pair.h"
 
 #define RELAY_EVENTS 64

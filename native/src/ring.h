@@ -119,6 +119,8 @@ void ring_wake_all(struct ring *ring);
 /* The word to sleep on, until it isn't `wants` any more, `wants` having been announced by ring_announce(). */
 _Atomic uint32_t *ring_word(const struct ring *ring);
 void ring_announce(struct ring *ring, uint32_t wants);
+/* Bytes to read, or of room; 0 where all has been read; -EAGAIN: not yet; or why there will be no more. */
+int64_t ring_look(struct ring *ring);
 /* Whether it is pointless to sleep: there is something to read, or room for `wants` bytes, or an end of all this. */
 bool ring_is_ready(struct ring *ring, uint32_t wants);
 /* Sleeps until then, or for `ms` milliseconds; true: it is ready. */

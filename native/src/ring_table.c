@@ -1,4 +1,5 @@
 /* The table of rings: made or opened, referred to and closed. */
+#include "contexts.h"
 #include "rings.h"
 
 struct entry {

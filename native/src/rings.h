@@ -18,8 +18,11 @@ void ring_drop(struct ring *ring);
 int ring_enter(struct ring *ring, const void *user);
 void ring_leave(struct ring *ring, const void *user);
 
-/* Lets a job of JOB_RUNNING or JOB_IDLE wait for its ring, or go on at once where that is ready. */
-void ring_wait(struct job *job, struct ring *ring);
+/*
+ * Lets a job of JOB_RUNNING or JOB_IDLE wait for its ring, and calls `resume` once that is ready: 1. 0 where it is ready now,
+ * -EAGAIN where no thread can be had.
+ */
+int ring_wait(struct job *job, struct ring *ring, resume_job *resume);
 /* Takes a job that waits for a ring back. */
 void ring_unwait(struct job *job);
 

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "contexts.h"
 #include "engine.h"
 #include "poller.h"
 #include "rings.h"
@@ -128,13 +129,6 @@ void job_let_go(struct job *job)
 {
     let_go(&job->source);
     let_go(&job->target);
-}
-
-void job_leave_ends(struct job *job)
-{
-    poller_forget(job);
-    close_fd(&job->source.fd);
-    close_fd(&job->target.fd);
 }
 
 static int32_t job_replace_source(int32_t handle, int fd)
