@@ -9,6 +9,7 @@
 
 #include "poller.h"
 #include "rings.h"
+#include "tee.h"
 
 struct queue prompt_queue = {.event_fd = -1};   /* edge-triggered in the epoll set */
 struct queue blocking_queue = {.event_fd = -1}; /* counts the queue's jobs */
@@ -27,14 +28,14 @@ void lanes_settle(struct job *job, uint32_t end)
 
 static void fail_dispatch(struct job *job, int error)
 {
-    job->error = error;
+    job->work.error = error;
     settle(job, SLUICE_END_ERROR);
 }
 
 static void arm(struct job *job, struct end *end, uint32_t events)
 {
     job->state = JOB_WAITING;
-    job->syscalls += 2; /* this epoll_ctl and the epoll_wait that takes its event */
+    job->work.syscalls += 2; /* this epoll_ctl and the epoll_wait that takes its event */
     int failed = poller_watch(end, events, job_tag(job));
     if (failed < 0) fail_dispatch(job, -failed);
 }
@@ -53,7 +54,7 @@ static void enqueue(struct job *job)
         return;
     }
     /* No thread may wait for it but one of the other lane: that is better than nothing. */
-    job->is_stray = true;
+    job->work.is_stray = true;
     put(&prompt_queue, job);
     queue_ring(&prompt_queue);
 }
@@ -73,7 +74,7 @@ static void find_pollable(struct job *job, struct end *end)
 
 static struct ring *ring_awaited(const struct job *job, enum turn after)
 {
-    return after == TURN_WAIT_SOURCE ? job->source.ring : after == TURN_WAIT_TARGET ? job->target.ring : NULL;
+    return after == TURN_WAIT_SOURCE ? job->work.source.ring : after == TURN_WAIT_TARGET ? job->work.target.ring : NULL;
 }
 
 /* The job's ring is ready. */
@@ -83,9 +84,9 @@ static void resume(struct job *job)
         lanes_dispatch(job, TURN_AGAIN);
         return;
     }
-    int64_t answer = ring_look(job->source.ring);
-    job->error = answer < 0 ? (int)-answer : 0;
-    job->failed = SLUICE_SIDE_NONE;
+    int64_t answer = ring_look(job->work.source.ring);
+    job->work.error = answer < 0 ? (int)-answer : 0;
+    job->work.failed = SLUICE_SIDE_NONE;
     settle(job, answer < 0 ? SLUICE_END_ERROR : SLUICE_END_DONE);
 }
 
@@ -103,11 +104,11 @@ void lanes_dispatch(struct job *job, enum turn after)
         wait_for_ring(job, ring);
         return;
     }
-    find_pollable(job, &job->source);
-    find_pollable(job, &job->target);
+    find_pollable(job, &job->work.source);
+    find_pollable(job, &job->work.target);
     /* What is in the pipe or the residue has to leave before more is read. */
-    bool to_target = after == TURN_WAIT_TARGET || job->pending > 0 || !job->source.pollable;
-    struct end *target = job->tee ? tee_blocked(job->tee) : &job->target;
+    bool to_target = after == TURN_WAIT_TARGET || job->work.pending > 0 || !job->work.source.pollable;
+    struct end *target = job->work.tee ? tee_blocked(job->work.tee) : &job->work.target;
     if (after == TURN_COLD)
         enqueue(job);
     else if (after == TURN_WAIT_NOTICE)
@@ -115,7 +116,7 @@ void lanes_dispatch(struct job *job, enum turn after)
     else if (to_target && target->pollable)
         arm(job, target, EPOLLOUT);
     else if (!to_target && after != TURN_WAIT_TARGET)
-        arm(job, &job->source, EPOLLIN | EPOLLRDHUP);
+        arm(job, &job->work.source, EPOLLIN | EPOLLRDHUP);
     else
         enqueue(job);
 }
@@ -123,9 +124,10 @@ void lanes_dispatch(struct job *job, enum turn after)
 /* Whether its first turn neither waits for a source nor, where the target turns out to be full, for that. */
 static bool begins_at_once(const struct job *job)
 {
-    bool has_source = !job->source.pollable && !job->source.ring && job->source.kind != SLUICE_KIND_CHAR_DEVICE;
-    return has_source && job->residency != RESIDENCY_NEVER && !job->tee && job->target.pollable &&
-           job->target.nonblocking;
+    bool has_source =
+        !job->work.source.pollable && !job->work.source.ring && job->work.source.kind != SLUICE_KIND_CHAR_DEVICE;
+    return has_source && job->work.residency != RESIDENCY_NEVER && !job->work.tee && job->work.target.pollable &&
+           job->work.target.nonblocking;
 }
 
 bool lanes_start_job(struct job *job)
@@ -134,7 +136,7 @@ bool lanes_start_job(struct job *job)
         lanes_dispatch(job, TURN_AGAIN);
         return false;
     }
-    job->syscalls++; /* that of lanes_call() */
+    job->work.syscalls++; /* that of lanes_call() */
     put(&prompt_queue, job);
     return true;
 }
@@ -148,7 +150,7 @@ bool lanes_withdraw(struct job *job)
 {
     if (job->state != JOB_QUEUED && job->state != JOB_WAITING) return false;
     if (job->awaited) ring_unwait(job);
-    if (job->dontcache) {
+    if (job->work.dontcache) {
         /* What it brought into the page cache is dropped outside the lock. */
         if (job->state == JOB_WAITING) enqueue(job);
         return false;

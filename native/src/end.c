@@ -7,8 +7,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "end.h"
 #include "filesystem.h"
-#include "job.h"
 
 uint32_t fd_kind(uint32_t mode)
 {
@@ -82,4 +82,21 @@ int32_t end_outstanding(const struct end *end)
         return bytes > 0 && (end->kind == SLUICE_KIND_PIPE ? is_unread(end->fd) : is_gone(end->fd)) ? -EPIPE : bytes;
     }
     return 0;
+}
+
+bool is_loss(int64_t error)
+{
+    switch (-error) {
+    case ECONNRESET:
+    case ECONNABORTED:
+    case ECONNREFUSED:
+    case ETIMEDOUT:
+    case EHOSTUNREACH:
+    case EHOSTDOWN:
+    case ENETUNREACH:
+    case ENETDOWN:
+    case ENOTCONN:
+    case EPIPE: return true;
+    default: return false;
+    }
 }

@@ -32,21 +32,6 @@ close_file put_off_close;
 close_file close_where_it_may_wait;
 bool end_closes_quickly(const struct end *end);
 
-/* --- jobs.c: the table. All with the lock held. --- */
-
-/* A job in state JOB_IDLE, or NULL when the table is full. */
-struct job *job_allocate(int32_t context);
-void job_free(struct job *job);
-/* The job of a handle, or NULL when it was closed meanwhile. */
-struct job *job_find(int32_t handle);
-int32_t job_handle(const struct job *job);
-/* The job of an epoll tag, or NULL when the slot has been used again since. */
-struct job *job_tagged(uint64_t tag);
-uint64_t job_tag(const struct job *job);
-uint32_t jobs_open(void);
-/* Calls `visit` for every open job of the context. */
-void jobs_of(int32_t context, void (*visit)(struct job *));
-
 /* --- lease.c: file leases. All with the lock held. --- */
 
 /* Releases every lease of the context. */
@@ -104,20 +89,5 @@ void lanes_dispatch(struct job *job, enum turn after);
 /* Takes a waiting or queued job back. With the lock held; false when a worker has it. */
 bool lanes_withdraw(struct job *job);
 void lanes_count(uint32_t *prompt, uint32_t *blocking);
-
-/* --- open.c: a job's ends. With the lock held. --- */
-
-void job_let_go(struct job *job);
-
-/* --- engine.c --- */
-
-/* Ends an attempt: delivers its outcome, or frees the job when nobody waits for it. With the lock held. */
-void job_end(struct job *job, uint32_t end);
-/* Closes both descriptors and frees the slot. With the lock held. */
-void job_release(struct job *job);
-/* What became of an ended job, which may be started again or closed from now on. With the lock held. */
-void job_report(struct job *job, struct sluice_outcome *outcome);
-/* Closes a job whatever it is doing. With the lock held. */
-void job_abandon(struct job *job);
 
 #endif

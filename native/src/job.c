@@ -1,24 +1,25 @@
 /* The life of a job, from the descriptors that are handed in to the outcome that is handed back. */
 #include "contexts.h"
 #include "engine.h"
+#include "mechanisms.h"
 #include "poller.h"
 #include "rings.h"
 #include "tee.h"
 
 void job_release(struct job *job)
 {
-    poller_forget(job);
-    job_discard(job);
-    memory_release(job);
-    tee_release(job);
-    job_let_go(job);
+    poller_forget(&job->work);
+    work_discard(&job->work);
+    memory_release(&job->work);
+    tee_release(&job->work);
+    job_release_ends(job);
     job_free(job);
 }
 
 /* Only one at a time moves a ring's positions. */
 static int enter_rings(struct job *job)
 {
-    struct ring *from = job->source.ring, *to = job->target.ring;
+    struct ring *from = job->work.source.ring, *to = job->work.target.ring;
     int failed = from ? ring_enter(from, job) : 0;
     if (failed == 0 && to) failed = ring_enter(to, job);
     if (failed < 0 && from) ring_leave(from, job);
@@ -27,13 +28,13 @@ static int enter_rings(struct job *job)
 
 static void leave_rings(struct job *job)
 {
-    if (job->source.ring) ring_leave(job->source.ring, job);
-    if (job->target.ring) ring_leave(job->target.ring, job);
+    if (job->work.source.ring) ring_leave(job->work.source.ring, job);
+    if (job->work.target.ring) ring_leave(job->work.target.ring, job);
 }
 
 void job_end(struct job *job, uint32_t end)
 {
-    job_settle(job, put_off_close);
+    work_settle(&job->work, put_off_close);
     leave_rings(job);
     job->end = end;
     if (job->closing || !context_is_open(job->context))
@@ -48,22 +49,22 @@ void job_report(struct job *job, struct sluice_outcome *outcome)
     *outcome = (struct sluice_outcome){
         .job = job_handle(job),
         .end = job->end,
-        .bytes = atomic_load_explicit(&job->moved, memory_order_relaxed),
-        .stranded = job->stranded,
-        .error = job->end == SLUICE_END_ERROR ? job->error : 0,
-        .failed = job->end == SLUICE_END_ERROR ? job->failed : SLUICE_SIDE_NONE,
-        .syscalls = job->syscalls,
-        .waits = job->waits,
-        .cpu_ns = job->cpu_ns,
-        .copied = zerocopy_copied(job),
-        .held = zerocopy_held(job),
+        .bytes = atomic_load_explicit(&job->work.moved, memory_order_relaxed),
+        .stranded = job->work.stranded,
+        .error = job->end == SLUICE_END_ERROR ? job->work.error : 0,
+        .failed = job->end == SLUICE_END_ERROR ? job->work.failed : SLUICE_SIDE_NONE,
+        .syscalls = job->work.syscalls,
+        .waits = job->work.waits,
+        .cpu_ns = job->work.cpu_ns,
+        .copied = zerocopy_copied(&job->work),
+        .held = zerocopy_held(&job->work),
     };
 }
 
 void job_abandon(struct job *job)
 {
     job->closing = true;
-    atomic_store_explicit(&job->cancel, true, memory_order_relaxed);
+    atomic_store_explicit(&job->work.cancel, true, memory_order_relaxed);
     if (job->state == JOB_IDLE || (job->state == JOB_ENDED && !context_is_open(job->context)))
         job_release(job);
     else if (lanes_withdraw(job))
@@ -73,24 +74,24 @@ void job_abandon(struct job *job)
 
 static bool are_files(const struct job *job)
 {
-    return job->source.kind == SLUICE_KIND_FILE && job->target.kind == SLUICE_KIND_FILE;
+    return job->work.source.kind == SLUICE_KIND_FILE && job->work.target.kind == SLUICE_KIND_FILE;
 }
 
 static run_turn *turn_for(const struct job *job, const struct sluice_request *request)
 {
-    if (job->memory.bytes && request->flags & SLUICE_REQUEST_SETTLE) return zerocopy_settle_turn;
-    if (job->memory.bytes) return memory_mechanism(request->strategy);
+    if (job->work.memory.bytes && request->flags & SLUICE_REQUEST_SETTLE) return zerocopy_settle_turn;
+    if (job->work.memory.bytes) return memory_mechanism(request->strategy);
     if (request->flags & SLUICE_REQUEST_ATTRIBUTES) return are_files(job) ? attributes_turn : NULL;
     if (request->flags & SLUICE_REQUEST_HOLES && !are_files(job)) return NULL;
-    return job->tee ? tee_mechanism(request->strategy) : mechanism(request->strategy);
+    return job->work.tee ? tee_mechanism(request->strategy) : mechanism(request->strategy);
 }
 
 /* Nobody may send what lies behind the caller's memory. */
 static bool is_outside(const struct job *job, const struct sluice_request *request)
 {
-    if (!job->memory.bytes || request->flags & SLUICE_REQUEST_SETTLE) return false;
-    return request->offset < 0 || request->length < 0 || request->offset > job->memory.length ||
-           request->length > job->memory.length - request->offset;
+    if (!job->work.memory.bytes || request->flags & SLUICE_REQUEST_SETTLE) return false;
+    return request->offset < 0 || request->length < 0 || request->offset > job->work.memory.length ||
+           request->length > job->work.memory.length - request->offset;
 }
 
 static bool is_wait(const struct sluice_request *request)
@@ -100,16 +101,17 @@ static bool is_wait(const struct sluice_request *request)
 
 static int32_t job_start_wait(struct job *job, const struct sluice_request *request)
 {
-    struct ring *ring = job->source.ring;
+    struct ring *ring = job->work.source.ring;
     bool for_data = request->flags & SLUICE_REQUEST_WAIT_DATA;
-    bool makes_sense = ring && job->target.fd < 0 && request->length > 0 && request->length <= (int64_t)ring->capacity;
+    bool makes_sense =
+        ring && job->work.target.fd < 0 && request->length > 0 && request->length <= (int64_t)ring->capacity;
     int failed = makes_sense ? ring_claim(ring, for_data ? RING_READER : RING_WRITER) : -EINVAL;
     if (failed < 0) {
         leave_rings(job);
         return failed;
     }
     job->waits_only = true;
-    job->wants = (uint32_t)request->length;
+    job->work.wants = (uint32_t)request->length;
     lanes_dispatch(job, TURN_WAIT_SOURCE);
     return 0;
 }
@@ -121,17 +123,20 @@ static int32_t job_start(int32_t handle, const struct sluice_request *request, b
     if (!job) return -EBADF;
     run_turn *run = turn_for(job, request);
     /* Memory may be held by the kernel beyond the end. */
-    bool is_held = job->memory.bytes && request->flags & SLUICE_REQUEST_LAST;
+    bool is_held = job->work.memory.bytes && request->flags & SLUICE_REQUEST_LAST;
     if (!run || is_held || is_outside(job, request)) return -EINVAL;
     if (job->state != JOB_IDLE) return -EBUSY;
-    bool is_at_end = request->length == 0 && !tee_has_head(job);
+    bool is_at_end = request->length == 0 && !tee_has_head(&job->work);
     if (!is_wait(request) && !is_at_end && !lanes_staff()) return -EAGAIN;
     int failed = enter_rings(job);
     if (failed < 0) return failed;
-    job_discard(job);
-    job_prepare(job, request, run);
+    work_discard(&job->work);
+    work_prepare(&job->work, request, run);
+    job->awaited = NULL;
+    job->waits_only = false;
+    job->is_last = request->flags & SLUICE_REQUEST_LAST;
     if (is_wait(request)) return job_start_wait(job, request);
-    if (is_complete(job) && !tee_has_head(job))
+    if (is_complete(&job->work) && !tee_has_head(&job->work))
         job_end(job, SLUICE_END_DONE);
     else
         *queued = lanes_start_job(job);
@@ -143,7 +148,7 @@ static int32_t job_cancel(int32_t handle)
     struct job *job = job_find(handle);
     if (!job) return -EBADF;
     if (job->state == JOB_IDLE || job->state == JOB_ENDED) return 0;
-    atomic_store_explicit(&job->cancel, true, memory_order_relaxed);
+    atomic_store_explicit(&job->work.cancel, true, memory_order_relaxed);
     if (lanes_withdraw(job)) job_end(job, SLUICE_END_CANCELLED);
     return 0;
 }
@@ -152,8 +157,8 @@ int32_t sluice_tee_feed(int32_t handle, void *bytes, uint32_t length)
 {
     lock();
     struct job *job = job_find(handle);
-    int32_t result = !job ? -EBADF : !job->tee ? -EINVAL : job->state != JOB_IDLE ? -EBUSY : 0;
-    if (result == 0) result = tee_feed(job->tee, bytes, length);
+    int32_t result = !job ? -EBADF : !job->work.tee ? -EINVAL : job->state != JOB_IDLE ? -EBUSY : 0;
+    if (result == 0) result = tee_feed(job->work.tee, bytes, length);
     unlock();
     return result;
 }
@@ -162,7 +167,8 @@ int32_t sluice_tee_blocked(int32_t handle)
 {
     lock();
     struct job *job = job_find(handle);
-    int32_t result = job ? tee_waits_for(job) : -EBADF;
+    int32_t result = !job ? -EBADF : !job->work.tee ? -EINVAL : -EAGAIN;
+    if (result == -EAGAIN && job->state == JOB_WAITING) result = tee_waits_for(job->work.tee);
     unlock();
     return result;
 }
@@ -189,7 +195,7 @@ int32_t sluice_job_progress(int32_t handle, void *bytes)
 {
     lock();
     struct job *job = job_find(handle);
-    if (job) *(int64_t *)bytes = atomic_load_explicit(&job->moved, memory_order_relaxed);
+    if (job) *(int64_t *)bytes = atomic_load_explicit(&job->work.moved, memory_order_relaxed);
     unlock();
     return job ? 0 : -EBADF;
 }
@@ -198,7 +204,7 @@ int32_t sluice_job_residue(int32_t handle, void *bytes, uint32_t capacity)
 {
     lock();
     struct job *job = job_find(handle);
-    int32_t result = !job ? -EBADF : job->state == JOB_IDLE ? job_residue(job, bytes, capacity) : -EBUSY;
+    int32_t result = !job ? -EBADF : job->state == JOB_IDLE ? work_residue(&job->work, bytes, capacity) : -EBUSY;
     unlock();
     return result;
 }
@@ -207,7 +213,7 @@ int32_t sluice_job_outstanding(int32_t handle)
 {
     lock();
     struct job *job = job_find(handle);
-    int32_t result = job ? end_outstanding(&job->target) : -EBADF;
+    int32_t result = job ? end_outstanding(&job->work.target) : -EBADF;
     unlock();
     return result;
 }

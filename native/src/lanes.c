@@ -13,6 +13,7 @@
 
 #include "contexts.h"
 #include "dispatch.h"
+#include "mechanisms.h"
 #include "poller.h"
 
 #define MAX_PROMPT 4
@@ -105,43 +106,43 @@ static void linger_no_more(void)
  * A file that another process feeds, or empties, by a pipe or a ring waits every hundred microseconds, and the way by epoll,
  * or the other lane, is a wake-up or two. So a worker may wait a moment itself, as long as nobody else wants the thread.
  */
-static bool linger(struct job *job, const struct lane *lane, enum turn turn)
+static bool linger(struct work *work, const struct lane *lane, enum turn turn)
 {
-    if (!is_worth_waiting(job, lane, turn) || !may_linger(lane)) return false;
-    bool ready = wait_briefly(job, turn);
+    if (!is_worth_waiting(work, lane, turn) || !may_linger(lane)) return false;
+    bool ready = wait_briefly(work, turn);
     linger_no_more();
     return ready;
 }
 
 /* Closes the descriptors alone, out of the epoll set; rings stay. The worker that runs the job may wait for that. */
-static void leave_ends(struct job *job)
+static void leave_ends(struct work *work)
 {
-    poller_forget(job);
-    close_fd(&job->source.fd);
-    close_fd(&job->target.fd);
+    poller_forget(work);
+    close_fd(&work->source.fd);
+    close_fd(&work->target.fd);
 }
 
-static enum turn take_turn(struct job *job, struct lane *lane)
+static enum turn take_turn(struct work *work, struct lane *lane)
 {
-    if (is_cancelled(job)) {
-        dontcache_finish(job);
+    if (is_cancelled(work)) {
+        dontcache_finish(work);
         return TURN_CANCELLED;
     }
-    if (!lane->may_block && !job->is_stray) {
-        if (target_may_block(&job->target)) return TURN_COLD;
-        if (job->pending == 0 && !is_resident(job, (int64_t)wanted(job, SLUICE_TURN_BYTES))) return TURN_COLD;
+    if (!lane->may_block && !work->is_stray) {
+        if (target_may_block(&work->target)) return TURN_COLD;
+        if (work->pending == 0 && !is_resident(work, (int64_t)wanted(work, SLUICE_TURN_BYTES))) return TURN_COLD;
     }
-    return job->run(job, lane);
+    return work->run(work, lane);
 }
 
-static enum turn take_turns(struct job *job, struct lane *lane)
+static enum turn take_turns(struct work *work, struct lane *lane)
 {
     int64_t started = clock_ns(CLOCK_THREAD_CPUTIME_ID);
     enum turn turn;
     do
-        turn = take_turn(job, lane);
-    while (linger(job, lane, turn));
-    job->cpu_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - started;
+        turn = take_turn(work, lane);
+    while (linger(work, lane, turn));
+    work->cpu_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - started;
     return turn;
 }
 
@@ -156,22 +157,22 @@ static void run(struct job *job, struct lane *lane)
     };
     job->state = JOB_RUNNING;
     unlock();
-    enum turn turn = take_turns(job, lane);
+    enum turn turn = take_turns(&job->work, lane);
     /* While it runs nobody else touches its ends. */
     bool leaves = turn == TURN_DONE && job->is_last;
-    if (leaves && !lane->may_block && !job->is_stray &&
-        !(end_closes_quickly(&job->source) && end_closes_quickly(&job->target)))
+    if (leaves && !lane->may_block && !job->work.is_stray &&
+        !(end_closes_quickly(&job->work.source) && end_closes_quickly(&job->work.target)))
         turn = TURN_COLD;
-    if (turn >= TURN_DONE) job_settle(job, close_where_it_may_wait);
-    if (turn == TURN_DONE && leaves) leave_ends(job);
+    if (turn >= TURN_DONE) work_settle(&job->work, close_where_it_may_wait);
+    if (turn == TURN_DONE && leaves) leave_ends(&job->work);
     lock();
     if (turn >= TURN_DONE) {
         lanes_settle(job, ends[turn]);
         return;
     }
-    if (turn == TURN_WAIT_SOURCE || turn == TURN_WAIT_TARGET || turn == TURN_WAIT_NOTICE) job->waits++;
-    bool cancelled = is_cancelled(job);
-    if (cancelled && !job->dontcache)
+    if (turn == TURN_WAIT_SOURCE || turn == TURN_WAIT_TARGET || turn == TURN_WAIT_NOTICE) job->work.waits++;
+    bool cancelled = is_cancelled(&job->work);
+    if (cancelled && !job->work.dontcache)
         lanes_settle(job, SLUICE_END_CANCELLED);
     else
         lanes_dispatch(job, cancelled ? TURN_COLD : turn);

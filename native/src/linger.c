@@ -1,20 +1,20 @@
 /* A moment's wait for the other end of a pipe or a ring, instead of leaving that to epoll. */
 #include <poll.h>
 
-#include "job.h"
 #include "ring.h"
+#include "work.h"
 
 #define LINGER_MS 1
 
 /* The end that a turn waits for. */
-static struct end *end_awaited(struct job *job, enum turn turn)
+static struct end *end_awaited(struct work *work, enum turn turn)
 {
-    return turn == TURN_WAIT_SOURCE ? &job->source : turn == TURN_WAIT_TARGET ? &job->target : NULL;
+    return turn == TURN_WAIT_SOURCE ? &work->source : turn == TURN_WAIT_TARGET ? &work->target : NULL;
 }
 
-static bool await_briefly(struct job *job, const struct end *end, short events)
+static bool await_briefly(struct work *work, const struct end *end, short events)
 {
-    if (end->ring) return ring_await(end->ring, job->wants, LINGER_MS);
+    if (end->ring) return ring_await(end->ring, work->wants, LINGER_MS);
     struct pollfd entry = {.fd = end->fd, .events = events};
     struct timespec timeout = {.tv_nsec = LINGER_MS * 1000000};
     return SYS(ppoll, &entry, 1, &timeout, NULL, 0) > 0;
@@ -26,16 +26,16 @@ static bool is_quick(const struct end *end, const struct lane *lane)
     return end->ring || end->kind == SLUICE_KIND_PIPE || (lane->may_block && end->pollable);
 }
 
-bool is_worth_waiting(struct job *job, const struct lane *lane, enum turn turn)
+bool is_worth_waiting(struct work *work, const struct lane *lane, enum turn turn)
 {
-    struct end *end = end_awaited(job, turn);
-    return end && !is_cancelled(job) && is_quick(end, lane);
+    struct end *end = end_awaited(work, turn);
+    return end && !is_cancelled(work) && is_quick(end, lane);
 }
 
-bool wait_briefly(struct job *job, enum turn turn)
+bool wait_briefly(struct work *work, enum turn turn)
 {
-    bool ready = await_briefly(job, end_awaited(job, turn), turn == TURN_WAIT_SOURCE ? POLLIN : POLLOUT);
-    job->syscalls++;
-    job->waits += ready;
+    bool ready = await_briefly(work, end_awaited(work, turn), turn == TURN_WAIT_SOURCE ? POLLIN : POLLOUT);
+    work->syscalls++;
+    work->waits += ready;
     return ready;
 }

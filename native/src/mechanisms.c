@@ -1,5 +1,5 @@
 /* The mechanisms by their opcodes, and what an attempt begins and ends with. */
-#include "job.h"
+#include "mechanisms.h"
 
 static run_turn *const mechanisms[] = {
     [SLUICE_SENDFILE] = sendfile_turn,
@@ -36,50 +36,47 @@ run_turn *tee_mechanism(uint32_t opcode)
     }
 }
 
-void job_prepare(struct job *job, const struct sluice_request *request, run_turn *run)
+void work_prepare(struct work *work, const struct sluice_request *request, run_turn *run)
 {
     /* Shared blocks are nobody's pages. */
     bool dontcache = request->flags & SLUICE_REQUEST_DONTCACHE && run != reflink_turn;
-    job->keeps_holes = request->flags & SLUICE_REQUEST_HOLES && run != reflink_turn;
-    job->run_end = 0;
-    job->run = dontcache ? dontcache_turn : job->keeps_holes ? holes_turn : run;
-    job->mechanism = run;
-    job->awaited = NULL;
-    job->wants = 0;
-    job->waits_only = false;
-    job->direct = NULL;
-    job->dontcache = NULL;
-    job->uncached_read = job->uncached_write = dontcache && has_uncached_io();
+    work->keeps_holes = request->flags & SLUICE_REQUEST_HOLES && run != reflink_turn;
+    work->run_end = 0;
+    work->run = dontcache ? dontcache_turn : work->keeps_holes ? holes_turn : run;
+    work->mechanism = run;
+    work->wants = 0;
+    work->direct = NULL;
+    work->dontcache = NULL;
+    work->uncached_read = work->uncached_write = dontcache && has_uncached_io();
     /* Both wait for disks, and even asking what is in memory may start a read. */
-    if (dontcache || run == direct_turn) job->residency = RESIDENCY_NEVER;
-    job->offset = request->offset;
-    job->remaining = request->length;
-    job->target_offset = request->target_offset;
-    job->pipe = (struct pipe_pair){.read_fd = -1, .write_fd = -1};
-    job->residue = NULL;
-    job->residue_at = 0;
-    job->pending = 0;
-    job->gives_way = request->flags & SLUICE_REQUEST_GIVE_WAY;
-    job->is_last = request->flags & SLUICE_REQUEST_LAST;
-    job->is_stray = false;
-    job->refusal = 0;
-    job->doubted = false;
-    job->broken = 0;
-    job->error = 0;
-    job->failed = SLUICE_SIDE_NONE;
-    job->stranded = 0;
-    job->syscalls = 0;
-    job->waits = 0;
-    job->cpu_ns = 0;
-    atomic_store_explicit(&job->cancel, false, memory_order_relaxed);
-    atomic_store_explicit(&job->moved, 0, memory_order_relaxed);
+    if (dontcache || run == direct_turn) work->residency = RESIDENCY_NEVER;
+    work->offset = request->offset;
+    work->remaining = request->length;
+    work->target_offset = request->target_offset;
+    work->pipe = (struct pipe_pair){.read_fd = -1, .write_fd = -1};
+    work->residue = NULL;
+    work->residue_at = 0;
+    work->pending = 0;
+    work->gives_way = request->flags & SLUICE_REQUEST_GIVE_WAY;
+    work->is_stray = false;
+    work->refusal = 0;
+    work->doubted = false;
+    work->broken = 0;
+    work->error = 0;
+    work->failed = SLUICE_SIDE_NONE;
+    work->stranded = 0;
+    work->syscalls = 0;
+    work->waits = 0;
+    work->cpu_ns = 0;
+    atomic_store_explicit(&work->cancel, false, memory_order_relaxed);
+    atomic_store_explicit(&work->moved, 0, memory_order_relaxed);
 }
 
-void job_settle(struct job *job, close_file *close_file)
+void work_settle(struct work *work, close_file *close_file)
 {
-    direct_release(job, close_file);
-    dontcache_release(job, close_file);
+    direct_release(work, close_file);
+    dontcache_release(work, close_file);
     /* Bytes of a file can be read again; those of a stream are kept until somebody asks for them. */
-    job->stranded = is_positioned(job) ? 0 : (int64_t)job->pending;
-    if (job->stranded == 0) job_discard(job);
+    work->stranded = is_positioned(work) ? 0 : (int64_t)work->pending;
+    if (work->stranded == 0) work_discard(work);
 }

@@ -55,9 +55,9 @@ int tee_feed(struct tee *tee, const char *bytes, uint32_t length)
     return 0;
 }
 
-bool tee_has_head(const struct job *job)
+bool tee_has_head(const struct work *work)
 {
-    return job->tee && job->tee->head;
+    return work->tee && work->tee->head;
 }
 
 struct end *tee_blocked(struct tee *tee)
@@ -68,10 +68,9 @@ struct end *tee_blocked(struct tee *tee)
     return &tee->outlets[tee->blocked].end;
 }
 
-int32_t tee_waits_for(const struct job *job)
+int32_t tee_waits_for(const struct tee *tee)
 {
-    if (!job->tee) return -EINVAL;
-    return job->state == JOB_WAITING && job->tee->full ? (int32_t)job->tee->blocked : -EAGAIN;
+    return tee->full ? (int32_t)tee->blocked : -EAGAIN;
 }
 
 void tee_each(struct tee *tee, void (*visit)(struct end *))
@@ -80,24 +79,24 @@ void tee_each(struct tee *tee, void (*visit)(struct end *))
         visit(&tee->outlets[i].end);
 }
 
-void tee_release(struct job *job)
+void tee_release(struct work *work)
 {
-    if (!job->tee) return;
-    tee_each(job->tee, outlet_close);
-    close_fd(&job->tee->sink);
-    free(job->tee->head);
-    free(job->tee);
-    job->tee = NULL;
+    if (!work->tee) return;
+    tee_each(work->tee, outlet_close);
+    close_fd(&work->tee->sink);
+    free(work->tee->head);
+    free(work->tee);
+    work->tee = NULL;
 }
 
-int64_t tee_give(struct job *job, size_t available, give_outlet *one)
+int64_t tee_give(struct work *work, size_t available, give_outlet *one)
 {
-    struct tee *tee = job->tee;
+    struct tee *tee = work->tee;
     int64_t least = -EPIPE;
     for (uint32_t i = 0; i < tee->count; i++) {
         struct outlet *outlet = &tee->outlets[i];
         if (outlet->end.fd < 0) continue;
-        int64_t n = one(job, outlet, available);
+        int64_t n = one(work, outlet, available);
         if (n == -EPIPE) {
             outlet_close(&outlet->end);
             continue;
@@ -119,18 +118,18 @@ static void fall_back(struct tee *tee, int64_t bytes)
         if (tee->outlets[i].end.fd >= 0) tee->outlets[i].ahead -= (size_t)bytes;
 }
 
-void tee_advance(struct job *job, int64_t bytes)
+void tee_advance(struct work *work, int64_t bytes)
 {
-    fall_back(job->tee, bytes);
-    job_advance(job, bytes);
+    fall_back(work->tee, bytes);
+    work_advance(work, bytes);
 }
 
-int64_t tee_give_memory(struct job *job, struct outlet *outlet, const char *bytes, size_t available)
+int64_t tee_give_memory(struct work *work, struct outlet *outlet, const char *bytes, size_t available)
 {
     if (outlet->ahead == available) return 0;
     int64_t n;
     do {
-        job->syscalls++;
+        work->syscalls++;
         n = SYS(write, outlet->end.fd, bytes + outlet->ahead, available - outlet->ahead);
     } while (n == -EINTR);
     return n;
@@ -138,19 +137,19 @@ int64_t tee_give_memory(struct job *job, struct outlet *outlet, const char *byte
 
 /* --- what comes before the source --- */
 
-static int64_t give_head(struct job *job, struct outlet *outlet, size_t available)
+static int64_t give_head(struct work *work, struct outlet *outlet, size_t available)
 {
-    return tee_give_memory(job, outlet, job->tee->head + job->tee->head_at, available);
+    return tee_give_memory(work, outlet, work->tee->head + work->tee->head_at, available);
 }
 
-enum turn tee_give_head(struct job *job)
+enum turn tee_give_head(struct work *work)
 {
-    struct tee *tee = job->tee;
+    struct tee *tee = work->tee;
     while (tee->head) {
-        if (is_cancelled(job)) return TURN_CANCELLED;
-        int64_t all = tee_give(job, tee->head_size - tee->head_at, give_head);
+        if (is_cancelled(work)) return TURN_CANCELLED;
+        int64_t all = tee_give(work, tee->head_size - tee->head_at, give_head);
         if (all == -EAGAIN) return TURN_WAIT_TARGET;
-        if (all < 0) return job_fail(job, all, SLUICE_SIDE_TARGET);
+        if (all < 0) return work_fail(work, all, SLUICE_SIDE_TARGET);
         fall_back(tee, all);
         tee->head_at += (size_t)all;
         if (tee->head_at < tee->head_size) continue;

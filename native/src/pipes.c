@@ -3,7 +3,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "job.h"
+#include "../include/sluice.h"
+#include "pipes.h"
 
 /* What an unprivileged process may ask for by default (/proc/sys/fs/pipe-max-size). */
 #define PIPE_BYTES (1 << 20)

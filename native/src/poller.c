@@ -3,6 +3,8 @@
 
 #include <sys/epoll.h>
 
+#include "tee.h"
+
 static int epoll_fd = -1;
 
 bool poller_is_open(void)
@@ -59,9 +61,9 @@ void poller_unwatch_loss(int fd)
     SYS(epoll_ctl, epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
-void poller_forget(struct job *job)
+void poller_forget(struct work *work)
 {
-    poller_unwatch(&job->source);
-    poller_unwatch(&job->target);
-    if (job->tee) tee_each(job->tee, poller_unwatch);
+    poller_unwatch(&work->source);
+    poller_unwatch(&work->target);
+    if (work->tee) tee_each(work->tee, poller_unwatch);
 }

@@ -2,7 +2,7 @@
 #ifndef SLUICE_POLLER_H
 #define SLUICE_POLLER_H
 
-#include "job.h"
+#include "work.h"
 
 bool poller_is_open(void);
 /* Opens it with a bell in it, edge-triggered. 0 or -errno. */
@@ -13,8 +13,8 @@ bool poller_wait(uint32_t ms, uint64_t *tag, bool *is_idle);
 /* Arms an end, once. 0 or -errno. */
 int poller_watch(struct end *end, uint32_t events, uint64_t tag);
 void poller_unwatch(struct end *end);
-/* Takes all ends of a job out. */
-void poller_forget(struct job *job);
+/* Takes all of its ends out. */
+void poller_forget(struct work *work);
 
 /* Watches a descriptor of a context for the loss of its reader. 0 or -errno. */
 int poller_watch_loss(int fd, uint64_t tag);

@@ -9,7 +9,7 @@
 #include <sys/uio.h>
 #include <sys/utsname.h>
 
-#include "job.h"
+#include "mechanisms.h"
 
 /* Whether sockets know SO_ZEROCOPY (Linux 4.14): asked of one that goes nowhere. */
 static int64_t has_zero_copy(void)

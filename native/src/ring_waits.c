@@ -77,7 +77,7 @@ static bool sleep_once(void)
     futexes[count++] = (struct futex){atomic_load(&bell), (uintptr_t)&bell, PRIVATE_FUTEX, 0};
     bool polls = waits.length > 0 && (lacks_waitv || waits.length >= MOST_FUTEXES);
     for (struct job *job = polls ? NULL : waits.head; job; job = job->next)
-        futexes[count++] = (struct futex){job->wants, (uintptr_t)ring_word(ring_of(job)), SHARED_FUTEX, 0};
+        futexes[count++] = (struct futex){job->work.wants, (uintptr_t)ring_word(ring_of(job)), SHARED_FUTEX, 0};
     uint32_t ms = polls ? POLL_MS : waits.length ? SLUICE_RING_LIMIT_CHECK_MS : IDLE_MS;
     bool idle = waits.length == 0;
     unlock();
@@ -93,8 +93,8 @@ static void serve(void)
         next = job->next;
         struct ring *ring = ring_of(job);
         /* First the word, then the look: see ring_flow.c. */
-        ring_announce(ring, job->wants);
-        if (!ring_is_ready(ring, job->wants)) continue;
+        ring_announce(ring, job->work.wants);
+        if (!ring_is_ready(ring, job->work.wants)) continue;
         take_out(job);
         job->resume(job);
     }
@@ -115,12 +115,12 @@ static void *waiter_main(void *argument)
 
 int ring_wait(struct job *job, struct ring *ring, resume_job *resume)
 {
-    if (ring_is_ready(ring, job->wants)) return 0;
+    if (ring_is_ready(ring, job->work.wants)) return 0;
     if (!is_running && !(is_running = thread_start(waiter_main, NULL))) return -EAGAIN;
     job->state = JOB_WAITING;
     job->awaited = ring;
     job->resume = resume;
-    job->syscalls += 2; /* its share of going to sleep and of being woken */
+    job->work.syscalls += 2; /* its share of going to sleep and of being woken */
     queue_append(&waits, job);
     /* The sleeper announces it, and looks at all of them again before it sleeps. */
     ring_the_bell();
