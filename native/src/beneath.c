@@ -2,6 +2,7 @@
 #include <fcntl.h>
 
 #include "../include/sluice.h"
+#include "sys.h"
 
 /* openat2(2), Linux 5.6, which older headers lack. */
 #ifndef SYS_openat2
@@ -19,7 +20,6 @@ enum {
     RESOLVE_BENEATH = 0x08,
     RESOLVE_CACHED = 0x20, /* Linux 5.12 */
 };
-#include "sys.h"
 
 static int64_t open_at(int folder, const char *path, const struct how *how)
 {

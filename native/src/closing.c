@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "engine.h"
+#include "closing.h"
+
 #include "filesystem.h"
 #include "threads.h"
 

@@ -2,7 +2,8 @@
 #ifndef SLUICE_CONTEXTS_H
 #define SLUICE_CONTEXTS_H
 
-#include "engine.h"
+#include "job.h"
+#include "lock.h"
 #include "pair.h"
 
 /* Opens one: a handle, or -errno. */

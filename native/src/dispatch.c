@@ -8,7 +8,7 @@
 #include <sys/epoll.h>
 
 #include "poller.h"
-#include "rings.h"
+#include "ring_table.h"
 #include "tee.h"
 
 struct queue prompt_queue = {.event_fd = -1};   /* edge-triggered in the epoll set */

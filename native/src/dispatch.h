@@ -2,7 +2,7 @@
 #ifndef SLUICE_DISPATCH_H
 #define SLUICE_DISPATCH_H
 
-#include "engine.h"
+#include "lanes.h"
 #include "queue.h"
 
 extern struct queue prompt_queue, blocking_queue;

@@ -3,7 +3,10 @@
  * us (lanes.h), and calls nothing here.
  */
 #include "contexts.h"
-#include "rings.h"
+#include "lanes.h"
+#include "lease.h"
+#include "mappings.h"
+#include "ring_table.h"
 
 /* All that an isolate had goes with its context. */
 static void context_kill(int32_t handle)

@@ -8,7 +8,6 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/mman.h>
 
 static struct sigaction previous, guard;

@@ -1,9 +1,10 @@
 /* The life of a job, from the descriptors that are handed in to the outcome that is handed back. */
+#include "closing.h"
 #include "contexts.h"
-#include "engine.h"
+#include "lanes.h"
 #include "mechanisms.h"
 #include "poller.h"
-#include "rings.h"
+#include "ring_table.h"
 #include "tee.h"
 
 void job_release(struct job *job)

@@ -1,12 +1,11 @@
 /* A job's ends: taken when it is opened, replaced, and let go. */
 #include <fcntl.h>
-#include <string.h>
 
+#include "closing.h"
 #include "contexts.h"
-#include "engine.h"
 #include "mechanisms.h"
 #include "poller.h"
-#include "rings.h"
+#include "ring_table.h"
 #include "tee.h"
 
 /*

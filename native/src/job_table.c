@@ -1,5 +1,5 @@
 /* The table of jobs. */
-#include "engine.h"
+#include "job.h"
 
 static struct table jobs = {.entry_bytes = sizeof(struct job)};
 

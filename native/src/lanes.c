@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 
+#include "closing.h"
 #include "contexts.h"
 #include "dispatch.h"
 #include "mechanisms.h"

@@ -2,8 +2,8 @@
 #ifndef SLUICE_LEASE_H
 #define SLUICE_LEASE_H
 
+#include "closing.h"
 #include "contexts.h"
-#include "engine.h"
 
 /*
  * A real-time signal, so that each break queues one of its own with the descriptor in it; below those of the libcs' own.
@@ -20,6 +20,10 @@ struct lease {
     int64_t most_held; /* ns after a break; 0: as long as is safe */
     int64_t deadline;
 };
+
+/* Releases every lease of the context. */
+void leases_release(int32_t context);
+uint32_t leases_open(void);
 
 /* Enters `fd`, which is leased, and takes charge of it on success: a handle, or -errno. */
 int32_t lease_enter(int32_t context, int fd, int type, uint32_t hold_ms);

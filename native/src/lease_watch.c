@@ -16,6 +16,7 @@
 
 #include <linux/futex.h>
 
+#include "lanes.h"
 #include "lease.h"
 #include "threads.h"
 

@@ -1,7 +1,7 @@
 /* The engine's lock, and what has to wait until it is given back. */
 #include <stdlib.h>
 
-#include "engine.h"
+#include "lock.h"
 
 pthread_mutex_t engine_lock = PTHREAD_MUTEX_INITIALIZER;
 

@@ -1,9 +1,9 @@
 /* Mappings of files that JavaScript reads and writes: mmap(2), madvise(2), mincore(2), msync(2). */
 #include <fcntl.h>
-#include <string.h>
 #include <sys/mman.h>
 
-#include "engine.h"
+#include "closing.h"
+#include "lanes.h"
 #include "mappings.h"
 
 /*

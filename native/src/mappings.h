@@ -76,6 +76,13 @@ int64_t mapping_lost(struct mapping *mapping);
 /* Calls `act` for mappings that cover an address, among their users, until one says that it has been done. */
 bool mappings_try(uintptr_t address, bool (*act)(struct mapping *mapping, uintptr_t address));
 
+/* --- map.c --- */
+
+/* Blanks every mapping of a context that has gone, whose isolate may have given a view of it to another. */
+void maps_orphaned(int32_t context);
+/* Mappings that go with a context. */
+uint32_t maps_open(void);
+
 /* --- guard.c --- */
 
 /* Installs the handler, unless it is. 0 or -errno. */

@@ -2,7 +2,11 @@
 #ifndef SLUICE_PAIR_H
 #define SLUICE_PAIR_H
 
-#include "engine.h"
+#include <stdatomic.h>
+
+#include "end.h"
+#include "pipes.h"
+#include "table.h"
 
 /* What a flow came to. */
 enum flow_turn {
@@ -93,6 +97,12 @@ void flow_settle(struct flow *flow);
 int relays_take(struct pair *pair);
 /* Tells the relay to look at `cancel` and `closing`. With the lock held. */
 void relays_post(struct pair *pair);
+uint32_t relays_running(void);
+
+/* --- proxy.c --- */
+
+/* Stops every pair of the context. With the lock held. */
+void pairs_abandon(int32_t context);
 
 /* --- pairs.c. All with the lock held. --- */
 
@@ -102,6 +112,7 @@ int32_t pair_admit(int32_t context, int a, int b);
 struct pair *pair_find(int32_t handle);
 /* Calls `visit` for every open pair of the context. */
 void pairs_of(int32_t context, void (*visit)(struct pair *));
+uint32_t pairs_open(void);
 /* Closes both descriptors and frees the slot. */
 void pair_release(struct pair *pair);
 /* What became of an ended pair, which may be closed or forgotten from now on. */

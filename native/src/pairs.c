@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
+#include "closing.h"
 #include "contexts.h"
 #include "pair.h"
 

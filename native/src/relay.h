@@ -4,7 +4,6 @@
 
 #include <sys/epoll.h>
 
-#include "contexts.h"
 #include "pair.h"
 
 #define RELAY_EVENTS 64

@@ -9,6 +9,8 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
+#include "contexts.h"
+#include "lanes.h"
 #include "relay.h"
 #include "threads.h"
 

@@ -1,5 +1,5 @@
 /* What JavaScript does with a ring: no call waits. */
-#include "rings.h"
+#include "ring_table.h"
 
 #include <string.h>
 

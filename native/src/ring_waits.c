@@ -9,7 +9,7 @@
 #include <sys/prctl.h>
 
 #include "queue.h"
-#include "rings.h"
+#include "ring_table.h"
 
 #ifndef SYS_futex_waitv
 #define SYS_futex_waitv 449 /* the same on all machines */

@@ -5,7 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include "engine.h"
+#include "closing.h"
 #include "mechanisms.h"
 
 #define BUFFER_BYTES (256 * 1024)

@@ -10,9 +10,7 @@
 #include "mechanisms.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 
 #define FAN_OUT_BYTES (256 * 1024)

@@ -2,7 +2,8 @@
 #ifndef SLUICE_THREADS_H
 #define SLUICE_THREADS_H
 
-#include "engine.h"
+#include "lock.h"
+#include "work.h"
 
 /* Starts a detached thread that blocks all signals. */
 bool thread_start(void *(*main)(void *), void *argument);

@@ -1,8 +1,9 @@
 /* The rings that are open in this process, and the jobs that wait for them. All with the engine's lock held. */
-#ifndef SLUICE_RINGS_H
-#define SLUICE_RINGS_H
+#ifndef SLUICE_RING_TABLE_H
+#define SLUICE_RING_TABLE_H
 
-#include "engine.h"
+#include "job.h"
+#include "lock.h"
 #include "ring.h"
 
 /* The ring of a handle, or NULL. */
@@ -13,6 +14,10 @@ struct ring *ring_refer(int32_t context, int32_t handle);
 int32_t ring_context(int32_t handle);
 /* Gives a reference up; the last one takes the ring with it. */
 void ring_drop(struct ring *ring);
+
+/* Closes every ring of the context. */
+void rings_release(int32_t context);
+uint32_t rings_open(void);
 
 /* Makes somebody the only one to touch the ring: -EBUSY while somebody else is. */
 int ring_enter(struct ring *ring, const void *user);
