@@ -7,7 +7,15 @@ import { basename, join } from "node:path";
 import { digest, isSealed, root, writeSeal } from "./seals.mjs";
 
 /** Flags for every C file of this project. */
-export const cFlags = ["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-Inative/include"];
+export const cFlags = [
+  "-std=c11",
+  "-D_GNU_SOURCE",
+  "-Wall",
+  "-Wextra",
+  "-Werror",
+  "-Wredundant-decls",
+  "-Inative/include",
+];
 
 /** What the C tests, and the helpers of the bench (bench/support/helpers.ts), are compiled with besides. */
 export const testFlags = ["-Inative/test", "-pthread"];
