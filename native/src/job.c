@@ -73,20 +73,6 @@ void job_abandon(struct job *job)
     /* Else a worker or the context's list has it, and frees it when done. */
 }
 
-static bool are_files(const struct job *job)
-{
-    return job->work.source.kind == SLUICE_KIND_FILE && job->work.target.kind == SLUICE_KIND_FILE;
-}
-
-static run_turn *turn_for(const struct job *job, const struct sluice_request *request)
-{
-    if (job->work.memory.bytes && request->flags & SLUICE_REQUEST_SETTLE) return zerocopy_settle_turn;
-    if (job->work.memory.bytes) return memory_mechanism(request->strategy);
-    if (request->flags & SLUICE_REQUEST_ATTRIBUTES) return are_files(job) ? attributes_turn : NULL;
-    if (request->flags & SLUICE_REQUEST_HOLES && !are_files(job)) return NULL;
-    return job->work.tee ? tee_mechanism(request->strategy) : mechanism(request->strategy);
-}
-
 /* Nobody may send what lies behind the caller's memory. */
 static bool is_outside(const struct job *job, const struct sluice_request *request)
 {
@@ -122,7 +108,7 @@ static int32_t job_start(int32_t handle, const struct sluice_request *request, b
 {
     struct job *job = job_find(handle);
     if (!job) return -EBADF;
-    run_turn *run = turn_for(job, request);
+    run_turn *run = mechanism_for(&job->work, request);
     /* Memory may be held by the kernel beyond the end. */
     bool is_held = job->work.memory.bytes && request->flags & SLUICE_REQUEST_LAST;
     if (!run || is_held || is_outside(job, request)) return -EINVAL;

@@ -17,7 +17,7 @@ run_turn *mechanism(uint32_t opcode)
     return opcode < sizeof mechanisms / sizeof *mechanisms ? mechanisms[opcode] : NULL;
 }
 
-run_turn *memory_mechanism(uint32_t opcode)
+static run_turn *memory_mechanism(uint32_t opcode)
 {
     switch (opcode) {
     case SLUICE_BUFFERED: return memory_turn;
@@ -27,13 +27,27 @@ run_turn *memory_mechanism(uint32_t opcode)
     }
 }
 
-run_turn *tee_mechanism(uint32_t opcode)
+static run_turn *tee_mechanism(uint32_t opcode)
 {
     switch (opcode) {
     case SLUICE_TEE: return tee_turn;
     case SLUICE_BUFFERED: return fan_out_turn;
     default: return NULL;
     }
+}
+
+static bool are_files(const struct work *work)
+{
+    return work->source.kind == SLUICE_KIND_FILE && work->target.kind == SLUICE_KIND_FILE;
+}
+
+run_turn *mechanism_for(const struct work *work, const struct sluice_request *request)
+{
+    if (work->memory.bytes && request->flags & SLUICE_REQUEST_SETTLE) return zerocopy_settle_turn;
+    if (work->memory.bytes) return memory_mechanism(request->strategy);
+    if (request->flags & SLUICE_REQUEST_ATTRIBUTES) return are_files(work) ? attributes_turn : NULL;
+    if (request->flags & SLUICE_REQUEST_HOLES && !are_files(work)) return NULL;
+    return work->tee ? tee_mechanism(request->strategy) : mechanism(request->strategy);
 }
 
 void work_prepare(struct work *work, const struct sluice_request *request, run_turn *run)

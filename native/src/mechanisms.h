@@ -4,10 +4,10 @@
 
 #include "work.h"
 
-/* The mechanism of an opcode, for a source in memory, and for several targets; NULL: there is none. */
+/* The mechanism of an opcode between two descriptors; NULL: there is none. */
 run_turn *mechanism(uint32_t opcode);
-run_turn *memory_mechanism(uint32_t opcode);
-run_turn *tee_mechanism(uint32_t opcode);
+/* The mechanism that a request asks for, by what the source and the target are. */
+run_turn *mechanism_for(const struct work *work, const struct sluice_request *request);
 
 /* Prepares for an attempt. */
 void work_prepare(struct work *work, const struct sluice_request *request, run_turn *run);
