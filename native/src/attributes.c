@@ -9,7 +9,10 @@
 #define LONGEST 65536
 #define ACCESS_LIST "system.posix_acl_access"
 
-/* What the kernel itself takes away when a file is written, what it makes of the content, and what overlayfs keeps there. */
+/*
+ * What the kernel itself takes away when a file is written, what it makes of the content, and what overlayfs keeps
+ * there.
+ */
 static const char *const left_out[] = {
     "security.capability", "security.ima", "security.evm", "trusted.overlay.", "user.overlay.",
 };

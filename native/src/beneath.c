@@ -61,7 +61,7 @@ int32_t sluice_open_at(int32_t folder, void *path, uint32_t flags)
 int32_t sluice_open_beneath(void *root, void *path, uint32_t cached)
 {
     uint64_t resolve = cached ? RESOLVE_CACHED : 0;
-    /* O_NONBLOCK: a FIFO without a writer is opened at once, and whoever sees that it is one closes it. */
+    /* O_NONBLOCK: a FIFO without a writer is opened at once, and closed when it turns out to be one. */
     const struct how outer = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = resolve};
     const struct how inner = {
         .flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,

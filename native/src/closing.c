@@ -1,6 +1,6 @@
 /*
- * Descriptors that are let go. To close a file may mean to wait for a daemon or a server (FUSE_FLUSH), which may take any time: not with
- * the engine's lock, not on the thread of an event loop, and not on one that serves sockets.
+ * Closing of descriptors. To close a file may mean to wait for a daemon or a server (FUSE_FLUSH), which may take any
+ * time: not with the engine's lock, not on the thread of an event loop, and not on one that serves sockets.
  */
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -28,7 +28,7 @@ int32_t sluice_closes_quickly(int32_t fd)
     return glance_at(fd, &glance) == 0 && glance.links > 0 && is_quick_file(fd);
 }
 
-/* --- threads that come and go for closing files whose filesystem has to be asked: one that doesn't answer holds up nothing else --- */
+/* --- threads that come and go for this: a filesystem that doesn't answer holds up nothing else --- */
 
 static void serve_closing(struct pool *pool, struct lane *lane);
 

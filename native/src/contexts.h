@@ -1,4 +1,7 @@
-/* Contexts: one for each isolate that loaded the library. What has ended waits here until it is reaped. All with the lock held. */
+/*
+ * Contexts: one for each isolate that loaded the library. What has ended waits here until it is reaped. All with the
+ * lock held.
+ */
 #ifndef SLUICE_CONTEXTS_H
 #define SLUICE_CONTEXTS_H
 

@@ -26,8 +26,8 @@ int32_t sluice_shutdown(int32_t socket, uint32_t how)
 }
 
 /*
- * By path, for kernels before 5.8 and filters that don't know faccessat2(2). faccessat(2) goes by the real user's rights, and
- * needs /proc: where that is another user, or /proc is missing, the open will tell.
+ * By path, for kernels before 5.8 and filters that don't know faccessat2(2). faccessat(2) goes by the real user's
+ * rights, and needs /proc: where that is another user, or /proc is missing, the open will tell.
  */
 static int64_t access_by_path(int fd, uint32_t mode)
 {

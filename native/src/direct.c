@@ -220,7 +220,7 @@ enum turn direct_turn(struct work *work, struct lane *lane)
         if (drained != TURN_DONE) return drained;
         if (is_complete(work)) return TURN_DONE;
         if (is_cancelled(work)) return TURN_CANCELLED;
-        /* What was read is sent by whoever comes first; reading waits for the disk by its nature. */
+        /* Either lane may send what was read; only the blocking one may read, which waits for the disk. */
         if (!lane->may_block) return TURN_COLD;
         int64_t n = fill(work, work->direct);
         if (n == -EINTR) continue;

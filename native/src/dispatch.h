@@ -12,7 +12,7 @@ void dispatch_start(void (*settle)(struct job *job, uint32_t end));
 /* Does that. */
 void lanes_settle(struct job *job, uint32_t end);
 
-/* Whether a write to it may wait: files wait for disks; a terminal in blocking mode waits for whoever pressed ^S. */
+/* Whether a write to it may wait: files wait for disks; a terminal in blocking mode waits for its user after ^S. */
 bool target_may_block(const struct end *target);
 
 #endif

@@ -56,7 +56,7 @@ static int64_t look(struct work *work, int fd, int64_t start, size_t length, uin
 }
 
 /*
- * To whoever neither owns the file nor may write to it, mincore(2) says that all of it is in memory: even
+ * To a process that neither owns the file nor may write to it, mincore(2) says that all of it is in memory: even
  * pages past its end, which never are.
  */
 static bool is_told(struct work *work, int fd)
@@ -107,7 +107,7 @@ static void drop_window(struct work *work, const struct watched *end, int slot, 
 static const unsigned begin_writing = SYNC_FILE_RANGE_WRITE;
 static const unsigned finish_writing = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
 
-/* Waits for reads that nobody needs any more: a page can't be dropped before it has come. */
+/* Waits for reads that are no longer needed: a page can't be dropped before it has come. */
 static void await_reads(struct work *work, struct watched *end)
 {
     char byte;

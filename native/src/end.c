@@ -64,7 +64,7 @@ static bool is_gone(int fd)
     return tcp_state(fd) == TCP_CLOSE;
 }
 
-/* A pipe keeps what nobody can read any more until its last writer goes. */
+/* A pipe without readers keeps its bytes until its last writer goes. */
 static bool is_unread(int fd)
 {
     struct pollfd entry = {.fd = fd};

@@ -22,7 +22,7 @@ uint32_t fd_kind(uint32_t mode);
 /* Describes a descriptor as an end; -errno when it is none. */
 int end_describe(struct end *end, int fd);
 
-/* Bytes that the end has taken and not passed on yet; -EPIPE when nobody is there to take them. */
+/* Bytes that the end has taken and not passed on yet; -EPIPE when its reader has gone. */
 int32_t end_outstanding(const struct end *end);
 
 /* TCP_ESTABLISHED and its like, or -errno where it is no socket of TCP. */

@@ -1,6 +1,6 @@
 /*
- * The engine as a whole: the contexts of isolates, and all that ends with one. Whoever is below is handed what it has to tell
- * us (lanes.h), and calls nothing here.
+ * The engine as a whole: the contexts of isolates, and all that ends with one. The files below are handed functions
+ * of this one (lanes.h), and call none by name.
  */
 #include "contexts.h"
 #include "lanes.h"
@@ -19,7 +19,7 @@ static void context_kill(int32_t handle)
     rings_release(handle);
 }
 
-/* Whether one of several may go without a word, and leave what nobody but a thread of ours would close. */
+/* Whether one of several contexts may be lost unseen and leave what only a thread of ours would close. */
 static bool may_lose_context(void)
 {
     return contexts_open() > 1 && maps_open() + leases_open() > 0;

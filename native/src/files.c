@@ -46,8 +46,9 @@ int32_t sluice_is_replaceable(void *path)
 }
 
 /*
- * A write lease is granted where no other description of the file is open. The signal that tells of whoever comes in the
- * moment that it is held would be SIGIO, which ends a process that has no handler for it; SIGURG is ignored by default.
+ * A write lease is granted where no other description of the file is open. The signal that tells of a process that
+ * opens the file in that moment would be SIGIO, which ends a process that has no handler for it; SIGURG is ignored by
+ * default.
  */
 static bool is_shared(int fd)
 {
@@ -78,7 +79,7 @@ int32_t sluice_set_times(int32_t fd, void *times)
     return (int32_t)SYS(utimensat, fd, NULL, both, 0);
 }
 
-/* --- locks on ranges of a file, owned by the open file description and not by the process (fcntl(2); Linux 3.15) --- */
+/* --- locks on ranges, owned by the open file description and not by the process (fcntl(2); Linux 3.15) --- */
 
 static const short types[] = {
     [SLUICE_LOCK_NONE] = F_UNLCK,

@@ -1,9 +1,9 @@
 /*
- * One direction of a pair. Small traffic is received and sent through the relay's buffer: two system calls, and no pipe.
- * A flow whose reads turn large is spliced through a pipe of the pool, until they turn small again.
+ * One direction of a pair. Small traffic is received and sent through the relay's buffer: two system calls, and no
+ * pipe. A flow whose reads turn large is spliced through a pipe of the pool, until they turn small again.
  *
- * The sockets are watched edge-triggered and hardly ever armed again, so each call that could not be
- * completed has to be remembered: `readable` and `writable` are false from then until the next edge.
+ * The sockets are watched edge-triggered and hardly ever armed again, so each call that could not be completed has to
+ * be remembered: `readable` and `writable` are false from then until the next edge.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -204,8 +204,8 @@ static enum flow_turn copy_some(struct pair *pair, struct flow *flow, int source
 }
 
 /*
- * At an urgent mark splice(2) says what it likes (splice.c), and recv(2) goes past it. EAGAIN means an empty queue but for a side that has
- * had an event of urgent data, which is among those that are watched for.
+ * At an urgent mark splice(2) says what it likes (splice.c), and recv(2) goes past it. EAGAIN means an empty queue
+ * but for a side that has had an event of urgent data, which is among those that are watched for.
  */
 static bool is_in_doubt(const struct side *from, int64_t answer)
 {

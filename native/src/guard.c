@@ -1,8 +1,8 @@
 /*
- * The SIGBUS guard. A page of a mapping whose file has become shorter, or can't be read, has nothing behind it:
- * whoever touches it gets SIGBUS, again and again if the handler just returns. The handler therefore notes the first
- * lost offset and maps zero pages over the rest of the mapping (mmap(2), MAP_FIXED); then the access succeeds. Faults
- * elsewhere, and signals that somebody sent, go to the handler that was there before.
+ * The SIGBUS guard. A page of a mapping whose file has become shorter, or can't be read, has nothing behind it: a
+ * thread that touches it gets SIGBUS, again and again if the handler just returns. The handler therefore notes the
+ * first lost offset and maps zero pages over the rest of the mapping (mmap(2), MAP_FIXED); then the access succeeds.
+ * Faults elsewhere, and signals that a process sent, go to the handler that was there before.
  */
 #include "mappings.h"
 
@@ -32,7 +32,7 @@ static bool mend(struct mapping *mapping, uintptr_t address)
     return SYS(mmap, page, hole - page, PROT_READ | PROT_WRITE, flags, -1, 0) >= 0;
 }
 
-/* Ends the process as if nobody had handled the signal: it is pending, with all that it told, until we return. */
+/* Ends the process as if the signal had not been handled: it is pending, with all that it told, until we return. */
 static void take_default(siginfo_t *info)
 {
     struct sigaction action = {.sa_handler = SIG_DFL};
@@ -57,7 +57,7 @@ static void stay(void)
 
 static void pass_on(int number, siginfo_t *info, void *context)
 {
-    /* The kernel lets nobody ignore a fault; only what was sent can be ignored. */
+    /* A fault can't be ignored; only what was sent can be ignored. */
     if (previous.sa_handler == SIG_IGN && info->si_code <= 0) return;
     if (!former_has_function()) return take_default(info);
     if (previous.sa_flags & SA_RESETHAND) atomic_store(&former_is_gone, true);

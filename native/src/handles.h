@@ -1,6 +1,6 @@
 /*
- * Handles: what JavaScript holds of a slot in one of our tables. The slot's index lies under a generation that changes with
- * every use, so a handle that was closed stays wrong for long. No handle is 0 or negative.
+ * Handles: what JavaScript holds of a slot in one of our tables. The slot's index lies under a generation that
+ * changes with every use, so a handle that was closed stays wrong for long. No handle is 0 or negative.
  */
 #ifndef SLUICE_HANDLES_H
 #define SLUICE_HANDLES_H

@@ -73,7 +73,7 @@ void job_abandon(struct job *job)
     /* Else a worker or the context's list has it, and frees it when done. */
 }
 
-/* Nobody may send what lies behind the caller's memory. */
+/* What lies behind the caller's memory is not to be sent. */
 static bool is_outside(const struct job *job, const struct sluice_request *request)
 {
     if (!job->work.memory.bytes || request->flags & SLUICE_REQUEST_SETTLE) return false;

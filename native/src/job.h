@@ -58,7 +58,7 @@ void job_release_ends(struct job *job);
 
 /* --- job.c --- */
 
-/* Ends an attempt: delivers its outcome, or frees the job when nobody waits for it. */
+/* Ends an attempt: delivers its outcome, or frees a job that is being closed. */
 void job_end(struct job *job, uint32_t end);
 /* What became of an ended job, which may be started again or closed from now on. */
 void job_report(struct job *job, struct sluice_outcome *outcome);

@@ -1,4 +1,4 @@
-/* A job's ends: taken when it is opened, replaced, and let go. */
+/* A job's ends: taken when it is opened, replaced, and released. */
 #include <fcntl.h>
 
 #include "closing.h"
@@ -31,7 +31,7 @@ static int hold(struct end *end, int32_t context, int number)
     return 0;
 }
 
-static void let_go(struct end *end)
+static void release(struct end *end)
 {
     if (end->ring) ring_drop(end->ring);
     end->ring = NULL;
@@ -75,7 +75,7 @@ static int32_t job_open(int32_t context, int source, int target)
     int failed = hold(&job->work.source, context, source);
     if (failed == 0) {
         failed = hold(&job->work.target, context, target);
-        if (failed < 0) let_go(&job->work.source);
+        if (failed < 0) release(&job->work.source);
     }
     if (failed < 0) {
         job_free(job);
@@ -127,8 +127,8 @@ static int32_t job_open_tee(int32_t context, int source, struct sluice_outlet *o
 
 void job_release_ends(struct job *job)
 {
-    let_go(&job->work.source);
-    let_go(&job->work.target);
+    release(&job->work.source);
+    release(&job->work.target);
 }
 
 static int32_t job_replace_source(int32_t handle, int fd)
@@ -141,7 +141,7 @@ static int32_t job_replace_source(int32_t handle, int fd)
     int failed = duplicate(&source, fd);
     if (failed < 0) return failed;
     poller_forget(&job->work);
-    let_go(&job->work.source);
+    release(&job->work.source);
     job->work.source = source;
     job->work.residency = residency_of(&source);
     return 0;

@@ -104,8 +104,9 @@ static void linger_no_more(void)
 }
 
 /*
- * A file that another process feeds, or empties, by a pipe or a ring waits every hundred microseconds, and the way by epoll,
- * or the other lane, is a wake-up or two. So a worker may wait a moment itself, as long as nobody else wants the thread.
+ * A file that another process feeds, or empties, by a pipe or a ring waits every hundred microseconds, and the way by
+ * epoll, or the other lane, is a wake-up or two. So a worker may wait a moment itself, as long as no other job wants
+ * the thread.
  */
 static bool linger(struct work *work, const struct lane *lane, enum turn turn)
 {
@@ -159,7 +160,7 @@ static void run(struct job *job, struct lane *lane)
     job->state = JOB_RUNNING;
     unlock();
     enum turn turn = take_turns(&job->work, lane);
-    /* While it runs nobody else touches its ends. */
+    /* While it runs its ends are the worker's alone. */
     bool leaves = turn == TURN_DONE && job->is_last;
     if (leaves && !lane->may_block && !job->work.is_stray &&
         !(end_closes_quickly(&job->work.source) && end_closes_quickly(&job->work.target)))

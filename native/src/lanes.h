@@ -23,7 +23,7 @@ int lanes_start(const struct lanes_owner *owner);
  */
 bool lanes_start_job(struct job *job);
 void lanes_call(void);
-/* Sees to it that somebody looks out for lost contexts. False where no thread can be had. */
+/* Sees to it that a thread looks out for lost contexts. False where no thread can be had. */
 bool lanes_attend(void);
 /* The same where a context may be lost unseen. */
 void lanes_look_out(void);

@@ -6,7 +6,8 @@
 #include "contexts.h"
 
 /*
- * A real-time signal, so that each break queues one of its own with the descriptor in it; below those of the libcs' own.
+ * A real-time signal, so that each break queues one of its own with the descriptor in it; below those of the libcs'
+ * own.
  */
 #define LEASE_SIGNAL 50
 
@@ -15,7 +16,7 @@ struct lease {
     int32_t context;
     int fd;     /* -1 once it has been released */
     int type;   /* F_RDLCK or F_WRLCK */
-    int wanted; /* what somebody else wants, or 0 */
+    int wanted; /* SLUICE_LEASE_*, what another process wants; 0: nothing */
     bool told;
     int64_t most_held; /* ns after a break; 0: as long as is safe */
     int64_t deadline;
@@ -31,7 +32,7 @@ struct lease *lease_find(int32_t handle);
 /* Finds out whether it is broken. The lock is given back meanwhile. */
 void lease_look(struct lease *lease);
 void lease_free(struct lease *lease);
-/* Tells of breaks that nobody has been told of: how many. */
+/* Tells of breaks that have not been told: how many. */
 uint32_t leases_tell(int32_t context, struct sluice_lease_break *breaks, uint32_t capacity);
 
 /* The thread that hears of breaks, started with the first lease: its number, or -errno. */

@@ -1,13 +1,13 @@
 /*
- * File leases (fcntl(2), F_SETLEASE): the kernel holds up whoever wants to open a file for writing, or to truncate it,
- * until its lease is released.
+ * File leases (fcntl(2), F_SETLEASE): the kernel holds up a process that wants to open a file for writing, or to
+ * truncate it, until its lease is released.
  *
  * The kernel tells of a break by a signal. It is directed at one thread (F_OWNER_TID), which has all signals blocked
- * and waits for it in rt_sigtimedwait(2): no handler is installed, and no other thread is ever disturbed. A signal can
- * be lost where the queue is full (RLIMIT_SIGPENDING; the SIGIO that comes instead stays blocked), so the leases are
- * also looked at once a second.
+ * and waits for it in rt_sigtimedwait(2): no handler is installed, and no other thread is ever disturbed. A signal
+ * can be lost where the queue is full (RLIMIT_SIGPENDING; the SIGIO that comes instead stays blocked), so the leases
+ * are also looked at once a second.
  *
- * Nobody is held up for as long as the kernel would allow: it calls that a timeout and takes the lease by force.
+ * A lease is released before the time that the kernel allows is up: then it would be taken by force.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -54,14 +54,17 @@ uint32_t leases_open(void)
 
 /* --- holding and releasing --- */
 
-/* A write lease lives on the caller's own open file description: its duplicate does not let it go by being closed. Without the lock. */
+/*
+ * A write lease lives on the caller's own open file description: closing its duplicate does not release it. Without
+ * the lock.
+ */
 void lease_end(int32_t fd)
 {
     SYS(fcntl, fd, F_SETLEASE, F_UNLCK);
     close_where_it_may_wait(fd);
 }
 
-static void let_go(struct lease *lease)
+static void release(struct lease *lease)
 {
     int fd = lease->fd;
     lease->fd = -1;
@@ -72,7 +75,7 @@ static void let_go(struct lease *lease)
 
 void lease_free(struct lease *lease)
 {
-    let_go(lease);
+    release(lease);
     if (lease->wanted && !lease->told) untold--;
     table_give_back(&leases, &lease->slot);
 }
@@ -98,8 +101,8 @@ static int64_t safe_time(void)
 }
 
 /*
- * While a break is pending F_GETLEASE answers what the lease has to become: nothing, or a read lease. The lock is given back meanwhile, for there may be
- * many; whose descriptor is the same afterwards has had it all the time.
+ * While a break is pending F_GETLEASE answers what the lease has to become: nothing, or a read lease. The lock is
+ * given back meanwhile, for there may be many; whose descriptor is the same afterwards has had it all the time.
  */
 void lease_look(struct lease *lease)
 {
@@ -133,7 +136,7 @@ static void release_overdue(void)
 {
     int64_t now = clock_ns(CLOCK_MONOTONIC);
     for (struct lease *lease = NULL; (lease = next_lease(lease));)
-        if (lease->wanted && lease->deadline <= now) let_go(lease);
+        if (lease->wanted && lease->deadline <= now) release(lease);
 }
 
 /* --- the thread --- */
@@ -215,7 +218,7 @@ int32_t lease_enter(int32_t context, int fd, int type, uint32_t hold_ms)
     if (leases.used == 1) nudge();
     lanes_look_out();
     int32_t handle = table_handle(&lease->slot);
-    /* A break before it was entered had nobody to be told to. */
+    /* A break before it was entered could not be told. */
     lease_look(lease);
     return handle;
 }

@@ -1,4 +1,7 @@
-/* The engine's lock: one for all states. Turns run outside it and last hundreds of microseconds, so workers hardly ever meet here. */
+/*
+ * The engine's lock: one for all states. Turns run outside it and last hundreds of microseconds, so workers hardly
+ * ever meet here.
+ */
 #ifndef SLUICE_LOCK_H
 #define SLUICE_LOCK_H
 
@@ -16,7 +19,10 @@ static inline void lock(void)
 /* And does what was put off until now. */
 void unlock(void);
 
-/* Calls `act` when the lock is given back: for what may take any time. With it held. False where there is no memory for that. */
+/*
+ * Calls `act` when the lock is given back: for what may take any time. With it held. False where there is no memory
+ * for that.
+ */
 bool put_off(void (*act)(int32_t), int32_t what);
 
 #endif

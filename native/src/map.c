@@ -50,9 +50,9 @@ static int64_t blank(struct mapping *mapping)
 }
 
 /* By a user of the mapping, who leaves it. */
-static int64_t let_go_of_file(struct mapping *mapping)
+static int64_t release_file(struct mapping *mapping)
 {
-    /* Noted first, for whoever reads meanwhile finds the file or zeros. */
+    /* Noted first: a thread that reads meanwhile finds the file or zeros. */
     mapping_lose(mapping, mapping->offset);
     int64_t failed = blank(mapping);
     if (failed) {
@@ -68,13 +68,13 @@ static int64_t let_go_of_file(struct mapping *mapping)
 int32_t sluice_map_blank(int32_t handle)
 {
     struct mapping *mapping = mapping_use(handle);
-    return mapping ? (int32_t)let_go_of_file(mapping) : -EBADF;
+    return mapping ? (int32_t)release_file(mapping) : -EBADF;
 }
 
 void maps_orphaned(int32_t context)
 {
     for (struct mapping *mapping; (mapping = mapping_orphan(context));)
-        if (let_go_of_file(mapping) == 0) mapping_bury(mapping);
+        if (release_file(mapping) == 0) mapping_bury(mapping);
 }
 
 int32_t sluice_unmap(int32_t handle)

@@ -70,8 +70,8 @@ enum turn mapped_turn(struct work *work, struct lane *lane)
         char *window = mmap(NULL, lead + length, PROT_READ, MAP_SHARED, work->source.fd, base);
         if (window == MAP_FAILED) return work_fail(work, errno, SLUICE_SIDE_SOURCE);
         /*
-         * One call instead of a fault for every few pages. Not MAP_POPULATE, which tries a page that can't be read again
-         * for ever; whatever this one says, the write finds out.
+         * One call instead of a fault for every few pages. Not MAP_POPULATE, which tries a page that can't be read
+         * again for ever; whatever this one says, the write finds out.
          */
         size_t ahead = lead & ~((size_t)sysconf(_SC_PAGESIZE) - 1);
         SYS(madvise, window + ahead, lead - ahead + length, MADV_POPULATE_READ);

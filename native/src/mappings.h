@@ -10,8 +10,8 @@
 
 /*
  * A mapping of a file. The handler takes no lock: it finds a mapping by `start` and `end`, counts itself among the
- * users, and looks again. Whoever hides a mapping (end = 0) waits until its users have left, and only then are its
- * other fields changed or its addresses given back.
+ * users, and looks again. A mapping is hidden by end = 0; once its users have left, its other fields may be
+ * changed and its addresses given back.
  */
 struct mapping {
     _Atomic uintptr_t start;
@@ -46,18 +46,19 @@ void mapping_leave(struct mapping *mapping);
 /*
  * Leaves a mapping that the caller uses, and has replaced by zero pages: its file is not looked at any more. The
  * handler still knows the addresses, for a thread may have faulted just before they were replaced. False where
- * somebody else has done so.
+ * that has been done already.
  */
 bool mapping_retire(struct mapping *mapping);
 
 /*
- * Takes a mapping of a context that has gone, and counts the caller among its users; NULL when there is none left. Its addresses stay known, since
- * somebody may have been given a view of it; its place in the table is used again when there is no other.
+ * Takes a mapping of a context that has gone, and counts the caller among its users; NULL when there is none left.
+ * Its addresses stay known, since another isolate may have a view of it; its place in the table is used again when
+ * there is no other.
  */
 struct mapping *mapping_orphan(int32_t context);
 /* Mappings that have a context. */
 uint32_t mappings_owned(void);
-/* Nobody will unmap it: its place may be used again as it is. */
+/* It will not be unmapped: its place may be used again as it is. */
 void mapping_bury(struct mapping *mapping);
 
 /* Hides a mapping from the handler and waits for its users; NULL for a wrong handle. Then it can be removed. */

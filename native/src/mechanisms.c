@@ -52,7 +52,7 @@ run_turn *mechanism_for(const struct work *work, const struct sluice_request *re
 
 void work_prepare(struct work *work, const struct sluice_request *request, run_turn *run)
 {
-    /* Shared blocks are nobody's pages. */
+    /* Shared blocks have no pages to drop. */
     bool dontcache = request->flags & SLUICE_REQUEST_DONTCACHE && run != reflink_turn;
     work->keeps_holes = request->flags & SLUICE_REQUEST_HOLES && run != reflink_turn;
     work->run_end = 0;
@@ -90,7 +90,7 @@ void work_settle(struct work *work, close_file *close_file)
 {
     direct_release(work, close_file);
     dontcache_release(work, close_file);
-    /* Bytes of a file can be read again; those of a stream are kept until somebody asks for them. */
+    /* Bytes of a file can be read again; those of a stream are kept until they are asked for. */
     work->stranded = is_positioned(work) ? 0 : (int64_t)work->pending;
     if (work->stranded == 0) work_discard(work);
 }

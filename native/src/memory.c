@@ -12,8 +12,8 @@ static size_t copy_bytes(int64_t length)
 }
 
 /*
- * Pages of their own, and not the heap's: a pipe or a connection that refers to them (vmsplice, MSG_ZEROCOPY) keeps them as
- * they are after they are unmapped, where the heap would give them to somebody else.
+ * Pages of their own, and not the heap's: a pipe or a connection that refers to them (vmsplice, MSG_ZEROCOPY) keeps
+ * them as they are after they are unmapped, where the heap would use them again.
  */
 char *memory_copy_of(const char *bytes, int64_t length)
 {
@@ -64,7 +64,7 @@ enum turn memory_turn(struct work *work, struct lane *lane)
 
 /*
  * vmsplice(2) puts references to the caller's pages into the pipe: SPLICE_F_GIFT is not set, for it would ask for whole
- * pages that nobody touches any more. Whoever reads the pipe sees what the memory holds then.
+ * pages that are never touched again. A reader of the pipe sees what the memory holds then.
  */
 enum turn vmsplice_turn(struct work *work, struct lane *lane)
 {

@@ -88,7 +88,10 @@ struct relay_room {
 enum flow_turn flow_run(struct pair *pair, int from, struct relay_room *room, int64_t now);
 /* Bytes that it has moved. */
 int64_t flow_moved(struct flow *flow);
-/* Gives back what a flow holds, once it has come to its end. Its bytes are dropped, and a pipe with bytes is not used again. */
+/*
+ * Gives back what a flow holds, once it has come to its end. Its bytes are dropped, and a pipe with bytes is not used
+ * again.
+ */
 void flow_settle(struct flow *flow);
 
 /* --- relays.c: the threads --- */

@@ -49,8 +49,8 @@ int32_t pair_admit(int32_t context, int a, int b)
 }
 
 /*
- * Connecting a TCP socket to AF_UNSPEC aborts its connection (connect(2), RFC 9293 3.10.5), whoever else has it open. Unix
- * sockets know of no such thing.
+ * Connecting a TCP socket to AF_UNSPEC aborts its connection (connect(2), RFC 9293 3.10.5), whichever process has it
+ * open, too. Unix sockets know of no such thing.
  */
 static void reset(int fd)
 {

@@ -18,8 +18,8 @@ static uint32_t pooled;
 static int32_t largest = DEFAULT_BYTES; /* of those that were made so far */
 
 /*
- * Past this many pages the kernel makes the pipes of an unprivileged user, whichever program asks, two pages small: what the pool keeps while
- * nothing is under way stays below half of that. With the lock held.
+ * Past this many pages the kernel makes the pipes of an unprivileged user, whichever program asks, two pages small:
+ * what the pool keeps while nothing is under way stays below half of that. With the lock held.
  */
 static uint32_t most_pooled(void)
 {

@@ -7,7 +7,9 @@
 bool poller_is_open(void);
 /* Opens it with a bell in it, edge-triggered. 0 or -errno. */
 int poller_open(int bell, uint64_t tag);
-/* Waits for the next tag, at most so long; false without one, and `is_idle` where the time is over. Without the lock. */
+/*
+ * Waits for the next tag, at most so long; false without one, and `is_idle` where the time is over. Without the lock.
+ */
 bool poller_wait(uint32_t ms, uint64_t *tag, bool *is_idle);
 
 /* Arms an end, once. 0 or -errno. */

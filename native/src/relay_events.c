@@ -54,8 +54,8 @@ static void unready(struct relay *relay, struct pair *pair)
 /* --- watching --- */
 
 /*
- * EPOLLOUT is asked for once a send had to wait: a Unix socket tells of room whenever its peer has read anything. Changing
- * what is watched looks again, so an edge between the two calls isn't missed.
+ * EPOLLOUT is asked for once a send had to wait: a Unix socket tells of room whenever its peer has read anything.
+ * Changing what is watched looks again, so an edge between the two calls isn't missed.
  */
 int relay_watch(struct relay *relay, struct pair *pair, int which)
 {

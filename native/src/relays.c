@@ -1,6 +1,6 @@
 /*
- * The relay lane: threads that serve pairs. Each has an epoll set of its own, and a pair stays with the one that took it,
- * so a turn needs no lock and wakes no other thread; two flows that share descriptors never meet.
+ * The relay lane: threads that serve pairs. Each has an epoll set of its own, and a pair stays with the one that took
+ * it, so a turn needs no lock and wakes no other thread; two flows that share descriptors never meet.
  *
  * Descriptors are watched edge-triggered. What JavaScript wants of a pair comes through an inbox.
  */
@@ -54,7 +54,7 @@ static void finish_failed(struct relay *relay, struct pair *pair, int error, uin
 
 /*
  * A connection that breaks while nothing is read from it any more, and nothing has to be written to it yet, is found by
- * nobody else. Answers a positive errno, or 0.
+ * nothing else. Answers a positive errno, or 0.
  */
 static int broken(struct pair *pair, int side)
 {

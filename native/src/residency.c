@@ -38,8 +38,8 @@ static int64_t pages_missing(struct work *work, int64_t offset, int64_t length)
 }
 
 /*
- * overlayfs keeps its pages with the file below it, where cachestat(2) does not look. A filesystem that has a server or a daemon may ask it for the
- * size of a file, whatever is in memory.
+ * overlayfs keeps its pages with the file below it, where cachestat(2) does not look. A filesystem that has a server
+ * or a daemon may ask it for the size of a file, whatever is in memory.
  */
 static enum residency first_look(const struct end *source)
 {

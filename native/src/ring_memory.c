@@ -28,7 +28,7 @@ IS_AT(read, READ);
 IS_AT(reader_waits, READER_WAITS);
 IS_AT(writer_waits, WRITER_WAITS);
 
-/* Sizes are final: nobody can cut the memory away under somebody's feet (SIGBUS). */
+/* Sizes are final: a process that cut the memory would have the other one killed (SIGBUS). */
 enum { SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL };
 
 #define MS INT64_C(1000000)
@@ -57,7 +57,7 @@ static int make_memory(size_t bytes)
     if (fd == -EINVAL) fd = SYS(memfd_create, "sluice-ring", flags);
     if (fd < 0) return (int)fd;
     int64_t failed = SYS(ftruncate, fd, bytes);
-    /* All of it now: later there would be nobody to tell that the memory is used up. */
+    /* All of it now: later there would be no call that could fail for want of memory. */
     if (failed == 0) failed = SYS(fallocate, fd, 0, 0, (off_t)bytes);
     if (failed == 0) failed = SYS(fcntl, fd, F_ADD_SEALS, SEALS);
     if (failed < 0) {
@@ -167,7 +167,7 @@ static int attach(struct ring *ring, int fd)
     if (failed < 0) return failed;
     ring->generation = ring->header->generation;
     if (!ring_is_intact(ring)) return -EBADMSG;
-    /* Whoever opened it before has come and gone: what he has read, nobody knows. */
+    /* An opener before us has come and gone, and what it has read is not known. */
     uint32_t absent = SLUICE_RING_ABSENT;
     if (!atomic_compare_exchange_strong(&ring->header->parties[RING_OPENER], &absent, SLUICE_RING_HERE)) return -EBUSY;
     /* Of an empty ring that has ended its writer waits for this alone. */

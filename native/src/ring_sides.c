@@ -20,7 +20,7 @@ int ring_take_side(int fd, enum ring_party party)
     return failed == -EAGAIN || failed == -EACCES ? -EBUSY : (int)failed;
 }
 
-/* Whether somebody else has it. */
+/* Whether another has it. */
 static bool is_locked(int fd, enum ring_party party)
 {
     struct flock lock = lock_of(party);
@@ -39,8 +39,8 @@ int ring_claim(struct ring *ring, enum ring_role role)
 {
     if (ring->role == role) return 0;
     if (ring->role != RING_NO_ROLE) return -EBUSY;
-    uint32_t nobody = 0;
-    if (!atomic_compare_exchange_strong(&ring->header->roles[role], &nobody, (uint32_t)ring->party + 1)) return -EBUSY;
+    uint32_t none = 0;
+    if (!atomic_compare_exchange_strong(&ring->header->roles[role], &none, (uint32_t)ring->party + 1)) return -EBUSY;
     ring->role = role;
     return 0;
 }
@@ -76,7 +76,7 @@ int ring_peer(struct ring *ring)
         return ring->attach_by && clock_ns(CLOCK_MONOTONIC) > ring->attach_by ? -ETIMEDOUT : 0;
     case SLUICE_RING_HERE:
         if (is_alive(ring, other)) return 0;
-        /* It may have said so, and let go of its lock, since we looked. */
+        /* It may have said so, and released its lock, since we looked. */
         return atomic_load(state) == SLUICE_RING_CLOSED ? -EPIPE : -EOWNERDEAD;
     case SLUICE_RING_CLOSED: return -EPIPE;
     default: return -EBADMSG;

@@ -19,13 +19,13 @@ void ring_drop(struct ring *ring);
 void rings_release(int32_t context);
 uint32_t rings_open(void);
 
-/* Makes somebody the only one to touch the ring: -EBUSY while somebody else is. */
+/* Makes a user the only one to touch the ring: -EBUSY while there is another. */
 int ring_enter(struct ring *ring, const void *user);
 void ring_leave(struct ring *ring, const void *user);
 
 /*
- * Lets a job of JOB_RUNNING or JOB_IDLE wait for its ring, and calls `resume` once that is ready: 1. 0 where it is ready now,
- * -EAGAIN where no thread can be had.
+ * Lets a job of JOB_RUNNING or JOB_IDLE wait for its ring, and calls `resume` once that is ready: 1. 0 where it is
+ * ready now, -EAGAIN where no thread can be had.
  */
 int ring_wait(struct job *job, struct ring *ring, resume_job *resume);
 /* Takes a job that waits for a ring back. */

@@ -1,4 +1,7 @@
-/* Jobs with a ring at one end: what is read goes straight into the shared memory, what is written comes straight out of it. */
+/*
+ * Jobs with a ring at one end: what is read goes straight into the shared memory, what is written comes straight out
+ * of it.
+ */
 #include "mechanisms.h"
 #include "ring.h"
 
@@ -69,7 +72,7 @@ enum turn ring_turn(struct work *work, struct lane *lane)
     if (out_of) return drain(work, out_of);
     if (into->ended) return work_fail(work, EPIPE, SLUICE_SIDE_TARGET);
     enum turn turn = fill(work, into);
-    /* Nobody knows when there will be more. */
+    /* There may be no more for long. */
     ring_flush(into);
     return turn;
 }

@@ -1,9 +1,10 @@
 /*
- * One thread sleeps for all jobs that wait for a ring: on up to 127 futexes at once (futex_waitv(2), Linux 5.16) and a
- * bell of our own. Where there are more of them, or the kernel lacks the call, it looks at them every other millisecond.
+ * One thread sleeps for all jobs that wait for a ring: on up to 127 futexes at once (futex_waitv(2), Linux 5.16) and
+ * a bell of our own. Where there are more of them, or the kernel lacks the call, it looks at them every other
+ * millisecond.
  *
- * It never sleeps for longer than SLUICE_RING_LIMIT_CHECK_MS while anybody waits, and then asks for each whether its other
- * side still lives: a process that was killed rings no bell.
+ * It never sleeps for longer than SLUICE_RING_LIMIT_CHECK_MS while a job waits, and then asks for each whether its
+ * other side still lives: a process that was killed rings no bell.
  */
 #include <linux/futex.h>
 #include <sys/prctl.h>
@@ -69,7 +70,7 @@ static int64_t sleep_on(const struct futex *futexes, uint32_t count, uint32_t ms
     return SYS(futex, &bell, FUTEX_WAIT_BITSET_PRIVATE, futexes[0].value, &until, NULL, FUTEX_BITSET_MATCH_ANY);
 }
 
-/* Entered and left with the lock held. False when nobody has waited for a while. */
+/* Entered and left with the lock held. False when none has waited for a while. */
 static bool sleep_once(void)
 {
     struct futex futexes[MOST_FUTEXES];

@@ -1,11 +1,12 @@
 /*
- * splice(2): page references through a pipe. Directly where an end is a pipe itself, else relayed
- * through one of ours, which is empty whenever it is filled: so EAGAIN from the filling side is
- * about the source, and EAGAIN from the draining side about the target.
+ * splice(2): page references through a pipe. Directly where an end is a pipe itself, else relayed through one of
+ * ours, which is empty whenever it is filled: so EAGAIN from the filling side is about the source, and EAGAIN from
+ * the draining side about the target.
  *
- * At the mark of TCP's urgent data splice(2) stops: it answers EAGAIN as if the queue were empty, 0 once the peer has ended, and
- * ahead of the bytes behind the mark an error of the connection, which the kernel tells once. recv(2) goes past the mark, and its 0
- * is an end. So a socket that gives splice(2) nothing is asked by recv(2) before that is believed.
+ * At the mark of TCP's urgent data splice(2) stops: it answers EAGAIN as if the queue were empty, 0 once the peer has
+ * ended, and ahead of the bytes behind the mark an error of the connection, which the kernel tells once. recv(2) goes
+ * past the mark, and its 0 is an end. So a socket that gives splice(2) nothing is asked by recv(2) before that is
+ * believed.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -61,7 +62,9 @@ static enum turn drain(struct work *work)
     return TURN_DONE;
 }
 
-/* One read by recv(2), into the empty pipe: that takes PIPE_BUF bytes at once, and they carry the stream past a mark. */
+/*
+ * One read by recv(2), into the empty pipe: that takes PIPE_BUF bytes at once, and they carry the stream past a mark.
+ */
 static int64_t receive_into_pipe(struct work *work)
 {
     char bytes[PIPE_BUF];
@@ -81,7 +84,10 @@ static int64_t receive_into_pipe(struct work *work)
 static int64_t ask_socket(struct work *work, int64_t answer)
 {
     if (answer == -EAGAIN && !work->doubted) {
-        /* An empty queue, as a rule. The wait for it ends at once where it isn't, and there the answer is the same again. */
+        /*
+         * An empty queue, as a rule. The wait for it ends at once where it isn't, and there the answer is the same
+         * again.
+         */
         work->doubted = true;
         return answer;
     }

@@ -1,7 +1,7 @@
 /*
- * Tables of jobs, pairs, leases and rings. Slots are allocated in blocks and never given back to the system, so that what was
- * heard of a slot before it was used again is recognised by its generation, never by reading freed memory. Free slots are used
- * first in, first out. All with the engine's lock held.
+ * Tables of jobs, pairs, leases and rings. Slots are allocated in blocks and never given back to the system, so that
+ * what was heard of a slot before it was used again is recognised by its generation, never by reading freed memory.
+ * Free slots are used first in, first out. All with the engine's lock held.
  */
 #ifndef SLUICE_TABLE_H
 #define SLUICE_TABLE_H

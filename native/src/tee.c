@@ -1,9 +1,9 @@
 /*
- * One source to several targets. Each target has a pipe of its own, from which an ordinary job serves it; here the pipes
- * are filled. tee(2) duplicates page references from the head of one pipe into another without taking them, and always
- * begins at the head: so an outlet that took less than the others is served again only when the head has come to where
- * it stopped. `ahead` is how far each has come beyond the head; the head moves on by the least of these. Every outlet
- * thereby gets every byte once and in order, whatever is cut short.
+ * One source to several targets. Each target has a pipe of its own, from which an ordinary job serves it; here the
+ * pipes are filled. tee(2) duplicates page references from the head of one pipe into another without taking them, and
+ * always begins at the head: so an outlet that took less than the others is served again only when the head has come
+ * to where it stopped. `ahead` is how far each has come beyond the head; the head moves on by the least of these.
+ * Every outlet thereby gets every byte once and in order, whatever is cut short.
  */
 #include "tee.h"
 

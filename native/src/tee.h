@@ -5,7 +5,7 @@
 #include "work.h"
 
 struct outlet {
-    struct end end; /* -1: nobody reads it any more */
+    struct end end; /* -1: its reader has gone */
     size_t ahead;
 };
 
@@ -49,7 +49,10 @@ int64_t tee_give(struct work *work, size_t available, give_outlet *one);
 void tee_advance(struct work *work, int64_t bytes);
 /* Gives an outlet more of `available` bytes in memory. */
 int64_t tee_give_memory(struct work *work, struct outlet *outlet, const char *bytes, size_t available);
-/* Gives every outlet what comes before the source: TURN_DONE when each has it. Its bytes are not the source's, and not counted as such. */
+/*
+ * Gives every outlet what comes before the source: TURN_DONE when each has it. Its bytes are not the source's, and
+ * not counted as such.
+ */
 enum turn tee_give_head(struct work *work);
 
 #endif

@@ -18,7 +18,7 @@ struct pool {
     bool may_block;
 };
 
-/* Adds a thread when more work waits than threads do. False when nobody is there to do it. */
+/* Adds a thread when more work waits than threads do. False when there is none to do it. */
 bool pool_staff(struct pool *pool, uint32_t work);
 
 /* How many CPUs this process may run on; at least 1. */

@@ -1,6 +1,6 @@
 /*
- * What a worker works on: two ends, and the attempt that runs between them. Mechanisms know nothing else of a job: neither its
- * place in the table nor the engine's lock.
+ * What a worker works on: two ends, and the attempt that runs between them. Mechanisms know nothing else of a job:
+ * neither its place in the table nor the engine's lock.
  */
 #ifndef SLUICE_WORK_H
 #define SLUICE_WORK_H
@@ -55,14 +55,17 @@ struct lane {
     char *buffer;
     size_t buffer_size;
     bool may_block; /* on a disk, that is; nothing may wait for a peer */
-    /* Waits a moment for the end that a turn would wait for, where that may be worth it; true when it is ready. NULL: never. */
+    /*
+     * Waits a moment for the end that a turn would wait for, where that may be worth it; true when it is ready. NULL:
+     * never.
+     */
     bool (*linger)(struct work *work, const struct lane *lane, enum turn turn);
 };
 
 typedef enum turn run_turn(struct work *work, struct lane *lane);
 
 struct work {
-    /* Anybody's. */
+    /* Atomic: of any thread. */
     _Atomic bool cancel;
     _Atomic int64_t moved; /* bytes delivered by this attempt */
 
@@ -134,7 +137,7 @@ void work_discard(struct work *work);
 /* Takes some of them: how many, or -errno. */
 int32_t work_residue(struct work *work, char *bytes, uint32_t capacity);
 
-/* What an answer of 0 from a stream source means: its end, or a FIFO that nobody has opened yet. */
+/* What an answer of 0 from a stream source means: its end, or a FIFO without a writer yet. */
 enum turn source_ended(struct work *work);
 
 /* Whether poll(2) finds the descriptor ready now. */

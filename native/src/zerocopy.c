@@ -1,10 +1,11 @@
 /*
  * MSG_ZEROCOPY (Linux 4.14; Documentation/networking/msg_zerocopy.rst): the socket refers to the caller's pages until
- * the peer has acknowledged them. The kernel tells of it by notices in the socket's error queue, and in them whether it
- * copied the bytes after all, as it does on every path that ends on this machine.
+ * the peer has acknowledged them. The kernel tells of it by notices in the socket's error queue, and in them whether
+ * it copied the bytes after all, as it does on every path that ends on this machine.
  *
- * Notices are counted, not looked up by their numbers: SO_ZEROCOPY is switched on by the job that uses it, refused where
- * it is on already, and off again once all notices have come. So all that come in between are about this job's sends.
+ * Notices are counted, not looked up by their numbers: SO_ZEROCOPY is switched on by the job that uses it, refused
+ * where it is on already, and off again once all notices have come. So all that come in between are about this job's
+ * sends.
  */
 #include <time.h>
 
@@ -122,7 +123,7 @@ void zerocopy_release(struct work *work)
         return;
     }
     /*
-     * Nobody keeps the memory any more, and what comes to lie there must not reach the peer: the connection goes, with
+     * The memory is no longer kept, and what comes to lie there must not reach the peer: the connection goes, with
      * all that it has not sent (RST).
      */
     struct sockaddr none = {.sa_family = AF_UNSPEC};

@@ -66,7 +66,10 @@ TEST("a cancelled buffered attempt between streams accounts for every byte")
     check_stream_cancel(SLUICE_BUFFERED, source_pipe, tcp_pair);
 }
 
-/* The kernel makes pipes of two pages for an unprivileged user who has many (pipe-user-pages-soft): not those are to be kept. */
+/*
+ * The kernel makes pipes of two pages for an unprivileged user who has many (pipe-user-pages-soft): not those are to
+ * be kept.
+ */
 TEST("a pipe that had to be small is not used again")
 {
     enum { MOST = 400, SIZE = 8 * MIB };

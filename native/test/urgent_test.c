@@ -1,6 +1,6 @@
 /*
- * Urgent data in a stream: splice(2) stops at its mark, and says of that what it says of an empty queue or of an end. Whatever
- * the mechanism, what arrives is what recv(2) gives, and its end is the connection's.
+ * Urgent data in a stream: splice(2) stops at its mark, and says of that what it says of an empty queue or of an end.
+ * Whatever the mechanism, what arrives is what recv(2) gives, and its end is the connection's.
  */
 #include <errno.h>
 #include <poll.h>
@@ -424,7 +424,10 @@ static int64_t moved_to_b(int32_t handle)
     return progress.to_b_bytes;
 }
 
-/* Large reads first, so that the flow is spliced when it comes to the mark; the connection is reset while the target is full. */
+/*
+ * Large reads first, so that the flow is spliced when it comes to the mark; the connection is reset while the target
+ * is full.
+ */
 static void check_reset_pair(uint32_t flags)
 {
     struct context context = context_open();
