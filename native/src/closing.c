@@ -2,10 +2,10 @@
  * Closing of descriptors. To close a file may mean to wait for a daemon or a server (FUSE_FLUSH), which may take any
  * time: not with the engine's lock, not on the thread of an event loop, and not on one that serves sockets.
  */
+#include "closing.h"
+
 #include <stdlib.h>
 #include <sys/stat.h>
-
-#include "closing.h"
 
 #include "filesystem.h"
 #include "threads.h"
@@ -34,24 +34,27 @@ static void serve_closing(struct pool *pool, struct lane *lane);
 
 static struct pool closing = {.name = "sluice-close", .serve = serve_closing, .may_block = true, .most = MAX_CLOSING};
 
-static struct parting {
-    struct parting *next;
+struct close_request {
+    struct close_request *next;
     int fd;
-} * partings;
+};
+
+/* Guarded by the engine's lock. */
+static struct close_request *requests;
 
 /* False where there is no thread. */
 static bool close_elsewhere(int fd)
 {
-    struct parting *parting = malloc(sizeof *parting);
-    if (!parting) return false;
+    struct close_request *request = malloc(sizeof *request);
+    if (!request) return false;
     lock();
     bool staffed = pool_staff(&closing, 1);
     if (staffed) {
-        *parting = (struct parting){.next = partings, .fd = fd};
-        partings = parting;
+        *request = (struct close_request){.next = requests, .fd = fd};
+        requests = request;
     }
     unlock();
-    if (!staffed) free(parting);
+    if (!staffed) free(request);
     return staffed;
 }
 
@@ -59,11 +62,11 @@ static void serve_closing(struct pool *pool, struct lane *lane)
 {
     (void)pool;
     (void)lane;
-    for (struct parting *parting; (parting = partings);) {
-        partings = parting->next;
+    for (struct close_request *request; (request = requests);) {
+        requests = request->next;
         unlock();
-        SYS(close, parting->fd);
-        free(parting);
+        SYS(close, request->fd);
+        free(request);
         lock();
     }
 }
@@ -98,16 +101,16 @@ static void close_now(int32_t fd)
     SYS(close, fd);
 }
 
-void put_off_close(int fd)
+void defer_close(int fd)
 {
-    if (fd >= 0 && !put_off(close_where_it_may_wait, fd)) close_now(fd);
+    if (fd >= 0 && !defer(close_where_it_may_wait, fd)) close_now(fd);
 }
 
-void put_off_end(struct end *end)
+void defer_close_end(struct end *end)
 {
     if (!is_stream(end))
-        put_off_close(end->fd);
-    else if (end->fd >= 0 && !put_off(close_now, end->fd))
+        defer_close(end->fd);
+    else if (end->fd >= 0 && !defer(close_now, end->fd))
         close_now(end->fd);
     end->fd = -1;
 }

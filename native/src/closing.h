@@ -9,7 +9,7 @@ close_file close_where_it_may_wait;
 bool end_closes_quickly(const struct end *end);
 
 /* With the lock held: once it is given back. */
-close_file put_off_close;
-void put_off_end(struct end *end);
+close_file defer_close;
+void defer_close_end(struct end *end);
 
 #endif

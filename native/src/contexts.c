@@ -4,11 +4,11 @@
  * An isolate that dies without a word (Worker.terminate) leaves its wake-up socket, or its lifeline,
  * without a reader; epoll reports that as EPOLLHUP or EPOLLERR on our end.
  */
+#include "contexts.h"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
-
-#include "contexts.h"
 
 #include "poller.h"
 

@@ -1,4 +1,6 @@
 /* One end of a job: what its descriptor is, and what it has taken and still holds. */
+#include "end.h"
+
 #include <asm/ioctls.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -7,7 +9,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include "end.h"
 #include "filesystem.h"
 
 uint32_t fd_kind(uint32_t mode)

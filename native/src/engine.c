@@ -15,7 +15,7 @@ static void context_kill(int32_t handle)
     jobs_of(handle, job_abandon);
     pairs_abandon(handle);
     leases_release(handle);
-    put_off(maps_orphaned, handle);
+    defer(maps_orphaned, handle);
     rings_release(handle);
 }
 

@@ -4,11 +4,11 @@
  * first lost offset and maps zero pages over the rest of the mapping (mmap(2), MAP_FIXED); then the access succeeds.
  * Faults elsewhere, and signals that a process sent, go to the handler that was there before.
  */
-#include "mappings.h"
-
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
+
+#include "mappings.h"
 
 static struct sigaction previous, guard;
 static _Atomic bool former_is_gone;

@@ -1,4 +1,6 @@
 /* The life of a job, from the descriptors that are handed in to the outcome that is handed back. */
+#include "job.h"
+
 #include "closing.h"
 #include "contexts.h"
 #include "lanes.h"
@@ -35,7 +37,7 @@ static void leave_rings(struct job *job)
 
 void job_end(struct job *job, uint32_t end)
 {
-    work_settle(&job->work, put_off_close);
+    work_settle(&job->work, defer_close);
     leave_rings(job);
     job->end = end;
     if (job->closing || !context_is_open(job->context))

@@ -17,7 +17,7 @@ static int duplicate(struct end *end, int fd)
     int64_t copy = SYS(fcntl, fd, F_DUPFD_CLOEXEC, 0);
     if (copy < 0) return (int)copy;
     int described = end_describe(end, (int)copy);
-    if (described < 0) put_off_close((int)copy);
+    if (described < 0) defer_close((int)copy);
     return described;
 }
 
@@ -35,7 +35,7 @@ static void release(struct end *end)
 {
     if (end->ring) ring_drop(end->ring);
     end->ring = NULL;
-    put_off_end(end);
+    defer_close_end(end);
 }
 
 static enum residency residency_of(const struct end *source)
@@ -113,7 +113,7 @@ static int32_t job_open_tee(int32_t context, int source, struct sluice_outlet *o
     struct tee *tee = NULL;
     if (failed == 0) {
         failed = tee_open(&tee, outlets, count, bytes);
-        if (failed < 0) put_off_end(&job->work.source);
+        if (failed < 0) defer_close_end(&job->work.source);
     }
     if (failed < 0) {
         job_free(job);

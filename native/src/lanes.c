@@ -8,6 +8,8 @@
  * The blocking lane runs what may: copies between files, and turns on files whose next pages are
  * not in memory. It has threads of its own, bounded, and a queue.
  */
+#include "lanes.h"
+
 #include <poll.h>
 #include <sys/eventfd.h>
 

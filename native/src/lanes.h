@@ -18,8 +18,8 @@ struct lanes_owner {
 /* Starts what all jobs share. 0 or -errno. */
 int lanes_start(const struct lanes_owner *owner);
 /*
- * Hands a freshly prepared job to the threads, and sees to it that there are some. True where
- * lanes_call() has to be called when it has been given back: whom that wakes would run into the lock.
+ * Hands a freshly prepared job to the threads. True where lanes_call() has to be called once the lock has been given
+ * back: the thread that it wakes would run into the lock.
  */
 bool lanes_start_job(struct job *job);
 void lanes_call(void);

@@ -1,9 +1,9 @@
 /* What JavaScript does with file leases (fcntl(2), F_SETLEASE). */
+#include "lease.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
-
-#include "lease.h"
 
 /*
  * The descriptor that a lease is taken on. A read lease gets an open file description of its own, since two on one

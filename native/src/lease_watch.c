@@ -10,11 +10,10 @@
  * A lease is released before the time that the kernel allows is up: then it would be taken by force.
  */
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-
-#include <linux/futex.h>
 
 #include "lanes.h"
 #include "lease.h"
@@ -68,7 +67,7 @@ static void release(struct lease *lease)
 {
     int fd = lease->fd;
     lease->fd = -1;
-    if (fd < 0 || put_off(lease_end, fd)) return;
+    if (fd < 0 || defer(lease_end, fd)) return;
     SYS(fcntl, fd, F_SETLEASE, F_UNLCK);
     SYS(close, fd);
 }

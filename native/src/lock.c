@@ -1,37 +1,37 @@
 /* The engine's lock, and what has to wait until it is given back. */
-#include <stdlib.h>
-
 #include "lock.h"
+
+#include <stdlib.h>
 
 pthread_mutex_t engine_lock = PTHREAD_MUTEX_INITIALIZER;
 
-struct deed {
-    struct deed *next;
+struct deferred {
+    struct deferred *next;
     void (*act)(int32_t);
     int32_t what;
 };
 
 /* Guarded by the engine's lock. */
-static struct deed *deeds;
+static struct deferred *deferred_calls;
 
-bool put_off(void (*act)(int32_t), int32_t what)
+bool defer(void (*act)(int32_t), int32_t what)
 {
-    struct deed *deed = malloc(sizeof *deed);
-    if (!deed) return false;
-    *deed = (struct deed){.next = deeds, .act = act, .what = what};
-    deeds = deed;
+    struct deferred *deferred = malloc(sizeof *deferred);
+    if (!deferred) return false;
+    *deferred = (struct deferred){.next = deferred_calls, .act = act, .what = what};
+    deferred_calls = deferred;
     return true;
 }
 
 void unlock(void)
 {
-    struct deed *due = deeds;
-    deeds = NULL;
+    struct deferred *due = deferred_calls;
+    deferred_calls = NULL;
     pthread_mutex_unlock(&engine_lock);
     while (due) {
-        struct deed *deed = due;
-        due = deed->next;
-        deed->act(deed->what);
-        free(deed);
+        struct deferred *deferred = due;
+        due = deferred->next;
+        deferred->act(deferred->what);
+        free(deferred);
     }
 }

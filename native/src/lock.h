@@ -16,13 +16,13 @@ static inline void lock(void)
     pthread_mutex_lock(&engine_lock);
 }
 
-/* And does what was put off until now. */
+/* And does what was deferred until now. */
 void unlock(void);
 
 /*
  * Calls `act` when the lock is given back: for what may take any time. With it held. False where there is no memory
  * for that.
  */
-bool put_off(void (*act)(int32_t), int32_t what);
+bool defer(void (*act)(int32_t), int32_t what);
 
 #endif

@@ -1,12 +1,12 @@
 /* The registry of mappings, in which the SIGBUS handler looks faults up without a lock. */
 #include "mappings.h"
 
-#include "handles.h"
-
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+
+#include "handles.h"
 
 enum { INDEX_BITS = 16, MAPPINGS = 1 << INDEX_BITS };
 

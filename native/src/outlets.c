@@ -1,9 +1,9 @@
 /* The pipes of a tee: made, filled as far as each takes it, and closed. See tee.c. */
-#include "tee.h"
-
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "tee.h"
 
 static void outlet_close(struct end *end)
 {

@@ -62,7 +62,7 @@ void pair_release(struct pair *pair)
 {
     for (int i = 0; i < 2; i++) {
         if (pair->reset) reset(pair->side[i].fd);
-        put_off_end(&(struct end){.fd = pair->side[i].fd, .kind = SLUICE_KIND_SOCKET});
+        defer_close_end(&(struct end){.fd = pair->side[i].fd, .kind = SLUICE_KIND_SOCKET});
         pair->side[i].fd = -1;
     }
     table_give_back(&pairs, &pair->slot);

@@ -1,10 +1,11 @@
 /* The pool of relay pipes. */
+#include "pipes.h"
+
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 
 #include "../include/sluice.h"
-#include "pipes.h"
 
 /* What an unprivileged process may ask for by default (/proc/sys/fs/pipe-max-size). */
 #define PIPE_BYTES (1 << 20)

@@ -41,7 +41,7 @@ int poller_watch(struct end *end, uint32_t events, uint64_t tag)
     return (int)failed;
 }
 
-void poller_unwatch(struct end *end)
+static void unwatch(struct end *end)
 {
     if (!end->registered) return;
     /* A duplicate's registration outlives its close(2) while the runtime's descriptor is open. */
@@ -63,7 +63,7 @@ void poller_unwatch_loss(int fd)
 
 void poller_forget(struct work *work)
 {
-    poller_unwatch(&work->source);
-    poller_unwatch(&work->target);
-    if (work->tee) tee_each(work->tee, poller_unwatch);
+    unwatch(&work->source);
+    unwatch(&work->target);
+    if (work->tee) tee_each(work->tee, unwatch);
 }

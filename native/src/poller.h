@@ -14,7 +14,6 @@ bool poller_wait(uint32_t ms, uint64_t *tag, bool *is_idle);
 
 /* Arms an end, once. 0 or -errno. */
 int poller_watch(struct end *end, uint32_t events, uint64_t tag);
-void poller_unwatch(struct end *end);
 /* Takes all of its ends out. */
 void poller_forget(struct work *work);
 

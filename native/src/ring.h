@@ -103,8 +103,6 @@ void ring_publish(struct ring *ring, uint64_t length);
 void ring_flush(struct ring *ring);
 /* Says that this was all: 0, or why the reader will not hear it. */
 int ring_end(struct ring *ring);
-/* After that: 0 once a reader has come and taken everything, -EAGAIN: not yet; or why none will. */
-int ring_drained(struct ring *ring);
 
 /* --- For the reader: --- */
 

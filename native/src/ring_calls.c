@@ -1,7 +1,7 @@
 /* What JavaScript does with a ring: no call waits. */
-#include "ring_table.h"
-
 #include <string.h>
+
+#include "ring_table.h"
 
 /* A call that may copy megabytes does so outside the lock, as the ring's one user. */
 static struct ring *begin(int32_t handle, enum ring_role role, int32_t *answer)

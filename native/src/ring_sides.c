@@ -1,8 +1,8 @@
 /* Who is at the two sides of a ring, and whether they are still there. */
-#include "ring.h"
-
 #include <fcntl.h>
 #include <string.h>
+
+#include "ring.h"
 
 #define MS INT64_C(1000000)
 

@@ -1,5 +1,6 @@
 /* The table of rings: made or opened, referred to and closed. */
 #include "ring_table.h"
+
 #include "contexts.h"
 
 struct entry {

@@ -7,11 +7,11 @@
  */
 #include "tee.h"
 
-#include "mechanisms.h"
-
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+
+#include "mechanisms.h"
 
 #define FAN_OUT_BYTES (256 * 1024)
 

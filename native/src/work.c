@@ -53,7 +53,8 @@ enum turn work_fail(struct work *work, int64_t error, uint32_t side)
     return TURN_FAILED;
 }
 
-bool is_ready(struct work *work, int fd, short events)
+/* Whether poll(2) finds the descriptor ready now. */
+static bool is_ready(struct work *work, int fd, short events)
 {
     struct pollfd entry = {.fd = fd, .events = events};
     struct timespec now = {0};

@@ -140,9 +140,6 @@ int32_t work_residue(struct work *work, char *bytes, uint32_t capacity);
 /* What an answer of 0 from a stream source means: its end, or a FIFO without a writer yet. */
 enum turn source_ended(struct work *work);
 
-/* Whether poll(2) finds the descriptor ready now. */
-bool is_ready(struct work *work, int fd, short events);
-
 /* Whether reading the source now can't wait: asked of descriptors in blocking mode only. */
 bool source_is_ready(struct work *work);
 

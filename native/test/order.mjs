@@ -5,7 +5,7 @@ import { root } from "../seals.mjs";
 import { findCommand } from "../toolchain.mjs";
 
 /** What knows of the lock or of a table. Mechanisms are given their work, and nothing of a job besides. */
-const forbiddenToTurns = /^(engine_lock|unlock|put_off|table_\w+|job_\w+|lanes_\w+)$/;
+const forbiddenToTurns = /^(engine_lock|unlock|defer|table_\w+|job_\w+|lanes_\w+)$/;
 
 /** Objects by name: what each defines, and what it uses. Undefined where there is no nm(1). */
 function symbolsOf(objects) {
