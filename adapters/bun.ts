@@ -1,8 +1,8 @@
 /** Sluice for Bun. The same functions and contract as on Node: see node.ts. */
 import { bun } from "./bun/ffi.ts";
-import { createSluice } from "./shared/sluice.ts";
+import { createSluice } from "../lib/sluice.ts";
 
-export * from "./shared/public.ts";
+export * from "../lib/public.ts";
 
 export const {
   transfer,

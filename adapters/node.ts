@@ -1,9 +1,9 @@
 /** Sluice for Node.js 20 and later: native through koffi, portable where that is absent or forbidden. */
-import type { Explanation } from "../core/explain.ts";
+import type { Explanation } from "../core/plan/explain.ts";
 import type { MapOptions } from "../core/mapping.ts";
 import type { ProxyOptions, ProxyReport } from "../core/proxy.ts";
-import type { Report } from "../core/report.ts";
-import type { TransferOptions } from "../core/request.ts";
+import type { Report } from "../core/transfer/report.ts";
+import type { TransferOptions } from "../core/transfer/request.ts";
 import type { TeeOptions, TeeReport } from "../core/tee.ts";
 import { node } from "./node/ffi.ts";
 import type { LeaseType } from "../core/lease.ts";
@@ -18,16 +18,16 @@ import type {
   ProxyEnd,
   Source,
   Target,
-} from "./shared/api.ts";
+} from "../lib/api.ts";
 import type { RingOptions } from "../core/ring.ts";
-import type { Lease } from "./shared/lease.ts";
-import type { Pipe } from "./shared/ring/create.ts";
-import type { SharedRing } from "./shared/ring/shared-ring.ts";
-import type { Mappable } from "./shared/map/map.ts";
-import type { FileChannel } from "./shared/channel/file-channel.ts";
-import { createSluice } from "./shared/sluice.ts";
+import type { Lease } from "../lib/lease/lease.ts";
+import type { Pipe } from "../lib/ring/create.ts";
+import type { SharedRing } from "../lib/ring/shared-ring.ts";
+import type { Mappable } from "../lib/map/map.ts";
+import type { FileChannel } from "../lib/channel/file-channel.ts";
+import { createSluice } from "../lib/sluice.ts";
 
-export * from "./shared/public.ts";
+export * from "../lib/public.ts";
 
 const sluice = createSluice(node);
 

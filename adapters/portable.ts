@@ -2,22 +2,22 @@
  * Sluice where there is neither FFI nor a file system (edge workers, browsers): the same core over web
  * streams. The bytes pass through JavaScript, and the reports say so.
  */
-import { Capabilities } from "../core/capabilities.ts";
-import { type Endpoint, endpoint, hasPositions } from "../core/endpoint.ts";
+import { Capabilities } from "../core/plan/capabilities.ts";
+import { type Endpoint, endpoint, hasPositions } from "../core/plan/endpoint.ts";
 import { argumentError, TransferError } from "../core/error.ts";
-import { type Explanation, explainPlan } from "../core/explain.ts";
-import { type Job, nothing, type Outcome, type Strategy } from "../core/kernel.ts";
-import type { Report } from "../core/report.ts";
-import { checkOptions, type TransferOptions } from "../core/request.ts";
-import { type Plan, select } from "../core/select.ts";
-import { strategyNames } from "../core/strategies.ts";
-import { drive, transferLoop } from "../core/transfer.ts";
-import type { CapabilityReport } from "./shared/api.ts";
+import { type Explanation, explainPlan } from "../core/plan/explain.ts";
+import { type Job, nothing, type Outcome, type Strategy } from "../core/plan/kernel.ts";
+import type { Report } from "../core/transfer/report.ts";
+import { checkOptions, type TransferOptions } from "../core/transfer/request.ts";
+import { type Plan, select } from "../core/plan/select.ts";
+import { strategyNames } from "../core/plan/strategies.ts";
+import { drive, transferLoop } from "../core/transfer/transfer.ts";
+import type { CapabilityReport } from "../lib/api.ts";
 
 export { TransferError } from "../core/error.ts";
-export type { Explanation } from "../core/explain.ts";
-export type { Report } from "../core/report.ts";
-export type { TransferOptions } from "../core/request.ts";
+export type { Explanation } from "../core/plan/explain.ts";
+export type { Report } from "../core/transfer/report.ts";
+export type { TransferOptions } from "../core/transfer/request.ts";
 
 /** Memory, a Blob or a stream of bytes. */
 export type Source = Uint8Array | Blob | ReadableStream<Uint8Array>;

@@ -8,7 +8,7 @@ import { demoFile } from "./demo/file.ts";
 import { conclude, page, type Row } from "./demo/view.ts";
 import { environment } from "./support/environment.ts";
 import { sha256 } from "./support/payload.ts";
-import { strategies } from "../core/strategies.ts";
+import { strategies } from "#core/plan/strategies.js";
 import { straceObstacle } from "./support/trace.ts";
 import type { Mechanism } from "./tasks/send.ts";
 

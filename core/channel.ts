@@ -1,6 +1,6 @@
 /** What a file channel is, apart from the kernel: its ranges, its position and its locks. */
 import { argumentError, shown } from "./error.ts";
-import { type ByteCount, optionalCount } from "./request.ts";
+import { type ByteCount, optionalCount } from "./transfer/request.ts";
 
 /** A range of a file, in bytes; `end` may be Infinity. */
 export interface LockRange {

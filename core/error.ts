@@ -18,9 +18,9 @@
  * Arguments of a wrong type or range throw `TypeError` and `RangeError` with `ERR_INVALID_ARG_TYPE`,
  * `ERR_INVALID_ARG_VALUE` or `ERR_OUT_OF_RANGE`, as the platform's own functions do.
  */
-import type { Strategy } from "./kernel.ts";
+import type { Strategy } from "./plan/kernel.ts";
 import type { ProxyFailure } from "./proxy.ts";
-import type { Attempt, Report } from "./report.ts";
+import type { Attempt, Report } from "./transfer/report.ts";
 
 export interface TransferErrorDetails {
   readonly code: string;

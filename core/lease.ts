@@ -2,9 +2,9 @@
  * PURE: what a change to the source means for a transfer, and what is done when somebody asks for the file while it is
  * under a lease (fcntl(2), F_SETLEASE). That somebody waits in the kernel, so every policy ends in time.
  */
-import { type Endpoint, hasPositions } from "./endpoint.ts";
-import type { Strategy } from "./kernel.ts";
-import { strategies } from "./strategies.ts";
+import { type Endpoint, hasPositions } from "./plan/endpoint.ts";
+import type { Strategy } from "./plan/kernel.ts";
+import { strategies } from "./plan/strategies.ts";
 
 export const consistencies = ["live", "leased", "snapshot"] as const;
 /** What the peer gets when the source is changed under way; see `TransferOptions.consistency`. */

@@ -5,10 +5,10 @@
  * place: from the first such byte on a mapping is lost, and stays so when the file grows again. Offsets are relative to
  * the mapping's start.
  */
-import { limits } from "./abi.ts";
+import { limits } from "./abi/abi.ts";
 import { argumentError, shown, TransferError } from "./error.ts";
 import { checkKnown, type Names } from "./options.ts";
-import { type ByteCount, optionalCount } from "./request.ts";
+import { type ByteCount, optionalCount } from "./transfer/request.ts";
 
 /**
  * What becomes of writes to the view. "read" and "private": they stay in this process, each page being copied when it

@@ -1,7 +1,7 @@
 /** What a proxied pair of connections is asked for, and what it reports. */
 import { argumentError, shown } from "./error.ts";
 import { checkKnown, type Names } from "./options.ts";
-import { type AbortSignalLike, type ByteCount, checkSignal, optionalCount } from "./request.ts";
+import { type AbortSignalLike, type ByteCount, checkSignal, optionalCount } from "./transfer/request.ts";
 
 /** The two ends of a pair, by the names of the arguments. */
 export type ProxySide = "a" | "b";

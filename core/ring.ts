@@ -4,7 +4,7 @@
  * `native/header.mjs` makes the constants of the engine from these tables, and the engine asserts its struct against
  * them at compile time. Another version of the layout has another {@link ringVersion}, and is refused at the opening.
  */
-import { errnoText } from "./errno.ts";
+import { errnoText } from "./abi/errno.ts";
 import { argumentError } from "./error.ts";
 import type { Names } from "./options.ts";
 

@@ -1,8 +1,8 @@
 /** One source to several targets: what is asked for, what is told, and who is too slow. */
 import { argumentError, shown, TransferError, type TransferErrorDetails } from "./error.ts";
 import { checkKnown, type Names } from "./options.ts";
-import type { Copied, Report } from "./report.ts";
-import { type AbortSignalLike, type ByteCount, checkOptions, optionalCount } from "./request.ts";
+import type { Copied, Report } from "./transfer/report.ts";
+import { type AbortSignalLike, type ByteCount, checkOptions, optionalCount } from "./transfer/request.ts";
 
 /** How a stream is given to several. "separate": each target reads the source by itself, which files and memory allow. */
 export type TeeStrategy = "separate" | "tee" | "buffered" | "portable";

@@ -57,7 +57,7 @@ function run(command, args) {
   return stdout;
 }
 
-/** The library must need nothing by name and export the functions of core/abi.ts, no more and no less. */
+/** The library must need nothing by name and export the functions of core/abi/abi.ts, no more and no less. */
 async function verify(library) {
   const readelf = findCommand(["readelf", "llvm-readelf"]);
   if (readelf === undefined) return;
@@ -70,7 +70,7 @@ async function verify(library) {
     .map((row) => row.trim().split(/\s+/));
   const exported = rows.filter((row) => row[4] === "GLOBAL" && row[6] !== "UND").map((row) => row[7]);
   const names = new Set(exported);
-  const { symbols } = await import("../dist/core/abi.js");
+  const { symbols } = await import("../dist/modules/core/abi/abi.js");
   const missing = Object.keys(symbols).filter((name) => !names.has(name));
   const extra = [...names].filter((name) => !(name in symbols));
   if (missing.length > 0) throw new Error(`${library} lacks ${missing.join(", ")}`);

@@ -1,9 +1,9 @@
-// Writes native/include/sluice.h from core/abi.ts and core/records.ts, the one place where the ABI is described.
+// Writes native/include/sluice.h from core/abi/abi.ts and core/abi/records.ts, the one place where the ABI is described.
 import { readFileSync, writeFileSync } from "node:fs";
-import * as abi from "../dist/core/abi.js";
-import { errnoNames, errnoNumber } from "../dist/core/errno.js";
-import { recordSize, records } from "../dist/core/records.js";
-import * as ring from "../dist/core/ring.js";
+import * as abi from "../dist/modules/core/abi/abi.js";
+import { errnoNames, errnoNumber } from "../dist/modules/core/abi/errno.js";
+import { recordSize, records } from "../dist/modules/core/abi/records.js";
+import * as ring from "../dist/modules/core/ring.js";
 
 const target = new URL("include/sluice.h", import.meta.url);
 
@@ -33,7 +33,7 @@ const errnoAssertion = (name) => `_Static_assert(${name} == ${errnoNumber(name)}
 const prototype = ([name, { args, names, doc }]) =>
   `/* ${doc} */\nSLUICE_EXPORT int32_t ${name}(${args.map((type, i) => parameter(type, names[i])).join(", ") || "void"});\n`;
 
-const header = `/* Made from core/abi.ts and core/records.ts by native/header.mjs. Change them there. */
+const header = `/* Made from core/abi/abi.ts and core/abi/records.ts by native/header.mjs. Change them there. */
 #ifndef SLUICE_H
 #define SLUICE_H
 
@@ -73,7 +73,7 @@ ${enumeration("RING_LIMIT_", ring.ringLimits)}
 /* Limits, in bytes. */
 ${enumeration("", abi.limits)}
 ${Object.entries(records).map(structure).join("\n")}
-/* The errnos that JavaScript knows by name (core/errno.ts) have these numbers here. */
+/* The errnos that JavaScript knows by name (core/abi/errno.ts) have these numbers here. */
 ${errnoNames.map(errnoAssertion).join("")}
 /* Every function returns zero or a positive answer, or a negative errno. */
 

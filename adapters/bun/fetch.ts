@@ -1,15 +1,15 @@
 /** `sluice/fetch` for Bun. The same functions and contract as on Node: see ../node/fetch.ts. */
 import { createReadStream } from "node:fs";
-import { createLazyFile } from "../shared/fetch/create.ts";
-import type { ServeFile } from "../shared/fetch/file.ts";
-import { nodeHandlers, type ToNodeHandler } from "../shared/fetch/node-handler.ts";
-import type { ServeOptions, Server } from "../shared/fetch/options.ts";
-import { sendByStream } from "../shared/fetch/send.ts";
+import { createLazyFile } from "../../lib/fetch/create.ts";
+import type { ServeFile } from "../../lib/fetch/file.ts";
+import { nodeHandlers, type ToNodeHandler } from "../../lib/fetch/node-handler.ts";
+import type { ServeOptions, Server } from "../../lib/fetch/options.ts";
+import { sendByStream } from "../../lib/fetch/send.ts";
 import { bun } from "./ffi.ts";
 import { sendByTransfer } from "./send-file.ts";
 import { serveByBun } from "./server.ts";
 
-export type * from "../shared/fetch/options.ts";
+export type * from "../../lib/fetch/options.ts";
 
 export const file: ServeFile = createLazyFile(bun, (fd) => fd);
 

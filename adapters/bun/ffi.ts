@@ -2,9 +2,9 @@
 import { dlopen, FFIType, type Pointer, toArrayBuffer } from "bun:ffi";
 import { statSync } from "node:fs";
 import { isMainThread } from "node:worker_threads";
-import { type AbiType, mapSymbols, type Native } from "../../core/abi.ts";
-import { openContext } from "../shared/engine/engine.ts";
-import type { Runtime, Waker } from "../shared/runtime.ts";
+import { type AbiType, mapSymbols, type Native } from "../../core/abi/abi.ts";
+import { openContext } from "../../lib/engine/engine.ts";
+import type { Runtime, Waker } from "../../lib/runtime.ts";
 import { noNotices, source, target } from "./objects.ts";
 import { socketFd, stopReading } from "./sockets.ts";
 

@@ -2,11 +2,11 @@
 import { read } from "node:fs";
 import { promisify } from "node:util";
 import { argumentError, TransferError } from "../../core/error.ts";
-import { type Connection, ConnectionSource, ConnectionTarget } from "../shared/ends/connection.ts";
-import { FdSource } from "../shared/ends/fd-source.ts";
-import { FdTarget } from "../shared/ends/fd-target.ts";
-import type { SourceEnd } from "../shared/ends/source.ts";
-import type { TargetEnd } from "../shared/ends/target.ts";
+import { type Connection, ConnectionSource, ConnectionTarget } from "../../lib/ends/connection.ts";
+import { FdSource } from "../../lib/ends/fd-source.ts";
+import { FdTarget } from "../../lib/ends/fd-target.ts";
+import type { SourceEnd } from "../../lib/ends/source.ts";
+import type { TargetEnd } from "../../lib/ends/target.ts";
 
 const readAsync = promisify(read);
 

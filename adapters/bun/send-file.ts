@@ -1,10 +1,10 @@
 /** Sends files to responses on sockets of node:net by the engine. */
 import type { ServerResponse } from "node:http";
-import type { RequestEnd } from "../shared/fetch/request-end.ts";
-import { type SendFile, truncated } from "../shared/fetch/send.ts";
-import { machineOf } from "../shared/machine.ts";
-import { closeFd } from "../shared/open.ts";
-import { transfer } from "../shared/transfer.ts";
+import type { RequestEnd } from "../../lib/fetch/request-end.ts";
+import { type SendFile, truncated } from "../../lib/fetch/send.ts";
+import { machineOf } from "../../lib/engine/machine.ts";
+import { closeFd } from "../../lib/ends/open.ts";
+import { transfer } from "../../lib/transfer/transfer.ts";
 import { bun } from "./ffi.ts";
 import { socketFd } from "./sockets.ts";
 import { movedNatively } from "./stillness.ts";

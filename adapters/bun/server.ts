@@ -4,9 +4,9 @@
  * lengths they change the head. A server that is given connections, as Node's may be, answers as Node's does.
  */
 import { createServer } from "node:net";
-import type { ToNodeHandler } from "../shared/fetch/node-handler.ts";
-import { type Acceptor, serveByNode } from "../shared/fetch/node-server.ts";
-import type { ServeOptions, Server } from "../shared/fetch/options.ts";
+import type { ToNodeHandler } from "../../lib/fetch/node-handler.ts";
+import { type Acceptor, serveByNode } from "../../lib/fetch/node-server.ts";
+import type { ServeOptions, Server } from "../../lib/fetch/options.ts";
 import { BunStillness } from "./stillness.ts";
 
 const acceptor: Acceptor = (server) => {

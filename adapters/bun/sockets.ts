@@ -1,7 +1,7 @@
 /** Sockets of node:net, as Bun keeps them: over one of its own sockets. The only place that knows. */
 import type { Socket } from "node:net";
-import type { SocketFd } from "../shared/runtime.ts";
-import { findFd, holder } from "../shared/socket-handle.ts";
+import type { SocketFd } from "../../lib/runtime.ts";
+import { findFd, holder } from "../../lib/ends/socket-handle.ts";
 
 /** The descriptor, or why there is none. */
 export function socketFd(socket: Socket): SocketFd | string {

@@ -3,7 +3,7 @@
  * own don't fire while a write is waiting.
  */
 import type { Socket } from "node:net";
-import type { ServerTimes, Stillness } from "../shared/fetch/node-server.ts";
+import type { ServerTimes, Stillness } from "../../lib/fetch/node-server.ts";
 
 /** How long the head of a request may take, as Node's `headersTimeout`. Milliseconds. */
 const headMs = 60_000;

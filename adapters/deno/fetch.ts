@@ -1,16 +1,16 @@
 /** `sluice/fetch` for Deno. The same functions and contract as on Node: see ../node/fetch.ts. */
 import { constants, openSync } from "node:fs";
-import type { Adopt } from "../shared/fetch/beneath.ts";
-import { createLazyFile } from "../shared/fetch/create.ts";
-import type { ServeFile } from "../shared/fetch/file.ts";
-import { nodeHandlers, type ToNodeHandler } from "../shared/fetch/node-handler.ts";
-import { serveByNode } from "../shared/fetch/node-server.ts";
-import { sendByStream } from "../shared/fetch/send.ts";
-import type { ServeOptions, Server } from "../shared/fetch/options.ts";
+import type { Adopt } from "../../lib/fetch/beneath.ts";
+import { createLazyFile } from "../../lib/fetch/create.ts";
+import type { ServeFile } from "../../lib/fetch/file.ts";
+import { nodeHandlers, type ToNodeHandler } from "../../lib/fetch/node-handler.ts";
+import { serveByNode } from "../../lib/fetch/node-server.ts";
+import { sendByStream } from "../../lib/fetch/send.ts";
+import type { ServeOptions, Server } from "../../lib/fetch/options.ts";
 import { deno } from "./ffi.ts";
 import { createReadStream } from "./stream.ts";
 
-export type * from "../shared/fetch/options.ts";
+export type * from "../../lib/fetch/options.ts";
 
 /** Deno's node:fs knows only what it has opened itself. It asks for all permissions before it does so by /proc. */
 const adopt: Adopt = (fd, native) => {

@@ -2,9 +2,9 @@
 import { isMainThread } from "node:worker_threads";
 import { existsSync, openSync } from "node:fs";
 import { Socket } from "node:net";
-import { type AbiType, mapSymbols, type Native } from "../../core/abi.ts";
-import { openContext } from "../shared/engine/engine.ts";
-import type { Runtime, Waker } from "../shared/runtime.ts";
+import { type AbiType, mapSymbols, type Native } from "../../core/abi/abi.ts";
+import { openContext } from "../../lib/engine/engine.ts";
+import type { Runtime, Waker } from "../../lib/runtime.ts";
 import { source, target } from "./objects.ts";
 import { socketFd, stopReading } from "./sockets.ts";
 

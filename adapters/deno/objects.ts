@@ -1,8 +1,8 @@
 /** Deno's own objects as ends: TCP and Unix conns. */
 import { argumentError, TransferError } from "../../core/error.ts";
-import { type Connection, ConnectionSource, ConnectionTarget } from "../shared/ends/connection.ts";
-import type { SourceEnd } from "../shared/ends/source.ts";
-import type { TargetEnd } from "../shared/ends/target.ts";
+import { type Connection, ConnectionSource, ConnectionTarget } from "../../lib/ends/connection.ts";
+import type { SourceEnd } from "../../lib/ends/source.ts";
+import type { TargetEnd } from "../../lib/ends/target.ts";
 
 /** Accepted TCP conns carry their descriptor under a symbol of this description (Deno 2.9); others don't. */
 const fdSymbol = "Deno.internal.fd";

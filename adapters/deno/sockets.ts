@@ -1,9 +1,9 @@
 /** Sockets of node:net and node:http, as Deno keeps them. The only place that knows. */
 import type { Socket } from "node:net";
-import type { SocketFd } from "../shared/runtime.ts";
-import { findFd } from "../shared/socket-handle.ts";
+import type { SocketFd } from "../../lib/runtime.ts";
+import { findFd } from "../../lib/ends/socket-handle.ts";
 
-export { holdHandle as stopReading } from "../shared/socket-handle.ts";
+export { holdHandle as stopReading } from "../../lib/ends/socket-handle.ts";
 
 /**
  * The descriptor, or why there is none. `fdForIpc()` is meant for passing a socket to a child, and only TCP

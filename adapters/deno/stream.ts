@@ -1,9 +1,9 @@
 /** `sluice/stream`: see node/stream.ts. */
-import { createStreams } from "../shared/streams/streams.ts";
+import { createStreams } from "../../lib/streams/streams.ts";
 import { deno } from "./ffi.ts";
 
-export type { StreamCheck } from "../shared/streams/checks.ts";
-export { report } from "../shared/streams/report.ts";
-export type { StreamMessage, StreamReport } from "../shared/streams/report.ts";
+export type { StreamCheck } from "../../lib/streams/checks.ts";
+export { report } from "../../lib/streams/report.ts";
+export type { StreamMessage, StreamReport } from "../../lib/streams/report.ts";
 
 export const { createReadStream, pipe, pipeline, promises, verify } = createStreams(deno);

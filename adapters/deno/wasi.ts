@@ -1,12 +1,12 @@
 /** `sluice/wasi` for Deno. The same functions and contract as on Node: see ../node/wasi.ts. */
 import { openSync } from "node:fs";
-import { openFlags } from "../../core/abi.ts";
-import type { AdoptOpen } from "../shared/wasi/open-at.ts";
-import { nodeFlags } from "../shared/wasi/walk.ts";
-import { createWasi } from "../shared/wasi/wasi.ts";
+import { openFlags } from "../../core/abi/abi.ts";
+import type { AdoptOpen } from "../../lib/wasi/open-at.ts";
+import { nodeFlags } from "../../lib/wasi/walk.ts";
+import { createWasi } from "../../lib/wasi/wasi.ts";
 import { deno } from "./ffi.ts";
 
-export type * from "../shared/wasi/public.ts";
+export type * from "../../lib/wasi/public.ts";
 
 /** What has been done when the file was opened the first time. */
 const once = openFlags.create | openFlags.exclusive | openFlags.truncate | openFlags.noFollow;

@@ -1,8 +1,8 @@
 /** `sluice/fetch` for Node.js: files as Responses, which its own server sends without carrying them through JavaScript. */
-import { createLazyFile } from "../shared/fetch/create.ts";
-import { nodeHandlers } from "../shared/fetch/node-handler.ts";
-import { serveByNode } from "../shared/fetch/node-server.ts";
-import { sendByStream } from "../shared/fetch/send.ts";
+import { createLazyFile } from "../../lib/fetch/create.ts";
+import { nodeHandlers } from "../../lib/fetch/node-handler.ts";
+import { serveByNode } from "../../lib/fetch/node-server.ts";
+import { sendByStream } from "../../lib/fetch/send.ts";
 import type {
   FetchHandler,
   FileOptions,
@@ -10,11 +10,11 @@ import type {
   NodeHandler,
   ServeOptions,
   Server,
-} from "../shared/fetch/options.ts";
+} from "../../lib/fetch/options.ts";
 import { node } from "./ffi.ts";
 import { createReadStream } from "./stream.ts";
 
-export type * from "../shared/fetch/options.ts";
+export type * from "../../lib/fetch/options.ts";
 
 const respond = createLazyFile(node, (fd) => fd);
 const toHandler = nodeHandlers(sendByStream(createReadStream));

@@ -3,9 +3,9 @@ import { statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { Socket } from "node:net";
 import type * as WorkerThreads from "node:worker_threads";
-import { type AbiType, mapSymbols, type Native } from "../../core/abi.ts";
-import { openContext } from "../shared/engine/engine.ts";
-import type { Runtime, Waker } from "../shared/runtime.ts";
+import { type AbiType, mapSymbols, type Native } from "../../core/abi/abi.ts";
+import { openContext } from "../../lib/engine/engine.ts";
+import type { Runtime, Waker } from "../../lib/runtime.ts";
 import { endedBy, socketFd, stopReading } from "./sockets.ts";
 
 const koffiType: Record<AbiType, string> = { i32: "int32", u32: "uint32", buffer: "void *" };

@@ -9,7 +9,7 @@
  * `SLUICE_DISABLE=1` switches it off. `SLUICE_DEBUG=1` says on stderr which way each stream went and why, as does the
  * diagnostics channel `sluice:transfer`.
  */
-import { register } from "../shared/streams/register.ts";
+import { register } from "../../lib/streams/register.ts";
 import { node } from "./ffi.ts";
 
 register(node);

@@ -1,10 +1,10 @@
 /** Sockets of node:net, as Node keeps them. The only place that knows. */
 import { readSync } from "node:fs";
 import type { Socket } from "node:net";
-import type { SocketFd } from "../shared/runtime.ts";
-import { findFd } from "../shared/socket-handle.ts";
+import type { SocketFd } from "../../lib/runtime.ts";
+import { findFd } from "../../lib/ends/socket-handle.ts";
 
-export { holdHandle as stopReading } from "../shared/socket-handle.ts";
+export { holdHandle as stopReading } from "../../lib/ends/socket-handle.ts";
 
 /**
  * The descriptor, or why there is none. `_handle.fd` is libuv's, an implementation detail that has

@@ -5,12 +5,12 @@
  * read of 16 KiB or more on. Signatures, events, options and errors are Node's own, since all of them come from Node's own code;
  * any other pair of streams goes Node's own way altogether.
  */
-import { createStreams } from "../shared/streams/streams.ts";
+import { createStreams } from "../../lib/streams/streams.ts";
 import { node } from "./ffi.ts";
 
-export type { StreamCheck } from "../shared/streams/checks.ts";
-export { report } from "../shared/streams/report.ts";
-export type { StreamMessage, StreamReport } from "../shared/streams/report.ts";
+export type { StreamCheck } from "../../lib/streams/checks.ts";
+export { report } from "../../lib/streams/report.ts";
+export type { StreamMessage, StreamReport } from "../../lib/streams/report.ts";
 
 const streams = createStreams(node);
 

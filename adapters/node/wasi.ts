@@ -1,5 +1,5 @@
 /** `sluice/wasi` for Node.js: the components of the package, and what guests of one's own are lent. See docs/wasi.md. */
-import { createWasi } from "../shared/wasi/wasi.ts";
+import { createWasi } from "../../lib/wasi/wasi.ts";
 import type {
   Guest,
   GuestInstance,
@@ -8,10 +8,10 @@ import type {
   PluginOptions,
   WasiImports,
   WasiOptions,
-} from "../shared/wasi/public.ts";
+} from "../../lib/wasi/public.ts";
 import { node } from "./ffi.ts";
 
-export type * from "../shared/wasi/public.ts";
+export type * from "../../lib/wasi/public.ts";
 
 const wasi = createWasi(node, (fd) => fd);
 

@@ -1,8 +1,8 @@
 /** How often each method crosses into the kernel, and whether the bytes are copied: what `explain` draws beside what was counted. */
-import { explainPlan, sampleEndpoint } from "../../core/explain.ts";
-import type { Strategy } from "../../core/kernel.ts";
-import { checkOptions } from "../../core/request.ts";
-import { select } from "../../core/select.ts";
+import { explainPlan, sampleEndpoint } from "#core/plan/explain.js";
+import type { Strategy } from "#core/plan/kernel.js";
+import { checkOptions } from "#core/transfer/request.js";
+import { select } from "#core/plan/select.js";
 import { contestOf } from "../suites/cost-curve.ts";
 import type { Setting } from "../suites/suite.ts";
 import type { Contest, Entry } from "../support/contest.ts";

@@ -1,5 +1,5 @@
 /** One section of the page: a contest, rows of questions, claims of the articles, paths of the bytes, or a plain table. */
-import { markDrawing } from "../../adapters/cli/screen.ts";
+import { markDrawing } from "#cli/screen.js";
 import { sizeName } from "../support/contest.ts";
 import { type MetricName, metricOf } from "../support/metrics.ts";
 import { bounds, tellMetric, tellRatio } from "../support/rows.ts";

@@ -5,7 +5,7 @@ import { arch, cpus, loadavg, release, tmpdir, totalmem, version } from "node:os
 import process from "node:process";
 import { promisify } from "node:util";
 import { capabilities } from "sluice";
-import { inspectInterfaces } from "../../adapters/cli/interfaces.ts";
+import { inspectInterfaces } from "#cli/interfaces.js";
 import type { ReportEnvironment } from "../report/schema.ts";
 import { findProgram, findRuntime, versionOf } from "./programs.ts";
 

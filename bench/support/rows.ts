@@ -1,5 +1,5 @@
 /** What suites hand back, and how it is printed. A figure that misses its target is stated, never an error. */
-import { table } from "../../adapters/cli/format.ts";
+import { table } from "#cli/format.js";
 import { type Contest, type Entry, sizeName } from "./contest.ts";
 import { Unavailable } from "./helpers.ts";
 import { type MetricName, metricOf } from "./metrics.ts";

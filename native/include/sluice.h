@@ -1,4 +1,4 @@
-/* Made from core/abi.ts and core/records.ts by native/header.mjs. Change them there. */
+/* Made from core/abi/abi.ts and core/abi/records.ts by native/header.mjs. Change them there. */
 #ifndef SLUICE_H
 #define SLUICE_H
 
@@ -352,7 +352,7 @@ struct sluice_census {
 };
 _Static_assert(sizeof(struct sluice_census) == 40, "sluice_census");
 
-/* The errnos that JavaScript knows by name (core/errno.ts) have these numbers here. */
+/* The errnos that JavaScript knows by name (core/abi/errno.ts) have these numbers here. */
 _Static_assert(EPERM == 1, "EPERM");
 _Static_assert(ENOENT == 2, "ENOENT");
 _Static_assert(EINTR == 4, "EINTR");

@@ -3,7 +3,7 @@ import { release } from "node:os";
 import process from "node:process";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { strategyNames } from "#core/strategies.js";
+import { strategyNames } from "#core/plan/strategies.js";
 import { tempFolder } from "../support/temp.ts";
 import { cli, type CliEnd, parseJson } from "./cli.ts";
 

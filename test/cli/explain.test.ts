@@ -2,7 +2,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { sampleEndpoint, sampleWords } from "#core/explain.js";
+import { sampleEndpoint, sampleWords } from "#core/plan/explain.js";
 import { tempFile, tempFolder } from "../support/temp.ts";
 import { cli, type CliEnd, parseJson } from "./cli.ts";
 

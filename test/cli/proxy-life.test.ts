@@ -7,7 +7,7 @@ import { delimiter, join } from "node:path";
 import process from "node:process";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { type Address, formatAddress } from "#core/address.js";
+import { type Address, formatAddress } from "#cli/address.js";
 import { randomBytes, sha256 } from "../support/data.ts";
 import { needs } from "../support/needs.ts";
 import { tempFolder } from "../support/temp.ts";

@@ -9,7 +9,7 @@ import process from "node:process";
 import { promisify } from "node:util";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { Address } from "#core/address.js";
+import type { Address } from "#cli/address.js";
 import { digest, randomBytes, sha256 } from "../support/data.ts";
 import { tempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";

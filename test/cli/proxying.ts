@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { readdirSync, readlinkSync } from "node:fs";
 import { connect, createServer, type Server, type Socket, type TcpNetConnectOpts } from "node:net";
-import { type Address, formatAddress, parseAddress } from "#core/address.js";
+import { type Address, formatAddress, parseAddress } from "#cli/address.js";
 import type { Candidate } from "../support/runtimes.ts";
 import { settles } from "../support/wait.ts";
 import { type Service, startService } from "./services.ts";

@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 import { instantiatePlugin } from "sluice/wasi";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { errnoNames } from "#core/errno.js";
+import { errnoNames } from "#core/abi/errno.js";
 import { buildHostileGuest, type Hostile, refusal } from "../support/hostile-guest.ts";
 import { tempFolder } from "../support/temp.ts";
 

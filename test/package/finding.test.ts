@@ -4,7 +4,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { symbols } from "#core/abi.js";
+import { symbols } from "#core/abi/abi.js";
 import { runChild } from "../support/child.ts";
 import { runs } from "../support/programs.ts";
 import { candidates, locate } from "../support/runtimes.ts";

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { symbols } from "#core/abi.js";
+import { symbols } from "#core/abi/abi.js";
 import { dataFile, MiB } from "../contract/support/files.ts";
 import { runChild } from "../support/child.ts";
 import { sha256 } from "../support/data.ts";
@@ -33,7 +33,9 @@ for (const platform of ["linux-x64", "linux-arm64"]) {
 }
 
 test("the tarball carries the documents, the bundled modules and their types, and nothing else", () => {
-  const rest = tarball.files.filter((path) => !/^dist\/(?:lib\/.+\.js|(?:core|adapters)\/.+\.d\.ts)$/.test(path));
+  const rest = tarball.files.filter(
+    (path) => !/^dist\/(?:lib\/.+\.js|modules\/(?:core|lib|adapters)\/.+\.d\.ts)$/.test(path),
+  );
   const documents = ["CHANGELOG.md", "LICENSE", "README.md", "package.json"];
   assert.equal(rest.filter((path) => !/^dist\/(?:native|wasm)\//.test(path)).sort(), documents);
   for (const path of tarball.files) assert.not.match(path, /(^|\/)(test|bench|examples?)\//m);

@@ -1,7 +1,7 @@
 /** Endpoints and requests for tests of the core, ordinary except for what is given. */
-import { type Endpoint, endpoint, type EndpointKind } from "#core/endpoint.js";
-import { checkOptions, type Request, type TransferOptions } from "#core/request.js";
-import type { Knowledge } from "#core/select.js";
+import { type Endpoint, endpoint, type EndpointKind } from "#core/plan/endpoint.js";
+import { checkOptions, type Request, type TransferOptions } from "#core/transfer/request.js";
+import type { Knowledge } from "#core/plan/select.js";
 
 /** What an adapter would find out about an open end of this kind. Files have 1 MiB. */
 export function end(kind: EndpointKind, properties: Partial<Endpoint> = {}): Endpoint {

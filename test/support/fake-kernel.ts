@@ -3,8 +3,8 @@
  * asked for, so that a byte written twice or an attempt too many is an error where it happens.
  */
 import * as assert from "uvu/assert";
-import { errnoNumber } from "#core/errno.js";
-import type { Job, Outcome } from "#core/kernel.js";
+import { errnoNumber } from "#core/abi/errno.js";
+import type { Job, Outcome } from "#core/plan/kernel.js";
 
 /** What befalls one attempt, after it has moved at most `after` bytes. */
 export type Fault =

@@ -1,9 +1,9 @@
 /** Generated transfers: a plan, the bytes of its source, and what goes wrong on the way. */
 import * as fc from "fast-check";
-import type { Endpoint } from "#core/endpoint.js";
-import type { Strategy } from "#core/kernel.js";
-import { type Plan, select } from "#core/select.js";
-import { strategyNames } from "#core/strategies.js";
+import type { Endpoint } from "#core/plan/endpoint.js";
+import type { Strategy } from "#core/plan/kernel.js";
+import { type Plan, select } from "#core/plan/select.js";
+import { strategyNames } from "#core/plan/strategies.js";
 import { randomBytes } from "./data.ts";
 import { end, request, unknowing } from "./ends.ts";
 import type { Fault } from "./fake-kernel.ts";

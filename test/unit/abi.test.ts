@@ -6,8 +6,8 @@ import process from "node:process";
 import * as fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import * as abi from "#core/abi.js";
-import * as records from "#core/records.js";
+import * as abi from "#core/abi/abi.js";
+import * as records from "#core/abi/records.js";
 import { check } from "../support/property.ts";
 import { root } from "../support/root.ts";
 import { tempFolder } from "../support/temp.ts";
@@ -125,11 +125,11 @@ test("the fingerprint fits a non-negative i32", () => {
 test("native/include/sluice.h is what native/header.mjs makes of the tables", () => {
   const copy = tempFolder();
   mkdirSync(join(copy, "native/include"), { recursive: true });
-  mkdirSync(join(copy, "dist/core"), { recursive: true });
+  mkdirSync(join(copy, "dist/modules/core/abi"), { recursive: true });
   writeFileSync(join(copy, "package.json"), '{ "type": "module" }');
   for (const path of [
     "native/header.mjs",
-    ...["abi", "records", "ring", "error", "errno"].map((name) => `dist/core/${name}.js`),
+    ...["abi/abi", "abi/records", "ring", "error", "abi/errno"].map((name) => `dist/modules/core/${name}.js`),
   ])
     copyFileSync(join(root, path), join(copy, path));
   execFileSync(process.execPath, [join(copy, "native/header.mjs")], { stdio: "pipe" });

@@ -2,7 +2,7 @@
 import * as fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { type Address, formatAddress, parseAddress } from "#core/address.js";
+import { type Address, formatAddress, parseAddress } from "#cli/address.js";
 import { check } from "../support/property.ts";
 
 const right: readonly (readonly [string, Address])[] = [

@@ -2,7 +2,7 @@
 import * as fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { Balancer, policies } from "#core/balance.js";
+import { Balancer, policies } from "#cli/proxy/balance.js";
 import { check } from "../support/property.ts";
 
 const holdOff = { firstMs: 1000, mostMs: 4000 };

@@ -1,8 +1,8 @@
 /** What is remembered of the machine and of pairs of filesystems, and what never is. */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { type Ability, Capabilities } from "#core/capabilities.js";
-import { asNew, type Endpoint } from "#core/endpoint.js";
+import { type Ability, Capabilities } from "#core/plan/capabilities.js";
+import { asNew, type Endpoint } from "#core/plan/endpoint.js";
 import { end, file } from "../support/ends.ts";
 
 const on = (device: bigint): Endpoint => file(1, { identity: { device, inode: 1n } });

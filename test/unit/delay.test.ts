@@ -2,7 +2,7 @@
 import { getEventListeners } from "node:events";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { delay } from "#adapters/shared/delay.js";
+import { delay } from "#lib/support/delay.js";
 
 const never = 2 ** 30;
 

@@ -1,8 +1,8 @@
 import { constants } from "node:os";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { errnoName, errnoNumber, errnoText } from "#core/errno.js";
-import { strategies } from "#core/strategies.js";
+import { errnoName, errnoNumber, errnoText } from "#core/abi/errno.js";
+import { strategies } from "#core/plan/strategies.js";
 
 const platform: Readonly<Record<string, number>> = constants.errno;
 

@@ -4,9 +4,9 @@ import { constants } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { caseCodes } from "#core/component.js";
-import { errnoName, errnoNames, errnoNumber } from "#core/errno.js";
-import { wasiErrnos } from "#core/wasi.js";
+import { caseCodes } from "#core/wasi/component.js";
+import { errnoName, errnoNames, errnoNumber } from "#core/abi/errno.js";
+import { wasiErrnos } from "#core/wasi/wasi.js";
 import { root } from "../support/root.ts";
 
 const test = suite("error names");
@@ -43,7 +43,7 @@ test("what the C engine answers has its name and its number in TypeScript's tabl
   assert.ok(used.has("EAGAIN") && used.has("ENOMEM") && used.size > 8, [...used].join(" "));
   const numbers: Readonly<Record<string, number>> = constants.errno;
   for (const name of used) {
-    assert.is.not(errnoNumber(name), 0, `${name} has no name in core/errno.ts`);
+    assert.is.not(errnoNumber(name), 0, `${name} has no name in core/abi/errno.ts`);
     assert.is(errnoName(errnoNumber(name)), name);
     if (name in numbers) assert.is(numbers[name], errnoNumber(name), name);
   }

@@ -1,13 +1,13 @@
 /** The explanation agrees with the plan, and the drawing with the explanation. */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { draw, type DrawingOptions } from "#core/drawing.js";
-import { explainPlan, type Explanation, pathOf, sampleEndpoint, sampleWords } from "#core/explain.js";
-import type { Endpoint } from "#core/endpoint.js";
-import type { Strategy } from "#core/kernel.js";
-import { checkOptions, type TransferOptions } from "#core/request.js";
-import { select } from "#core/select.js";
-import { strategies, strategyNames } from "#core/strategies.js";
+import { draw, type DrawingOptions } from "#core/plan/drawing.js";
+import { explainPlan, type Explanation, pathOf, sampleEndpoint, sampleWords } from "#core/plan/explain.js";
+import type { Endpoint } from "#core/plan/endpoint.js";
+import type { Strategy } from "#core/plan/kernel.js";
+import { checkOptions, type TransferOptions } from "#core/transfer/request.js";
+import { select } from "#core/plan/select.js";
+import { strategies, strategyNames } from "#core/plan/strategies.js";
 import { unknowing } from "../support/ends.ts";
 
 function sample(word: string): Endpoint {

@@ -3,7 +3,7 @@ import { isIP } from "node:net";
 import * as fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { formatIp, isWithin, mapped, parseIp, parsePrefix, unmapped } from "#core/ip.js";
+import { formatIp, isWithin, mapped, parseIp, parsePrefix, unmapped } from "#cli/proxy/ip.js";
 import { check } from "../support/property.ts";
 
 const bytes = (length: number) => fc.array(fc.integer({ min: 0, max: 255 }), { minLength: length, maxLength: length });

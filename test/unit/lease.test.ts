@@ -2,9 +2,9 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { breaksPromise, decide, type Decision, handsOver, type OnLeaseBreak, stopAfterMs } from "#core/lease.js";
-import { checkOptions } from "#core/request.js";
-import { select } from "#core/select.js";
-import { strategyNames } from "#core/strategies.js";
+import { checkOptions } from "#core/transfer/request.js";
+import { select } from "#core/plan/select.js";
+import { strategyNames } from "#core/plan/strategies.js";
 import { end, request, unknowing } from "../support/ends.ts";
 
 /** Policy, milliseconds left, bytes left, decision. */

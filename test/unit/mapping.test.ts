@@ -2,7 +2,7 @@
 import * as fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { limits } from "#core/abi.js";
+import { limits } from "#core/abi/abi.js";
 import {
   checkMapOptions,
   checkWindow,

@@ -2,10 +2,10 @@
 import * as fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { crc32c } from "#core/crc32c.js";
-import { parseIp } from "#core/ip.js";
-import type { ProxiedConnection } from "#core/proxy-head.js";
-import { formatProxyHead, parseProxyHead } from "#core/proxy-protocol.js";
+import { crc32c } from "#cli/proxy/crc32c.js";
+import { parseIp } from "#cli/proxy/ip.js";
+import type { ProxiedConnection } from "#cli/proxy/head.js";
+import { formatProxyHead, parseProxyHead } from "#cli/proxy/protocol.js";
 import { check } from "../support/property.ts";
 
 const signature = "\r\n\r\n\0\r\nQUIT\n";

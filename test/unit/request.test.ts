@@ -3,8 +3,8 @@ import * as fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { TransferError } from "#core/error.js";
-import { cacheModes, checkOptions, type TransferOptions } from "#core/request.js";
-import { strategyNames } from "#core/strategies.js";
+import { cacheModes, checkOptions, type TransferOptions } from "#core/transfer/request.js";
+import { strategyNames } from "#core/plan/strategies.js";
 import { check } from "../support/property.ts";
 
 const max = Number.MAX_SAFE_INTEGER;

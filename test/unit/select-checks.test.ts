@@ -1,11 +1,11 @@
 /** What select() refuses, how it cuts a range to the source, and when it goes inline. */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { limits } from "#core/abi.js";
-import type { Endpoint } from "#core/endpoint.js";
+import { limits } from "#core/abi/abi.js";
+import type { Endpoint } from "#core/plan/endpoint.js";
 import { TransferError } from "#core/error.js";
-import type { TransferOptions } from "#core/request.js";
-import { type Plan, select } from "#core/select.js";
+import type { TransferOptions } from "#core/transfer/request.js";
+import { type Plan, select } from "#core/plan/select.js";
 import { end, file, request, unknowing } from "../support/ends.ts";
 
 const plan = (source: Endpoint, target: Endpoint, options?: TransferOptions): Plan =>

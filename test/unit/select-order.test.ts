@@ -1,12 +1,12 @@
 /** Which mechanisms select() tries for each pair of kinds, as tables. */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { EndpointKind } from "#core/endpoint.js";
+import type { EndpointKind } from "#core/plan/endpoint.js";
 import type { TransferError } from "#core/error.js";
-import type { Strategy } from "#core/kernel.js";
-import type { TransferOptions } from "#core/request.js";
-import { type Knowledge, select } from "#core/select.js";
-import { strategyNames } from "#core/strategies.js";
+import type { Strategy } from "#core/plan/kernel.js";
+import type { TransferOptions } from "#core/transfer/request.js";
+import { type Knowledge, select } from "#core/plan/select.js";
+import { strategyNames } from "#core/plan/strategies.js";
 import { end, file, request, unknowing } from "../support/ends.ts";
 
 type Kind = Exclude<EndpointKind, "directory" | "other">;

@@ -1,13 +1,13 @@
 /** What a transfer says it did: report, error and what it learnt. */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { Capabilities } from "#core/capabilities.js";
-import type { Endpoint } from "#core/endpoint.js";
+import { Capabilities } from "#core/plan/capabilities.js";
+import type { Endpoint } from "#core/plan/endpoint.js";
 import { TransferError } from "#core/error.js";
-import type { Outcome, Strategy } from "#core/kernel.js";
-import type { TransferOptions } from "#core/request.js";
-import { select } from "#core/select.js";
-import { type Account, drive, driveSync, transferLoop } from "#core/transfer.js";
+import type { Outcome, Strategy } from "#core/plan/kernel.js";
+import type { TransferOptions } from "#core/transfer/request.js";
+import { select } from "#core/plan/select.js";
+import { type Account, drive, driveSync, transferLoop } from "#core/transfer/transfer.js";
 import { end, file, request, unknowing } from "../support/ends.ts";
 
 const quiet: Outcome = { bytes: 0, stranded: 0, end: "done", errno: 0, syscalls: 0, waits: 0, cpuNs: 0 };

@@ -2,9 +2,9 @@
 import { now } from "wasi:clocks/monotonic-clock@0.2.12";
 import type { CopyOptions } from "sluice:transfer/types@0.1.0";
 import type { Descriptor } from "wasi:filesystem/types@0.2.12";
-import { errnoNumber, errnoText } from "#core/errno.js";
+import { errnoNumber, errnoText } from "#core/abi/errno.js";
 import { TransferError } from "#core/error.js";
-import type { Report } from "#core/report.js";
+import type { Report } from "#core/transfer/report.js";
 import { attempt, callFailed, errnoOf } from "./errors.ts";
 import { close, inspectPair } from "./files.ts";
 import { destination, openPlace, type Place, placeOf, sibling } from "./places.ts";

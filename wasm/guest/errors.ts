@@ -1,10 +1,10 @@
 /** What the host answers, and what the guest throws. */
 import type { Error as WitError } from "sluice:transfer/types@0.1.0";
 import type { ErrorCode } from "wasi:filesystem/types@0.2.12";
-import { errorCase, guestDialect } from "#core/component.js";
-import { type ErrnoName, errnoNumber, errnoText } from "#core/errno.js";
+import { errorCase, guestDialect } from "#core/wasi/component.js";
+import { type ErrnoName, errnoNumber, errnoText } from "#core/abi/errno.js";
 import { TransferError } from "#core/error.js";
-import { isWasiCode, wasiErrnos } from "#core/wasi.js";
+import { isWasiCode, wasiErrnos } from "#core/wasi/wasi.js";
 
 /** Fails to compile where WASI has a code that core doesn't know. */
 const errnos: Readonly<Record<ErrorCode, ErrnoName>> = wasiErrnos;

@@ -1,6 +1,6 @@
 /** The world `fallback`: sluice:transfer/transfer on nothing but WASI. */
 import type * as Transfer from "sluice:transfer/transfer@0.1.0";
-import { capabilitiesRecord, explanationRecord, guestDialect, optionsOf, reportRecord } from "#core/component.js";
+import { capabilitiesRecord, explanationRecord, guestDialect, optionsOf, reportRecord } from "#core/wasi/component.js";
 import { copyFile } from "./copy.ts";
 import { answering } from "./errors.ts";
 import { engine, explain, strategiesHere, transfer as move } from "./transfers.ts";

@@ -1,9 +1,9 @@
 /** Files by wasi:filesystem: what they are, and bytes at their positions. */
 import type { Descriptor, DescriptorStat, DescriptorType } from "wasi:filesystem/types@0.2.12";
-import { checkedCount } from "#core/component.js";
-import { type Endpoint, endpoint, type EndpointKind } from "#core/endpoint.js";
-import { errnoNumber } from "#core/errno.js";
-import { type Job, nothing, type Outcome } from "#core/kernel.js";
+import { checkedCount } from "#core/wasi/component.js";
+import { type Endpoint, endpoint, type EndpointKind } from "#core/plan/endpoint.js";
+import { errnoNumber } from "#core/abi/errno.js";
+import { type Job, nothing, type Outcome } from "#core/plan/kernel.js";
 import { attempt, errnoOf } from "./errors.ts";
 
 /** Bytes of a read: larger ones gain nothing, and a guest's memory never shrinks again. */

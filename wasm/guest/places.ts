@@ -1,8 +1,8 @@
 /** Paths, as the folders that the host has lent make them out. */
 import { getDirectories } from "wasi:filesystem/preopens@0.2.12";
 import type { Descriptor, DescriptorFlags, OpenFlags } from "wasi:filesystem/types@0.2.12";
-import { checkedPath } from "#core/component.js";
-import { errnoNumber } from "#core/errno.js";
+import { checkedPath } from "#core/wasi/component.js";
+import { errnoNumber } from "#core/abi/errno.js";
 import { TransferError } from "#core/error.js";
 import { attempt } from "./errors.ts";
 

@@ -2,7 +2,7 @@
 import { capabilities, copyFile, explain, transfer as move } from "sluice:transfer/native@0.1.0";
 import type * as Transfer from "sluice:transfer/transfer@0.1.0";
 import type { Error as WitError, TransferOptions } from "sluice:transfer/types@0.1.0";
-import { checkedCount, errorCase, guestDialect } from "#core/component.js";
+import { checkedCount, errorCase, guestDialect } from "#core/wasi/component.js";
 
 /** What a call of the host throws holds a case of the variant already; what this guest finds is made one. */
 function answering<T>(work: () => T): T {

@@ -1,16 +1,16 @@
 /** Core's plan and loop over files of wasi:filesystem, driven without a promise. */
 import { now } from "wasi:clocks/monotonic-clock@0.2.12";
 import type { Descriptor, DescriptorStat, MetadataHashValue } from "wasi:filesystem/types@0.2.12";
-import { Capabilities, type Capability } from "#core/capabilities.js";
-import { type Endpoint, endpoint, isSameFile } from "#core/endpoint.js";
+import { Capabilities, type Capability } from "#core/plan/capabilities.js";
+import { type Endpoint, endpoint, isSameFile } from "#core/plan/endpoint.js";
 import { argumentError, TransferError } from "#core/error.js";
-import { type Explanation, explainPlan } from "#core/explain.js";
-import type { Strategy } from "#core/kernel.js";
-import type { Report } from "#core/report.js";
-import { checkOptions, type Request, type TransferOptions } from "#core/request.js";
-import { type Plan, select } from "#core/select.js";
-import { strategyNames } from "#core/strategies.js";
-import { driveSync, transferLoop } from "#core/transfer.js";
+import { type Explanation, explainPlan } from "#core/plan/explain.js";
+import type { Strategy } from "#core/plan/kernel.js";
+import type { Report } from "#core/transfer/report.js";
+import { checkOptions, type Request, type TransferOptions } from "#core/transfer/request.js";
+import { type Plan, select } from "#core/plan/select.js";
+import { strategyNames } from "#core/plan/strategies.js";
+import { driveSync, transferLoop } from "#core/transfer/transfer.js";
 import { attempt, callFailed, errnoOf } from "./errors.ts";
 import { close, describe, inspectPair, moveBuffered, paired, withoutEngine } from "./files.ts";
 import { openPlace, type Place, placeOf } from "./places.ts";

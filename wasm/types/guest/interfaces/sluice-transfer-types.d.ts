@@ -1,6 +1,6 @@
 declare module 'sluice:transfer/types@0.1.0' {
   /**
-   * What the system answered, by the names of errno(3), in the order of core/errno.ts. An answer without a name of its
+   * What the system answered, by the names of errno(3), in the order of core/abi/errno.ts. An answer without a name of its
    * own here comes as `failed`.
    * # Variants
    *

@@ -1,0 +1,103 @@
+/** `sluice proxy LISTEN UPSTREAM[,UPSTREAM…]` */
+import { Argument, Command, InvalidArgumentError, Option } from "commander";
+import { type Address, parseAddress } from "../address.ts";
+import { policies, type Policy } from "../proxy/balance.ts";
+import { durationOption, parseBytes, parseCount, parsePort, parseWorkers, quietOption } from "../arguments.ts";
+import { parseTrust } from "../proxy/trust.ts";
+
+interface ProxyCommandOptions {
+  readonly balance: Policy;
+  readonly connectTimeout: number;
+  readonly idleTimeout: number;
+  readonly timeout: number;
+  readonly maxBytes?: number;
+  readonly maxConnections: number;
+  readonly sendProxy?: keyof typeof versions;
+  readonly acceptProxy?: readonly string[];
+  readonly drain: number;
+  readonly jsonLog?: boolean;
+  readonly quiet?: boolean;
+  readonly workers?: number;
+  readonly metricsPort?: number;
+  readonly metricsHost: string;
+}
+
+const versions = { v1: 1, v2: 2 } as const;
+
+export const proxyCommand = (): Command =>
+  new Command("proxy")
+    .description("take connections to one of several upstreams, each passed on by the kernel")
+    .addArgument(
+      new Argument("<listen>", "HOST:PORT, a port of 127.0.0.1, or the path of a Unix socket").argParser(parseEnd),
+    )
+    .addArgument(
+      new Argument("<upstream...>", "where connections go: the same, several with commas between").argParser(parseEnds),
+    )
+    .addOption(new Option("--balance <policy>", "which upstream is next").choices([...policies]).default(policies[0]))
+    .addOption(durationOption("--connect-timeout <seconds>", "try another upstream after so long", 5000))
+    .addOption(
+      durationOption("--idle-timeout <seconds>", "end connections on which nothing moves for so long; 0: never", 0),
+    )
+    .addOption(durationOption("--timeout <seconds>", "end connections after so long; 0: never", 0))
+    .option("--max-bytes <bytes>", "end connections after so many in one direction", parseBytes)
+    .option("--max-connections <number>", "open at a time; more are closed as they come", parseCount, 10_000)
+    .addOption(
+      new Option("--send-proxy <version>", "tell upstreams who the client is, by the PROXY protocol").choices(
+        Object.keys(versions),
+      ),
+    )
+    .option(
+      "--accept-proxy <from>",
+      'take connections from these addresses or prefixes alone ("unix" for Unix sockets), and their word for who the client is',
+      parseFrom,
+    )
+    .addOption(durationOption("--drain <seconds>", "wait so long for connections to end when told to end", 10_000))
+    .addOption(new Option("--json-log", "write the access log as JSON, one object a line").conflicts("quiet"))
+    .option("--workers <number>", "proxy in so many processes, and replace those that end", parseWorkers)
+    .option("--metrics-port <port>", "answer /metrics there, for Prometheus", parsePort)
+    .option("--metrics-host <address>", "… and on this address", "127.0.0.1")
+    .addOption(quietOption())
+    .action(async (listen: Address, upstreams: readonly Address[], options: ProxyCommandOptions) => {
+      const { metricsPort, metricsHost, sendProxy, quiet = false } = options;
+      // What only a proxy needs takes its time to load.
+      const { runProxy } = await import("../proxy/run.ts");
+      await runProxy({
+        listen,
+        upstreams,
+        policy: options.balance,
+        connectTimeoutMs: options.connectTimeout,
+        idleTimeoutMs: options.idleTimeout,
+        timeoutMs: options.timeout,
+        maxBytes: options.maxBytes,
+        maxConnections: options.maxConnections,
+        sendHead: sendProxy && versions[sendProxy],
+        acceptHead: options.acceptProxy,
+        drainMs: options.drain,
+        log: quiet ? "none" : options.jsonLog === true ? "json" : "line",
+        quiet,
+        workers: options.workers,
+        metricsAddress: metricsPort === undefined ? undefined : { host: metricsHost, port: metricsPort },
+      });
+    });
+
+function parseEnd(text: string): Address {
+  const address = parseAddress(text);
+  if (address === undefined)
+    throw new InvalidArgumentError(
+      "It is HOST:PORT, with an IPv6 address in brackets, or the path of a Unix socket, with a slash or as unix:NAME.",
+    );
+  return address;
+}
+
+function parseEnds(text: string, before: readonly Address[] | undefined): readonly Address[] {
+  const ends = text.split(",").map(parseEnd);
+  if (ends.some((end) => "port" in end && end.port === 0)) throw new InvalidArgumentError("An upstream has no port 0.");
+  return [...(before ?? []), ...ends];
+}
+
+function parseFrom(text: string): readonly string[] {
+  const words = text.split(",");
+  if (parseTrust(words) === undefined)
+    throw new InvalidArgumentError('It is addresses, prefixes such as 10.0.0.0/8, or "unix", with commas between.');
+  return words;
+}

@@ -1,0 +1,175 @@
+/** The types of the public surface that all runtimes share. */
+import type { FileHandle } from "node:fs/promises";
+import type { Socket } from "node:net";
+import type { Readable, Writable } from "node:stream";
+import type { Capability } from "../core/plan/capabilities.ts";
+import type { CacheMode, Strategy } from "../core/plan/kernel.ts";
+import type { Names } from "../core/options.ts";
+import type { ByteCount } from "../core/transfer/request.ts";
+import type { Lease } from "./lease/lease.ts";
+import type { SharedRing } from "./ring/shared-ring.ts";
+
+/** An open descriptor that stays the caller's: Sluice duplicates it and never closes it. */
+export interface HasFd {
+  readonly fd: number;
+}
+
+/** A `Bun.file(path)`, by what tells it from other Blobs. Whole files only; slices are given by offset and length. */
+export interface BunFileLike {
+  readonly name?: string | undefined;
+  readonly size: number;
+  exists(): Promise<boolean>;
+}
+
+/** A `Deno.TcpConn` or `Deno.UnixConn`, by what tells it from everything else. */
+export interface DenoConnLike {
+  readonly localAddr: object;
+  readonly remoteAddr: object;
+  closeWrite(): Promise<void>;
+}
+
+/** A socket of `Bun.listen` or `Bun.connect`, by what tells it from everything else: Bun's types don't show its `fd`. */
+export interface BunSocketLike {
+  readonly readyState: number;
+  readonly bytesWritten: number;
+  terminate(): void;
+}
+
+/** What only its own runtime takes. */
+export type RuntimeEnd = BunFileLike | BunSocketLike | DenoConnLike;
+
+/**
+ * Where bytes come from: a path or file URL, a descriptor, an open file, a socket, a stream, a shared ring, or memory that stays as it is
+ * meanwhile.
+ */
+export type Source = string | URL | number | HasFd | FileHandle | Readable | SharedRing | Uint8Array | RuntimeEnd;
+
+/** Where bytes go: a path or file URL (created, or emptied unless `targetOffset` is given), a descriptor, an open file, a socket, a stream or a shared ring. */
+export type Target = string | URL | number | HasFd | FileHandle | Writable | SharedRing | RuntimeEnd;
+
+/**
+ * One of two connections of a pair: a socket of node:net, one of the runtime's own, or a descriptor of a stream socket,
+ * whose number stays the caller's to close.
+ */
+export type ProxyEnd = Socket | BunSocketLike | DenoConnLike | HasFd | number;
+
+/** What a lease can be taken on: a regular file. */
+export type LeaseSource = string | URL | number | HasFd | FileHandle;
+
+export interface LeaseOptions {
+  /**
+   * For how long somebody may be held up when the lease is broken, in milliseconds; then it is released by itself.
+   * Default, and most: seven eighths of /proc/sys/fs/lease-break-time, which is 45 s where nobody has changed it.
+   */
+  readonly holdMs?: number | undefined;
+}
+
+export interface CopyOptions {
+  /** Whether an existing target is replaced. Default true. When false: `EEXIST`. */
+  readonly overwrite?: boolean | undefined;
+  /** Keep the source's mode, and its times to the nanosecond (without the engine, to the microsecond). Default false: of a new file the mode less the umask, as cp does; of one that is replaced its own. */
+  readonly preserve?: boolean | undefined;
+  /** "always" fails where blocks can't be shared, "never" makes sure they are not. Default "auto". */
+  readonly reflink?: "auto" | "always" | "never" | undefined;
+  /** Keep holes as holes. Default "auto": where the source has any. */
+  readonly sparse?: "auto" | "always" | "never" | undefined;
+  /**
+   * How the page cache is treated; see `TransferOptions`. "direct" copies every block, so that it can't be had with
+   * `reflink: "always"`. Default "normal".
+   */
+  readonly cache?: CacheMode | undefined;
+  /** fsync the file and its folder before resolving. Default false. */
+  readonly durable?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Called with the bytes copied so far, at most about ten times a second, and once at the end. */
+  readonly onProgress?: ((bytes: number) => void) | undefined;
+}
+
+export const copyOptions: Names<CopyOptions> = {
+  overwrite: true,
+  preserve: true,
+  reflink: true,
+  sparse: true,
+  cache: true,
+  durable: true,
+  signal: true,
+  onProgress: true,
+};
+
+/** What this machine and runtime can do, with the reason for each answer. */
+export interface CapabilityReport {
+  readonly engine: {
+    readonly available: boolean;
+    /** Why not, in one line; for an available engine, where it was loaded from. */
+    readonly reason: string;
+  };
+  readonly strategies: Readonly<Record<Strategy, Capability>>;
+  /** The modes of the page cache; the filesystem has its say, too. */
+  readonly cache: Readonly<Record<CacheMode, Capability>>;
+}
+
+/** What a network interface does by itself (SIOCETHTOOL, ethtool(8)). */
+export interface InterfaceFeatures {
+  /** It gathers a packet from several pages, so that sendfile needs no copy. */
+  readonly scatterGather: boolean;
+  /** It cuts large sends into segments. */
+  readonly tso: boolean;
+  readonly txChecksum: boolean;
+}
+
+/** How a mapping will be read: "normal" reads ahead a little, "sequential" more, "random" not at all (madvise(2)). */
+export type MapAdvice = "normal" | "sequential" | "random";
+
+export interface Residency {
+  /** Bytes in memory, counted in pages. */
+  readonly resident: number;
+  readonly total: number;
+}
+
+/**
+ * A file as memory. Offsets are in bytes from the mapping's start, wherever that lies in the file.
+ *
+ * Every method but `close` throws TransferError `ERR_SLUICE_CLOSED` once the mapping is closed. Views of it are then
+ * empty; on Node 20, which can't take memory away from a view, they show zeros.
+ */
+export interface MappedFile extends Disposable {
+  /**
+   * The whole of it. A view is never read-only in JavaScript: writes to one of mode "read" stay in this process.
+   *
+   * @throws RangeError for more than 4 GiB: use {@link window}
+   */
+  readonly bytes: Uint8Array;
+  readonly length: number;
+  /** A view of a part, of up to 4 GiB; without a length, to the end. */
+  window(offset: ByteCount, length?: ByteCount): Uint8Array;
+  /**
+   * A copy of a part, checked: never a zero in the place of what is lost.
+   *
+   * @throws TransferError `ERR_SLUICE_TRUNCATED`
+   */
+  read(offset: ByteCount, length?: ByteCount): Uint8Array;
+  /** The first byte that is lost since the file was truncated, or can't be read: zeros are in its place. Asked anew each time. */
+  readonly truncated: number | undefined;
+  /**
+   * Makes sure that what was read so far was the file's.
+   *
+   * @throws TransferError `ERR_SLUICE_TRUNCATED` with `sourceOffset`, where {@link truncated} is a number
+   */
+  check(): void;
+  /** Starts to read a part into memory, and doesn't wait for it (MADV_WILLNEED). */
+  prefetch(offset?: ByteCount, length?: ByteCount): void;
+  advise(advice: MapAdvice, offset?: ByteCount, length?: ByteCount): void;
+  /** How much of a part is in memory (mincore(2)). The kernel tells owners and writers alone; to others all of it seems there. */
+  residency(offset?: ByteCount, length?: ByteCount): Residency;
+  /**
+   * Waits until what was written to a shared mapping is on the disk (msync(2)), holding this thread. Other readers of the
+   * file have seen it before.
+   *
+   * @throws TransferError `ERR_SLUICE_TRUNCATED` where some of it is lost, `EIO`; `ERR_SLUICE_UNSUPPORTED` for other modes
+   */
+  flush(offset?: ByteCount, length?: ByteCount): void;
+  /** What policy "lease" holds until the mapping is closed. Its `broken` tells that somebody waits for the file. */
+  readonly lease: Lease | undefined;
+  /** Lets go of the file. The second time does nothing. */
+  close(): void;
+}

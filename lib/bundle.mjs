@@ -1,0 +1,80 @@
+// Puts the modules of each entry of package.json together: a module of its own costs Node almost a millisecond of
+// every start, and `import "sluice"` has seventy (docs/performance.md). Chunks that entries share keep one state for all.
+import { readFileSync, rmSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { rolldown } from "rolldown";
+
+const root = new URL("../", import.meta.url);
+const { bin, exports } = JSON.parse(readFileSync(new URL("package.json", root), "utf8"));
+const folder = "dist/lib/";
+
+const targets = [...Object.values(bin), ...Object.values(exports).flatMap((target) => Object.values(target))];
+const prefix = `./${folder}`;
+const entries = [...new Set(targets)]
+  .filter((target) => typeof target === "string" && target.startsWith(prefix))
+  .map((target) => target.slice(prefix.length));
+
+rmSync(new URL(folder, root), { recursive: true, force: true });
+
+/**
+ * Modules that are loaded together anyway. A group takes along what its modules import, so that these are the ones that
+ * import nothing else.
+ */
+const groups = [
+  // By more than the three runtimes' entries of one name: what only WASI or the command line needs is left to them.
+  { name: "sluice", test: /\/modules\/(core|lib)\/(?!fetch|streams|wasi)/, minShareCount: 4 },
+  { name: "node", test: /\/adapters\/node(\/(ffi|sockets))?\.js$/ },
+  { name: "streams", test: /\/modules\/lib\/streams\// },
+];
+
+/** The comments of the C header, which only the build reads. */
+const undocumented = {
+  name: "undocumented",
+  transform: (code, id) => (id.endsWith("/core/abi/abi.js") ? code.replace(/^\s*doc: ".*",\n/gm, "") : undefined),
+};
+
+/** A source of ASCII is half as large in V8's memory, and read sooner: three milliseconds of an import. A minifier would undo it. */
+const ascii = {
+  name: "ascii",
+  renderChunk: (code) => ({
+    code: code.replace(/[^\0-\x7f]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`),
+    map: null,
+  }),
+};
+
+/** Started by their paths, from beside the command line. */
+const programs = { "cli/child.js": "cli/ipc/child.js" };
+
+/** The module that an entry is made from. */
+const moduleOf = (name) => `dist/modules/${programs[name] ?? (name.startsWith("cli/") ? name : `adapters/${name}`)}`;
+
+async function write(names, output) {
+  const input = names.map((name) => [name.replace(/\.js$/, ""), moduleOf(name)]);
+  const bundle = await rolldown({
+    cwd: fileURLToPath(root),
+    input: Object.fromEntries(input),
+    // What comes by name stays a dependency.
+    external: (id) => !/^[./]/.test(id) && !id.startsWith("dist/"),
+    platform: "neutral",
+    plugins: [undocumented],
+  });
+  await bundle.write({
+    dir: fileURLToPath(new URL(folder, root)),
+    format: "esm",
+    comments: false,
+    minify: false,
+    plugins: [ascii],
+    ...output,
+  });
+  await bundle.close();
+}
+
+const portable = (name) => name === "portable.js";
+// As deep as dist/modules/lib, from where the way to what is built (lib/built.ts) is the same.
+const chunkFileNames = "shared/[name]-[hash].js";
+await write([...entries.filter((name) => !portable(name)), ...Object.keys(programs)], {
+  chunkFileNames,
+  codeSplitting: { groups },
+});
+// By itself: what it shares with the others would bring it their node: modules.
+await write(entries.filter(portable), {});

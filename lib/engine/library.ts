@@ -1,0 +1,49 @@
+/** Finds and loads the native library. */
+import { fileURLToPath } from "node:url";
+import { abiFingerprint, type Native } from "../../core/abi/abi.ts";
+import { builtPlaces } from "../built.ts";
+import { callFailed } from "../support/system-error.ts";
+import type { Runtime } from "../runtime.ts";
+
+export type Loaded = { readonly native: Native; readonly path: string } | { readonly reason: string };
+
+function candidates(runtime: Runtime): readonly string[] {
+  const override = runtime.env("SLUICE_LIBRARY");
+  if (override !== undefined && override !== "") return [override];
+  const name = `native/${process.platform}-${process.arch}/libsluice.so`;
+  return builtPlaces(name).map((place) => fileURLToPath(place));
+}
+
+const oneLine = (error: unknown): string =>
+  String(error instanceof Error ? error.message : error).split("\n", 1)[0] ?? "";
+
+const noDescriptors = /EMFILE|ENFILE|too many open files/i;
+
+function load(runtime: Runtime, path: string): Loaded {
+  try {
+    const native = runtime.bind(path);
+    const found = native.sluice_abi_fingerprint();
+    const expected = abiFingerprint();
+    if (found === expected) return { native, path };
+    return { reason: `${path}: built for another version (ABI ${found}, expected ${expected})` };
+  } catch (error) {
+    // For the moment only: the next call may find a descriptor free.
+    if (noDescriptors.test(oneLine(error))) throw callFailed("load the engine", "open", "EMFILE", error);
+    return { reason: `${path}: ${oneLine(error)}` };
+  }
+}
+
+/**
+ * Loads the library: `SLUICE_LIBRARY` alone where it is set, else the one in the package. The reason
+ * of a failure lists every path that was tried.
+ */
+export function loadLibrary(runtime: Runtime): Loaded {
+  if (runtime.env("SLUICE_DISABLE_NATIVE") === "1") return { reason: "switched off by SLUICE_DISABLE_NATIVE=1" };
+  const reasons: string[] = [];
+  for (const path of candidates(runtime)) {
+    const loaded = load(runtime, path);
+    if ("native" in loaded) return loaded;
+    reasons.push(loaded.reason);
+  }
+  return { reason: `the native library could not be loaded (${reasons.join("; ")})` };
+}

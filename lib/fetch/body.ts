@@ -1,0 +1,110 @@
+/** Files as bodies of Responses: ordinary streams, behind which a server of ours finds the descriptor again. */
+import { TransferError } from "../../core/error.ts";
+import type { OpenFile } from "./open-file.ts";
+import type { Part, Piece } from "./ranges.ts";
+import { atRequestEnd } from "./request-end.ts";
+
+export type Body = ReadableStream<Uint8Array>;
+
+/** Bytes of one read. */
+const chunkSize = 65536;
+
+const isBytes = (piece: Piece): piece is Uint8Array => piece instanceof Uint8Array;
+
+/** What a stream pulls its bytes from. */
+class FileSource {
+  readonly type = "bytes";
+  readonly file: OpenFile;
+  readonly pieces: readonly Piece[];
+  isTouched = false;
+  /** Lets the request go, which would close the file at its end. */
+  forget: (() => void) | undefined;
+  #next = 0;
+  /** Bytes of the piece at hand that have been given. */
+  #given = 0;
+
+  constructor(file: OpenFile, pieces: readonly Piece[]) {
+    this.file = file;
+    this.pieces = pieces;
+  }
+
+  async pull(controller: ReadableByteStreamController): Promise<void> {
+    this.isTouched = true;
+    const piece = this.pieces[this.#next];
+    if (piece === undefined) throw new RangeError("There is nothing left to give");
+    const chunk = isBytes(piece) ? piece.slice() : await this.#read(piece);
+    this.#given += chunk.length;
+    if (this.#given === piece.length) {
+      this.#next++;
+      this.#given = 0;
+    }
+    controller.enqueue(chunk);
+    if (this.#next < this.pieces.length) return;
+    this.file.close();
+    controller.close();
+  }
+
+  async #read({ start, length }: Part): Promise<Uint8Array<ArrayBuffer>> {
+    if (this.file.isClosed) throw new DOMException("The request was aborted", "AbortError");
+    const position = start + this.#given;
+    const missing = length - this.#given;
+    const buffer = new Uint8Array(Math.min(missing, chunkSize));
+    try {
+      const count = await this.file.read(buffer, position);
+      if (count > 0) return buffer.subarray(0, count);
+      throw new TransferError(
+        `Cannot send file: expected ${missing} more bytes at offset ${position}, source was truncated`,
+        { code: "ERR_SLUICE_TRUNCATED", bytesTransferred: this.#given, sourceOffset: position },
+      );
+    } catch (error) {
+      this.file.close();
+      throw error;
+    }
+  }
+
+  cancel(): void {
+    this.isTouched = true;
+    this.file.close();
+  }
+}
+
+const sources = new WeakMap<Body, FileSource>();
+
+/** The last resort: somebody else's server let a Response go, unread, uncancelled and without an abort. */
+const abandoned = new FinalizationRegistry<OpenFile>((file) => file.close());
+
+/** Makes a stream that owns the file. What nobody is reading when its request ends is closed. */
+export function fileBody(request: Request, file: OpenFile, pieces: readonly Piece[]): Body {
+  const source = new FileSource(file, pieces);
+  // Nothing is read before somebody asks for it.
+  const body: Body = new ReadableStream(source, { highWaterMark: 0 });
+  sources.set(body, source);
+  const drop = () => {
+    if (!body.locked) file.close();
+  };
+  source.forget = atRequestEnd(request, drop);
+  if (source.forget !== undefined) return body;
+  // Nobody is there to read it; a rejection would be one more error for a server to tell of.
+  if (request.signal.aborted) file.close();
+  request.signal.addEventListener("abort", () => file.close(), { once: true });
+  abandoned.register(body, file);
+  return body;
+}
+
+/** A descriptor, given away to be closed, and the bytes of it that make a body. */
+export interface FilePart extends Part {
+  readonly fd: number;
+}
+
+/** Takes the file from behind a body that nobody has touched; undefined for other bodies, and for several ranges. */
+export function takeFile(body: Body): FilePart | undefined {
+  const source = sources.get(body);
+  const [piece, ...others] = source?.pieces ?? [];
+  if (source === undefined || piece === undefined || isBytes(piece) || others.length > 0) return undefined;
+  if (body.locked || source.isTouched || source.file.isClosed) return undefined;
+  // Locked for good: it has nothing to give any more.
+  body.getReader();
+  // A download may take hours; the stream and its Response need not wait for it.
+  source.forget?.();
+  return { fd: source.file.release(), start: piece.start, length: piece.length };
+}
