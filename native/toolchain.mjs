@@ -1,7 +1,7 @@
 // What the build and the C tests share: the compiler, its flags, and objects that are made one by one.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { basename, join } from "node:path";
 import { digest, isSealed, root, writeSeal } from "./seals.mjs";
@@ -54,12 +54,16 @@ async function compile(command, source, folder) {
   const made = keyOf(command, inputsOf(depfile));
   if (made !== undefined && isSealed(seal, made, [object])) return true;
   const draft = `${base}.${process.pid}`;
+  const started = Date.now();
   try {
     const outputs = ["-MMD", "-MT", object, "-MF", `${draft}.d`, "-o", `${draft}.o`];
     if (!(await succeeds([...command, "-c", source, ...outputs]))) return false;
-    const key = keyOf(command, inputsOf(`${draft}.d`));
+    const inputs = inputsOf(`${draft}.d`);
+    const key = keyOf(command, inputs);
     for (const ending of [".d", ".o"]) renameSync(join(root, draft + ending), join(root, base + ending));
-    writeSeal(seal, key);
+    // One that was edited meanwhile may not be what was compiled.
+    if (key !== undefined && inputs.every((input) => statSync(join(root, input)).mtimeMs < started))
+      writeSeal(seal, key);
     return true;
   } finally {
     for (const ending of [".d", ".o"]) rmSync(join(root, draft + ending), { force: true });

@@ -39,11 +39,6 @@ uint32_t ring_waits(void)
     return waits.length;
 }
 
-static struct ring *ring_of(const struct job *job)
-{
-    return job->awaited;
-}
-
 static void ring_the_bell(void)
 {
     atomic_fetch_add(&bell, 1);
@@ -53,7 +48,7 @@ static void ring_the_bell(void)
 static void take_out(struct job *job)
 {
     queue_unlink(job);
-    ring_announce(ring_of(job), 0);
+    ring_announce(job->awaited, 0);
     job->awaited = NULL;
 }
 
@@ -78,7 +73,7 @@ static bool sleep_once(void)
     futexes[count++] = (struct futex){atomic_load(&bell), (uintptr_t)&bell, PRIVATE_FUTEX, 0};
     bool polls = waits.length > 0 && (lacks_waitv || waits.length >= MOST_FUTEXES);
     for (struct job *job = polls ? NULL : waits.head; job; job = job->next)
-        futexes[count++] = (struct futex){job->work.wants, (uintptr_t)ring_word(ring_of(job)), SHARED_FUTEX, 0};
+        futexes[count++] = (struct futex){job->work.wants, (uintptr_t)ring_word(job->awaited), SHARED_FUTEX, 0};
     uint32_t ms = polls ? POLL_MS : waits.length ? SLUICE_RING_LIMIT_CHECK_MS : IDLE_MS;
     bool idle = waits.length == 0;
     unlock();
@@ -92,7 +87,7 @@ static void serve(void)
 {
     for (struct job *job = waits.head, *next; job; job = next) {
         next = job->next;
-        struct ring *ring = ring_of(job);
+        struct ring *ring = job->awaited;
         /* First the word, then the look: see ring_flow.c. */
         ring_announce(ring, job->work.wants);
         if (!ring_is_ready(ring, job->work.wants)) continue;
