@@ -56,12 +56,13 @@ bool mappings_try(uintptr_t address, bool (*act)(struct mapping *, uintptr_t))
 
 int64_t mappings_prepare(void)
 {
-    if (mappings) return 0;
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    int64_t address = SYS(mmap, NULL, MAPPINGS * sizeof *mappings, PROT_READ | PROT_WRITE, flags, -1, 0);
-    if (address < 0) return address;
-    mappings = (struct mapping *)address;
-    return 0;
+    int64_t address = 0;
+    pthread_mutex_lock(&registry_lock);
+    if (!mappings) address = SYS(mmap, NULL, MAPPINGS * sizeof *mappings, PROT_READ | PROT_WRITE, flags, -1, 0);
+    if (address > 0) mappings = (struct mapping *)address;
+    pthread_mutex_unlock(&registry_lock);
+    return address < 0 ? address : 0;
 }
 
 static void append(struct mapping **first, struct mapping **last, struct mapping *mapping)
