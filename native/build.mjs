@@ -1,8 +1,10 @@
 // Builds dist/native/<platform>/libsluice.so. Run after tsc: node native/build.mjs [--target linux-arm64]
 import { spawnSync } from "node:child_process";
-import { mkdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { cFlags, filesIn, findCommand, findCompiler, isFresh, root } from "./toolchain.mjs";
+import { filesIn, root } from "./seals.mjs";
+import { benchFlags, cFlags, compileAll, findCommand, findCompiler, link, testFlags } from "./toolchain.mjs";
 
 const targets = {
   "linux-x64": { cross: "x86_64-linux-gnu-gcc", machineFlags: [] },
@@ -10,16 +12,19 @@ const targets = {
   "linux-arm64": { cross: "aarch64-linux-gnu-gcc", machineFlags: ["-mno-outline-atomics"] },
 };
 
-const libraryFlags = [
+const objectFlags = [
   "-O2",
   "-g0",
   "-fPIC",
-  "-shared",
   "-fvisibility=hidden",
   `-ffile-prefix-map=${root}=`,
-  // glibc and musl alike: nothing is linked by name, and glibc's checked variants are not asked for.
-  "-nostdlib",
+  // glibc and musl alike: its checked variants are not asked for, and nothing is linked by name.
   "-U_FORTIFY_SOURCE",
+];
+
+const linkFlags = [
+  "-shared",
+  "-nostdlib",
   // Engine threads outlive dlclose(): the code must stay mapped.
   "-Wl,-z,nodelete",
   "-Wl,-z,relro,-z,now",
@@ -29,9 +34,14 @@ const libraryFlags = [
 const host = `${process.platform}-${process.arch}`;
 const { values } = parseArgs({ options: { target: { type: "string", default: host } } });
 
-/** Ends the build without a library: the package works, by its portable path. */
+const output = `dist/native/${values.target}/libsluice.so`;
+
+/** Ends the build without making a library: the package works, by its portable path. */
 function without(reason) {
-  console.log(`native: ${reason}; on ${values.target} sluice will take its portable path`);
+  const then = existsSync(join(root, output))
+    ? `${output} is left as it is`
+    : `on ${values.target} sluice will take its portable path`;
+  console.log(`native: ${reason}; ${then}`);
   process.exit(0);
 }
 
@@ -73,31 +83,31 @@ if (target === undefined) without("there is no library for it");
 
 await import("./header.mjs");
 
-const output = `dist/native/${values.target}/libsluice.so`;
-const sources = filesIn("native/src", ".c");
-const inputs = [
-  "native/src",
-  "native/build.mjs",
-  "native/toolchain.mjs",
-  "native/include/sluice.h",
-  ...filesIn("native/src", ".c", ".h"),
-];
-if (isFresh(output, inputs)) process.exit(0);
-
 const compiler = values.target === host ? findCompiler() : findCommand([target.cross]);
 if (compiler === undefined) {
   without(`no C compiler (${values.target === host ? "$CC, cc, gcc or clang" : target.cross})`);
 }
 
-// Renamed into place: a process that has the old library mapped keeps it whole, and no package carries half of one.
-const draft = `build/native/${values.target}.${process.pid}.so`;
-for (const folder of ["build/native", `dist/native/${values.target}`])
-  mkdirSync(new URL(`../${folder}`, import.meta.url), { recursive: true });
-try {
-  const [command, ...words] = compiler;
-  run(command, [...words, ...cFlags, ...libraryFlags, ...target.machineFlags, ...sources, "-o", draft]);
-  await verify(draft);
-  renameSync(new URL(`../${draft}`, import.meta.url), new URL(`../${output}`, import.meta.url));
-} finally {
-  rmSync(new URL(`../${draft}`, import.meta.url), { force: true });
+const compile = [...compiler, ...cFlags, ...objectFlags, ...target.machineFlags];
+const sources = filesIn("native/src", ".c");
+
+/** For editors: how each C file of the repository is compiled. */
+function writeCommands() {
+  const entries = (command, files) =>
+    files.map((file) => ({ directory: root, file, arguments: [...command, "-c", file] }));
+  const commands = [
+    ...entries(compile, sources),
+    ...entries([...compiler, ...cFlags, ...testFlags], filesIn("native/test", ".c")),
+    ...entries([...compiler, ...benchFlags], filesIn("bench/c", ".c")),
+  ];
+  writeFileSync(join(root, "build/compile_commands.json"), `${JSON.stringify(commands, null, 2)}\n`);
 }
+
+const folder = `build/native/${values.target}`;
+for (const each of [folder, `dist/native/${values.target}`]) mkdirSync(join(root, each), { recursive: true });
+if (values.target === host) writeCommands();
+const objects = await compileAll(compile, sources, folder);
+if (objects === undefined) throw new Error("native/src does not compile");
+const command = [...compiler, ...linkFlags];
+if (!(await link(command, objects, output, `${folder}/libsluice.seal`, verify)))
+  throw new Error(`${output} could not be linked`);

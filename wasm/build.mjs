@@ -1,17 +1,8 @@
 // Builds dist/wasm: the components, the modules by which JavaScript runs them, and the WIT. Run after tsc.
-import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import {
-  assembleWit,
-  digest,
-  filesIn,
-  inPlace,
-  loadComponentize,
-  loadJco,
-  missingTool,
-  root,
-  toolVersions,
-} from "./toolchain.mjs";
+import { digest, filesIn, isSealed, root, writeSeal } from "../native/seals.mjs";
+import { assembleWit, inPlace, loadComponentize, loadJco, missingTool, toolVersions } from "./toolchain.mjs";
 
 const worlds = ["fallback", "command", "plugin"];
 /** Most bytes of a component: 1.5 MB. */
@@ -128,9 +119,7 @@ for (const [index, world] of worlds.entries()) {
   await inPlace(folder, (draft) => make(world, bundles[index], wit, draft));
 }
 
-const complete = () =>
-  existsSync(join(output, "keys")) && readFileSync(join(output, "keys"), "utf8") === keys.join("\n");
-if (!complete()) {
+if (!isSealed("dist/wasm/keys", digest(keys))) {
   rmSync(output, { recursive: true, force: true });
   mkdirSync(output, { recursive: true });
   for (const [index, world] of worlds.entries())
@@ -140,5 +129,5 @@ if (!complete()) {
   cpSync(join(root, "wasm/types/host"), join(output, "types/host"), { recursive: true });
   for (const world of worlds)
     writeFileSync(join(output, `${world}.d.ts`), `export * from "./types/host/${world}.js";\n`);
-  writeFileSync(join(output, "keys"), keys.join("\n"));
+  writeSeal("dist/wasm/keys", digest(keys), ...keys);
 }

@@ -1,11 +1,10 @@
 // What the builds of wasm/ share: its tools, its WIT with the packages of WASI that it refers to, and its cache.
-import { createHash } from "node:crypto";
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join, relative } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { root } from "../native/seals.mjs";
 
-export const root = fileURLToPath(new URL("../", import.meta.url));
 const require = createRequire(import.meta.url);
 
 /** The version of WASI that the worlds import. */
@@ -46,28 +45,6 @@ export async function loadJco() {
 export async function loadComponentize() {
   await lendFiles();
   return (await import("componentize-qjs")).componentize;
-}
-
-/** Files beneath a folder, sorted. */
-export function filesIn(folder) {
-  if (!existsSync(join(root, folder))) return [];
-  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => relative(root, join(entry.parentPath, entry.name)))
-    .sort();
-}
-
-/** A digest of texts and of files' contents. */
-export function digest(texts, files = []) {
-  const hash = createHash("sha256");
-  for (const text of texts) hash.update(text).update("\0");
-  for (const file of files)
-    hash
-      .update(file)
-      .update("\0")
-      .update(readFileSync(join(root, file)))
-      .update("\0");
-  return hash.digest("hex");
 }
 
 /** Makes a folder's content elsewhere and renames it into its place, so that a half is never taken for whole. */

@@ -1,10 +1,11 @@
 // Generates wasm/types from wasm/wit, for guests and for hosts. Run before tsc, which checks both against them.
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { assembleWit, digest, filesIn, inPlace, loadJco, missingTool, root, toolVersions } from "./toolchain.mjs";
+import { digest, filesIn, isSealed, root, writeSeal } from "../native/seals.mjs";
+import { assembleWit, inPlace, loadJco, missingTool, toolVersions } from "./toolchain.mjs";
 
 const folder = join(root, "wasm/types");
-const seal = join(root, "wasm/types/digest");
+const seal = "wasm/types/digest";
 const worlds = ["fallback", "command", "plugin"];
 
 /**
@@ -28,7 +29,7 @@ function dialect(text, { none, rewrite }) {
 const inputs = () => ["wasm/types.mjs", ...filesIn("wasm/wit")];
 const seen = () => digest([], [...inputs(), ...filesIn("wasm/types").filter((file) => !file.endsWith("/digest"))]);
 
-if (existsSync(seal) && readFileSync(seal, "utf8").split("\n")[0] === seen()) process.exit(0);
+if (isSealed(seal, seen())) process.exit(0);
 const missing = missingTool();
 if (missing !== undefined) {
   console.log(`wasm: ${missing}; the types of wasm/wit are left as they are`);
@@ -49,4 +50,4 @@ await inPlace(folder, async (draft) => {
       }
     }
 });
-writeFileSync(seal, `${seen()}\n${toolVersions()}\n`);
+writeSeal(seal, seen(), toolVersions());

@@ -91,9 +91,11 @@ static void private_mapping(void) {
   char *mapping = mmap(NULL, MAPPED, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0), now;
   if (mapping == MAP_FAILED) fail("mmap");
   long sum = 0;
-  for (int at = 0; at < MAPPED; at += PAGE) sum += mapping[at];
+  for (int at = 0; at < MAPPED; at += PAGE)
+    sum += mapping[at];
   printf("private_read_kB %ld\n", from_smaps(mapping, "Anonymous:"));
-  for (int i = 0; i < TOUCHED; i++) mapping[i * (MAPPED / TOUCHED / PAGE) * PAGE] = 'B';
+  for (int i = 0; i < TOUCHED; i++)
+    mapping[i * (MAPPED / TOUCHED / PAGE) * PAGE] = 'B';
   printf("private_written_kB %ld\n", from_smaps(mapping, "Anonymous:"));
   if (pread(fd, &now, 1, 0) != 1) fail("pread");
   printf("private_file_changed %s\n", now == 'A' && sum > 0 ? "no" : "yes");
@@ -107,7 +109,8 @@ static void after_fork(void) {
   pid_t child = fork();
   if (child == 0) {
     printf("fork_own_kB %ld\n", from_smaps(memory, "Private_Dirty:"));
-    for (int i = 0; i < TOUCHED; i++) memory[i * PAGE] = 'B';
+    for (int i = 0; i < TOUCHED; i++)
+      memory[i * PAGE] = 'B';
     printf("fork_written_kB %ld\n", from_smaps(memory, "Private_Dirty:"));
     fflush(stdout);
     _exit(0);
@@ -117,12 +120,14 @@ static void after_fork(void) {
 
 int main(int argc, char **argv) {
   if (argc != 2) return fputs("usage: allowed FOLDER\n", stderr), 2;
-  for (int i = 0; i < 2; i++) snprintf(path[i], sizeof path[i], "%s/allowed-%d", argv[1], i);
+  for (int i = 0; i < 2; i++)
+    snprintf(path[i], sizeof path[i], "%s/allowed-%d", argv[1], i);
   signal(SIGPIPE, SIG_IGN);
   pairs();
   is_splice_asynchronous();
   private_mapping();
   after_fork();
-  for (int i = 0; i < 2; i++) unlink(path[i]);
+  for (int i = 0; i < 2; i++)
+    unlink(path[i]);
   return 0;
 }

@@ -38,9 +38,9 @@ static const struct mechanism {
   const char *name;
   ssize_t (*step)(int from, int to); /* 0 at the end of the file */
 } mechanisms[] = {
-  {"copy_file_range", by_copy_file_range},
-  {"sendfile", by_sendfile},
-  {"buffered", by_buffer},
+    {"copy_file_range", by_copy_file_range},
+    {"sendfile", by_sendfile},
+    {"buffered", by_buffer},
 };
 
 static const struct mechanism *find(const char *name) {

@@ -23,8 +23,8 @@ static inline int64_t peak_rss(void) {
 }
 
 static inline void print_cost(int64_t wall, const struct rusage *usage, int64_t resident) {
-  printf("%lld %lld %ld %ld %lld\n", (long long)wall, (long long)(in_ns(usage->ru_utime) + in_ns(usage->ru_stime)), usage->ru_nvcsw,
-         usage->ru_nivcsw, (long long)resident);
+  printf("%lld %lld %ld %ld %lld\n", (long long)wall, (long long)(in_ns(usage->ru_utime) + in_ns(usage->ru_stime)),
+         usage->ru_nvcsw, usage->ru_nivcsw, (long long)resident);
 }
 
 #endif

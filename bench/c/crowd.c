@@ -68,7 +68,8 @@ static int serve(void) {
 /* A byte there and back on each of some. */
 static void say(const int *fds, int count) {
   char byte = 'a';
-  for (int i = 0; i < count; i++) send_all(fds[i], &byte, 1);
+  for (int i = 0; i < count; i++)
+    send_all(fds[i], &byte, 1);
   for (int i = 0; i < count; i++)
     if (recv(fds[i], &byte, 1, MSG_WAITALL) != 1) fail("crowd: a connection is over");
 }
@@ -103,7 +104,8 @@ static int hold(int port, int count) {
   if (!fds) fail("crowd: calloc");
   for (int done = 0; done < count; done += BATCH) {
     int some = count - done < BATCH ? count - done : BATCH;
-    for (int i = 0; i < some; i++) fds[done + i] = connect_to(LOOPBACK, port);
+    for (int i = 0; i < some; i++)
+      fds[done + i] = connect_to(LOOPBACK, port);
     say(fds + done, some);
   }
   puts("idle");
@@ -122,7 +124,8 @@ static int hold(int port, int count) {
     fflush(stdout);
   }
   int64_t start = now_ns();
-  for (int done = 0; done < count; done += BATCH) say(fds + done, count - done < BATCH ? count - done : BATCH);
+  for (int done = 0; done < count; done += BATCH)
+    say(fds + done, count - done < BATCH ? count - done : BATCH);
   printf("%lld\n", (long long)(now_ns() - start));
   return 0;
 }

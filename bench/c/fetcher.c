@@ -14,7 +14,8 @@
 
 static int fetch(int fd, const char *path, uint64_t bytes) {
   if (path && strcmp(path, "=") == 0) return http_drain(fd, (long long)bytes);
-  if (!path) return send(fd, &bytes, sizeof bytes, MSG_NOSIGNAL) == sizeof bytes ? http_drain(fd, (long long)bytes) : -1;
+  if (!path)
+    return send(fd, &bytes, sizeof bytes, MSG_NOSIGNAL) == sizeof bytes ? http_drain(fd, (long long)bytes) : -1;
   if (http_ask(fd, path) < 0) return -1;
   long long missing = http_head(fd);
   return missing < 0 ? -1 : http_drain(fd, missing);
@@ -30,10 +31,12 @@ int main(int argc, char **argv) {
   if (!times || requests < 1) return fputs("fetcher: no requests\n", stderr), 1;
   for (int i = 0; i < requests; i++) {
     int64_t start = now_ns();
-    if (fetch(fd, path, bytes) < 0) return fprintf(stderr, "fetcher: request %d of %llu bytes broke off\n", i, (unsigned long long)bytes), 1;
+    if (fetch(fd, path, bytes) < 0)
+      return fprintf(stderr, "fetcher: request %d of %llu bytes broke off\n", i, (unsigned long long)bytes), 1;
     total += times[i] = now_ns() - start;
   }
   sort_times(times, (size_t)requests);
-  printf("%lld %lld %lld\n", (long long)total, (long long)times[requests / 2], (long long)times[requests - 1 - requests / 100]);
+  printf("%lld %lld %lld\n", (long long)total, (long long)times[requests / 2],
+         (long long)times[requests - 1 - requests / 100]);
   return 0;
 }

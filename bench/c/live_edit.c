@@ -66,7 +66,8 @@ static int do_receive(const char *host, int port, int window) {
   char content[4096];
   long received = 0, edited = 0;
   for (ssize_t got; (got = read(fd, content, sizeof content)) > 0; received += got)
-    for (ssize_t i = 0; i < got; i++) edited += content[i] == 'B';
+    for (ssize_t i = 0; i < got; i++)
+      edited += content[i] == 'B';
   printf("%ld %ld\n", received, edited);
   return 0;
 }

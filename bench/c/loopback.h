@@ -26,7 +26,8 @@ static int connect_to_drain(pid_t *child, size_t answer) {
     /* Looked at as little as a network card would: the sender is what is measured. */
     ssize_t n;
     for (size_t got = 0; (n = recv(peer, room, sizeof room, MSG_TRUNC)) > 0;)
-      for (got += (size_t)n; answer > 0 && got >= answer; got -= answer) send(peer, "", 1, 0);
+      for (got += (size_t)n; answer > 0 && got >= answer; got -= answer)
+        send(peer, "", 1, 0);
     _exit(0);
   }
   int fd = connect_to(LOOPBACK, port);

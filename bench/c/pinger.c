@@ -35,7 +35,8 @@ int main(int argc, char **argv) {
     uint32_t size = (uint32_t)strtoul(argv[s], NULL, 10);
     for (int round = 0; round <= rounds; round++) {
       for (uint32_t method = 0; method < methods; method++) {
-        for (int i = 0; i < requests; i++) times[i] = ask(fd, method, size);
+        for (int i = 0; i < requests; i++)
+          times[i] = ask(fd, method, size);
         sort_times(times, (size_t)requests);
         if (round > 0)
           printf("%u %d %u %lld %lld\n", size, round, method, (long long)times[requests / 2],

@@ -45,7 +45,8 @@ static void *serve_one(void *argument) {
 static void *end_with_stdin(void *argument) {
   char byte;
   (void)argument;
-  while (read(0, &byte, 1) > 0) continue;
+  while (read(0, &byte, 1) > 0)
+    continue;
   exit(0);
 }
 
@@ -69,9 +70,11 @@ static int bulk(int port, int connections, long long bytes) {
   static struct pollfd fds[MAX_CONNECTIONS];
   static long long missing[MAX_CONNECTIONS];
   if (connections < 1 || connections > MAX_CONNECTIONS) return fputs("too many connections\n", stderr), 2;
-  for (int i = 0; i < connections; i++) fds[i] = (struct pollfd){.fd = connect_to(LOOPBACK, port), .events = POLLIN};
+  for (int i = 0; i < connections; i++)
+    fds[i] = (struct pollfd){.fd = connect_to(LOOPBACK, port), .events = POLLIN};
   int64_t start = now_ns(), median = 0;
-  for (int i = 0; i < connections; i++) begin(fds[i].fd, (uint64_t)(missing[i] = bytes));
+  for (int i = 0; i < connections; i++)
+    begin(fds[i].fd, (uint64_t)(missing[i] = bytes));
   for (int left = connections; left > 0;) {
     if (poll(fds, (nfds_t)connections, -1) < 0) fail("poll");
     for (int i = 0; i < connections; i++) {

@@ -95,7 +95,8 @@ int main(int argc, char **argv) {
     if (poll(fds, 1 + 2 * count, -1) < 0) fail("poll");
     for (size_t i = count; i-- > 0;) {
       if (!fds[1 + 2 * i].revents && !fds[2 + 2 * i].revents) continue;
-      for (int way = 0; way < 2; way++) pump(&pairs[i].flows[way]);
+      for (int way = 0; way < 2; way++)
+        pump(&pairs[i].flows[way]);
       if (pairs[i].flows[0].ended && pairs[i].flows[1].ended) leave(i);
     }
     if (fds[0].revents) join(accept4(listener, NULL, NULL, SOCK_CLOEXEC), connect_to(LOOPBACK, atoi(argv[1])));

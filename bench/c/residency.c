@@ -27,7 +27,8 @@ static void free_received(void) {
   struct sockaddr_in self = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   socklen_t length = sizeof self;
   cpu_set_t all, one;
-  if (fd < 0 || bind(fd, (struct sockaddr *)&self, length) < 0 || getsockname(fd, (struct sockaddr *)&self, &length) < 0)
+  if (fd < 0 || bind(fd, (struct sockaddr *)&self, length) < 0 ||
+      getsockname(fd, (struct sockaddr *)&self, &length) < 0)
     return perror("datagrams");
   sched_getaffinity(0, sizeof all, &all);
   for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
@@ -50,7 +51,8 @@ static int look(const char *path, int evict) {
     void *mapping = mmap(NULL, (size_t)facts.st_size, PROT_READ, MAP_SHARED, fd, 0);
     unsigned char *map = malloc(pages);
     if (mapping == MAP_FAILED || !map || mincore(mapping, (size_t)facts.st_size, map) < 0) return perror(path), -1;
-    for (size_t i = 0; i < pages; i++) resident += map[i] & 1;
+    for (size_t i = 0; i < pages; i++)
+      resident += map[i] & 1;
     munmap(mapping, (size_t)facts.st_size);
     free(map);
   }

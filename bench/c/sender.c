@@ -136,8 +136,8 @@ struct mechanism {
 };
 
 static const struct mechanism mechanisms[] = {
-  {"sendfile", by_sendfile}, {"sendfile-poll", by_sendfile_poll}, {"splice", by_splice},
-  {"mapped", by_mapping},    {"buffered", by_buffer},             {"zerocopy", by_zerocopy},
+    {"sendfile", by_sendfile}, {"sendfile-poll", by_sendfile_poll}, {"splice", by_splice}, {"mapped", by_mapping},
+    {"buffered", by_buffer},   {"zerocopy", by_zerocopy},
 };
 
 static const struct mechanism *find(const char *name) {
@@ -150,7 +150,8 @@ static const struct mechanism *find(const char *name) {
 static void serve(int peer, const struct mechanism *mechanism) {
   int on = 1;
   set_no_delay(peer);
-  if (mechanism->send == by_zerocopy && setsockopt(peer, SOL_SOCKET, SO_ZEROCOPY, &on, sizeof on) < 0) fail("SO_ZEROCOPY");
+  if (mechanism->send == by_zerocopy && setsockopt(peer, SOL_SOCKET, SO_ZEROCOPY, &on, sizeof on) < 0)
+    fail("SO_ZEROCOPY");
   if (mechanism->send == by_sendfile_poll && fcntl(peer, F_SETFL, O_RDWR | O_NONBLOCK) < 0) fail("fcntl");
   for (;;) {
     uint64_t bytes;

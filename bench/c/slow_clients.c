@@ -60,7 +60,8 @@ int main(int argc, char **argv) {
   if (!clients) fail("slow_clients: calloc");
   for (int i = 0; i < count; i++) {
     clients[i].fd = connect_with(LOOPBACK, port, RECEIVE_BUFFER);
-    if (ask_small(argv[4], clients[i].fd) < 0) return fprintf(stderr, "slow_clients: no proper answer to %s\n", argv[4]), 1;
+    if (ask_small(argv[4], clients[i].fd) < 0)
+      return fprintf(stderr, "slow_clients: no proper answer to %s\n", argv[4]), 1;
   }
   puts("idle");
   fflush(stdout);

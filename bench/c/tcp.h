@@ -23,7 +23,8 @@ static inline int listen_on(const char *host, int backlog, int *port) {
   struct sockaddr_in address = address_of(host, 0);
   socklen_t size = sizeof address;
   int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (listener < 0 || bind(listener, (struct sockaddr *)&address, size) < 0 || listen(listener, backlog) < 0) fail("listen");
+  if (listener < 0 || bind(listener, (struct sockaddr *)&address, size) < 0 || listen(listener, backlog) < 0)
+    fail("listen");
   if (getsockname(listener, (struct sockaddr *)&address, &size) < 0) fail("getsockname");
   *port = ntohs(address.sin_port);
   return listener;
@@ -42,7 +43,8 @@ static inline int connect_with(const char *host, int port, int receive_buffer) {
   struct sockaddr_in address = address_of(host, port);
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) fail("socket");
-  if (receive_buffer > 0 && setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer) < 0) fail("SO_RCVBUF");
+  if (receive_buffer > 0 && setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer) < 0)
+    fail("SO_RCVBUF");
   if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) fail("connect");
   set_no_delay(fd);
   return fd;

@@ -65,7 +65,8 @@ static void write_from_mapping(void) {
   printf("write_second %s\n", second < 0 ? strerrorname_np(errno) : "no error");
   printf("write_bus_errors %d\n", (int)bus_errors);
   ssize_t arrived = read(relay[0], got, sizeof got), zeros = 0;
-  for (ssize_t i = KEPT; i < arrived; i++) zeros += got[i] == 0;
+  for (ssize_t i = KEPT; i < arrived; i++)
+    zeros += got[i] == 0;
   printf("write_zeros_beyond_the_end %zd\n", zeros);
   signal(SIGBUS, SIG_DFL);
   munmap(mapping, BYTES);
@@ -111,7 +112,8 @@ static void write_under_lease(void) {
   struct sigaction act = {.sa_handler = count_lease};
   sigaction(SIGRTMIN, &act, NULL);
   if (pipe(relay) < 0) fail("pipe");
-  if (fcntl(fd, F_SETSIG, SIGRTMIN) < 0 || fcntl(fd, F_SETLEASE, F_RDLCK) < 0) return (void)printf("lease %s\n", strerrorname_np(errno));
+  if (fcntl(fd, F_SETSIG, SIGRTMIN) < 0 || fcntl(fd, F_SETLEASE, F_RDLCK) < 0)
+    return (void)printf("lease %s\n", strerrorname_np(errno));
   pid_t child = cut_later(100);
   ssize_t sent = write(relay[1], mapping, LARGE);
   printf("lease_write %zd\nlease_signals %d\n", sent, (int)lease_signals);

@@ -96,7 +96,8 @@ static void shared_out(void) {
 
 /* The slot of a position, once the other process has left it. */
 static char *await_slot(sem_t *left, size_t at) {
-  while (sem_wait(left) < 0) {}
+  while (sem_wait(left) < 0) {
+  }
   return ring->slots + at % room;
 }
 
@@ -141,11 +142,12 @@ static const struct method {
   enum link link;
   size_t piece, room; /* room 0: whatever a pipe has by itself */
 } methods[] = {
-  {"pipe", pipe_in, pipe_out, PIPE, 64 * KIB, 0},
-  {"splice", splice_in, splice_out, PIPE, 256 * KIB, MIB}, /* Larger writes to a file take larger folios (docs/measurements.md). */
-  {"shared", shared_in, shared_out, MEMORY, 0, 0},
-  {"locked", locked_in, locked_out, RING, 256 * KIB, MIB},
-  {"ring", ring_in, ring_out, RING, 256 * KIB, MIB},
+    {"pipe", pipe_in, pipe_out, PIPE, 64 * KIB, 0},
+    {"splice", splice_in, splice_out, PIPE, 256 * KIB,
+     MIB}, /* Larger writes to a file take larger folios (docs/measurements.md). */
+    {"shared", shared_in, shared_out, MEMORY, 0, 0},
+    {"locked", locked_in, locked_out, RING, 256 * KIB, MIB},
+    {"ring", ring_in, ring_out, RING, 256 * KIB, MIB},
 };
 
 static const struct method *find(const char *name) {

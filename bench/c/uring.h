@@ -29,8 +29,8 @@ static int uring_open(struct uring *ring, uint32_t entries) {
   size_t cq = params.cq_off.cqes + params.cq_entries * sizeof(struct io_uring_cqe);
   size_t size = sq > cq ? sq : cq;
   char *rings = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd, IORING_OFF_SQ_RING);
-  ring->sqes = mmap(NULL, params.sq_entries * sizeof *ring->sqes, PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd,
-                    IORING_OFF_SQES);
+  ring->sqes =
+      mmap(NULL, params.sq_entries * sizeof *ring->sqes, PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd, IORING_OFF_SQES);
   if (rings == MAP_FAILED || ring->sqes == MAP_FAILED) return -1;
   ring->queued = 0;
   ring->sq_tail = (void *)(rings + params.sq_off.tail);

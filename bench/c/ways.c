@@ -125,7 +125,8 @@ enum { FILL, DRAIN };
 static int by_linked_splices(int file, int peer, int64_t bytes, size_t pipe_size) {
   struct uring ring;
   int pipes[2], failed = 0;
-  if (uring_open(&ring, 8) < 0 || pipe2(pipes, O_CLOEXEC) < 0 || fcntl(pipes[1], F_SETPIPE_SZ, pipe_size) < 0) return -1;
+  if (uring_open(&ring, 8) < 0 || pipe2(pipes, O_CLOEXEC) < 0 || fcntl(pipes[1], F_SETPIPE_SZ, pipe_size) < 0)
+    return -1;
   fcntl(peer, F_SETFL, 0);
   int64_t offset = 0, inside = 0;
   while ((offset < bytes || inside > 0) && !failed) {
@@ -161,11 +162,20 @@ static int by_linked_copies(int file, int peer, int64_t bytes, size_t chunk) {
     int64_t left = bytes - offset;
     uint32_t length = (uint32_t)(left < (int64_t)chunk ? left : (int64_t)chunk);
     struct io_uring_sqe *sqe = uring_next(&ring);
-    *sqe = (struct io_uring_sqe){.opcode = IORING_OP_READ, .fd = file, .off = (uint64_t)offset, .addr = (uintptr_t)buffer,
-                                 .len = length, .flags = IOSQE_IO_LINK, .user_data = FILL};
+    *sqe = (struct io_uring_sqe){.opcode = IORING_OP_READ,
+                                 .fd = file,
+                                 .off = (uint64_t)offset,
+                                 .addr = (uintptr_t)buffer,
+                                 .len = length,
+                                 .flags = IOSQE_IO_LINK,
+                                 .user_data = FILL};
     sqe = uring_next(&ring);
-    *sqe = (struct io_uring_sqe){.opcode = IORING_OP_SEND, .fd = peer, .addr = (uintptr_t)buffer, .len = length,
-                                 .msg_flags = MSG_WAITALL, .user_data = DRAIN};
+    *sqe = (struct io_uring_sqe){.opcode = IORING_OP_SEND,
+                                 .fd = peer,
+                                 .addr = (uintptr_t)buffer,
+                                 .len = length,
+                                 .msg_flags = MSG_WAITALL,
+                                 .user_data = DRAIN};
     calls++;
     if (uring_submit(&ring) < 0) failed = -1;
     uint64_t tag;
@@ -232,6 +242,7 @@ int main(int argc, char **argv) {
   int file = open(argv[1], O_RDONLY | O_CLOEXEC);
   if (file < 0) fail(argv[1]);
   for (int round = 0; round < atoi(argv[3]); round++)
-    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) measure(&ways[i], file, atoll(argv[2]));
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
+      measure(&ways[i], file, atoll(argv[2]));
   return 0;
 }

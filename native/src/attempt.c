@@ -7,7 +7,7 @@
 #include <sys/uio.h>
 
 #include "filesystem.h"
-#include "job.h"
+#include "mechanisms.h"
 
 #define CHUNK_BYTES (64 * 1024)
 
@@ -22,11 +22,11 @@ struct head {
     size_t sent;
 };
 
-typedef uint32_t attempt(struct job *job, struct head *head);
+typedef uint32_t attempt(struct work *work, struct head *head);
 
-static uint32_t attempt_error(struct job *job, int64_t error)
+static uint32_t attempt_error(struct work *work, int64_t error)
 {
-    job_fail(job, error, SLUICE_SIDE_TARGET);
+    work_fail(work, error, SLUICE_SIDE_TARGET);
     return SLUICE_END_ERROR;
 }
 
@@ -43,9 +43,9 @@ int32_t sluice_read_now(int32_t source, void *request, void *bytes)
 {
     const struct sluice_request *asked = request;
     if (asked->offset < 0 || asked->length < 0 || asked->length > SLUICE_INLINE_BYTES) return -EINVAL;
-    struct job job = {.source = {.fd = source, .kind = SLUICE_KIND_FILE}, .offset = asked->offset};
+    struct work work = {.source = {.fd = source, .kind = SLUICE_KIND_FILE}, .offset = asked->offset};
     /* A read may not wait, but the readahead that it starts can: for the file's block map. */
-    if (!is_cached(&job, asked->length)) {
+    if (!is_cached(&work, asked->length)) {
         int64_t flags = SYS(fcntl, source, F_GETFD);
         return flags < 0 ? (int32_t)flags : -EAGAIN;
     }
@@ -57,7 +57,7 @@ int32_t sluice_read_now(int32_t source, void *request, void *bytes)
 }
 
 /* One write of what is left of the head and of bytes of the body: how many of the body went, or -errno. */
-static int64_t send_with_head(struct job *job, struct head *head, char *bytes, size_t length, int flags)
+static int64_t send_with_head(struct work *work, struct head *head, char *bytes, size_t length, int flags)
 {
     size_t left = head->length - head->sent;
     struct iovec parts[2] = {
@@ -65,52 +65,52 @@ static int64_t send_with_head(struct job *job, struct head *head, char *bytes, s
         {.iov_base = bytes, .iov_len = length},
     };
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
-    job->syscalls++;
-    int64_t sent = SYS(sendmsg, job->target.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL | flags);
+    work->syscalls++;
+    int64_t sent = SYS(sendmsg, work->target.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL | flags);
     if (sent < 0) return sent;
     size_t of_head = (size_t)sent < left ? (size_t)sent : left;
     head->sent += of_head;
     return sent - (int64_t)of_head;
 }
 
-static uint32_t attempt_buffered(struct job *job, struct head *head)
+static uint32_t attempt_buffered(struct work *work, struct head *head)
 {
     char buffer[CHUNK_BYTES];
     /* A read may not wait, but the readahead that it starts can: for the file's block map. */
-    if (!is_cached(job, job->remaining)) return SLUICE_END_BLOCKED;
-    while (!is_complete(job)) {
-        struct iovec slice = {.iov_base = buffer, .iov_len = wanted(job, CHUNK_BYTES)};
-        job->syscalls++;
-        int64_t n = SYS(preadv2, job->source.fd, &slice, 1, job->offset, 0, RWF_NOWAIT);
+    if (!is_cached(work, work->remaining)) return SLUICE_END_BLOCKED;
+    while (!is_complete(work)) {
+        struct iovec slice = {.iov_base = buffer, .iov_len = wanted(work, CHUNK_BYTES)};
+        work->syscalls++;
+        int64_t n = SYS(preadv2, work->source.fd, &slice, 1, work->offset, 0, RWF_NOWAIT);
         /* EAGAIN: not in memory. EOPNOTSUPP: this filesystem can't say. Either way the engine knows how to wait. */
         if (n < 0) return SLUICE_END_BLOCKED;
         if (n == 0) return SLUICE_END_EOF;
-        int64_t sent = send_with_head(job, head, buffer, (size_t)n, 0);
+        int64_t sent = send_with_head(work, head, buffer, (size_t)n, 0);
         if (would_wait(sent)) return SLUICE_END_BLOCKED;
-        if (sent < 0) return attempt_error(job, sent);
-        job_advance(job, sent);
+        if (sent < 0) return attempt_error(work, sent);
+        work_advance(work, sent);
         if (sent < n) return SLUICE_END_BLOCKED;
     }
     return SLUICE_END_DONE;
 }
 
 /* sendfile(2) has no MSG_NOSIGNAL: the thread must not mind SIGPIPE, which every runtime ignores. */
-static uint32_t attempt_sendfile(struct job *job, struct head *head)
+static uint32_t attempt_sendfile(struct work *work, struct head *head)
 {
-    job->syscalls++;
-    int64_t flags = SYS(fcntl, job->target.fd, F_GETFL);
-    if (flags < 0) return attempt_error(job, flags);
-    if (!(flags & O_NONBLOCK) || !is_resident(job, job->remaining)) return SLUICE_END_BLOCKED;
-    int64_t n = head->length > 0 ? send_with_head(job, head, NULL, 0, MSG_MORE) : 0;
-    if (n < 0 && !would_wait(n)) return attempt_error(job, n);
+    work->syscalls++;
+    int64_t flags = SYS(fcntl, work->target.fd, F_GETFL);
+    if (flags < 0) return attempt_error(work, flags);
+    if (!(flags & O_NONBLOCK) || !is_resident(work, work->remaining)) return SLUICE_END_BLOCKED;
+    int64_t n = head->length > 0 ? send_with_head(work, head, NULL, 0, MSG_MORE) : 0;
+    if (n < 0 && !would_wait(n)) return attempt_error(work, n);
     if (head->sent < head->length) return SLUICE_END_BLOCKED;
-    int64_t at = job->offset;
-    job->syscalls++;
-    n = SYS(sendfile, job->target.fd, job->source.fd, &at, wanted(job, SLUICE_INLINE_BYTES));
+    int64_t at = work->offset;
+    work->syscalls++;
+    n = SYS(sendfile, work->target.fd, work->source.fd, &at, wanted(work, SLUICE_INLINE_BYTES));
     if (would_wait(n)) return SLUICE_END_BLOCKED;
-    if (n < 0) return attempt_error(job, n);
-    job_advance(job, n);
-    if (is_complete(job)) return SLUICE_END_DONE;
+    if (n < 0) return attempt_error(work, n);
+    work_advance(work, n);
+    if (is_complete(work)) return SLUICE_END_DONE;
     return n == 0 ? SLUICE_END_EOF : SLUICE_END_BLOCKED;
 }
 
@@ -129,21 +129,20 @@ int32_t sluice_attempt(int32_t source, int32_t target, void *request, void *outc
     attempt *run = asked->strategy < sizeof attempts / sizeof *attempts ? attempts[asked->strategy] : NULL;
     /* What gives way does so by its outcome. */
     bool plain = (asked->flags & ~(uint32_t)SLUICE_REQUEST_GIVE_WAY) == 0;
-    if (!run || !plain || asked->offset < 0 || asked->length < 0 || asked->length > SLUICE_INLINE_BYTES)
-        return -EINVAL;
-    struct job job = {
+    if (!run || !plain || asked->offset < 0 || asked->length < 0 || asked->length > SLUICE_INLINE_BYTES) return -EINVAL;
+    struct work work = {
         .source = {.fd = source, .kind = SLUICE_KIND_FILE},
         .target = {.fd = target, .kind = SLUICE_KIND_SOCKET},
     };
     struct head before = {.bytes = head, .length = head_length};
-    job_prepare(&job, asked, NULL);
-    uint32_t end = run(&job, &before);
+    work_prepare(&work, asked, NULL);
+    uint32_t end = run(&work, &before);
     *(struct sluice_outcome *)outcome = (struct sluice_outcome){
         .end = end,
-        .bytes = atomic_load_explicit(&job.moved, memory_order_relaxed),
-        .error = end == SLUICE_END_ERROR ? job.error : 0,
-        .failed = job.failed,
-        .syscalls = job.syscalls,
+        .bytes = atomic_load_explicit(&work.moved, memory_order_relaxed),
+        .error = end == SLUICE_END_ERROR ? work.error : 0,
+        .failed = work.failed,
+        .syscalls = work.syscalls,
         .head = (int64_t)before.sent,
     };
     return 0;

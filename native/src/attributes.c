@@ -3,13 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "job.h"
+#include "mechanisms.h"
 
 /* XATTR_SIZE_MAX and XATTR_LIST_MAX (linux/limits.h): no value and no list of names is longer. */
 #define LONGEST 65536
 #define ACCESS_LIST "system.posix_acl_access"
 
-/* What the kernel itself takes away when a file is written, what it makes of the content, and what overlayfs keeps there. */
+/*
+ * What the kernel itself takes away when a file is written, what it makes of the content, and what overlayfs keeps
+ * there.
+ */
 static const char *const left_out[] = {
     "security.capability", "security.ima", "security.evm", "trusted.overlay.", "user.overlay.",
 };
@@ -31,47 +34,47 @@ static bool is_refusal(int64_t error)
  * The value of an attribute, or where `name` is NULL the list of names. The descriptor may be one for the place alone
  * (O_PATH), which f*xattr(2) refuse; without /proc it is not.
  */
-static int64_t ask(struct job *job, const char *name, char *bytes, size_t size)
+static int64_t ask(struct work *work, const char *name, char *bytes, size_t size)
 {
     char own[32];
-    int fd = job->source.fd;
+    int fd = work->source.fd;
     snprintf(own, sizeof own, "/proc/self/fd/%d", fd);
-    job->syscalls++;
+    work->syscalls++;
     int64_t n = name ? SYS(getxattr, own, name, bytes, size) : SYS(listxattr, own, bytes, size);
     if (n != -ENOENT) return n;
     return name ? SYS(fgetxattr, fd, name, bytes, size) : SYS(flistxattr, fd, bytes, size);
 }
 
-static int64_t give(struct job *job, const char *name, char *value)
+static int64_t give(struct work *work, const char *name, char *value)
 {
-    int64_t length = ask(job, name, value, LONGEST);
+    int64_t length = ask(work, name, value, LONGEST);
     if (length < 0) return length == -ENODATA || is_refusal(length) ? 0 : length;
-    job->syscalls++;
-    int64_t failed = SYS(fsetxattr, job->target.fd, name, value, length, 0);
+    work->syscalls++;
+    int64_t failed = SYS(fsetxattr, work->target.fd, name, value, length, 0);
     return is_refusal(failed) ? 0 : failed;
 }
 
-static int64_t give_all(struct job *job, const char *names, int64_t length, char *value)
+static int64_t give_all(struct work *work, const char *names, int64_t length, char *value)
 {
     bool has_list = false;
     int64_t failed = 0;
     for (const char *name = names; failed >= 0 && name < names + length; name += strlen(name) + 1) {
         has_list |= strcmp(name, ACCESS_LIST) == 0;
-        if (is_kept(name)) failed = give(job, name, value);
+        if (is_kept(name)) failed = give(work, name, value);
     }
     /* A folder's default list is for new files. */
-    if (!has_list) SYS(fremovexattr, job->target.fd, ACCESS_LIST);
+    if (!has_list) SYS(fremovexattr, work->target.fd, ACCESS_LIST);
     return failed;
 }
 
-enum turn attributes_turn(struct job *job, struct lane *lane)
+enum turn attributes_turn(struct work *work, struct lane *lane)
 {
     (void)lane;
     char *names = malloc(2 * LONGEST);
-    if (!names) return job_fail(job, ENOMEM, SLUICE_SIDE_NONE);
-    int64_t length = ask(job, NULL, names, LONGEST);
-    int64_t failed = length < 0 ? 0 : give_all(job, names, length, names + LONGEST);
+    if (!names) return work_fail(work, ENOMEM, SLUICE_SIDE_NONE);
+    int64_t length = ask(work, NULL, names, LONGEST);
+    int64_t failed = length < 0 ? 0 : give_all(work, names, length, names + LONGEST);
     free(names);
-    if (length < 0 && !is_refusal(length)) return job_fail(job, length, SLUICE_SIDE_SOURCE);
-    return failed < 0 ? job_fail(job, failed, SLUICE_SIDE_TARGET) : TURN_DONE;
+    if (length < 0 && !is_refusal(length)) return work_fail(work, length, SLUICE_SIDE_SOURCE);
+    return failed < 0 ? work_fail(work, failed, SLUICE_SIDE_TARGET) : TURN_DONE;
 }

@@ -37,7 +37,7 @@ static int64_t connect_to(int fd, const struct sockaddr_in *address)
     return answer < 0 ? answer : 0;
 }
 
-/* The connection that was accepted, which has to be the one that `ours` made: anybody may connect to a listener. */
+/* The connection that was accepted, which has to be the one that `ours` made: any process may connect to a listener. */
 static int64_t accept_ours(int listener, int ours)
 {
     struct sockaddr_in mine, theirs;

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 
 #include "../include/sluice.h"
+#include "sys.h"
 
 /* openat2(2), Linux 5.6, which older headers lack. */
 #ifndef SYS_openat2
@@ -19,7 +20,6 @@ enum {
     RESOLVE_BENEATH = 0x08,
     RESOLVE_CACHED = 0x20, /* Linux 5.12 */
 };
-#include "sys.h"
 
 static int64_t open_at(int folder, const char *path, const struct how *how)
 {
@@ -36,8 +36,8 @@ static const struct {
     uint32_t asked;
     uint64_t flag;
 } open_flags[] = {
-    {SLUICE_OPEN_CREATE, O_CREAT},    {SLUICE_OPEN_EXCLUSIVE, O_EXCL},      {SLUICE_OPEN_TRUNCATE, O_TRUNC},
-    {SLUICE_OPEN_PATH, O_PATH},       {SLUICE_OPEN_DIRECTORY, O_DIRECTORY}, {SLUICE_OPEN_NO_FOLLOW, O_NOFOLLOW},
+    {SLUICE_OPEN_CREATE, O_CREAT}, {SLUICE_OPEN_EXCLUSIVE, O_EXCL},      {SLUICE_OPEN_TRUNCATE, O_TRUNC},
+    {SLUICE_OPEN_PATH, O_PATH},    {SLUICE_OPEN_DIRECTORY, O_DIRECTORY}, {SLUICE_OPEN_NO_FOLLOW, O_NOFOLLOW},
 };
 
 int32_t sluice_open_at(int32_t folder, void *path, uint32_t flags)
@@ -61,7 +61,7 @@ int32_t sluice_open_at(int32_t folder, void *path, uint32_t flags)
 int32_t sluice_open_beneath(void *root, void *path, uint32_t cached)
 {
     uint64_t resolve = cached ? RESOLVE_CACHED : 0;
-    /* O_NONBLOCK: a FIFO without a writer is opened at once, and whoever sees that it is one closes it. */
+    /* O_NONBLOCK: a FIFO without a writer is opened at once, and closed when it turns out to be one. */
     const struct how outer = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = resolve};
     const struct how inner = {
         .flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,

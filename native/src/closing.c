@@ -1,12 +1,16 @@
 /*
- * Descriptors that are let go. To close a file may mean to wait for a daemon or a server (FUSE_FLUSH), which may take any time: not with
- * the engine's lock, not on the thread of an event loop, and not on one that serves sockets.
+ * Closing of descriptors. To close a file may mean to wait for a daemon or a server (FUSE_FLUSH), which may take any
+ * time: not with the engine's lock, not on the thread of an event loop, and not on one that serves sockets.
  */
+#include "closing.h"
+
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "engine.h"
 #include "filesystem.h"
+#include "threads.h"
+
+#define MAX_CLOSING 4
 
 /* The last close of a file without a name frees its blocks. So many are freed at once. */
 #define FEW_BLOCKS ((16 << 20) / 512)
@@ -24,9 +28,52 @@ int32_t sluice_closes_quickly(int32_t fd)
     return glance_at(fd, &glance) == 0 && glance.links > 0 && is_quick_file(fd);
 }
 
+/* --- threads that come and go for this: a filesystem that doesn't answer holds up nothing else --- */
+
+static void serve_closing(struct pool *pool, struct lane *lane);
+
+static struct pool closing = {.name = "sluice-close", .serve = serve_closing, .may_block = true, .most = MAX_CLOSING};
+
+struct close_request {
+    struct close_request *next;
+    int fd;
+};
+
+/* Guarded by the engine's lock. */
+static struct close_request *requests;
+
+/* False where there is no thread. */
+static bool close_elsewhere(int fd)
+{
+    struct close_request *request = malloc(sizeof *request);
+    if (!request) return false;
+    lock();
+    bool staffed = pool_staff(&closing, 1);
+    if (staffed) {
+        *request = (struct close_request){.next = requests, .fd = fd};
+        requests = request;
+    }
+    unlock();
+    if (!staffed) free(request);
+    return staffed;
+}
+
+static void serve_closing(struct pool *pool, struct lane *lane)
+{
+    (void)pool;
+    (void)lane;
+    for (struct close_request *request; (request = requests);) {
+        requests = request->next;
+        unlock();
+        SYS(close, request->fd);
+        free(request);
+        lock();
+    }
+}
+
 void close_where_it_may_wait(int fd)
 {
-    if (fd >= 0 && (is_quick_file(fd) || !lanes_close(fd))) SYS(close, fd);
+    if (fd >= 0 && (is_quick_file(fd) || !close_elsewhere(fd))) SYS(close, fd);
 }
 
 static bool is_stream(const struct end *end)
@@ -49,54 +96,21 @@ int32_t sluice_close(int32_t fd)
     return 0;
 }
 
-/* --- what has to wait until the lock is given back --- */
-
-struct deed {
-    struct deed *next;
-    void (*act)(int32_t);
-    int32_t what;
-};
-
-/* Guarded by the engine's lock. */
-static struct deed *deeds;
-
 static void close_now(int32_t fd)
 {
     SYS(close, fd);
 }
 
-bool put_off(void (*act)(int32_t), int32_t what)
+void defer_close(int fd)
 {
-    struct deed *deed = malloc(sizeof *deed);
-    if (!deed) return false;
-    *deed = (struct deed){.next = deeds, .act = act, .what = what};
-    deeds = deed;
-    return true;
+    if (fd >= 0 && !defer(close_where_it_may_wait, fd)) close_now(fd);
 }
 
-void put_off_close(int fd)
-{
-    if (fd >= 0 && !put_off(close_where_it_may_wait, fd)) close_now(fd);
-}
-
-void put_off_end(struct end *end)
+void defer_close_end(struct end *end)
 {
     if (!is_stream(end))
-        put_off_close(end->fd);
-    else if (end->fd >= 0 && !put_off(close_now, end->fd))
+        defer_close(end->fd);
+    else if (end->fd >= 0 && !defer(close_now, end->fd))
         close_now(end->fd);
     end->fd = -1;
-}
-
-void unlock(void)
-{
-    struct deed *due = deeds;
-    deeds = NULL;
-    pthread_mutex_unlock(&engine_lock);
-    while (due) {
-        struct deed *deed = due;
-        due = deed->next;
-        deed->act(deed->what);
-        free(deed);
-    }
 }

@@ -2,17 +2,18 @@
  * Contexts: one for each isolate that loaded the library. Its outcomes wait here until it reaps them.
  *
  * An isolate that dies without a word (Worker.terminate) leaves its wake-up socket, or its lifeline,
- * without a reader; epoll reports that as EPOLLHUP or EPOLLERR on our end, and the context goes with
- * all its jobs.
+ * without a reader; epoll reports that as EPOLLHUP or EPOLLERR on our end.
  */
+#include "contexts.h"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 
-#include "engine.h"
-#include "pair.h"
+#include "poller.h"
 
-#define MAX_CONTEXTS 1024
+#define INDEX_BITS 10
+#define MAX_CONTEXTS (1 << INDEX_BITS)
 /* Marks an epoll tag as a context's: job indices never reach this bit. */
 #define CONTEXT_TAG (1u << 31)
 
@@ -30,16 +31,15 @@ struct context {
 static struct context contexts[MAX_CONTEXTS];
 static uint32_t open_contexts;
 
-/* A handle is the index in the low 10 bits under a generation, and never 0. */
 static int32_t context_handle(const struct context *context)
 {
-    return (int32_t)((context->generation % 0x1fffff + 1) << 10 | (uint32_t)(context - contexts));
+    return handle_make(INDEX_BITS, (uint32_t)(context - contexts), context->generation);
 }
 
 static struct context *context_find(int32_t handle)
 {
     if (handle <= 0) return NULL;
-    struct context *context = &contexts[handle & (MAX_CONTEXTS - 1)];
+    struct context *context = &contexts[handle_index(INDEX_BITS, handle)];
     return context->open && context_handle(context) == handle ? context : NULL;
 }
 
@@ -62,21 +62,16 @@ static bool is_lost(int fd)
     return fd >= 0 && SYS(ppoll, &entry, 1, &now, NULL, 0) > 0;
 }
 
-void contexts_sweep(void)
+void contexts_lost(void (*visit)(int32_t context))
 {
     for (struct context *context = contexts; context < contexts + MAX_CONTEXTS; context++)
         if (context->open && (is_lost(context->wake_ours) || is_lost(context->lifeline)))
-            context_kill(context_handle(context));
-}
-
-bool context_may_be_lost(void)
-{
-    return open_contexts > 1 && maps_open() + leases_open() > 0;
+            visit(context_handle(context));
 }
 
 static int watch_for_loss(const struct context *context, int fd)
 {
-    return lanes_watch(fd, (uint64_t)context_handle(context) << 32 | CONTEXT_TAG);
+    return poller_watch_loss(fd, (uint64_t)context_handle(context) << 32 | CONTEXT_TAG);
 }
 
 /* A socket and no pipe: MSG_NOSIGNAL spares the runtime a SIGPIPE, and every runtime can read one. */
@@ -95,19 +90,16 @@ static int open_wake_socket(struct context *context)
     return watched;
 }
 
-static int32_t context_open(void)
+int32_t context_add(void)
 {
-    contexts_sweep();
     struct context *context = contexts;
     while (context < contexts + MAX_CONTEXTS && context->open)
         context++;
     if (context == contexts + MAX_CONTEXTS) return -EMFILE;
-    int failed = lanes_start();
-    if (failed < 0) return failed;
     context->lifeline = -1;
     context->first_ended = context->last_ended = NULL;
     context->ended_pairs = NULL;
-    failed = open_wake_socket(context);
+    int failed = open_wake_socket(context);
     if (failed < 0) return failed;
     context->open = true;
     open_contexts++;
@@ -133,14 +125,14 @@ static int32_t context_lifeline(struct context *context)
 
 static void stop_watching(int *fd)
 {
-    if (*fd >= 0) lanes_unwatch(*fd);
+    if (*fd >= 0) poller_unwatch_loss(*fd);
     close_fd(fd);
 }
 
-void context_kill(int32_t handle)
+bool context_remove(int32_t handle)
 {
     struct context *context = context_find(handle);
-    if (!context) return;
+    if (!context) return false;
     stop_watching(&context->wake_ours);
     stop_watching(&context->lifeline);
     close_fd(&context->wake_theirs);
@@ -150,11 +142,7 @@ void context_kill(int32_t handle)
     /* No list to keep: a job that ends in a closed context is freed at once. */
     context->first_ended = context->last_ended = NULL;
     context->ended_pairs = NULL;
-    jobs_of(handle, job_abandon);
-    pairs_abandon(handle);
-    leases_release(handle);
-    put_off(maps_orphaned, handle);
-    rings_release(handle);
+    return true;
 }
 
 /* EAGAIN: the socket is full of earlier wake-ups, so the isolate has one to read. */
@@ -183,6 +171,16 @@ void context_deliver(struct job *job)
     if (first) wake(context);
 }
 
+struct job *context_take_job(int32_t handle)
+{
+    struct context *context = context_find(handle);
+    struct job *job = context ? context->first_ended : NULL;
+    if (!job) return NULL;
+    context->first_ended = job->next;
+    job->next = NULL;
+    return job;
+}
+
 void context_deliver_pair(struct pair *pair)
 {
     struct context *context = context_find(pair->context);
@@ -193,67 +191,19 @@ void context_deliver_pair(struct pair *pair)
     if (first) wake(context);
 }
 
-static void report(struct job *job, struct sluice_outcome *outcome)
+struct pair *context_take_pair(int32_t handle)
 {
-    *outcome = (struct sluice_outcome){
-        .job = job_handle(job),
-        .end = job->end,
-        .bytes = atomic_load_explicit(&job->moved, memory_order_relaxed),
-        .stranded = job->stranded,
-        .error = job->end == SLUICE_END_ERROR ? job->error : 0,
-        .failed = job->end == SLUICE_END_ERROR ? job->failed : SLUICE_SIDE_NONE,
-        .syscalls = job->syscalls,
-        .waits = job->waits,
-        .cpu_ns = job->cpu_ns,
-        .copied = zerocopy_copied(job),
-        .held = zerocopy_held(job),
-    };
-}
-
-static uint32_t reap(struct context *context, struct sluice_outcome *outcomes, uint32_t capacity)
-{
-    uint32_t count = 0;
-    while (context->first_ended && count < capacity) {
-        struct job *job = context->first_ended;
-        context->first_ended = job->next;
-        job->next = NULL;
-        if (job->closing) {
-            job_release(job);
-            continue;
-        }
-        job->state = JOB_IDLE;
-        report(job, &outcomes[count++]);
-        if (job->is_last && job->end == SLUICE_END_DONE) job_release(job);
-    }
-    return count;
-}
-
-static uint32_t reap_pairs(struct context *context, struct sluice_pair_outcome *outcomes, uint32_t capacity)
-{
-    uint32_t count = 0;
-    while (context->ended_pairs && count < capacity) {
-        struct pair *pair = context->ended_pairs;
-        context->ended_pairs = pair->next;
-        pair->next = NULL;
-        if (pair->closing)
-            pair_release(pair);
-        else
-            pair_report(pair, &outcomes[count++]);
-    }
-    return count;
+    struct context *context = context_find(handle);
+    struct pair *pair = context ? context->ended_pairs : NULL;
+    if (!pair) return NULL;
+    context->ended_pairs = pair->next;
+    pair->next = NULL;
+    return pair;
 }
 
 uint32_t contexts_open(void)
 {
     return open_contexts;
-}
-
-int32_t sluice_context_open(void)
-{
-    lock();
-    int32_t handle = context_open();
-    unlock();
-    return handle;
 }
 
 int32_t sluice_context_wake_fd(int32_t handle)
@@ -272,31 +222,4 @@ int32_t sluice_context_lifeline(int32_t handle)
     int32_t fd = context_lifeline(context_find(handle));
     unlock();
     return fd;
-}
-
-int32_t sluice_context_close(int32_t handle)
-{
-    lock();
-    bool found = context_is_open(handle);
-    context_kill(handle);
-    unlock();
-    return found ? 0 : -EBADF;
-}
-
-int32_t sluice_reap(int32_t handle, void *outcomes, uint32_t capacity)
-{
-    lock();
-    struct context *context = context_find(handle);
-    int32_t count = context ? (int32_t)reap(context, outcomes, capacity) : -EBADF;
-    unlock();
-    return count;
-}
-
-int32_t sluice_pair_reap(int32_t handle, void *outcomes, uint32_t capacity)
-{
-    lock();
-    struct context *context = context_find(handle);
-    int32_t count = context ? (int32_t)reap_pairs(context, outcomes, capacity) : -EBADF;
-    unlock();
-    return count;
 }

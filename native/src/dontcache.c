@@ -19,7 +19,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "job.h"
+#include "mechanisms.h"
 
 /* A window starts at a multiple of its size, so that no large folio lies across two. */
 #define WINDOW_BYTES (8 << 20)
@@ -45,9 +45,9 @@ struct dontcache {
 };
 
 /* mincore(2) of a range: 0, or -errno; -ENODEV where the file can't be mapped, and so has no pages to speak of. */
-static int64_t look(struct job *job, int fd, int64_t start, size_t length, uint8_t *pages)
+static int64_t look(struct work *work, int fd, int64_t start, size_t length, uint8_t *pages)
 {
-    job->syscalls += 3;
+    work->syscalls += 3;
     void *window = mmap(NULL, length, PROT_READ, MAP_SHARED, fd, start);
     if (window == MAP_FAILED) return -errno;
     int64_t failed = SYS(mincore, window, length, pages);
@@ -56,41 +56,41 @@ static int64_t look(struct job *job, int fd, int64_t start, size_t length, uint8
 }
 
 /*
- * To whoever neither owns the file nor may write to it, mincore(2) says that all of it is in memory: even
+ * To a process that neither owns the file nor may write to it, mincore(2) says that all of it is in memory: even
  * pages past its end, which never are.
  */
-static bool is_told(struct job *job, int fd)
+static bool is_told(struct work *work, int fd)
 {
     struct stat status;
     uint8_t pages[1];
     int64_t page = sysconf(_SC_PAGESIZE);
-    job->syscalls++;
+    work->syscalls++;
     if (SYS(fstat, fd, &status) < 0) return false;
     int64_t end = (status.st_size + WINDOW_BYTES) & ~(page - 1);
-    int64_t failed = look(job, fd, end, (size_t)page, pages);
+    int64_t failed = look(work, fd, end, (size_t)page, pages);
     return failed == 0 && !(pages[0] & 1);
 }
 
-static void survey(struct job *job, struct watched *end, int slot)
+static void survey(struct work *work, struct watched *end, int slot)
 {
     int64_t start = end->start + (int64_t)(slot - UNDER) * WINDOW_BYTES;
     /* What can't be looked at is left alone. */
-    if (start < 0 || look(job, end->view, start, WINDOW_BYTES, end->pages[slot]) < 0)
+    if (start < 0 || look(work, end->view, start, WINDOW_BYTES, end->pages[slot]) < 0)
         memset(end->pages[slot], 1, sizeof end->pages[slot]);
 }
 
-static void drop(struct job *job, const struct watched *end, int64_t start, int64_t length, unsigned sync)
+static void drop(struct work *work, const struct watched *end, int64_t start, int64_t length, unsigned sync)
 {
-    job->syscalls++;
+    work->syscalls++;
     if (end->written) {
-        job->syscalls++;
+        work->syscalls++;
         SYS(sync_file_range, end->fd, start, length, sync);
     }
     SYS(fadvise64, end->fd, start, length, POSIX_FADV_DONTNEED);
 }
 
 /* Drops the runs of pages that were not in memory when the window was looked at. */
-static void drop_window(struct job *job, const struct watched *end, int slot, unsigned sync)
+static void drop_window(struct work *work, const struct watched *end, int slot, unsigned sync)
 {
     int64_t page = sysconf(_SC_PAGESIZE);
     int64_t start = end->start + (int64_t)(slot - UNDER) * WINDOW_BYTES;
@@ -100,74 +100,74 @@ static void drop_window(struct job *job, const struct watched *end, int slot, un
         for (to = from + 1; to < count && (pages[to] & 1) == (pages[from] & 1); to++)
             ;
         if (pages[from] & 1) continue;
-        drop(job, end, start + (int64_t)from * page, (int64_t)(to - from) * page, sync);
+        drop(work, end, start + (int64_t)from * page, (int64_t)(to - from) * page, sync);
     }
 }
 
 static const unsigned begin_writing = SYNC_FILE_RANGE_WRITE;
 static const unsigned finish_writing = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
 
-/* Waits for reads that nobody needs any more: a page can't be dropped before it has come. */
-static void await_reads(struct job *job, struct watched *end)
+/* Waits for reads that are no longer needed: a page can't be dropped before it has come. */
+static void await_reads(struct work *work, struct watched *end)
 {
     char byte;
     int64_t page = sysconf(_SC_PAGESIZE);
-    for (int64_t at = job->offset & ~(page - 1); at < end->asked; at += page) {
-        job->syscalls++;
+    for (int64_t at = work->offset & ~(page - 1); at < end->asked; at += page) {
+        work->syscalls++;
         if (SYS(pread64, end->fd, &byte, 1, at) <= 0) break;
     }
     end->asked = 0;
 }
 
 /* Passes over all windows for the last time. */
-static void leave(struct job *job, struct watched *end)
+static void leave(struct work *work, struct watched *end)
 {
     if (end->start < 0) return;
-    if (!end->written) await_reads(job, end);
+    if (!end->written) await_reads(work, end);
     for (int slot = BEHIND; slot <= AHEAD; slot++)
-        drop_window(job, end, slot, finish_writing);
+        drop_window(work, end, slot, finish_writing);
 }
 
 /* Has a window read that the transfer is going to need, but nothing past the end of its range. */
-static void read_ahead(struct job *job, struct watched *end, int slot)
+static void read_ahead(struct work *work, struct watched *end, int slot)
 {
     int64_t from = end->start + (int64_t)(slot - UNDER) * WINDOW_BYTES;
     int64_t to = from + WINDOW_BYTES;
-    if (job->remaining >= 0) to = min_i64(to, job->offset + job->remaining);
-    if (from < job->offset) from = job->offset;
+    if (work->remaining >= 0) to = min_i64(to, work->offset + work->remaining);
+    if (from < work->offset) from = work->offset;
     if (end->written || from >= to) return;
-    job->syscalls++;
+    work->syscalls++;
     SYS(fadvise64, end->fd, from, to - from, POSIX_FADV_WILLNEED);
     end->asked = to;
 }
 
 /* Moves the windows along to where the transfer is going to be. */
-static void follow(struct job *job, struct watched *end, int64_t position)
+static void follow(struct work *work, struct watched *end, int64_t position)
 {
     int64_t start = position & ~(int64_t)(WINDOW_BYTES - 1);
     if (start == end->start) return;
     if (start != end->start + WINDOW_BYTES || end->start < 0) {
-        leave(job, end);
+        leave(work, end);
         end->start = start;
         memset(end->pages[BEHIND], 1, sizeof end->pages[BEHIND]);
-        survey(job, end, UNDER);
-        read_ahead(job, end, UNDER);
+        survey(work, end, UNDER);
+        read_ahead(work, end, UNDER);
     } else {
-        drop_window(job, end, BEHIND, finish_writing);
-        drop_window(job, end, UNDER, begin_writing);
+        drop_window(work, end, BEHIND, finish_writing);
+        drop_window(work, end, UNDER, begin_writing);
         end->start = start;
         memmove(end->pages[BEHIND], end->pages[UNDER], sizeof end->pages[BEHIND] * 2);
     }
-    survey(job, end, AHEAD);
-    read_ahead(job, end, AHEAD);
+    survey(work, end, AHEAD);
+    read_ahead(work, end, AHEAD);
 }
 
 /* Another open file description of the file, for reading: -errno where there is no way to it. */
-static int64_t open_again(struct job *job, int fd)
+static int64_t open_again(struct work *work, int fd)
 {
     char own[32];
     snprintf(own, sizeof own, "/proc/self/fd/%d", fd);
-    job->syscalls++;
+    work->syscalls++;
     return SYS(openat, AT_FDCWD, own, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 }
 
@@ -175,32 +175,32 @@ static int64_t open_again(struct job *job, int fd)
  * Puts an open file description of our own behind the source's descriptor, without readahead: to switch it
  * off on the caller's would be seen by the caller.
  */
-static int64_t view_source(struct job *job)
+static int64_t view_source(struct work *work)
 {
-    int64_t fd = open_again(job, job->source.fd);
+    int64_t fd = open_again(work, work->source.fd);
     if (fd < 0) return fd;
-    job->syscalls += 3;
+    work->syscalls += 3;
     SYS(fadvise64, fd, 0, 0, POSIX_FADV_RANDOM);
-    int64_t failed = SYS(dup3, fd, job->source.fd, O_CLOEXEC);
+    int64_t failed = SYS(dup3, fd, work->source.fd, O_CLOEXEC);
     SYS(close, fd);
-    return failed < 0 ? failed : job->source.fd;
+    return failed < 0 ? failed : work->source.fd;
 }
 
 /* A file that is open for writing only can't be mapped: it is opened again for reading. */
-static int64_t view_target(struct job *job)
+static int64_t view_target(struct work *work)
 {
-    job->syscalls++;
-    int64_t flags = SYS(fcntl, job->target.fd, F_GETFL);
+    work->syscalls++;
+    int64_t flags = SYS(fcntl, work->target.fd, F_GETFL);
     bool readable = flags >= 0 && (flags & O_ACCMODE) != O_WRONLY;
-    return readable ? job->target.fd : open_again(job, job->target.fd);
+    return readable ? work->target.fd : open_again(work, work->target.fd);
 }
 
-static struct watched *watch(struct job *job, const struct end *end, int64_t view, bool written)
+static struct watched *watch(struct work *work, const struct end *end, int64_t view, bool written)
 {
     struct watched *watched = malloc(sizeof *watched);
     if (!watched) return NULL;
     *watched = (struct watched){.fd = end->fd, .view = (int)view, .written = written, .start = -1};
-    watched->known = view >= 0 && is_told(job, watched->view);
+    watched->known = view >= 0 && is_told(work, watched->view);
     return watched;
 }
 
@@ -211,13 +211,13 @@ static void unwatch(struct watched *end, close_file *close_file)
     free(end);
 }
 
-void dontcache_release(struct job *job, close_file *close_file)
+void dontcache_release(struct work *work, close_file *close_file)
 {
-    if (!job->dontcache) return;
-    unwatch(job->dontcache->source, close_file);
-    unwatch(job->dontcache->target, close_file);
-    free(job->dontcache);
-    job->dontcache = NULL;
+    if (!work->dontcache) return;
+    unwatch(work->dontcache->source, close_file);
+    unwatch(work->dontcache->target, close_file);
+    free(work->dontcache);
+    work->dontcache = NULL;
 }
 
 static bool is_file(const struct end *end)
@@ -225,30 +225,30 @@ static bool is_file(const struct end *end)
     return end->kind == SLUICE_KIND_FILE;
 }
 
-static bool watch_ends(struct job *job, struct dontcache *dontcache)
+static bool watch_ends(struct work *work, struct dontcache *dontcache)
 {
-    if (is_file(&job->source)) {
-        dontcache->source = watch(job, &job->source, view_source(job), false);
+    if (is_file(&work->source)) {
+        dontcache->source = watch(work, &work->source, view_source(work), false);
         if (!dontcache->source) return false;
     }
-    if (!is_file(&job->target)) return true;
-    dontcache->target = watch(job, &job->target, view_target(job), true);
+    if (!is_file(&work->target)) return true;
+    dontcache->target = watch(work, &work->target, view_target(work), true);
     return dontcache->target;
 }
 
-static enum turn begin(struct job *job)
+static enum turn begin(struct work *work)
 {
-    job->dontcache = calloc(1, sizeof *job->dontcache);
-    bool watched = job->dontcache && watch_ends(job, job->dontcache);
-    return watched ? TURN_DONE : job_fail(job, ENOMEM, SLUICE_SIDE_NONE);
+    work->dontcache = calloc(1, sizeof *work->dontcache);
+    bool watched = work->dontcache && watch_ends(work, work->dontcache);
+    return watched ? TURN_DONE : work_fail(work, ENOMEM, SLUICE_SIDE_NONE);
 }
 
 /* Where the next byte of the target goes. */
-static int64_t target_position(struct job *job, int fd)
+static int64_t target_position(struct work *work, int fd)
 {
     struct stat status;
-    if (job->target_offset >= 0) return job->target_offset;
-    job->syscalls += 2;
+    if (work->target_offset >= 0) return work->target_offset;
+    work->syscalls += 2;
     int64_t flags = SYS(fcntl, fd, F_GETFL);
     if (flags >= 0 && !(flags & O_APPEND)) return SYS(lseek, fd, 0, SEEK_CUR);
     int64_t failed = SYS(fstat, fd, &status);
@@ -256,30 +256,30 @@ static int64_t target_position(struct job *job, int fd)
 }
 
 /* Whether the mode can be kept: by knowing the pages, or by the kernel itself where `buffered` may ask it to. */
-static bool is_kept(const struct job *job, const struct watched *end, bool asked)
+static bool is_kept(const struct work *work, const struct watched *end, bool asked)
 {
-    return !end || end->known || (asked && job->mechanism == buffered_turn);
+    return !end || end->known || (asked && work->mechanism == buffered_turn);
 }
 
-void dontcache_finish(struct job *job)
+void dontcache_finish(struct work *work)
 {
-    if (!job->dontcache) return;
-    if (job->dontcache->source && job->dontcache->source->known) leave(job, job->dontcache->source);
-    if (job->dontcache->target && job->dontcache->target->known) leave(job, job->dontcache->target);
+    if (!work->dontcache) return;
+    if (work->dontcache->source && work->dontcache->source->known) leave(work, work->dontcache->source);
+    if (work->dontcache->target && work->dontcache->target->known) leave(work, work->dontcache->target);
 }
 
-enum turn dontcache_turn(struct job *job, struct lane *lane)
+enum turn dontcache_turn(struct work *work, struct lane *lane)
 {
-    if (!job->dontcache) {
-        enum turn begun = begin(job);
+    if (!work->dontcache) {
+        enum turn begun = begin(work);
         if (begun != TURN_DONE) return begun;
     }
-    struct watched *source = job->dontcache->source, *target = job->dontcache->target;
-    if (!is_kept(job, source, job->uncached_read)) return job_fail(job, ENODATA, SLUICE_SIDE_SOURCE);
-    if (!is_kept(job, target, job->uncached_write)) return job_fail(job, ENODATA, SLUICE_SIDE_TARGET);
-    if (source && source->known) follow(job, source, job->offset);
-    if (target && target->known) follow(job, target, target_position(job, target->fd));
-    enum turn turn = job->keeps_holes ? holes_turn(job, lane) : job->mechanism(job, lane);
-    if (turn >= TURN_DONE) dontcache_finish(job);
+    struct watched *source = work->dontcache->source, *target = work->dontcache->target;
+    if (!is_kept(work, source, work->uncached_read)) return work_fail(work, ENODATA, SLUICE_SIDE_SOURCE);
+    if (!is_kept(work, target, work->uncached_write)) return work_fail(work, ENODATA, SLUICE_SIDE_TARGET);
+    if (source && source->known) follow(work, source, work->offset);
+    if (target && target->known) follow(work, target, target_position(work, target->fd));
+    enum turn turn = work->keeps_holes ? holes_turn(work, lane) : work->mechanism(work, lane);
+    if (turn >= TURN_DONE) dontcache_finish(work);
     return turn;
 }

@@ -1,213 +1,103 @@
-/* The life of a job, from the descriptors that are handed in to the outcome that is handed back. */
-#include "engine.h"
-#include "rings.h"
-#include "tee.h"
+/*
+ * The engine as a whole: the contexts of isolates, and all that ends with one. The files below are handed functions
+ * of this one (lanes.h), and call none by name.
+ */
+#include "contexts.h"
+#include "lanes.h"
+#include "lease.h"
+#include "mappings.h"
+#include "ring_table.h"
 
-pthread_mutex_t engine_lock = PTHREAD_MUTEX_INITIALIZER;
-
-void job_release(struct job *job)
+/* All that an isolate had goes with its context. */
+static void context_kill(int32_t handle)
 {
-    lanes_forget(job);
-    job_discard(job);
-    memory_release(job);
-    tee_release(job);
-    job_let_go(job);
-    job_free(job);
+    if (!context_remove(handle)) return;
+    jobs_of(handle, job_abandon);
+    pairs_abandon(handle);
+    leases_release(handle);
+    defer(maps_orphaned, handle);
+    rings_release(handle);
 }
 
-/* Only one at a time moves a ring's positions. */
-static int enter_rings(struct job *job)
+/* Whether one of several contexts may be lost unseen and leave what only a thread of ours would close. */
+static bool may_lose_context(void)
 {
-    struct ring *from = job->source.ring, *to = job->target.ring;
-    int failed = from ? ring_enter(from, job) : 0;
-    if (failed == 0 && to) failed = ring_enter(to, job);
-    if (failed < 0 && from) ring_leave(from, job);
-    return failed;
+    return contexts_open() > 1 && maps_open() + leases_open() > 0;
 }
 
-static void leave_rings(struct job *job)
+static const struct lanes_owner owner = {.settle = job_end, .lost = context_kill, .may_lose = may_lose_context};
+
+static int32_t context_start(void)
 {
-    if (job->source.ring) ring_leave(job->source.ring, job);
-    if (job->target.ring) ring_leave(job->target.ring, job);
+    contexts_lost(context_kill);
+    int failed = lanes_start(&owner);
+    return failed < 0 ? failed : context_add();
 }
 
-void job_end(struct job *job, uint32_t end)
+static uint32_t reap(int32_t handle, struct sluice_outcome *outcomes, uint32_t capacity)
 {
-    job_settle(job, put_off_close);
-    leave_rings(job);
-    job->end = end;
-    if (job->closing || !context_is_open(job->context))
-        job_release(job);
-    else
-        context_deliver(job);
-}
-
-void job_abandon(struct job *job)
-{
-    job->closing = true;
-    atomic_store_explicit(&job->cancel, true, memory_order_relaxed);
-    if (job->state == JOB_IDLE || (job->state == JOB_ENDED && !context_is_open(job->context)))
-        job_release(job);
-    else if (lanes_withdraw(job))
-        job_end(job, SLUICE_END_CANCELLED);
-    /* Else a worker or the context's list has it, and frees it when done. */
-}
-
-static bool are_files(const struct job *job)
-{
-    return job->source.kind == SLUICE_KIND_FILE && job->target.kind == SLUICE_KIND_FILE;
-}
-
-static run_turn *turn_for(const struct job *job, const struct sluice_request *request)
-{
-    if (job->memory.bytes && request->flags & SLUICE_REQUEST_SETTLE) return zerocopy_settle_turn;
-    if (job->memory.bytes) return memory_mechanism(request->strategy);
-    if (request->flags & SLUICE_REQUEST_ATTRIBUTES) return are_files(job) ? attributes_turn : NULL;
-    if (request->flags & SLUICE_REQUEST_HOLES && !are_files(job)) return NULL;
-    return job->tee ? tee_mechanism(request->strategy) : mechanism(request->strategy);
-}
-
-/* Nobody may send what lies behind the caller's memory. */
-static bool is_outside(const struct job *job, const struct sluice_request *request)
-{
-    if (!job->memory.bytes || request->flags & SLUICE_REQUEST_SETTLE) return false;
-    return request->offset < 0 || request->length < 0 || request->offset > job->memory.length ||
-           request->length > job->memory.length - request->offset;
-}
-
-static bool is_wait(const struct sluice_request *request)
-{
-    return request->flags & (SLUICE_REQUEST_WAIT_DATA | SLUICE_REQUEST_WAIT_ROOM);
-}
-
-static int32_t job_start_wait(struct job *job, const struct sluice_request *request)
-{
-    struct ring *ring = job->source.ring;
-    bool for_data = request->flags & SLUICE_REQUEST_WAIT_DATA;
-    bool makes_sense = ring && job->target.fd < 0 && request->length > 0 && request->length <= (int64_t)ring->capacity;
-    int failed = makes_sense ? ring_claim(ring, for_data ? RING_READER : RING_WRITER) : -EINVAL;
-    if (failed < 0) {
-        leave_rings(job);
-        return failed;
+    uint32_t count = 0;
+    for (struct job *job; count < capacity && (job = context_take_job(handle));) {
+        if (job->closing) {
+            job_release(job);
+            continue;
+        }
+        job_report(job, &outcomes[count++]);
+        if (job->is_last && job->end == SLUICE_END_DONE) job_release(job);
     }
-    job->waits_only = true;
-    job->wants = (uint32_t)request->length;
-    ring_wait(job, ring);
-    return 0;
+    return count;
 }
 
-/* `queued` becomes true where lanes_call() is due. */
-static int32_t job_start(int32_t handle, const struct sluice_request *request, bool *queued)
+static uint32_t reap_pairs(int32_t handle, struct sluice_pair_outcome *outcomes, uint32_t capacity)
 {
-    struct job *job = job_find(handle);
-    if (!job) return -EBADF;
-    run_turn *run = turn_for(job, request);
-    /* Memory may be held by the kernel beyond the end. */
-    bool is_held = job->memory.bytes && request->flags & SLUICE_REQUEST_LAST;
-    if (!run || is_held || is_outside(job, request)) return -EINVAL;
-    if (job->state != JOB_IDLE) return -EBUSY;
-    bool is_at_end = request->length == 0 && !tee_has_head(job);
-    if (!is_wait(request) && !is_at_end && !lanes_staff()) return -EAGAIN;
-    int failed = enter_rings(job);
-    if (failed < 0) return failed;
-    job_discard(job);
-    job_prepare(job, request, run);
-    if (is_wait(request)) return job_start_wait(job, request);
-    if (is_complete(job) && !tee_has_head(job))
-        job_end(job, SLUICE_END_DONE);
-    else
-        *queued = lanes_start_job(job);
-    return 0;
+    uint32_t count = 0;
+    for (struct pair *pair; count < capacity && (pair = context_take_pair(handle));) {
+        if (pair->closing)
+            pair_release(pair);
+        else
+            pair_report(pair, &outcomes[count++]);
+    }
+    return count;
 }
 
-static int32_t job_cancel(int32_t handle)
-{
-    struct job *job = job_find(handle);
-    if (!job) return -EBADF;
-    if (job->state == JOB_IDLE || job->state == JOB_ENDED) return 0;
-    atomic_store_explicit(&job->cancel, true, memory_order_relaxed);
-    if (lanes_withdraw(job)) job_end(job, SLUICE_END_CANCELLED);
-    return 0;
-}
-
-int32_t sluice_tee_feed(int32_t handle, void *bytes, uint32_t length)
+int32_t sluice_context_open(void)
 {
     lock();
-    struct job *job = job_find(handle);
-    int32_t result = !job ? -EBADF : !job->tee ? -EINVAL : job->state != JOB_IDLE ? -EBUSY : 0;
-    if (result == 0) result = tee_feed(job->tee, bytes, length);
+    int32_t handle = context_start();
     unlock();
-    return result;
+    return handle;
 }
 
-int32_t sluice_tee_blocked(int32_t handle)
+int32_t sluice_context_close(int32_t handle)
 {
     lock();
-    struct job *job = job_find(handle);
-    int32_t result = job ? tee_waits_for(job) : -EBADF;
+    bool found = context_is_open(handle);
+    context_kill(handle);
     unlock();
-    return result;
+    return found ? 0 : -EBADF;
 }
 
-int32_t sluice_job_start(int32_t handle, void *request)
+int32_t sluice_reap(int32_t handle, void *outcomes, uint32_t capacity)
 {
-    bool queued = false;
     lock();
-    int32_t result = job_start(handle, request, &queued);
+    int32_t count = context_is_open(handle) ? (int32_t)reap(handle, outcomes, capacity) : -EBADF;
     unlock();
-    if (queued) lanes_call();
-    return result;
+    return count;
 }
 
-int32_t sluice_job_cancel(int32_t handle)
+int32_t sluice_pair_reap(int32_t handle, void *outcomes, uint32_t capacity)
 {
     lock();
-    int32_t result = job_cancel(handle);
+    int32_t count = context_is_open(handle) ? (int32_t)reap_pairs(handle, outcomes, capacity) : -EBADF;
     unlock();
-    return result;
-}
-
-int32_t sluice_job_progress(int32_t handle, void *bytes)
-{
-    lock();
-    struct job *job = job_find(handle);
-    if (job) *(int64_t *)bytes = atomic_load_explicit(&job->moved, memory_order_relaxed);
-    unlock();
-    return job ? 0 : -EBADF;
-}
-
-int32_t sluice_job_residue(int32_t handle, void *bytes, uint32_t capacity)
-{
-    lock();
-    struct job *job = job_find(handle);
-    int32_t result = !job ? -EBADF : job->state == JOB_IDLE ? job_residue(job, bytes, capacity) : -EBUSY;
-    unlock();
-    return result;
-}
-
-int32_t sluice_job_outstanding(int32_t handle)
-{
-    lock();
-    struct job *job = job_find(handle);
-    int32_t result = job ? end_outstanding(&job->target) : -EBADF;
-    unlock();
-    return result;
-}
-
-int32_t sluice_job_close(int32_t handle)
-{
-    lock();
-    struct job *job = job_find(handle);
-    if (job) job_abandon(job);
-    unlock();
-    return job ? 0 : -EBADF;
+    return count;
 }
 
 int32_t sluice_census(void *census)
 {
     struct sluice_census *answer = census;
     lock();
-    contexts_sweep();
+    contexts_lost(context_kill);
     *answer = (struct sluice_census){
         .contexts = contexts_open(),
         .jobs = jobs_open(),

@@ -1,11 +1,12 @@
-/* What copying whole files needs beyond moving their bytes. */
+/* What copying and sharing whole files needs beyond moving their bytes. */
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "job.h"
+#include "../include/sluice.h"
+#include "sys.h"
 
 /* linkat(2) on the descriptor's own entry in /proc: AT_EMPTY_PATH would need CAP_DAC_READ_SEARCH. */
 int32_t sluice_publish(int32_t fd, void *path)
@@ -45,8 +46,9 @@ int32_t sluice_is_replaceable(void *path)
 }
 
 /*
- * A write lease is granted where no other description of the file is open. The signal that tells of whoever comes in the
- * moment that it is held would be SIGIO, which ends a process that has no handler for it; SIGURG is ignored by default.
+ * A write lease is granted where no other description of the file is open. The signal that tells of a process that
+ * opens the file in that moment would be SIGIO, which ends a process that has no handler for it; SIGURG is ignored by
+ * default.
  */
 static bool is_shared(int fd)
 {
@@ -75,4 +77,28 @@ int32_t sluice_set_times(int32_t fd, void *times)
         {.tv_sec = given->modify_s, .tv_nsec = given->modify_ns},
     };
     return (int32_t)SYS(utimensat, fd, NULL, both, 0);
+}
+
+/* --- locks on ranges, owned by the open file description and not by the process (fcntl(2); Linux 3.15) --- */
+
+static const short types[] = {
+    [SLUICE_LOCK_NONE] = F_UNLCK,
+    [SLUICE_LOCK_SHARED] = F_RDLCK,
+    [SLUICE_LOCK_EXCLUSIVE] = F_WRLCK,
+};
+
+int32_t sluice_lock(int32_t fd, uint32_t type, void *range)
+{
+    const struct sluice_extent *extent = range;
+    if (type >= sizeof types / sizeof *types) return -EINVAL;
+    /* A length of 0 would be to the end, too. */
+    if (extent->end >= 0 && extent->end <= extent->start) return -EINVAL;
+    struct flock lock = {
+        .l_type = types[type],
+        .l_whence = SEEK_SET,
+        .l_start = extent->start,
+        /* 0: to the end, wherever that comes to be. */
+        .l_len = extent->end < 0 ? 0 : extent->end - extent->start,
+    };
+    return (int32_t)SYS(fcntl, fd, F_OFD_SETLK, &lock);
 }

@@ -61,7 +61,7 @@ static struct filesystem by_name(const char *name, size_t length)
     return (struct filesystem){0};
 }
 
-/* Without /proc nobody else can be asked. */
+/* Without /proc there is no other way. */
 static struct filesystem by_statfs(int fd)
 {
     struct statfs answer;

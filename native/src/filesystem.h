@@ -5,8 +5,8 @@
 #include "sys.h"
 
 enum filesystem_kind {
-    FILESYSTEM_OTHER,  /* may have to ask somebody for anything: a server, a daemon */
-    FILESYSTEM_LOCAL,  /* a disk's, that asks nobody in close(2) */
+    FILESYSTEM_OTHER,  /* any call may have to ask a server or a daemon */
+    FILESYSTEM_LOCAL,  /* a disk's; close(2) waits for nothing */
     FILESYSTEM_STACK,  /* overlayfs, over such a one */
     FILESYSTEM_MEMORY, /* nothing but pages */
 };

@@ -1,9 +1,9 @@
 /*
- * One direction of a pair. Small traffic is received and sent through the relay's buffer: two system calls, and no pipe.
- * A flow whose reads turn large is spliced through a pipe of the pool, until they turn small again.
+ * One direction of a pair. Small traffic is received and sent through the relay's buffer: two system calls, and no
+ * pipe. A flow whose reads turn large is spliced through a pipe of the pool, until they turn small again.
  *
- * The sockets are watched edge-triggered and hardly ever armed again, so each call that could not be
- * completed has to be remembered: `readable` and `writable` are false from then until the next edge.
+ * The sockets are watched edge-triggered and hardly ever armed again, so each call that could not be completed has to
+ * be remembered: `readable` and `writable` are false from then until the next edge.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -30,6 +30,11 @@ static void count(struct pair *pair, struct flow *flow, size_t bytes, int64_t no
     flow->uncounted -= given;
     atomic_fetch_add_explicit(&flow->moved, (int64_t)(bytes - given), memory_order_relaxed);
     atomic_store_explicit(&pair->moved_at, now, memory_order_relaxed);
+}
+
+int64_t flow_moved(struct flow *flow)
+{
+    return atomic_load_explicit(&flow->moved, memory_order_relaxed);
 }
 
 void flow_settle(struct flow *flow)
@@ -199,15 +204,16 @@ static enum flow_turn copy_some(struct pair *pair, struct flow *flow, int source
 }
 
 /*
- * At an urgent mark splice(2) says what it likes (splice.c), and recv(2) goes past it. EAGAIN means an empty queue but for a side that has
- * had an event of urgent data, which is among those that are watched for.
+ * At an urgent mark splice(2) says what it likes (splice.c), and recv(2) goes past it. EAGAIN means an empty queue
+ * but for a side that has had an event of urgent data, which is among those that are watched for.
  */
 static bool is_in_doubt(const struct side *from, int64_t answer)
 {
     return answer == 0 || is_loss(answer) || (answer == -EAGAIN && from->distrusted);
 }
 
-static enum flow_turn splice_some(struct pair *pair, struct flow *flow, int source, struct relay_room *room, int64_t now)
+static enum flow_turn splice_some(struct pair *pair, struct flow *flow, int source, struct relay_room *room,
+                                  int64_t now)
 {
     struct side *from = &pair->side[source];
     if (flow->pipe.read_fd < 0 && pipe_acquire(&flow->pipe) < 0) {

@@ -2,17 +2,12 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "end.h"
 #include "filesystem.h"
-#include "job.h"
-
-#ifndef SYS_faccessat2
-#define SYS_faccessat2 439 /* Linux 5.8; the same on all machines */
-#endif
 
 #ifndef STATX_MNT_ID
 #define STATX_MNT_ID 0x1000U /* Linux 5.8 */
@@ -40,14 +35,6 @@ static int socket_option(int fd, int option)
 static uint32_t stream_flags(bool listening)
 {
     return SLUICE_FD_STREAM | (listening ? SLUICE_FD_LISTENING : 0);
-}
-
-int tcp_state(int fd)
-{
-    uint8_t state = 0;
-    socklen_t length = sizeof state;
-    int64_t failed = SYS(getsockopt, fd, IPPROTO_TCP, TCP_INFO, &state, &length);
-    return failed < 0 ? (int)failed : state;
 }
 
 /* One call for TCP, which is what most sockets are, instead of two. */
@@ -170,28 +157,3 @@ int32_t sluice_inspect(int32_t fd, void *inspection)
     if (is_of_filesystem(answer->kind)) inspect_filesystem(fd, answer);
     return 0;
 }
-
-/*
- * By path, for kernels before 5.8 and filters that don't know faccessat2(2). faccessat(2) goes by the real user's rights, and
- * needs /proc: where that is another user, or /proc is missing, the open will tell.
- */
-static int64_t access_by_path(int fd, uint32_t mode)
-{
-    if (SYS(getuid) != SYS(geteuid)) return 0;
-    char own[32];
-    snprintf(own, sizeof own, "/proc/self/fd/%d", fd);
-    int64_t answer = SYS(faccessat, AT_FDCWD, own, mode);
-    return answer == -ENOENT ? 0 : answer;
-}
-
-int32_t sluice_access(int32_t fd, uint32_t mode)
-{
-    int64_t answer = SYS(faccessat2, fd, "", mode, AT_EMPTY_PATH | AT_EACCESS);
-    return (int32_t)(answer == -ENOSYS || answer == -EPERM ? access_by_path(fd, mode) : answer);
-}
-
-int32_t sluice_duplicate(int32_t fd)
-{
-    return (int32_t)SYS(fcntl, fd, F_DUPFD_CLOEXEC, 0);
-}
-

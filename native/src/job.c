@@ -1,239 +1,217 @@
-/* What all mechanisms share: accounting, the ends of a source, writes that never wait. */
+/* The life of a job, from the descriptors that are handed in to the outcome that is handed back. */
 #include "job.h"
 
-#include <fcntl.h>
-#include <limits.h>
-#include <poll.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/uio.h>
+#include "closing.h"
+#include "contexts.h"
+#include "lanes.h"
+#include "mechanisms.h"
+#include "poller.h"
+#include "ring_table.h"
+#include "tee.h"
 
-#include "filesystem.h"
-
-static run_turn *const mechanisms[] = {
-    [SLUICE_SENDFILE] = sendfile_turn, [SLUICE_SPLICE] = splice_turn, [SLUICE_COPY_FILE_RANGE] = copy_file_range_turn,
-    [SLUICE_REFLINK] = reflink_turn,   [SLUICE_MAPPED] = mapped_turn, [SLUICE_BUFFERED] = buffered_turn,
-    [SLUICE_DIRECT] = direct_turn, [SLUICE_SHARED_RING] = ring_turn,
-};
-
-run_turn *mechanism(uint32_t opcode)
+void job_release(struct job *job)
 {
-    return opcode < sizeof mechanisms / sizeof *mechanisms ? mechanisms[opcode] : NULL;
+    poller_forget(&job->work);
+    work_discard(&job->work);
+    memory_release(&job->work);
+    tee_release(&job->work);
+    job_release_ends(job);
+    job_free(job);
 }
 
-void job_prepare(struct job *job, const struct sluice_request *request, run_turn *run)
+/* Only one at a time moves a ring's positions. */
+static int enter_rings(struct job *job)
 {
-    /* Shared blocks are nobody's pages. */
-    bool dontcache = request->flags & SLUICE_REQUEST_DONTCACHE && run != reflink_turn;
-    job->keeps_holes = request->flags & SLUICE_REQUEST_HOLES && run != reflink_turn;
-    job->run_end = 0;
-    job->run = dontcache ? dontcache_turn : job->keeps_holes ? holes_turn : run;
-    job->mechanism = run;
-    job->awaited = NULL;
-    job->wants = 0;
-    job->waits_only = false;
-    job->direct = NULL;
-    job->dontcache = NULL;
-    job->uncached_read = job->uncached_write = dontcache && has_uncached_io();
-    /* Both wait for disks, and even asking what is in memory may start a read. */
-    if (dontcache || run == direct_turn) job->residency = RESIDENCY_NEVER;
-    job->offset = request->offset;
-    job->remaining = request->length;
-    job->target_offset = request->target_offset;
-    job->pipe = (struct pipe_pair){.read_fd = -1, .write_fd = -1};
-    job->residue = NULL;
-    job->residue_at = 0;
-    job->pending = 0;
-    job->gives_way = request->flags & SLUICE_REQUEST_GIVE_WAY;
-    job->is_last = request->flags & SLUICE_REQUEST_LAST;
-    job->is_stray = false;
-    job->refusal = 0;
-    job->doubted = false;
-    job->broken = 0;
-    job->error = 0;
-    job->failed = SLUICE_SIDE_NONE;
-    job->stranded = 0;
-    job->syscalls = 0;
-    job->waits = 0;
-    job->cpu_ns = 0;
-    atomic_store_explicit(&job->cancel, false, memory_order_relaxed);
-    atomic_store_explicit(&job->moved, 0, memory_order_relaxed);
+    struct ring *from = job->work.source.ring, *to = job->work.target.ring;
+    int failed = from ? ring_enter(from, job) : 0;
+    if (failed == 0 && to) failed = ring_enter(to, job);
+    if (failed < 0 && from) ring_leave(from, job);
+    return failed;
 }
 
-void job_settle(struct job *job, close_file *close_file)
+static void leave_rings(struct job *job)
 {
-    direct_release(job, close_file);
-    dontcache_release(job, close_file);
-    /* Bytes of a file can be read again; those of a stream are kept until somebody asks for them. */
-    job->stranded = is_positioned(job) ? 0 : (int64_t)job->pending;
-    if (job->stranded == 0) job_discard(job);
+    if (job->work.source.ring) ring_leave(job->work.source.ring, job);
+    if (job->work.target.ring) ring_leave(job->work.target.ring, job);
 }
 
-void job_discard(struct job *job)
+void job_end(struct job *job, uint32_t end)
 {
-    pipe_release(&job->pipe, job->pending == 0);
-    free(job->residue);
-    job->residue = NULL;
-    job->residue_at = 0;
-    job->pending = 0;
+    work_settle(&job->work, defer_close);
+    leave_rings(job);
+    job->end = end;
+    if (job->closing || !context_is_open(job->context))
+        job_release(job);
+    else
+        context_deliver(job);
 }
 
-static int64_t take_residue(struct job *job, char *bytes, size_t length)
+void job_report(struct job *job, struct sluice_outcome *outcome)
 {
-    if (!job->residue) return SYS(read, job->pipe.read_fd, bytes, length);
-    memcpy(bytes, job->residue + job->residue_at, length);
-    job->residue_at += length;
-    return (int64_t)length;
-}
-
-int32_t job_residue(struct job *job, char *bytes, uint32_t capacity)
-{
-    size_t length = job->pending < capacity ? job->pending : capacity;
-    if (length == 0) return 0;
-    int64_t n;
-    do
-        n = take_residue(job, bytes, length);
-    while (n == -EINTR);
-    if (n > 0) job->pending -= (size_t)n;
-    if (job->pending == 0) job_discard(job);
-    return (int32_t)n;
-}
-
-void job_advance(struct job *job, int64_t bytes)
-{
-    if (job->offset >= 0) job->offset += bytes;
-    if (job->remaining > 0) job->remaining -= bytes;
-    if (job->target_offset >= 0) job->target_offset += bytes;
-    atomic_fetch_add_explicit(&job->moved, bytes, memory_order_relaxed);
-}
-
-enum turn job_fail(struct job *job, int64_t error, uint32_t side)
-{
-    job->failed = side;
-    job->error = (int)(error < 0 ? -error : error);
-    return TURN_FAILED;
-}
-
-bool is_loss(int64_t error)
-{
-    switch (-error) {
-    case ECONNRESET:
-    case ECONNABORTED:
-    case ECONNREFUSED:
-    case ETIMEDOUT:
-    case EHOSTUNREACH:
-    case EHOSTDOWN:
-    case ENETUNREACH:
-    case ENETDOWN:
-    case ENOTCONN:
-    case EPIPE: return true;
-    default: return false;
-    }
-}
-
-bool is_ready(struct job *job, int fd, short events)
-{
-    struct pollfd entry = {.fd = fd, .events = events};
-    struct timespec now = {0};
-    job->syscalls++;
-    return SYS(ppoll, &entry, 1, &now, NULL, 0) > 0;
-}
-
-bool source_is_ready(struct job *job)
-{
-    const struct end *source = &job->source;
-    return source->nonblocking || !source->pollable || is_ready(job, source->fd, POLLIN);
-}
-
-enum turn source_ended(struct job *job)
-{
-    if (job->source.kind != SLUICE_KIND_PIPE) return TURN_EOF;
-    /*
-     * A FIFO opened with O_NONBLOCK before its first writer reads as 0 too. The kernel tells the two
-     * apart in poll(2): POLLHUP is set only once a writer has come and gone.
-     */
-    struct pollfd entry = {.fd = job->source.fd, .events = POLLIN};
-    struct timespec now = {0};
-    job->syscalls++;
-    if (SYS(ppoll, &entry, 1, &now, NULL, 0) > 0 && !(entry.revents & POLLIN)) return TURN_EOF;
-    return TURN_WAIT_SOURCE;
-}
-
-static int64_t write_uncached(struct job *job, const char *bytes, size_t length)
-{
-    struct iovec slice = {.iov_base = (char *)bytes, .iov_len = length};
-    return SYS(pwritev2, job->target.fd, &slice, 1, job->target_offset, 0, RWF_DONTCACHE);
-}
-
-int64_t write_target(struct job *job, const char *bytes, size_t length)
-{
-    const struct end *target = &job->target;
-    job->syscalls++;
-    length = (size_t)at_once(job, (int64_t)length);
-    if (target->kind == SLUICE_KIND_SOCKET)
-        return SYS(sendto, target->fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
-    if (job->uncached_write && target->kind == SLUICE_KIND_FILE) {
-        int64_t n = write_uncached(job, bytes, length);
-        if (n != -EOPNOTSUPP) return n;
-        job->uncached_write = false; /* this filesystem lacks it */
-        job->syscalls++;
-    }
-    if (job->target_offset >= 0) return SYS(pwrite64, target->fd, bytes, length, job->target_offset);
-    if (target->kind == SLUICE_KIND_PIPE && !target->nonblocking) {
-        /* A blocking pipe that polls writable takes PIPE_BUF bytes without waiting (pipe(7)), no more for sure. */
-        if (!is_ready(job, target->fd, POLLOUT)) return -EAGAIN;
-        length = length < PIPE_BUF ? length : PIPE_BUF;
-    }
-    return SYS(write, target->fd, bytes, length);
-}
-
-enum turn flush_residue(struct job *job)
-{
-    while (job->residue && job->pending > 0) {
-        if (is_cancelled(job)) return TURN_CANCELLED;
-        int64_t n = write_target(job, job->residue + job->residue_at, job->pending);
-        if (n == -EINTR) continue;
-        if (n == -EAGAIN) return TURN_WAIT_TARGET;
-        if (n < 0) return job_fail(job, n, SLUICE_SIDE_TARGET);
-        job->residue_at += (size_t)n;
-        job->pending -= (size_t)n;
-        job_advance(job, n);
-    }
-    free(job->residue);
-    job->residue = NULL;
-    if (job->refusal == 0) return TURN_DONE;
-    return job_fail(job, job->refusal, job->broken ? SLUICE_SIDE_SOURCE : SLUICE_SIDE_TARGET);
-}
-
-uint32_t fd_kind(uint32_t mode)
-{
-    switch (mode & S_IFMT) {
-    case S_IFREG: return SLUICE_KIND_FILE;
-    case S_IFDIR: return SLUICE_KIND_DIRECTORY;
-    case S_IFSOCK: return SLUICE_KIND_SOCKET;
-    case S_IFIFO: return SLUICE_KIND_PIPE;
-    case S_IFCHR: return SLUICE_KIND_CHAR_DEVICE;
-    case S_IFBLK: return SLUICE_KIND_BLOCK_DEVICE;
-    default: return SLUICE_KIND_OTHER;
-    }
-}
-
-int end_describe(struct end *end, int fd)
-{
-    struct glance glance;
-    int failed = glance_at(fd, &glance);
-    if (failed < 0) return failed;
-    uint32_t kind = fd_kind(glance.mode);
-    /* O_NONBLOCK means nothing for a regular file. */
-    int64_t flags = kind == SLUICE_KIND_FILE ? 0 : SYS(fcntl, fd, F_GETFL);
-    if (flags < 0) return (int)flags;
-    *end = (struct end){
-        .fd = fd,
-        .kind = kind,
-        .nonblocking = flags & O_NONBLOCK,
+    job->state = JOB_IDLE;
+    *outcome = (struct sluice_outcome){
+        .job = job_handle(job),
+        .end = job->end,
+        .bytes = atomic_load_explicit(&job->work.moved, memory_order_relaxed),
+        .stranded = job->work.stranded,
+        .error = job->end == SLUICE_END_ERROR ? job->work.error : 0,
+        .failed = job->end == SLUICE_END_ERROR ? job->work.failed : SLUICE_SIDE_NONE,
+        .syscalls = job->work.syscalls,
+        .waits = job->work.waits,
+        .cpu_ns = job->work.cpu_ns,
+        .copied = zerocopy_copied(&job->work),
+        .held = zerocopy_held(&job->work),
     };
-    end->pollable = end->kind == SLUICE_KIND_SOCKET || end->kind == SLUICE_KIND_PIPE;
+}
+
+void job_abandon(struct job *job)
+{
+    job->closing = true;
+    atomic_store_explicit(&job->work.cancel, true, memory_order_relaxed);
+    if (job->state == JOB_IDLE || (job->state == JOB_ENDED && !context_is_open(job->context)))
+        job_release(job);
+    else if (lanes_withdraw(job))
+        job_end(job, SLUICE_END_CANCELLED);
+    /* Else a worker or the context's list has it, and frees it when done. */
+}
+
+/* What lies behind the caller's memory is not to be sent. */
+static bool is_outside(const struct job *job, const struct sluice_request *request)
+{
+    if (!job->work.memory.bytes || request->flags & SLUICE_REQUEST_SETTLE) return false;
+    return request->offset < 0 || request->length < 0 || request->offset > job->work.memory.length ||
+           request->length > job->work.memory.length - request->offset;
+}
+
+static bool is_wait(const struct sluice_request *request)
+{
+    return request->flags & (SLUICE_REQUEST_WAIT_DATA | SLUICE_REQUEST_WAIT_ROOM);
+}
+
+static int32_t job_start_wait(struct job *job, const struct sluice_request *request)
+{
+    struct ring *ring = job->work.source.ring;
+    bool for_data = request->flags & SLUICE_REQUEST_WAIT_DATA;
+    bool makes_sense =
+        ring && job->work.target.fd < 0 && request->length > 0 && request->length <= (int64_t)ring->capacity;
+    int failed = makes_sense ? ring_claim(ring, for_data ? RING_READER : RING_WRITER) : -EINVAL;
+    if (failed < 0) {
+        leave_rings(job);
+        return failed;
+    }
+    job->waits_only = true;
+    job->work.wants = (uint32_t)request->length;
+    lanes_dispatch(job, TURN_WAIT_SOURCE);
     return 0;
+}
+
+/* `queued` becomes true where lanes_call() is due. */
+static int32_t job_start(int32_t handle, const struct sluice_request *request, bool *queued)
+{
+    struct job *job = job_find(handle);
+    if (!job) return -EBADF;
+    run_turn *run = mechanism_for(&job->work, request);
+    /* Memory may be held by the kernel beyond the end. */
+    bool is_held = job->work.memory.bytes && request->flags & SLUICE_REQUEST_LAST;
+    if (!run || is_held || is_outside(job, request)) return -EINVAL;
+    if (job->state != JOB_IDLE) return -EBUSY;
+    bool is_at_end = request->length == 0 && !tee_has_head(&job->work);
+    if (!is_wait(request) && !is_at_end && !lanes_staff()) return -EAGAIN;
+    int failed = enter_rings(job);
+    if (failed < 0) return failed;
+    work_discard(&job->work);
+    work_prepare(&job->work, request, run);
+    job->awaited = NULL;
+    job->waits_only = false;
+    job->is_last = request->flags & SLUICE_REQUEST_LAST;
+    if (is_wait(request)) return job_start_wait(job, request);
+    if (is_complete(&job->work) && !tee_has_head(&job->work))
+        job_end(job, SLUICE_END_DONE);
+    else
+        *queued = lanes_start_job(job);
+    return 0;
+}
+
+static int32_t job_cancel(int32_t handle)
+{
+    struct job *job = job_find(handle);
+    if (!job) return -EBADF;
+    if (job->state == JOB_IDLE || job->state == JOB_ENDED) return 0;
+    atomic_store_explicit(&job->work.cancel, true, memory_order_relaxed);
+    if (lanes_withdraw(job)) job_end(job, SLUICE_END_CANCELLED);
+    return 0;
+}
+
+int32_t sluice_tee_feed(int32_t handle, void *bytes, uint32_t length)
+{
+    lock();
+    struct job *job = job_find(handle);
+    int32_t result = !job ? -EBADF : !job->work.tee ? -EINVAL : job->state != JOB_IDLE ? -EBUSY : 0;
+    if (result == 0) result = tee_feed(job->work.tee, bytes, length);
+    unlock();
+    return result;
+}
+
+int32_t sluice_tee_blocked(int32_t handle)
+{
+    lock();
+    struct job *job = job_find(handle);
+    int32_t result = !job ? -EBADF : !job->work.tee ? -EINVAL : -EAGAIN;
+    if (result == -EAGAIN && job->state == JOB_WAITING) result = tee_waits_for(job->work.tee);
+    unlock();
+    return result;
+}
+
+int32_t sluice_job_start(int32_t handle, void *request)
+{
+    bool queued = false;
+    lock();
+    int32_t result = job_start(handle, request, &queued);
+    unlock();
+    if (queued) lanes_call();
+    return result;
+}
+
+int32_t sluice_job_cancel(int32_t handle)
+{
+    lock();
+    int32_t result = job_cancel(handle);
+    unlock();
+    return result;
+}
+
+int32_t sluice_job_progress(int32_t handle, void *bytes)
+{
+    lock();
+    struct job *job = job_find(handle);
+    if (job) *(int64_t *)bytes = atomic_load_explicit(&job->work.moved, memory_order_relaxed);
+    unlock();
+    return job ? 0 : -EBADF;
+}
+
+int32_t sluice_job_residue(int32_t handle, void *bytes, uint32_t capacity)
+{
+    lock();
+    struct job *job = job_find(handle);
+    int32_t result = !job ? -EBADF : job->state == JOB_IDLE ? work_residue(&job->work, bytes, capacity) : -EBUSY;
+    unlock();
+    return result;
+}
+
+int32_t sluice_job_outstanding(int32_t handle)
+{
+    lock();
+    struct job *job = job_find(handle);
+    int32_t result = job ? end_outstanding(&job->work.target) : -EBADF;
+    unlock();
+    return result;
+}
+
+int32_t sluice_job_close(int32_t handle)
+{
+    lock();
+    struct job *job = job_find(handle);
+    if (job) job_abandon(job);
+    unlock();
+    return job ? 0 : -EBADF;
 }

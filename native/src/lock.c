@@ -1,27 +1,37 @@
-/* Locks on ranges of a file, owned by the open file description and not by the process (fcntl(2); Linux 3.15). */
-#include <fcntl.h>
+/* The engine's lock, and what has to wait until it is given back. */
+#include "lock.h"
 
-#include "../include/sluice.h"
-#include "sys.h"
+#include <stdlib.h>
 
-static const short types[] = {
-    [SLUICE_LOCK_NONE] = F_UNLCK,
-    [SLUICE_LOCK_SHARED] = F_RDLCK,
-    [SLUICE_LOCK_EXCLUSIVE] = F_WRLCK,
+pthread_mutex_t engine_lock = PTHREAD_MUTEX_INITIALIZER;
+
+struct deferred {
+    struct deferred *next;
+    void (*act)(int32_t);
+    int32_t what;
 };
 
-int32_t sluice_lock(int32_t fd, uint32_t type, void *range)
+/* Guarded by the engine's lock. */
+static struct deferred *deferred_calls;
+
+bool defer(void (*act)(int32_t), int32_t what)
 {
-    const struct sluice_extent *extent = range;
-    if (type >= sizeof types / sizeof *types) return -EINVAL;
-    /* A length of 0 would be to the end, too. */
-    if (extent->end >= 0 && extent->end <= extent->start) return -EINVAL;
-    struct flock lock = {
-        .l_type = types[type],
-        .l_whence = SEEK_SET,
-        .l_start = extent->start,
-        /* 0: to the end, wherever that comes to be. */
-        .l_len = extent->end < 0 ? 0 : extent->end - extent->start,
-    };
-    return (int32_t)SYS(fcntl, fd, F_OFD_SETLK, &lock);
+    struct deferred *deferred = malloc(sizeof *deferred);
+    if (!deferred) return false;
+    *deferred = (struct deferred){.next = deferred_calls, .act = act, .what = what};
+    deferred_calls = deferred;
+    return true;
+}
+
+void unlock(void)
+{
+    struct deferred *due = deferred_calls;
+    deferred_calls = NULL;
+    pthread_mutex_unlock(&engine_lock);
+    while (due) {
+        struct deferred *deferred = due;
+        due = deferred->next;
+        deferred->act(deferred->what);
+        free(deferred);
+    }
 }

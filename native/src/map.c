@@ -1,10 +1,10 @@
 /* Mappings of files that JavaScript reads and writes: mmap(2), madvise(2), mincore(2), msync(2). */
 #include <fcntl.h>
-#include <string.h>
 #include <sys/mman.h>
 
-#include "engine.h"
-#include "guard.h"
+#include "closing.h"
+#include "lanes.h"
+#include "mappings.h"
 
 /*
  * Every mapping is writable, since JavaScript has no typed arrays that are read-only: a write to a page without the
@@ -19,7 +19,8 @@ static int64_t map_file(int32_t context, int fd, struct sluice_mapping *mapping)
     void *address = mmap(NULL, (size_t)mapping->length, PROTECTION, flags, fd, mapping->offset);
     if (address == MAP_FAILED) return -errno;
     mapping->address = (intptr_t)address;
-    int32_t handle = guard_add(context, address, (size_t)mapping->length, mapping->offset, fd);
+    int32_t handle = guard_install();
+    if (handle == 0) handle = mapping_add(context, address, (size_t)mapping->length, mapping->offset, fd);
     if (handle < 0) munmap(address, (size_t)mapping->length);
     return handle;
 }
@@ -31,14 +32,14 @@ int32_t sluice_map(int32_t context, int32_t fd, void *mapping)
     int64_t handle = map_file(context, (int)copy, mapping);
     if (handle < 0) close_where_it_may_wait((int)copy);
     lock();
-    if (context_may_be_lost()) lanes_attend();
+    lanes_look_out();
     unlock();
     return (int32_t)handle;
 }
 
 uint32_t maps_open(void)
 {
-    return guard_owned();
+    return mappings_owned();
 }
 
 static int64_t blank(struct mapping *mapping)
@@ -49,16 +50,16 @@ static int64_t blank(struct mapping *mapping)
 }
 
 /* By a user of the mapping, who leaves it. */
-static int64_t let_go_of_file(struct mapping *mapping)
+static int64_t release_file(struct mapping *mapping)
 {
-    /* Noted first, for whoever reads meanwhile finds the file or zeros. */
-    guard_lose(mapping, mapping->offset);
+    /* Noted first: a thread that reads meanwhile finds the file or zeros. */
+    mapping_lose(mapping, mapping->offset);
     int64_t failed = blank(mapping);
     if (failed) {
-        guard_leave(mapping);
+        mapping_leave(mapping);
         return failed;
     }
-    if (!guard_retire(mapping)) return 0;
+    if (!mapping_retire(mapping)) return 0;
     close_where_it_may_wait(mapping->fd);
     mapping->fd = -1;
     return 0;
@@ -66,34 +67,34 @@ static int64_t let_go_of_file(struct mapping *mapping)
 
 int32_t sluice_map_blank(int32_t handle)
 {
-    struct mapping *mapping = guard_use(handle);
-    return mapping ? (int32_t)let_go_of_file(mapping) : -EBADF;
+    struct mapping *mapping = mapping_use(handle);
+    return mapping ? (int32_t)release_file(mapping) : -EBADF;
 }
 
 void maps_orphaned(int32_t context)
 {
-    for (struct mapping *mapping; (mapping = guard_orphan(context));)
-        if (let_go_of_file(mapping) == 0) guard_bury(mapping);
+    for (struct mapping *mapping; (mapping = mapping_orphan(context));)
+        if (release_file(mapping) == 0) mapping_bury(mapping);
 }
 
 int32_t sluice_unmap(int32_t handle)
 {
-    struct mapping *mapping = guard_hide(handle);
+    struct mapping *mapping = mapping_hide(handle);
     if (!mapping) return -EBADF;
     int failed = munmap(mapping->address, mapping->length) ? -errno : 0;
     close_where_it_may_wait(mapping->fd);
     mapping->fd = -1;
-    guard_remove(mapping);
+    mapping_remove(mapping);
     return failed;
 }
 
 int32_t sluice_map_lost(int32_t handle, void *loss)
 {
-    struct mapping *mapping = guard_use(handle);
+    struct mapping *mapping = mapping_use(handle);
     if (!mapping) return -EBADF;
-    int64_t lost = guard_lost(mapping);
+    int64_t lost = mapping_lost(mapping);
     ((struct sluice_loss *)loss)->offset = lost == NOTHING_LOST ? -1 : lost;
-    guard_leave(mapping);
+    mapping_leave(mapping);
     return 0;
 }
 
@@ -116,10 +117,10 @@ typedef int64_t on_pages(struct pages pages, void *argument);
 static int32_t with_pages(int32_t handle, const struct sluice_extent *range, on_pages *work, void *argument)
 {
     struct pages pages;
-    struct mapping *mapping = guard_use(handle);
+    struct mapping *mapping = mapping_use(handle);
     if (!mapping) return -EBADF;
     int64_t answer = find_pages(mapping, range->start, range->end, &pages) ? work(pages, argument) : -EINVAL;
-    guard_leave(mapping);
+    mapping_leave(mapping);
     return (int32_t)answer;
 }
 

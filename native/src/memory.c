@@ -4,17 +4,7 @@
 #include <sys/mman.h>
 #include <sys/uio.h>
 
-#include "job.h"
-
-run_turn *memory_mechanism(uint32_t opcode)
-{
-    switch (opcode) {
-    case SLUICE_BUFFERED: return memory_turn;
-    case SLUICE_VMSPLICE: return vmsplice_turn;
-    case SLUICE_SEND_ZERO_COPY: return zerocopy_turn;
-    default: return NULL;
-    }
-}
+#include "mechanisms.h"
 
 static size_t copy_bytes(int64_t length)
 {
@@ -22,8 +12,8 @@ static size_t copy_bytes(int64_t length)
 }
 
 /*
- * Pages of their own, and not the heap's: a pipe or a connection that refers to them (vmsplice, MSG_ZEROCOPY) keeps them as
- * they are after they are unmapped, where the heap would give them to somebody else.
+ * Pages of their own, and not the heap's: a pipe or a connection that refers to them (vmsplice, MSG_ZEROCOPY) keeps
+ * them as they are after they are unmapped, where the heap would use them again.
  */
 char *memory_copy_of(const char *bytes, int64_t length)
 {
@@ -39,34 +29,34 @@ void memory_free_copy(char *copy, int64_t length)
     if (copy) SYS(munmap, copy, copy_bytes(length));
 }
 
-void memory_release(struct job *job)
+void memory_release(struct work *work)
 {
-    zerocopy_release(job);
-    memory_free_copy(job->memory.copy, job->memory.length);
-    job->memory = (struct memory){0};
+    zerocopy_release(work);
+    memory_free_copy(work->memory.copy, work->memory.length);
+    work->memory = (struct memory){0};
 }
 
 /* What a write or a splice from memory came to; TURN_AGAIN to go on. */
-static enum turn account(struct job *job, int64_t n)
+static enum turn account(struct work *work, int64_t n)
 {
     if (n == -EINTR) return TURN_AGAIN;
     if (n == -EAGAIN) return TURN_WAIT_TARGET;
     /* The caller gave the memory back to the system, against the rules. */
-    if (n == -EFAULT) return job_fail(job, n, SLUICE_SIDE_SOURCE);
-    if (n < 0) return job_fail(job, n, SLUICE_SIDE_TARGET);
-    job_advance(job, n);
+    if (n == -EFAULT) return work_fail(work, n, SLUICE_SIDE_SOURCE);
+    if (n < 0) return work_fail(work, n, SLUICE_SIDE_TARGET);
+    work_advance(work, n);
     return TURN_AGAIN;
 }
 
-enum turn memory_turn(struct job *job, struct lane *lane)
+enum turn memory_turn(struct work *work, struct lane *lane)
 {
     (void)lane;
-    int64_t most = atomic_load_explicit(&job->moved, memory_order_relaxed) + SLUICE_TURN_BYTES;
-    while (!is_complete(job)) {
-        int64_t left = most - atomic_load_explicit(&job->moved, memory_order_relaxed);
-        if (is_cancelled(job)) return TURN_CANCELLED;
+    int64_t most = atomic_load_explicit(&work->moved, memory_order_relaxed) + SLUICE_TURN_BYTES;
+    while (!is_complete(work)) {
+        int64_t left = most - atomic_load_explicit(&work->moved, memory_order_relaxed);
+        if (is_cancelled(work)) return TURN_CANCELLED;
         if (left <= 0) return TURN_AGAIN;
-        enum turn turn = account(job, write_target(job, job->memory.bytes + job->offset, wanted(job, left)));
+        enum turn turn = account(work, write_target(work, work->memory.bytes + work->offset, wanted(work, left)));
         if (turn != TURN_AGAIN) return turn;
     }
     return TURN_DONE;
@@ -74,19 +64,19 @@ enum turn memory_turn(struct job *job, struct lane *lane)
 
 /*
  * vmsplice(2) puts references to the caller's pages into the pipe: SPLICE_F_GIFT is not set, for it would ask for whole
- * pages that nobody touches any more. Whoever reads the pipe sees what the memory holds then.
+ * pages that are never touched again. A reader of the pipe sees what the memory holds then.
  */
-enum turn vmsplice_turn(struct job *job, struct lane *lane)
+enum turn vmsplice_turn(struct work *work, struct lane *lane)
 {
     (void)lane;
-    int64_t most = atomic_load_explicit(&job->moved, memory_order_relaxed) + SLUICE_TURN_BYTES;
-    while (!is_complete(job)) {
-        int64_t left = most - atomic_load_explicit(&job->moved, memory_order_relaxed);
-        if (is_cancelled(job)) return TURN_CANCELLED;
+    int64_t most = atomic_load_explicit(&work->moved, memory_order_relaxed) + SLUICE_TURN_BYTES;
+    while (!is_complete(work)) {
+        int64_t left = most - atomic_load_explicit(&work->moved, memory_order_relaxed);
+        if (is_cancelled(work)) return TURN_CANCELLED;
         if (left <= 0) return TURN_AGAIN;
-        struct iovec slice = {.iov_base = (char *)job->memory.bytes + job->offset, .iov_len = wanted(job, left)};
-        job->syscalls++;
-        enum turn turn = account(job, SYS(vmsplice, job->target.fd, &slice, 1, SPLICE_F_NONBLOCK));
+        struct iovec slice = {.iov_base = (char *)work->memory.bytes + work->offset, .iov_len = wanted(work, left)};
+        work->syscalls++;
+        enum turn turn = account(work, SYS(vmsplice, work->target.fd, &slice, 1, SPLICE_F_NONBLOCK));
         if (turn != TURN_AGAIN) return turn;
     }
     return TURN_DONE;

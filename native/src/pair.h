@@ -2,7 +2,11 @@
 #ifndef SLUICE_PAIR_H
 #define SLUICE_PAIR_H
 
-#include "engine.h"
+#include <stdatomic.h>
+
+#include "end.h"
+#include "pipes.h"
+#include "table.h"
 
 /* What a flow came to. */
 enum flow_turn {
@@ -35,16 +39,15 @@ struct flow {
     int64_t stranded; /* bytes of the source's that were dropped */
     int64_t syscalls;
     int64_t waits;
-    int broken;      /* its source's error, which is told once, while there are bytes before it */
-    uint8_t large;   /* how large its reads are of late; from LARGE_READS on it is spliced */
-    bool splices;    /* it may be */
-    bool cut;        /* it was given all that it may move, and there was more */
+    int broken;       /* its source's error, which is told once, while there are bytes before it */
+    uint8_t large;    /* how large its reads are of late; from LARGE_READS on it is spliced */
+    bool splices;     /* it may be */
+    bool cut;         /* it was given all that it may move, and there was more */
     bool source_over; /* the source has ended */
-    bool ended;      /* and the target knows */
+    bool ended;       /* and the target knows */
 };
 
 enum pair_state {
-    PAIR_FREE,
     PAIR_IDLE,    /* open, not started, or reaped */
     PAIR_RUNNING, /* a relay owns everything but `cancel`, `closing`, `inbox_next` and the atomics of its flows */
     PAIR_ENDED,   /* in its context's list */
@@ -52,8 +55,7 @@ enum pair_state {
 
 struct pair {
     /* Guarded by the engine's lock. */
-    uint32_t index;
-    uint32_t generation;
+    struct slot slot;
     enum pair_state state;
     int32_t context;
     bool closing;
@@ -84,7 +86,12 @@ struct relay_room {
 
 /* Moves what can be moved now of the flow that starts at `side[from]`, up to a turn's bytes. */
 enum flow_turn flow_run(struct pair *pair, int from, struct relay_room *room, int64_t now);
-/* Gives back what a flow holds, once it has come to its end. Its bytes are dropped, and a pipe with bytes is not used again. */
+/* Bytes that it has moved. */
+int64_t flow_moved(struct flow *flow);
+/*
+ * Gives back what a flow holds, once it has come to its end. Its bytes are dropped, and a pipe with bytes is not used
+ * again.
+ */
 void flow_settle(struct flow *flow);
 
 /* --- relays.c: the threads --- */
@@ -93,17 +100,25 @@ void flow_settle(struct flow *flow);
 int relays_take(struct pair *pair);
 /* Tells the relay to look at `cancel` and `closing`. With the lock held. */
 void relays_post(struct pair *pair);
+uint32_t relays_running(void);
+
+/* --- proxy.c --- */
+
+/* Stops every pair of the context. With the lock held. */
+void pairs_abandon(int32_t context);
 
 /* --- pairs.c. All with the lock held. --- */
 
+/* A pair of duplicates in state PAIR_IDLE: its handle, or -errno. */
+int32_t pair_admit(int32_t context, int a, int b);
+/* The pair of a handle, or NULL when it was closed meanwhile. */
+struct pair *pair_find(int32_t handle);
+/* Calls `visit` for every open pair of the context. */
+void pairs_of(int32_t context, void (*visit)(struct pair *));
+uint32_t pairs_open(void);
 /* Closes both descriptors and frees the slot. */
 void pair_release(struct pair *pair);
 /* What became of an ended pair, which may be closed or forgotten from now on. */
 void pair_report(struct pair *pair, struct sluice_pair_outcome *outcome);
-
-/* --- contexts.c --- */
-
-/* Takes an ended pair into its context's list and wakes the isolate. With the lock held. */
-void context_deliver_pair(struct pair *pair);
 
 #endif

@@ -1,9 +1,11 @@
 /* The pool of relay pipes. */
+#include "pipes.h"
+
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "job.h"
+#include "../include/sluice.h"
 
 /* What an unprivileged process may ask for by default (/proc/sys/fs/pipe-max-size). */
 #define PIPE_BYTES (1 << 20)
@@ -17,8 +19,8 @@ static uint32_t pooled;
 static int32_t largest = DEFAULT_BYTES; /* of those that were made so far */
 
 /*
- * Past this many pages the kernel makes the pipes of an unprivileged user, whichever program asks, two pages small: what the pool keeps while
- * nothing is under way stays below half of that. With the lock held.
+ * Past this many pages the kernel makes the pipes of an unprivileged user, whichever program asks, two pages small:
+ * what the pool keeps while nothing is under way stays below half of that. With the lock held.
  */
 static uint32_t most_pooled(void)
 {
@@ -31,7 +33,8 @@ static uint32_t most_pooled(void)
     int64_t bytes = strtol(text, NULL, 10) * sysconf(_SC_PAGESIZE);
     most = POOL_SIZE;
     /* 0 is no limit. One is kept in any case: who moves one stream after another is to have a pipe for them. */
-    if (bytes > 0 && bytes / 2 / PIPE_BYTES < POOL_SIZE) most = bytes / 2 < PIPE_BYTES ? 1 : (uint32_t)(bytes / 2 / PIPE_BYTES);
+    if (bytes > 0 && bytes / 2 / PIPE_BYTES < POOL_SIZE)
+        most = bytes / 2 < PIPE_BYTES ? 1 : (uint32_t)(bytes / 2 / PIPE_BYTES);
     return most;
 }
 

@@ -9,7 +9,7 @@
 #include <sys/uio.h>
 #include <sys/utsname.h>
 
-#include "job.h"
+#include "mechanisms.h"
 
 /* Whether sockets know SO_ZEROCOPY (Linux 4.14): asked of one that goes nowhere. */
 static int64_t has_zero_copy(void)
@@ -31,7 +31,7 @@ static int64_t ask_for_memory(void)
 
 /*
  * Asked with descriptors of -1, a call that exists answers EBADF. ENOSYS is an old kernel; EPERM a
- * seccomp filter, which looks at the number of the call before anybody looks at the descriptor.
+ * seccomp filter, which looks at the number of the call before the kernel looks at the descriptor.
  */
 static int64_t ask(uint32_t strategy)
 {
@@ -68,7 +68,7 @@ static uint32_t parse_number(const char **text)
 }
 
 /*
- * Linux 6.14 brought RWF_DONTCACHE, but 6.14 and 6.15 could drop a page that somebody had just written to,
+ * Linux 6.14 brought RWF_DONTCACHE, but 6.14 and 6.15 could drop a page that had just been written to,
  * before it was on the disk: it is used from 6.16 on.
  */
 bool has_uncached_io(void)

@@ -1,6 +1,6 @@
 /*
- * The relay lane: threads that serve pairs. Each has an epoll set of its own, and a pair stays with the one that took it,
- * so a turn needs no lock and wakes no other thread; two flows that share descriptors never meet.
+ * The relay lane: threads that serve pairs. Each has an epoll set of its own, and a pair stays with the one that took
+ * it, so a turn needs no lock and wakes no other thread; two flows that share descriptors never meet.
  *
  * Descriptors are watched edge-triggered. What JavaScript wants of a pair comes through an inbox.
  */
@@ -9,118 +9,25 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
-#include "pair.h"
+#include "contexts.h"
+#include "lanes.h"
+#include "relay.h"
 #include "threads.h"
 
 #define MAX_RELAYS 4
 #define IDLE_MS 10000
-#define EVENTS 64
-/* What one recv(2) takes at most. */
-#define ROOM_BYTES (64 * 1024)
 /* The tag of a relay's own eventfd: no pair is there. */
 #define INBOX_TAG UINT64_MAX
 
-struct relay {
-    int epoll_fd; /* 0 before the first thread: descriptors are never given back */
-    int inbox_fd;
-    bool running; /* it has a thread */
-    uint32_t pairs;
-    struct pair *inbox; /* guarded by the engine's lock; the rest below is the thread's own */
-    struct pair *first_ready;
-    struct pair *last_ready;
-    struct epoll_event events[EVENTS];
-    int event;  /* the one that is looked at */
-    int fetched;
-    int64_t now;
-    char buffer[ROOM_BYTES];
-};
-
 static struct relay relays[MAX_RELAYS];
-
-/* --- tags: the address of a pair, whose slot is never given back, and one of its sides --- */
-
-static uint64_t side_tag(const struct pair *pair, int side)
-{
-    return (uint64_t)(uintptr_t)pair | (uint64_t)side;
-}
-
-_Static_assert(_Alignof(struct pair) >= 2, "the lowest bit of a pair's address is free for its side");
-
-/* Forgets the events of a pair that has ended: the slot may be another's by the time they are looked at. */
-static void drop_events(struct relay *relay, const struct pair *pair)
-{
-    for (int i = relay->event + 1; i < relay->fetched; i++)
-        if ((relay->events[i].data.u64 & ~1ull) == side_tag(pair, 0)) relay->events[i].data.u64 = 0;
-}
-
-/* --- the list of those that can do something --- */
-
-static void make_ready(struct relay *relay, struct pair *pair)
-{
-    if (pair->ready) return;
-    pair->ready = true;
-    pair->ready_next = NULL;
-    if (relay->last_ready)
-        relay->last_ready->ready_next = pair;
-    else
-        relay->first_ready = pair;
-    relay->last_ready = pair;
-}
-
-static struct pair *next_ready(struct relay *relay)
-{
-    struct pair *pair = relay->first_ready;
-    relay->first_ready = pair->ready_next;
-    if (!relay->first_ready) relay->last_ready = NULL;
-    pair->ready = false;
-    return pair;
-}
-
-static void unready(struct relay *relay, struct pair *pair)
-{
-    if (!pair->ready) return;
-    struct pair *before = NULL;
-    for (struct pair *each = relay->first_ready; each != pair; each = each->ready_next)
-        before = each;
-    *(before ? &before->ready_next : &relay->first_ready) = pair->ready_next;
-    if (relay->last_ready == pair) relay->last_ready = before;
-    pair->ready = false;
-}
-
-/* --- watching --- */
-
-/*
- * EPOLLOUT is asked for once a send had to wait: a Unix socket tells of room whenever its peer has read anything. Changing
- * what is watched looks again, so an edge between the two calls isn't missed.
- */
-static int watch(struct relay *relay, struct pair *pair, int which)
-{
-    struct side *side = &pair->side[which];
-    uint32_t wanted = EPOLLIN | EPOLLRDHUP | EPOLLPRI | EPOLLET | (side->writable ? side->watched & EPOLLOUT : EPOLLOUT);
-    if (wanted == side->watched) return 0;
-    struct epoll_event event = {.events = wanted, .data.u64 = side_tag(pair, which)};
-    int64_t failed = SYS(epoll_ctl, relay->epoll_fd, side->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, side->fd, &event);
-    if (failed == 0) side->watched = wanted;
-    return (int)failed;
-}
-
-static void unwatch(struct relay *relay, struct side *side)
-{
-    /* A duplicate's registration outlives its close(2) while the runtime's descriptor is open. */
-    if (side->watched) SYS(epoll_ctl, relay->epoll_fd, EPOLL_CTL_DEL, side->fd, NULL);
-    side->watched = 0;
-}
 
 /* --- the end of a pair --- */
 
 static void finish(struct relay *relay, struct pair *pair, uint32_t end)
 {
-    drop_events(relay, pair);
-    unready(relay, pair);
-    for (int i = 0; i < 2; i++) {
-        unwatch(relay, &pair->side[i]);
+    relay_forget(relay, pair);
+    for (int i = 0; i < 2; i++)
         flow_settle(&pair->flow[i]);
-    }
     lock();
     relay->pairs--;
     pair->end = end;
@@ -147,7 +54,7 @@ static void finish_failed(struct relay *relay, struct pair *pair, int error, uin
 
 /*
  * A connection that breaks while nothing is read from it any more, and nothing has to be written to it yet, is found by
- * nobody else. Answers a positive errno, or 0.
+ * nothing else. Answers a positive errno, or 0.
  */
 static int broken(struct pair *pair, int side)
 {
@@ -162,7 +69,7 @@ static int broken(struct pair *pair, int side)
 
 static void run(struct relay *relay, struct pair *pair)
 {
-    struct relay_room room = {.buffer = relay->buffer, .size = ROOM_BYTES};
+    struct relay_room room = {.buffer = relay->buffer, .size = RELAY_ROOM_BYTES};
     bool again = false;
     for (int from = 0; from < 2; from++) {
         switch (flow_run(pair, from, &room, relay->now)) {
@@ -178,13 +85,13 @@ static void run(struct relay *relay, struct pair *pair)
         return;
     }
     for (int i = 0; i < 2; i++) {
-        int failed = watch(relay, pair, i);
+        int failed = relay_watch(relay, pair, i);
         if (failed < 0) {
             finish_failed(relay, pair, -failed, SLUICE_SIDE_NONE);
             return;
         }
     }
-    if (again) make_ready(relay, pair);
+    if (again) relay_make_ready(relay, pair);
 }
 
 static void take_event(struct relay *relay, const struct epoll_event *event)
@@ -200,7 +107,7 @@ static void take_event(struct relay *relay, const struct epoll_event *event)
     if (error)
         finish_failed(relay, pair, error, which == 0 ? SLUICE_SIDE_SOURCE : SLUICE_SIDE_TARGET);
     else
-        make_ready(relay, pair);
+        relay_make_ready(relay, pair);
 }
 
 /* Takes one pair out of the inbox. */
@@ -225,14 +132,15 @@ static void read_inbox(struct relay *relay)
         if (atomic_load_explicit(&pair->cancel, memory_order_relaxed))
             finish(relay, pair, SLUICE_PAIR_END_STOPPED);
         else
-            make_ready(relay, pair);
+            relay_make_ready(relay, pair);
     }
 }
 
 /* Answers how many events there were. */
 static int turn(struct relay *relay)
 {
-    int64_t n = SYS(epoll_pwait, relay->epoll_fd, relay->events, EVENTS, relay->first_ready ? 0 : IDLE_MS, NULL, 8);
+    int64_t n =
+        SYS(epoll_pwait, relay->epoll_fd, relay->events, RELAY_EVENTS, relay->first_ready ? 0 : IDLE_MS, NULL, 8);
     relay->now = clock_ns(CLOCK_MONOTONIC_COARSE);
     relay->fetched = n > 0 ? (int)n : 0;
     for (relay->event = 0; relay->event < relay->fetched; relay->event++) {
@@ -247,7 +155,7 @@ static int turn(struct relay *relay)
     /* Once each: what they make ready again comes behind the next events. */
     struct pair *last = relay->last_ready;
     for (bool more = last != NULL; more;) {
-        struct pair *pair = next_ready(relay);
+        struct pair *pair = relay_next_ready(relay);
         more = pair != last;
         run(relay, pair);
     }

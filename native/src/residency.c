@@ -2,7 +2,7 @@
 #include <sys/uio.h>
 
 #include "filesystem.h"
-#include "job.h"
+#include "work.h"
 
 #ifndef SYS_cachestat
 #define SYS_cachestat 451 /* Linux 6.5 */
@@ -13,12 +13,12 @@
 #endif
 
 /* 1 when the byte is in memory (or past the end), 0 when it is not, -errno when it can't be told. */
-static int64_t probe_byte(struct job *job, int64_t offset)
+static int64_t probe_byte(struct work *work, int64_t offset)
 {
     char byte;
     struct iovec slice = {.iov_base = &byte, .iov_len = 1};
-    job->syscalls++;
-    int64_t n = SYS(preadv2, job->source.fd, &slice, 1, offset, 0, RWF_NOWAIT);
+    work->syscalls++;
+    int64_t n = SYS(preadv2, work->source.fd, &slice, 1, offset, 0, RWF_NOWAIT);
     return n == -EAGAIN ? 0 : n < 0 ? n : 1;
 }
 
@@ -26,20 +26,20 @@ static int64_t probe_byte(struct job *job, int64_t offset)
  * Bytes of pages that the cache lacks in a range; -errno when it can't be told. Unlike a read with RWF_NOWAIT it
  * starts nothing: that one reads ahead, and waits for the disk where the file's own block map is cold.
  */
-static int64_t pages_missing(struct job *job, int64_t offset, int64_t length)
+static int64_t pages_missing(struct work *work, int64_t offset, int64_t length)
 {
     uint64_t counts[5] = {0}; /* struct cachestat; the first is nr_cache */
     int64_t page = sysconf(_SC_PAGESIZE);
     int64_t first = offset / page, end = (offset + length + page - 1) / page;
     uint64_t range[2] = {(uint64_t)(first * page), (uint64_t)((end - first) * page)};
-    job->syscalls++;
-    int64_t failed = SYS(cachestat, job->source.fd, range, counts, 0);
+    work->syscalls++;
+    int64_t failed = SYS(cachestat, work->source.fd, range, counts, 0);
     return failed < 0 ? failed : end - first - (int64_t)counts[0];
 }
 
 /*
- * overlayfs keeps its pages with the file below it, where cachestat(2) does not look. A filesystem that has a server or a daemon may ask it for the
- * size of a file, whatever is in memory.
+ * overlayfs keeps its pages with the file below it, where cachestat(2) does not look. A filesystem that has a server
+ * or a daemon may ask it for the size of a file, whatever is in memory.
  */
 static enum residency first_look(const struct end *source)
 {
@@ -51,14 +51,14 @@ static enum residency first_look(const struct end *source)
     }
 }
 
-bool is_cached(struct job *job, int64_t length)
+bool is_cached(struct work *work, int64_t length)
 {
-    if (job->residency == RESIDENCY_UNASKED) job->residency = first_look(&job->source);
-    if (job->residency != RESIDENCY_COUNTED || !is_positioned(job)) return job->residency != RESIDENCY_NEVER;
-    int64_t missing = pages_missing(job, job->offset, length);
+    if (work->residency == RESIDENCY_UNASKED) work->residency = first_look(&work->source);
+    if (work->residency != RESIDENCY_COUNTED || !is_positioned(work)) return work->residency != RESIDENCY_NEVER;
+    int64_t missing = pages_missing(work, work->offset, length);
     if (missing == 0) return true;
     /* EPERM: newer kernels answer the file's owner and writers alone. ENOSYS: before 6.5. */
-    if (missing < 0) job->residency = RESIDENCY_PROBED;
+    if (missing < 0) work->residency = RESIDENCY_PROBED;
     return missing < 0;
 }
 
@@ -66,15 +66,15 @@ bool is_cached(struct job *job, int64_t length)
  * A page in the cache may still be on its way from the disk: the first and the last byte stand for all between.
  * Where pages can't be counted they are all there is, and a run of readahead is asked for by the probe that misses.
  */
-bool is_resident(struct job *job, int64_t length)
+bool is_resident(struct work *work, int64_t length)
 {
-    if (!is_cached(job, length)) return false;
-    if (job->residency > RESIDENCY_PROBED || !is_positioned(job)) return job->residency != RESIDENCY_NEVER;
-    int64_t first = probe_byte(job, job->offset);
+    if (!is_cached(work, length)) return false;
+    if (work->residency > RESIDENCY_PROBED || !is_positioned(work)) return work->residency != RESIDENCY_NEVER;
+    int64_t first = probe_byte(work, work->offset);
     if (first < 0) {
-        bool is_memory = filesystem_of(job->source.fd).kind == FILESYSTEM_MEMORY;
-        job->residency = is_memory ? RESIDENCY_ALWAYS : RESIDENCY_NEVER;
-        return job->residency == RESIDENCY_ALWAYS;
+        bool is_memory = filesystem_of(work->source.fd).kind == FILESYSTEM_MEMORY;
+        work->residency = is_memory ? RESIDENCY_ALWAYS : RESIDENCY_NEVER;
+        return work->residency == RESIDENCY_ALWAYS;
     }
-    return first == 1 && (length < 2 || probe_byte(job, job->offset + length - 1) != 0);
+    return first == 1 && (length < 2 || probe_byte(work, work->offset + length - 1) != 0);
 }

@@ -78,7 +78,8 @@ int ring_end(struct ring *ring)
     return 0;
 }
 
-int ring_drained(struct ring *ring)
+/* After the end: 0 once a reader has come and taken everything, -EAGAIN: not yet; or why none will. */
+static int drained(struct ring *ring)
 {
     int peer = ring_peer(ring);
     /* After that look: a reader that has taken everything may go, and has to be told from one that hasn't. */
@@ -140,12 +141,17 @@ void ring_announce(struct ring *ring, uint32_t wants)
     atomic_store(ring_word(ring), wants);
 }
 
+int64_t ring_look(struct ring *ring)
+{
+    if (ring->role == RING_READER) return ring_unread(ring);
+    return ring->ended ? drained(ring) : ring_room(ring);
+}
+
 bool ring_is_ready(struct ring *ring, uint32_t wants)
 {
-    if (ring->role == RING_READER) return ring_unread(ring) != -EAGAIN;
-    if (ring->ended) return ring_drained(ring) != -EAGAIN;
-    int64_t room = ring_room(ring);
-    return room < 0 || room >= wants;
+    int64_t answer = ring_look(ring);
+    bool writes = ring->role != RING_READER && !ring->ended;
+    return writes ? answer < 0 || answer >= wants : answer != -EAGAIN;
 }
 
 bool ring_await(struct ring *ring, uint32_t wants, uint32_t ms)

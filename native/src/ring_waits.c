@@ -1,15 +1,16 @@
 /*
- * One thread sleeps for all jobs that wait for a ring: on up to 127 futexes at once (futex_waitv(2), Linux 5.16) and a
- * bell of our own. Where there are more of them, or the kernel lacks the call, it looks at them every other millisecond.
+ * One thread sleeps for all jobs that wait for a ring: on up to 127 futexes at once (futex_waitv(2), Linux 5.16) and
+ * a bell of our own. Where there are more of them, or the kernel lacks the call, it looks at them every other
+ * millisecond.
  *
- * It never sleeps for longer than SLUICE_RING_LIMIT_CHECK_MS while anybody waits, and then asks for each whether its other
- * side still lives: a process that was killed rings no bell.
+ * It never sleeps for longer than SLUICE_RING_LIMIT_CHECK_MS while a job waits, and then asks for each whether its
+ * other side still lives: a process that was killed rings no bell.
  */
 #include <linux/futex.h>
 #include <sys/prctl.h>
 
-#include "rings.h"
-#include "threads.h"
+#include "queue.h"
+#include "ring_table.h"
 
 #ifndef SYS_futex_waitv
 #define SYS_futex_waitv 449 /* the same on all machines */
@@ -28,21 +29,14 @@ struct futex {
     uint32_t reserved;
 };
 
-static struct job *first;
-static struct job *last;
-static uint32_t waiting;
+static struct queue waits; /* of jobs */
 static bool is_running;
 static bool lacks_waitv;
 static _Atomic uint32_t bell;
 
 uint32_t ring_waits(void)
 {
-    return waiting;
-}
-
-static struct ring *ring_of(const struct job *job)
-{
-    return job->awaited;
+    return waits.length;
 }
 
 static void ring_the_bell(void)
@@ -51,42 +45,11 @@ static void ring_the_bell(void)
     SYS(futex, &bell, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
-/* --- the list --- */
-
-static void append(struct job *job)
-{
-    job->previous = last;
-    job->next = NULL;
-    *(last ? &last->next : &first) = job;
-    last = job;
-    waiting++;
-}
-
 static void take_out(struct job *job)
 {
-    *(job->previous ? &job->previous->next : &first) = job->next;
-    *(job->next ? &job->next->previous : &last) = job->previous;
-    job->next = job->previous = NULL;
-    waiting--;
-    ring_announce(ring_of(job), 0);
+    queue_unlink(job);
+    ring_announce(job->awaited, 0);
     job->awaited = NULL;
-}
-
-/* What a job that waits for the ring alone comes to. */
-static void end_wait(struct job *job, struct ring *ring)
-{
-    int64_t answer = ring->role == RING_READER ? ring_unread(ring) : ring->ended ? ring_drained(ring) : ring_room(ring);
-    job->error = answer < 0 ? (int)-answer : 0;
-    job->failed = SLUICE_SIDE_NONE;
-    job_end(job, answer < 0 ? SLUICE_END_ERROR : SLUICE_END_DONE);
-}
-
-static void go_on(struct job *job, struct ring *ring)
-{
-    if (job->waits_only)
-        end_wait(job, ring);
-    else
-        lanes_dispatch(job, TURN_AGAIN);
 }
 
 /* --- sleeping --- */
@@ -102,34 +65,34 @@ static int64_t sleep_on(const struct futex *futexes, uint32_t count, uint32_t ms
     return SYS(futex, &bell, FUTEX_WAIT_BITSET_PRIVATE, futexes[0].value, &until, NULL, FUTEX_BITSET_MATCH_ANY);
 }
 
-/* Entered and left with the lock held. False when nobody has waited for a while. */
+/* Entered and left with the lock held. False when none has waited for a while. */
 static bool sleep_once(void)
 {
     struct futex futexes[MOST_FUTEXES];
     uint32_t count = 0;
     futexes[count++] = (struct futex){atomic_load(&bell), (uintptr_t)&bell, PRIVATE_FUTEX, 0};
-    bool polls = waiting > 0 && (lacks_waitv || waiting >= MOST_FUTEXES);
-    for (struct job *job = polls ? NULL : first; job; job = job->next)
-        futexes[count++] = (struct futex){job->wants, (uintptr_t)ring_word(ring_of(job)), SHARED_FUTEX, 0};
-    uint32_t ms = polls ? POLL_MS : waiting ? SLUICE_RING_LIMIT_CHECK_MS : IDLE_MS;
-    bool idle = waiting == 0;
+    bool polls = waits.length > 0 && (lacks_waitv || waits.length >= MOST_FUTEXES);
+    for (struct job *job = polls ? NULL : waits.head; job; job = job->next)
+        futexes[count++] = (struct futex){job->work.wants, (uintptr_t)ring_word(job->awaited), SHARED_FUTEX, 0};
+    uint32_t ms = polls ? POLL_MS : waits.length ? SLUICE_RING_LIMIT_CHECK_MS : IDLE_MS;
+    bool idle = waits.length == 0;
     unlock();
     int64_t answer = sleep_on(futexes, count, ms);
     lock();
     if (count > 1 && (answer == -ENOSYS || answer == -EPERM)) lacks_waitv = true;
-    return !(idle && answer == -ETIMEDOUT && waiting == 0);
+    return !(idle && answer == -ETIMEDOUT && waits.length == 0);
 }
 
 static void serve(void)
 {
-    for (struct job *job = first, *next; job; job = next) {
+    for (struct job *job = waits.head, *next; job; job = next) {
         next = job->next;
-        struct ring *ring = ring_of(job);
+        struct ring *ring = job->awaited;
         /* First the word, then the look: see ring_flow.c. */
-        ring_announce(ring, job->wants);
-        if (!ring_is_ready(ring, job->wants)) continue;
+        ring_announce(ring, job->work.wants);
+        if (!ring_is_ready(ring, job->work.wants)) continue;
         take_out(job);
-        go_on(job, ring);
+        job->resume(job);
     }
 }
 
@@ -146,23 +109,18 @@ static void *waiter_main(void *argument)
     return NULL;
 }
 
-void ring_wait(struct job *job, struct ring *ring)
+int ring_wait(struct job *job, struct ring *ring, resume_job *resume)
 {
-    if (ring_is_ready(ring, job->wants)) {
-        go_on(job, ring);
-        return;
-    }
-    if (!is_running && !(is_running = thread_start(waiter_main, NULL))) {
-        job->error = EAGAIN;
-        job_end(job, SLUICE_END_ERROR);
-        return;
-    }
+    if (ring_is_ready(ring, job->work.wants)) return 0;
+    if (!is_running && !(is_running = thread_start(waiter_main, NULL))) return -EAGAIN;
     job->state = JOB_WAITING;
     job->awaited = ring;
-    job->syscalls += 2; /* its share of going to sleep and of being woken */
-    append(job);
+    job->resume = resume;
+    job->work.syscalls += 2; /* its share of going to sleep and of being woken */
+    queue_append(&waits, job);
     /* The sleeper announces it, and looks at all of them again before it sleeps. */
     ring_the_bell();
+    return 1;
 }
 
 void ring_unwait(struct job *job)

@@ -5,7 +5,8 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include "engine.h"
+#include "closing.h"
+#include "mechanisms.h"
 
 #define BUFFER_BYTES (256 * 1024)
 
@@ -31,15 +32,15 @@ static void unshield(const sigset_t *before)
     pthread_sigmask(SIG_SETMASK, before, NULL);
 }
 
-static uint32_t run_to_end(struct job *job, struct lane *lane)
+static uint32_t run_to_end(struct work *work, struct lane *lane)
 {
-    enum turn turn = is_complete(job) ? TURN_DONE : TURN_AGAIN;
+    enum turn turn = is_complete(work) ? TURN_DONE : TURN_AGAIN;
     while (turn == TURN_AGAIN)
-        turn = job->run(job, lane);
+        turn = work->run(work, lane);
     if (turn == TURN_DONE) return SLUICE_END_DONE;
     if (turn == TURN_EOF) return SLUICE_END_EOF;
     /* Files are always ready: who says otherwise can't be served here. */
-    if (turn != TURN_FAILED) job_fail(job, EAGAIN, SLUICE_SIDE_NONE);
+    if (turn != TURN_FAILED) work_fail(work, EAGAIN, SLUICE_SIDE_NONE);
     return SLUICE_END_ERROR;
 }
 
@@ -47,33 +48,33 @@ int32_t sluice_run(int32_t source, int32_t target, void *request, void *outcome)
 {
     const struct sluice_request *asked = request;
     run_turn *run = mechanism(asked->strategy);
-    struct job job = {.residency = RESIDENCY_NEVER};
+    struct work work = {.residency = RESIDENCY_NEVER};
     struct lane lane = {.buffer_size = BUFFER_BYTES, .may_block = true};
     sigset_t before;
 
-    int failed = end_describe(&job.source, source);
-    if (failed == 0) failed = end_describe(&job.target, target);
+    int failed = end_describe(&work.source, source);
+    if (failed == 0) failed = end_describe(&work.target, target);
     if (failed < 0) return failed;
-    if (!run || asked->offset < 0 || job.source.kind != SLUICE_KIND_FILE || job.target.kind != SLUICE_KIND_FILE)
+    if (!run || asked->offset < 0 || work.source.kind != SLUICE_KIND_FILE || work.target.kind != SLUICE_KIND_FILE)
         return -EINVAL;
     lane.buffer = malloc(BUFFER_BYTES);
     if (!lane.buffer) return -ENOMEM;
 
     shield(&before);
-    job_prepare(&job, asked, run);
+    work_prepare(&work, asked, run);
     int64_t started = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-    uint32_t end = run_to_end(&job, &lane);
-    job.cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - started;
-    job_settle(&job, close_where_it_may_wait);
+    uint32_t end = run_to_end(&work, &lane);
+    work.cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - started;
+    work_settle(&work, close_where_it_may_wait);
     unshield(&before);
     free(lane.buffer);
     *(struct sluice_outcome *)outcome = (struct sluice_outcome){
         .end = end,
-        .bytes = atomic_load_explicit(&job.moved, memory_order_relaxed),
-        .error = end == SLUICE_END_ERROR ? job.error : 0,
-        .failed = job.failed,
-        .syscalls = job.syscalls,
-        .cpu_ns = job.cpu_ns,
+        .bytes = atomic_load_explicit(&work.moved, memory_order_relaxed),
+        .error = end == SLUICE_END_ERROR ? work.error : 0,
+        .failed = work.failed,
+        .syscalls = work.syscalls,
+        .cpu_ns = work.cpu_ns,
     };
     return 0;
 }

@@ -15,7 +15,7 @@ uint32_t usable_cpus(void)
     unsigned long mask[16] = {0};
     int64_t bytes = SYS(sched_getaffinity, 0, sizeof mask, mask);
     uint32_t count = 0;
-    /* Bit by bit: __builtin_popcountl may call into libgcc, which nobody loads for us. */
+    /* Bit by bit: __builtin_popcountl may call into libgcc, which is not loaded for us. */
     for (int64_t bit = 0; bit < bytes * 8; bit++)
         count += mask[bit / 64] >> (bit % 64) & 1;
     return count ? count : 1;

@@ -2,7 +2,8 @@
 #ifndef SLUICE_THREADS_H
 #define SLUICE_THREADS_H
 
-#include "engine.h"
+#include "lock.h"
+#include "work.h"
 
 /* Starts a detached thread that blocks all signals. */
 bool thread_start(void *(*main)(void *), void *argument);
@@ -17,7 +18,7 @@ struct pool {
     bool may_block;
 };
 
-/* Adds a thread when more work waits than threads do. False when nobody is there to do it. */
+/* Adds a thread when more work waits than threads do. False when there is none to do it. */
 bool pool_staff(struct pool *pool, uint32_t work);
 
 /* How many CPUs this process may run on; at least 1. */

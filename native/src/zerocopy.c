@@ -1,10 +1,11 @@
 /*
  * MSG_ZEROCOPY (Linux 4.14; Documentation/networking/msg_zerocopy.rst): the socket refers to the caller's pages until
- * the peer has acknowledged them. The kernel tells of it by notices in the socket's error queue, and in them whether it
- * copied the bytes after all, as it does on every path that ends on this machine.
+ * the peer has acknowledged them. The kernel tells of it by notices in the socket's error queue, and in them whether
+ * it copied the bytes after all, as it does on every path that ends on this machine.
  *
- * Notices are counted, not looked up by their numbers: SO_ZEROCOPY is switched on by the job that uses it, refused where
- * it is on already, and off again once all notices have come. So all that come in between are about this job's sends.
+ * Notices are counted, not looked up by their numbers: SO_ZEROCOPY is switched on by the job that uses it, refused
+ * where it is on already, and off again once all notices have come. So all that come in between are about this job's
+ * sends.
  */
 #include <time.h>
 
@@ -13,7 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "job.h"
+#include "mechanisms.h"
 
 #ifndef SO_ZEROCOPY
 #define SO_ZEROCOPY 60
@@ -25,27 +26,27 @@
 /* One send, and one notice. */
 #define SEND_BYTES (1 << 20)
 
-static int set_zerocopy(struct job *job, int on)
+static int set_zerocopy(struct work *work, int on)
 {
-    job->syscalls++;
-    int64_t failed = SYS(setsockopt, job->target.fd, SOL_SOCKET, SO_ZEROCOPY, &on, sizeof on);
-    if (failed == 0) job->memory.has_notices = on;
+    work->syscalls++;
+    int64_t failed = SYS(setsockopt, work->target.fd, SOL_SOCKET, SO_ZEROCOPY, &on, sizeof on);
+    if (failed == 0) work->memory.has_notices = on;
     return (int)failed;
 }
 
 /* 0 or -errno. */
-static int begin(struct job *job)
+static int begin(struct work *work)
 {
     int on = 0;
     socklen_t length = sizeof on;
-    if (job->memory.has_notices) return 0;
-    job->syscalls++;
-    int64_t failed = SYS(getsockopt, job->target.fd, SOL_SOCKET, SO_ZEROCOPY, &on, &length);
+    if (work->memory.has_notices) return 0;
+    work->syscalls++;
+    int64_t failed = SYS(getsockopt, work->target.fd, SOL_SOCKET, SO_ZEROCOPY, &on, &length);
     if (failed < 0) return (int)failed;
     if (on) return -EBUSY;
-    job->memory.sent = job->memory.noticed = 0;
-    job->memory.told = job->memory.copied = false;
-    return set_zerocopy(job, 1);
+    work->memory.sent = work->memory.noticed = 0;
+    work->memory.told = work->memory.copied = false;
+    return set_zerocopy(work, 1);
 }
 
 static bool is_error(const struct cmsghdr *header)
@@ -77,15 +78,15 @@ static void take_notices(struct memory *memory, const char *control, size_t leng
     }
 }
 
-uint32_t zerocopy_held(struct job *job)
+uint32_t zerocopy_held(struct work *work)
 {
-    struct memory *memory = &job->memory;
+    struct memory *memory = &work->memory;
     if (!memory->has_notices) return 0;
     while (memory->noticed != memory->sent) {
         _Alignas(struct cmsghdr) char control[256];
         struct msghdr message = {.msg_control = control, .msg_controllen = sizeof control};
-        job->syscalls++;
-        int64_t n = SYS(recvmsg, job->target.fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT);
+        work->syscalls++;
+        int64_t n = SYS(recvmsg, work->target.fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT);
         if (n == -EINTR) continue;
         if (n < 0) break;
         take_notices(memory, control, message.msg_controllen);
@@ -93,73 +94,73 @@ uint32_t zerocopy_held(struct job *job)
     return memory->sent - memory->noticed;
 }
 
-uint32_t zerocopy_copied(const struct job *job)
+uint32_t zerocopy_copied(const struct work *work)
 {
-    const struct memory *memory = &job->memory;
-    if (job->mechanism != zerocopy_turn || !memory->told) return SLUICE_COPY_UNTOLD;
+    const struct memory *memory = &work->memory;
+    if (work->mechanism != zerocopy_turn || !memory->told) return SLUICE_COPY_UNTOLD;
     return memory->copied ? SLUICE_COPY_SOME : SLUICE_COPY_NONE;
 }
 
 /* Waits for the notices that are missing, then ends the attempt as it has to end. */
-static enum turn settle(struct job *job, enum turn end)
+static enum turn settle(struct work *work, enum turn end)
 {
-    if (zerocopy_held(job) > 0) return TURN_WAIT_NOTICE;
-    if (job->memory.has_notices) set_zerocopy(job, 0);
+    if (zerocopy_held(work) > 0) return TURN_WAIT_NOTICE;
+    if (work->memory.has_notices) set_zerocopy(work, 0);
     return end;
 }
 
-enum turn zerocopy_settle_turn(struct job *job, struct lane *lane)
+enum turn zerocopy_settle_turn(struct work *work, struct lane *lane)
 {
     (void)lane;
-    return settle(job, TURN_DONE);
+    return settle(work, TURN_DONE);
 }
 
-void zerocopy_release(struct job *job)
+void zerocopy_release(struct work *work)
 {
-    if (!job->memory.has_notices) return;
-    if (zerocopy_held(job) == 0) {
-        set_zerocopy(job, 0);
+    if (!work->memory.has_notices) return;
+    if (zerocopy_held(work) == 0) {
+        set_zerocopy(work, 0);
         return;
     }
     /*
-     * Nobody keeps the memory any more, and what comes to lie there must not reach the peer: the connection goes, with
+     * The memory is no longer kept, and what comes to lie there must not reach the peer: the connection goes, with
      * all that it has not sent (RST).
      */
     struct sockaddr none = {.sa_family = AF_UNSPEC};
-    SYS(connect, job->target.fd, &none, sizeof none);
+    SYS(connect, work->target.fd, &none, sizeof none);
 }
 
 /* Whether to leave the rest to an ordinary write: what is copied by notice costs more than what is copied at once. */
-static bool gives_way(const struct job *job)
+static bool gives_way(const struct work *work)
 {
-    return job->gives_way && job->memory.copied;
+    return work->gives_way && work->memory.copied;
 }
 
-enum turn zerocopy_turn(struct job *job, struct lane *lane)
+enum turn zerocopy_turn(struct work *work, struct lane *lane)
 {
     (void)lane;
-    if (job->refusal) return settle(job, job_fail(job, job->refusal, SLUICE_SIDE_TARGET));
-    int failed = begin(job);
-    if (failed < 0) return job_fail(job, failed, SLUICE_SIDE_TARGET);
-    zerocopy_held(job);
+    if (work->refusal) return settle(work, work_fail(work, work->refusal, SLUICE_SIDE_TARGET));
+    int failed = begin(work);
+    if (failed < 0) return work_fail(work, failed, SLUICE_SIDE_TARGET);
+    zerocopy_held(work);
     for (int64_t budget = SLUICE_TURN_BYTES; budget > 0;) {
-        if (is_complete(job)) return settle(job, TURN_DONE);
-        if (is_cancelled(job)) return TURN_CANCELLED;
-        if (gives_way(job)) {
-            job->refusal = EOPNOTSUPP;
-            return settle(job, job_fail(job, job->refusal, SLUICE_SIDE_TARGET));
+        if (is_complete(work)) return settle(work, TURN_DONE);
+        if (is_cancelled(work)) return TURN_CANCELLED;
+        if (gives_way(work)) {
+            work->refusal = EOPNOTSUPP;
+            return settle(work, work_fail(work, work->refusal, SLUICE_SIDE_TARGET));
         }
-        job->syscalls++;
-        int64_t n = SYS(sendto, job->target.fd, job->memory.bytes + job->offset, wanted(job, SEND_BYTES),
+        work->syscalls++;
+        int64_t n = SYS(sendto, work->target.fd, work->memory.bytes + work->offset, wanted(work, SEND_BYTES),
                         MSG_ZEROCOPY | MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
         if (n == -EINTR) continue;
         if (n == -EAGAIN) return TURN_WAIT_TARGET;
         /* optmem_max or RLIMIT_MEMLOCK is used up by what is under way: that frees it. */
-        if (n == -ENOBUFS && zerocopy_held(job) > 0) return TURN_WAIT_NOTICE;
-        if (n < 0) return job_fail(job, n, n == -EFAULT ? SLUICE_SIDE_SOURCE : SLUICE_SIDE_TARGET);
-        job->memory.sent++;
-        job_advance(job, n);
+        if (n == -ENOBUFS && zerocopy_held(work) > 0) return TURN_WAIT_NOTICE;
+        if (n < 0) return work_fail(work, n, n == -EFAULT ? SLUICE_SIDE_SOURCE : SLUICE_SIDE_TARGET);
+        work->memory.sent++;
+        work_advance(work, n);
         budget -= n;
     }
-    return is_complete(job) ? settle(job, TURN_DONE) : TURN_AGAIN;
+    return is_complete(work) ? settle(work, TURN_DONE) : TURN_AGAIN;
 }

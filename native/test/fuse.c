@@ -207,7 +207,8 @@ static int mount_on(const char *folder)
         perror("/dev/fuse");
         return 1;
     }
-    snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=%u,group_id=%u,allow_other", fs.device, getuid(), getgid());
+    snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=%u,group_id=%u,allow_other", fs.device, getuid(),
+             getgid());
     if (mount("sluice-test", folder, "fuse.sluice-test", MS_NOSUID | MS_NODEV, options) == 0) return 0;
     perror("mount");
     return 1;

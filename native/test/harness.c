@@ -129,7 +129,10 @@ int open_fds(bool set[FD_LIMIT])
 /* Counts the open descriptors that are neither `before`'s nor the engine's own; names the first in `name`. */
 static int count_leaks(const bool before[FD_LIMIT], char *name, size_t name_size)
 {
-    /* The engine keeps for good: epoll sets and wake-ups (anonymous inodes), its own and its four relays', and pooled pipes. */
+    /*
+     * The engine keeps for good: epoll sets and wake-ups (anonymous inodes), its own and its four relays', and pooled
+     * pipes.
+     */
     enum { ENGINE_INODES = 3 + 2 * 4 };
     static bool after[FD_LIMIT];
     struct sluice_census census;

@@ -205,7 +205,9 @@ static void stops_at_a_limit(const void *argument)
     static const struct {
         int64_t sent, most;
         uint32_t end;
-    } rows[] = {{200000, 200000, SLUICE_PAIR_END_ENDED}, {200000, 199999, SLUICE_PAIR_END_LIMIT}, {10, 0, SLUICE_PAIR_END_LIMIT}};
+    } rows[] = {{200000, 200000, SLUICE_PAIR_END_ENDED},
+                {200000, 199999, SLUICE_PAIR_END_LIMIT},
+                {10, 0, SLUICE_PAIR_END_LIMIT}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct joint joint = join(kind->open);
         struct sluice_pair_request request = unlimited(kind->flags);

@@ -152,7 +152,8 @@ TEST("ring: a length ends a job exactly, and leaves the rest in the ring")
     check_outcome(run(&context, file_of(5000), -rings.creator, request(SLUICE_SHARED_RING, 1000, 3000, -1)),
                   SLUICE_END_DONE, 3000);
     int target = memory_file_of(0);
-    check_outcome(run(&context, -rings.opener, target, request(SLUICE_SHARED_RING, -1, 1000, 0)), SLUICE_END_DONE, 1000);
+    check_outcome(run(&context, -rings.opener, target, request(SLUICE_SHARED_RING, -1, 1000, 0)), SLUICE_END_DONE,
+                  1000);
     uint8_t rest[4000];
     CHECK_EQ(sluice_ring_read(rings.opener, rest, sizeof rest), 2000);
     check_pattern(rest, 2000, 2000);
@@ -290,8 +291,7 @@ TEST("ring: a wait can be cancelled, and closed while it lasts")
 {
     struct context context = context_open();
     struct rings rings = ring_pair(&context, SMALL);
-    struct sluice_request work = {
-        .strategy = SLUICE_SHARED_RING, .flags = SLUICE_REQUEST_WAIT_DATA, .length = 1};
+    struct sluice_request work = {.strategy = SLUICE_SHARED_RING, .flags = SLUICE_REQUEST_WAIT_DATA, .length = 1};
     for (int i = 0; i < 20; i++) {
         int32_t job = sluice_ring_job(rings.opener);
         CHECK_EQ(sluice_job_start(job, &work), 0);
@@ -317,8 +317,7 @@ TEST("ring: more rings wait than one call can sleep on")
     struct context context = context_open();
     static struct rings rings[MANY];
     static int32_t jobs[MANY];
-    struct sluice_request work = {
-        .strategy = SLUICE_SHARED_RING, .flags = SLUICE_REQUEST_WAIT_DATA, .length = 1};
+    struct sluice_request work = {.strategy = SLUICE_SHARED_RING, .flags = SLUICE_REQUEST_WAIT_DATA, .length = 1};
     for (int i = 0; i < MANY; i++) {
         rings[i] = ring_pair(&context, SMALL);
         jobs[i] = sluice_ring_job(rings[i].opener);
@@ -416,7 +415,8 @@ static void tell_lie(const void *argument)
     CHECK_EQ(sluice_ring_write(rings.creator, bytes, 100), 100);
     CHECK_EQ(sluice_ring_read(rings.opener, bytes, 20), 20);
     CHECK_EQ(sluice_ring_write(rings.creator, bytes, 0), 0);
-    uint8_t *memory = mmap(NULL, SLUICE_RING_AT_DATA, PROT_READ | PROT_WRITE, MAP_SHARED, sluice_ring_fd(rings.creator), 0);
+    uint8_t *memory =
+        mmap(NULL, SLUICE_RING_AT_DATA, PROT_READ | PROT_WRITE, MAP_SHARED, sluice_ring_fd(rings.creator), 0);
     CHECK(memory != MAP_FAILED);
     bool positions = lie->at == SLUICE_RING_AT_WRITTEN || lie->at == SLUICE_RING_AT_READ;
     /* Where there is something to read, the rest of the header is not looked at before that is read. */
@@ -442,7 +442,8 @@ __attribute__((constructor)) static void add_lies(void)
 {
     for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
         char name[120];
-        snprintf(name, sizeof name, "ring: %s is told of %s", lies[i].to_reader ? "a reader" : "a writer", lies[i].name);
+        snprintf(name, sizeof name, "ring: %s is told of %s", lies[i].to_reader ? "a reader" : "a writer",
+                 lies[i].name);
         test_add(name, tell_lie, &lies[i]);
     }
 }

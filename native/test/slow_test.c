@@ -70,11 +70,13 @@ static void check_others_go_on(const struct context *context)
     for (int i = 0; i < 8; i++) {
         struct pair to = unix_pair();
         test_note("moving another file meanwhile");
-        check_outcome(run(context, file_of(1000), to.engine, request(SLUICE_SENDFILE, 0, 1000, -1)), SLUICE_END_DONE, 1000);
+        check_outcome(run(context, file_of(1000), to.engine, request(SLUICE_SENDFILE, 0, 1000, -1)), SLUICE_END_DONE,
+                      1000);
         end_writing(to.engine);
         check_contents(read_to_end(to.peer), 1000, 0);
     }
-    check_outcome(run(context, file_of(1000), file_of(0), request(SLUICE_BUFFERED, 0, 1000, -1)), SLUICE_END_DONE, 1000);
+    check_outcome(run(context, file_of(1000), file_of(0), request(SLUICE_BUFFERED, 0, 1000, -1)), SLUICE_END_DONE,
+                  1000);
 }
 
 TEST("a close that the daemon doesn't answer holds up nobody when a job is abandoned")

@@ -66,7 +66,10 @@ TEST("a cancelled buffered attempt between streams accounts for every byte")
     check_stream_cancel(SLUICE_BUFFERED, source_pipe, tcp_pair);
 }
 
-/* The kernel makes pipes of two pages for an unprivileged user who has many (pipe-user-pages-soft): not those are to be kept. */
+/*
+ * The kernel makes pipes of two pages for an unprivileged user who has many (pipe-user-pages-soft): not those are to
+ * be kept.
+ */
 TEST("a pipe that had to be small is not used again")
 {
     enum { MOST = 400, SIZE = 8 * MIB };
@@ -100,7 +103,9 @@ TEST("a pipe that had to be small is not used again")
     }
     context_close(&context);
     if (size > 2 * 4096) SKIP("pipes don't become small here");
-    if (syscalls[1] * 2 > syscalls[0]) FAIL("%lld system calls with large pipes, %lld with small ones", (long long)syscalls[1], (long long)syscalls[0]);
+    if (syscalls[1] * 2 > syscalls[0])
+        FAIL("%lld system calls with large pipes, %lld with small ones", (long long)syscalls[1],
+             (long long)syscalls[0]);
 }
 
 static const uint32_t stream_strategies[] = {SLUICE_SPLICE, SLUICE_BUFFERED};

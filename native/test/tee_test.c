@@ -130,7 +130,10 @@ static void check_uneven(uint32_t strategy, open_pair *sources)
         if (i == 20) drop(tee.readers[1]);
         int64_t behind = at[0] - at[2];
         if (behind > 0) at[2] = read_some(tee.readers[2], (size_t)(behind > 777 ? behind - 777 : behind), at[2]);
-        /* What every pipe has can't be further on than the slowest reader and its pipe, page by page or 32 KiB a slot. */
+        /*
+         * What every pipe has can't be further on than the slowest reader and its pipe, page by page or 32 KiB a
+         * slot.
+         */
         CHECK_LE(job_progress(tee.handle), at[2] + PIPE * 8);
     }
     sink_start(&sink, tee.readers[2]);

@@ -1,6 +1,6 @@
 /*
- * Urgent data in a stream: splice(2) stops at its mark, and says of that what it says of an empty queue or of an end. Whatever
- * the mechanism, what arrives is what recv(2) gives, and its end is the connection's.
+ * Urgent data in a stream: splice(2) stops at its mark, and says of that what it says of an empty queue or of an end.
+ * Whatever the mechanism, what arrives is what recv(2) gives, and its end is the connection's.
  */
 #include <errno.h>
 #include <poll.h>
@@ -118,7 +118,8 @@ static struct seen to_file(const struct context *context, const struct scene *sc
     return by_job(context, scene, strategy, length, (struct pair){.engine = file_of(0), .peer = -1});
 }
 
-static struct seen to_socket(const struct context *context, const struct scene *scene, uint32_t strategy, int64_t length)
+static struct seen to_socket(const struct context *context, const struct scene *scene, uint32_t strategy,
+                             int64_t length)
 {
     return by_job(context, scene, strategy, length, unix_pair());
 }
@@ -162,13 +163,15 @@ static void check_scene(const struct context *context, const struct scene *scene
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         struct seen read = ways[i].way(context, scene, SLUICE_BUFFERED, length);
         struct seen spliced = ways[i].way(context, scene, SLUICE_SPLICE, length);
-        bool same = read.contents.size == spliced.contents.size && read.end == spliced.end && read.error == spliced.error &&
+        bool same = read.contents.size == spliced.contents.size && read.end == spliced.end &&
+                    read.error == spliced.error &&
                     memcmp(read.contents.bytes, spliced.contents.bytes, read.contents.size) == 0;
         if (!same)
-            FAIL("%s %s, last %d, inlined %d, blocking %d, length %lld: %zu bytes, end %u, %s; read: %zu bytes, end %u, %s",
-                 ways[i].name, scene->score, scene->last, scene->inlined, scene->blocking, (long long)length,
-                 spliced.contents.size, spliced.end, strerror(spliced.error), read.contents.size, read.end,
-                 strerror(read.error));
+            FAIL(
+                "%s %s, last %d, inlined %d, blocking %d, length %lld: %zu bytes, end %u, %s; read: %zu bytes, end %u, %s",
+                ways[i].name, scene->score, scene->last, scene->inlined, scene->blocking, (long long)length,
+                spliced.contents.size, spliced.end, strerror(spliced.error), read.contents.size, read.end,
+                strerror(read.error));
         free(read.contents.bytes);
         free(spliced.contents.bytes);
     }
@@ -321,7 +324,9 @@ static void check_flood(const void *argument)
     for (int how = 0; how < 6; how++) {
         pthread_t peer;
         struct pair from = inlet(stream, how & 1, &peer);
-        struct pair to = how < 2 ? unix_pair() : how < 4 ? target_pipe() : (struct pair){.engine = file_of(0), .peer = -1};
+        struct pair to = how < 2   ? unix_pair()
+                         : how < 4 ? target_pipe()
+                                   : (struct pair){.engine = file_of(0), .peer = -1};
         struct flow sink;
         if (to.peer >= 0) sink_start(&sink, to.peer);
         struct sluice_outcome outcome = run(&context, from.engine, to.engine, request(SLUICE_SPLICE, -1, -1, -1));
@@ -419,7 +424,10 @@ static int64_t moved_to_b(int32_t handle)
     return progress.to_b_bytes;
 }
 
-/* Large reads first, so that the flow is spliced when it comes to the mark; the connection is reset while the target is full. */
+/*
+ * Large reads first, so that the flow is spliced when it comes to the mark; the connection is reset while the target
+ * is full.
+ */
 static void check_reset_pair(uint32_t flags)
 {
     struct context context = context_open();

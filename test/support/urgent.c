@@ -36,7 +36,8 @@ static int dial(const char *where)
     port.sin_port = htons((uint16_t)atoi(where));
     snprintf(path.sun_path, sizeof path.sun_path, "%s", where);
     int fd = socket(is_path ? AF_UNIX : AF_INET, SOCK_STREAM, 0);
-    int failed = is_path ? connect(fd, (struct sockaddr *)&path, sizeof path) : connect(fd, (struct sockaddr *)&port, sizeof port);
+    int failed = is_path ? connect(fd, (struct sockaddr *)&path, sizeof path)
+                         : connect(fd, (struct sockaddr *)&port, sizeof port);
     need(failed == 0, "connect");
     return fd;
 }

@@ -1,9 +1,11 @@
-/* A job's ends: taken when it is opened, replaced, and let go. */
+/* A job's ends: taken when it is opened, replaced, and released. */
 #include <fcntl.h>
-#include <string.h>
 
-#include "engine.h"
-#include "rings.h"
+#include "closing.h"
+#include "contexts.h"
+#include "mechanisms.h"
+#include "poller.h"
+#include "ring_table.h"
 #include "tee.h"
 
 /*
@@ -15,7 +17,7 @@ static int duplicate(struct end *end, int fd)
     int64_t copy = SYS(fcntl, fd, F_DUPFD_CLOEXEC, 0);
     if (copy < 0) return (int)copy;
     int described = end_describe(end, (int)copy);
-    if (described < 0) put_off_close((int)copy);
+    if (described < 0) defer_close((int)copy);
     return described;
 }
 
@@ -29,11 +31,11 @@ static int hold(struct end *end, int32_t context, int number)
     return 0;
 }
 
-static void let_go(struct end *end)
+static void release(struct end *end)
 {
     if (end->ring) ring_drop(end->ring);
     end->ring = NULL;
-    put_off_end(end);
+    defer_close_end(end);
 }
 
 static enum residency residency_of(const struct end *source)
@@ -45,13 +47,13 @@ static enum residency residency_of(const struct end *source)
 /* What every job begins with: a handle. */
 static int32_t job_opened(struct job *job)
 {
-    job->pipe = (struct pipe_pair){.read_fd = -1, .write_fd = -1};
-    job->residue = NULL;
-    job->pending = 0;
-    job->memory = (struct memory){0};
-    job->tee = NULL;
+    job->work.pipe = (struct pipe_pair){.read_fd = -1, .write_fd = -1};
+    job->work.residue = NULL;
+    job->work.pending = 0;
+    job->work.memory = (struct memory){0};
+    job->work.tee = NULL;
     job->awaited = NULL;
-    job->residency = residency_of(&job->source);
+    job->work.residency = residency_of(&job->work.source);
     return job_handle(job);
 }
 
@@ -60,8 +62,8 @@ static int32_t ring_job_open(int32_t handle)
     int32_t context = ring_context(handle);
     struct job *job = context_is_open(context) ? job_allocate(context) : NULL;
     if (!job) return context_is_open(context) ? -ENOMEM : -EBADF;
-    hold(&job->source, context, -handle);
-    job->target = (struct end){.fd = -1};
+    hold(&job->work.source, context, -handle);
+    job->work.target = (struct end){.fd = -1};
     return job_opened(job);
 }
 
@@ -70,10 +72,10 @@ static int32_t job_open(int32_t context, int source, int target)
     if (!context_is_open(context)) return -EBADF;
     struct job *job = job_allocate(context);
     if (!job) return -ENOMEM;
-    int failed = hold(&job->source, context, source);
+    int failed = hold(&job->work.source, context, source);
     if (failed == 0) {
-        failed = hold(&job->target, context, target);
-        if (failed < 0) let_go(&job->source);
+        failed = hold(&job->work.target, context, target);
+        if (failed < 0) release(&job->work.source);
     }
     if (failed < 0) {
         job_free(job);
@@ -90,15 +92,15 @@ static int32_t job_open_memory(int32_t context, const char *bytes, const struct 
     struct job *job = job_allocate(context);
     if (!job) return -ENOMEM;
     char *copy = memory->copy ? memory_copy_of(bytes, memory->length) : NULL;
-    int failed = memory->copy && !copy ? -ENOMEM : duplicate(&job->target, target);
+    int failed = memory->copy && !copy ? -ENOMEM : duplicate(&job->work.target, target);
     if (failed < 0) {
         memory_free_copy(copy, memory->length);
         job_free(job);
         return failed;
     }
-    job->source = nothing;
+    job->work.source = nothing;
     int32_t handle = job_opened(job);
-    job->memory = (struct memory){.bytes = copy ? copy : bytes, .length = memory->length, .copy = copy};
+    job->work.memory = (struct memory){.bytes = copy ? copy : bytes, .length = memory->length, .copy = copy};
     return handle;
 }
 
@@ -107,33 +109,26 @@ static int32_t job_open_tee(int32_t context, int source, struct sluice_outlet *o
     if (!context_is_open(context)) return -EBADF;
     struct job *job = job_allocate(context);
     if (!job) return -ENOMEM;
-    int failed = duplicate(&job->source, source);
+    int failed = duplicate(&job->work.source, source);
     struct tee *tee = NULL;
     if (failed == 0) {
         failed = tee_open(&tee, outlets, count, bytes);
-        if (failed < 0) put_off_end(&job->source);
+        if (failed < 0) defer_close_end(&job->work.source);
     }
     if (failed < 0) {
         job_free(job);
         return failed;
     }
-    job->target = (struct end){.fd = -1, .kind = SLUICE_KIND_PIPE, .nonblocking = true, .pollable = true};
+    job->work.target = (struct end){.fd = -1, .kind = SLUICE_KIND_PIPE, .nonblocking = true, .pollable = true};
     int32_t handle = job_opened(job);
-    job->tee = tee;
+    job->work.tee = tee;
     return handle;
 }
 
-void job_let_go(struct job *job)
+void job_release_ends(struct job *job)
 {
-    let_go(&job->source);
-    let_go(&job->target);
-}
-
-void job_leave_ends(struct job *job)
-{
-    lanes_forget(job);
-    close_fd(&job->source.fd);
-    close_fd(&job->target.fd);
+    release(&job->work.source);
+    release(&job->work.target);
 }
 
 static int32_t job_replace_source(int32_t handle, int fd)
@@ -141,14 +136,14 @@ static int32_t job_replace_source(int32_t handle, int fd)
     struct job *job = job_find(handle);
     struct end source;
     if (!job) return -EBADF;
-    if (job->memory.bytes) return -EINVAL;
+    if (job->work.memory.bytes) return -EINVAL;
     if (job->state != JOB_IDLE) return -EBUSY;
     int failed = duplicate(&source, fd);
     if (failed < 0) return failed;
-    lanes_forget(job);
-    let_go(&job->source);
-    job->source = source;
-    job->residency = residency_of(&source);
+    poller_forget(&job->work);
+    release(&job->work.source);
+    job->work.source = source;
+    job->work.residency = residency_of(&source);
     return 0;
 }
 

@@ -1,12 +1,11 @@
-/* The memory of a ring, who is at its two sides, and whether they are still there. */
-#include "ring.h"
-
+/* The memory of a ring: made, opened and given back. */
 #include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+
+#include "ring.h"
 
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 8U /* Linux 6.3 */
@@ -29,31 +28,10 @@ IS_AT(read, READ);
 IS_AT(reader_waits, READER_WAITS);
 IS_AT(writer_waits, WRITER_WAITS);
 
-/* Sizes are final: nobody can cut the memory away under somebody's feet (SIGBUS). */
+/* Sizes are final: a process that cut the memory would have the other one killed (SIGBUS). */
 enum { SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL };
 
 #define MS INT64_C(1000000)
-
-/* --- locks: a side is there as long as its open file description is, which the kernel closes with its process --- */
-
-static struct flock lock_of(enum ring_party party)
-{
-    return (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = party, .l_len = 1};
-}
-
-static int take_lock(int fd, enum ring_party party)
-{
-    struct flock lock = lock_of(party);
-    int64_t failed = SYS(fcntl, fd, F_OFD_SETLK, &lock);
-    return failed == -EAGAIN || failed == -EACCES ? -EBUSY : (int)failed;
-}
-
-/* Whether somebody else has it. */
-static bool is_locked(int fd, enum ring_party party)
-{
-    struct flock lock = lock_of(party);
-    return SYS(fcntl, fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
-}
 
 /* --- memory --- */
 
@@ -79,7 +57,7 @@ static int make_memory(size_t bytes)
     if (fd == -EINVAL) fd = SYS(memfd_create, "sluice-ring", flags);
     if (fd < 0) return (int)fd;
     int64_t failed = SYS(ftruncate, fd, bytes);
-    /* All of it now: later there would be nobody to tell that the memory is used up. */
+    /* All of it now: later there would be no call that could fail for want of memory. */
     if (failed == 0) failed = SYS(fallocate, fd, 0, 0, (off_t)bytes);
     if (failed == 0) failed = SYS(fcntl, fd, F_ADD_SEALS, SEALS);
     if (failed < 0) {
@@ -101,14 +79,6 @@ static int map_memory(struct ring *ring, size_t bytes)
 static bool is_capacity(uint64_t bytes)
 {
     return bytes >= SLUICE_RING_LIMIT_LEAST && bytes <= SLUICE_RING_LIMIT_MOST && (bytes & (bytes - 1)) == 0;
-}
-
-static bool is_intact(const struct ring *ring)
-{
-    const volatile struct ring_header *header = ring->header;
-    return memcmp(ring->header->magic, SLUICE_RING_MAGIC, sizeof header->magic) == 0 &&
-           header->version == SLUICE_RING_VERSION && header->header_bytes == SLUICE_RING_AT_DATA &&
-           header->capacity == ring->capacity && header->generation == ring->generation;
 }
 
 static struct ring *allocate(enum ring_party party)
@@ -136,7 +106,7 @@ static int make(struct ring *ring, uint32_t attach_ms)
     if (ring->hand_out < 0) return ring->hand_out;
     ring->fd = open_again(ring->hand_out);
     if (ring->fd < 0) return ring->fd;
-    int failed = take_lock(ring->fd, RING_CREATOR);
+    int failed = ring_take_side(ring->fd, RING_CREATOR);
     if (failed == 0) failed = map_memory(ring, bytes);
     if (failed < 0) return failed;
     int64_t random = SYS(getrandom, &ring->generation, sizeof ring->generation, 0);
@@ -190,14 +160,14 @@ static int attach(struct ring *ring, int fd)
     if (ring->fd < 0) return ring->fd;
     ring->hand_out = open_again(fd);
     if (ring->hand_out < 0) return ring->hand_out;
-    int failed = take_lock(ring->fd, RING_OPENER);
+    int failed = ring_take_side(ring->fd, RING_OPENER);
     if (failed < 0) return failed;
     ring->capacity = (uint64_t)capacity;
     failed = map_memory(ring, (size_t)(SLUICE_RING_AT_DATA + capacity));
     if (failed < 0) return failed;
     ring->generation = ring->header->generation;
-    if (!is_intact(ring)) return -EBADMSG;
-    /* Whoever opened it before has come and gone: what he has read, nobody knows. */
+    if (!ring_is_intact(ring)) return -EBADMSG;
+    /* An opener before us has come and gone, and what it has read is not known. */
     uint32_t absent = SLUICE_RING_ABSENT;
     if (!atomic_compare_exchange_strong(&ring->header->parties[RING_OPENER], &absent, SLUICE_RING_HERE)) return -EBUSY;
     /* Of an empty ring that has ended its writer waits for this alone. */
@@ -223,54 +193,4 @@ void ring_destroy(struct ring *ring)
     atomic_store(&ring->header->parties[ring->party], SLUICE_RING_CLOSED);
     ring_wake_all(ring);
     give_back(ring);
-}
-
-/* --- the sides --- */
-
-int ring_claim(struct ring *ring, enum ring_role role)
-{
-    if (ring->role == role) return 0;
-    if (ring->role != RING_NO_ROLE) return -EBUSY;
-    uint32_t nobody = 0;
-    if (!atomic_compare_exchange_strong(&ring->header->roles[role], &nobody, (uint32_t)ring->party + 1)) return -EBUSY;
-    ring->role = role;
-    return 0;
-}
-
-/* Asked of the kernel now and then only: one system call. */
-static bool is_alive(struct ring *ring, enum ring_party other)
-{
-    int64_t now = clock_ns(CLOCK_MONOTONIC);
-    if (now - ring->looked_at < SLUICE_RING_LIMIT_CHECK_MS * MS) return true;
-    if (!is_locked(ring->fd, other)) return false;
-    ring->looked_at = now;
-    return true;
-}
-
-static enum ring_party other_party(const struct ring *ring)
-{
-    return ring->party == RING_CREATOR ? RING_OPENER : RING_CREATOR;
-}
-
-bool ring_is_met(const struct ring *ring)
-{
-    return atomic_load(&ring->header->parties[other_party(ring)]) != SLUICE_RING_ABSENT;
-}
-
-int ring_peer(struct ring *ring)
-{
-    if (!is_intact(ring)) return -EBADMSG;
-    enum ring_party other = other_party(ring);
-    _Atomic uint32_t *state = &ring->header->parties[other];
-    switch (atomic_load(state)) {
-    case SLUICE_RING_ABSENT:
-        if (other == RING_CREATOR) return -EBADMSG;
-        return ring->attach_by && clock_ns(CLOCK_MONOTONIC) > ring->attach_by ? -ETIMEDOUT : 0;
-    case SLUICE_RING_HERE:
-        if (is_alive(ring, other)) return 0;
-        /* It may have said so, and let go of its lock, since we looked. */
-        return atomic_load(state) == SLUICE_RING_CLOSED ? -EPIPE : -EOWNERDEAD;
-    case SLUICE_RING_CLOSED: return -EPIPE;
-    default: return -EBADMSG;
-    }
 }
