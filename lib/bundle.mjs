@@ -1,6 +1,6 @@
 // Puts the modules of each entry of package.json together: a module of its own costs Node almost a millisecond of
 // every start, and `import "sluice"` has seventy (docs/performance.md). Chunks that entries share keep one state for all.
-import { readFileSync, rmSync } from "node:fs";
+import { copyFileSync, readFileSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 
@@ -33,6 +33,12 @@ const undocumented = {
   transform: (code, id) => (id.endsWith("/core/abi/abi.js") ? code.replace(/^\s*doc: ".*",\n/gm, "") : undefined),
 };
 
+/** The one module that stays as it is, beside the chunks: bundlers of the package's users look for its require(). */
+const required = {
+  name: "required",
+  resolveId: (id) => (id.endsWith("/require.cjs") ? { id: "./require.cjs", external: true } : undefined),
+};
+
 /** A source of ASCII is half as large in V8's memory, and read sooner: three milliseconds of an import. A minifier would undo it. */
 const ascii = {
   name: "ascii",
@@ -56,7 +62,7 @@ async function write(names, output) {
     // What comes by name stays a dependency.
     external: (id) => !/^[./]/.test(id) && !id.startsWith("dist/"),
     platform: "neutral",
-    plugins: [undocumented],
+    plugins: [undocumented, required],
   });
   await bundle.write({
     dir: fileURLToPath(new URL(folder, root)),
@@ -76,5 +82,6 @@ await write([...entries.filter((name) => !portable(name)), ...Object.keys(progra
   chunkFileNames,
   codeSplitting: { groups },
 });
+copyFileSync(new URL("dist/modules/adapters/node/require.cjs", root), new URL(`${folder}shared/require.cjs`, root));
 // By itself: what it shares with the others would bring it their node: modules.
 await write(entries.filter(portable), {});

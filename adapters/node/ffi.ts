@@ -1,27 +1,18 @@
 /** Binds the native library with koffi, and is woken by a socket. */
 import { statSync } from "node:fs";
-import { createRequire } from "node:module";
 import { Socket } from "node:net";
-import type * as WorkerThreads from "node:worker_threads";
 import { type AbiType, mapSymbols, type Native } from "../../core/abi/abi.ts";
 import { openContext } from "../../lib/engine/engine.ts";
 import type { Runtime, Waker } from "../../lib/runtime.ts";
+import required from "./require.cjs";
 import { endedBy, socketFd, stopReading } from "./sockets.ts";
 
 const koffiType: Record<AbiType, string> = { i32: "int32", u32: "uint32", buffer: "void *" };
 
-type Koffi = typeof import("koffi");
-
-/** What is required when first needed. */
-const require = createRequire(import.meta.url);
-
-/** Importing sluice must cost nothing where koffi is absent or forbidden. */
-const requireKoffi = () => require("koffi") as Koffi;
-
 function bind(path: string): Native {
   // Opening a FIFO would wait for ever.
   if (!statSync(path).isFile()) throw new Error("not a regular file");
-  const koffi = requireKoffi();
+  const koffi = required.koffi();
   const library = koffi.load(path);
   return mapSymbols((args, name) =>
     library.func(
@@ -59,9 +50,9 @@ export const node: Runtime = {
   name: "node",
   env: (name) => process.env[name],
   bind,
-  view: (address, length) => requireKoffi().view(address, length),
+  view: (address, length) => required.koffi().view(address, length),
   openWaker,
-  isWorker: () => !(require("node:worker_threads") as typeof WorkerThreads).isMainThread,
+  isWorker: () => !required.workerThreads().isMainThread,
   socketFd,
   stopReading,
   endedBy,
