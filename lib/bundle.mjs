@@ -1,6 +1,6 @@
 // Puts the modules of each entry of package.json together: a module of its own costs Node almost a millisecond of
 // every start, and `import "sluice"` has seventy (docs/performance.md). Chunks that entries share keep one state for all.
-import { readFileSync, rmSync } from "node:fs";
+import { copyFileSync, readFileSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 
@@ -29,7 +29,7 @@ const groups = [
   // What is loaded on all three runtimes; what only some subpaths need is left to them.
   {
     name: "sluice",
-    test: /\/modules\/(core|lib)\/(?!confine|explain|fetch|streams|wasi|public\/(?!sluice))/,
+    test: /\/modules\/(core|lib)\/(?!confine|copy\/partial-file|explain|fetch|streams|wasi|public\/(?!sluice))/,
     minShareCount: 3,
   },
   { name: "node", test: /\/adapters\/node\/(runtime|ffi|sockets)\.js$/ },
@@ -40,6 +40,12 @@ const groups = [
 const undocumented = {
   name: "undocumented",
   transform: (code, id) => (id.includes("/core/abi/functions/") ? code.replace(/^\s*doc: ".*",\n/gm, "") : undefined),
+};
+
+/** The one module that stays as it is, beside the chunks: bundlers of the package's users look for its require(). */
+const required = {
+  name: "required",
+  resolveId: (id) => (id.endsWith("/require.cjs") ? { id: "./require.cjs", external: true } : undefined),
 };
 
 /** A source of ASCII is half as large in V8's memory, and read sooner: three milliseconds of an import. A minifier would undo it. */
@@ -67,7 +73,7 @@ async function write(names, output) {
     platform: "neutral",
     // An entry names its runtime when it is loaded.
     treeshake: { moduleSideEffects: (id) => /\/modules\/adapters\//.test(id) },
-    plugins: [undocumented],
+    plugins: [undocumented, required],
   });
   await bundle.write({
     dir: fileURLToPath(place),
@@ -87,5 +93,6 @@ await write([...entries.filter((name) => !portable(name)), ...Object.keys(progra
   chunkFileNames,
   codeSplitting: { groups },
 });
+copyFileSync(new URL("dist/modules/adapters/node/require.cjs", root), new URL("shared/require.cjs", place));
 // By itself: what it shares with the others would bring it their node: modules.
 await write(entries.filter(portable), {});

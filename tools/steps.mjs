@@ -42,8 +42,8 @@ function correctNotes({ changed, disturbed }) {
 function removeOrphans() {
   for (const [folder, output] of Object.entries(compiled))
     for (const file of filesIn([output], /\.[cm]?js$|\.d\.[cm]?ts$/)) {
-      const source = file.replace(output, folder).replace(/(\.d)?(\.[cm]?)[jt]s$/, "$2ts");
-      if (!existsSync(join(root, source))) rmSync(join(root, file));
+      const source = file.replace(output, folder).replace(/(\.d)?(\.[cm]?)[jt]s$/, "$2");
+      if (!["ts", "js"].some((kind) => existsSync(join(root, source + kind)))) rmSync(join(root, file));
     }
 }
 

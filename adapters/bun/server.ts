@@ -17,7 +17,8 @@ const requestStart = channel("http.server.request.start");
 export const server: ServerTraits = {
   accept(http) {
     http.prependListener("request", (request, response) => {
-      if (requestStart.hasSubscribers) requestStart.publish({ request, response, socket: request.socket, server: http });
+      if (requestStart.hasSubscribers)
+        requestStart.publish({ request, response, socket: request.socket, server: http });
     });
     const listener = createServer({ allowHalfOpen: true, noDelay: true });
     return listener.on("connection", (socket) => http.emit("connection", socket));

@@ -1,26 +1,18 @@
 /** Binds the native library with koffi, and is woken by a socket. */
 import { statSync } from "node:fs";
-import { createRequire } from "node:module";
 import { Socket } from "node:net";
 import { mapSymbols, type Native } from "../../core/abi/abi.ts";
 import type { AbiType } from "../../core/abi/functions/define.ts";
 import { openContext } from "../../lib/engine/context.ts";
 import type { Waker } from "../../lib/runtime.ts";
+import required from "./require.cjs";
 
 const koffiType: Record<AbiType, string> = { i32: "int32", u32: "uint32", buffer: "void *" };
-
-type Koffi = typeof import("koffi");
-
-/** What is required when first needed. */
-const require = createRequire(import.meta.url);
-
-/** Importing sluice must cost nothing where koffi is absent or forbidden. */
-const requireKoffi = () => require("koffi") as Koffi;
 
 export function bind(path: string): Native {
   // Opening a FIFO would wait for ever.
   if (!statSync(path).isFile()) throw new Error("not a regular file");
-  const koffi = requireKoffi();
+  const koffi = required.koffi();
   const library = koffi.load(path);
   return mapSymbols((args, name) =>
     library.func(
@@ -31,7 +23,7 @@ export function bind(path: string): Native {
   );
 }
 
-export const view = (address: bigint, length: number): ArrayBuffer => requireKoffi().view(address, length);
+export const view = (address: bigint, length: number): ArrayBuffer => required.koffi().view(address, length);
 
 /**
  * A socket that libuv reads: 48 µs a round trip where koffi's own asynchronous calls take 109 µs and a

@@ -1,12 +1,8 @@
 /** Node.js, as the library sees it. */
-import { createRequire } from "node:module";
-import type * as WorkerThreads from "node:worker_threads";
 import type { Runtime } from "../../lib/runtime.ts";
 import { bind, openWaker, view } from "./ffi.ts";
+import required from "./require.cjs";
 import { endedBy, socketFd, stopReading } from "./sockets.ts";
-
-/** What is required when first needed. */
-const require = createRequire(import.meta.url);
 
 export const node: Runtime = {
   name: "node",
@@ -15,7 +11,7 @@ export const node: Runtime = {
   bind,
   view,
   openWaker,
-  isWorker: () => !(require("node:worker_threads") as typeof WorkerThreads).isMainThread,
+  isWorker: () => !required.workerThreads().isMainThread,
   socketFd,
   stopReading,
   endedBy,

@@ -2,17 +2,18 @@
 import { fileURLToPath } from "node:url";
 import { abiFingerprint } from "../../core/abi/fingerprint.ts";
 import type { Native } from "../../core/abi/abi.ts";
-import { builtPlaces } from "../built.ts";
+import { builtLibrary } from "../built.ts";
 import { callFailed } from "../support/system-error.ts";
 import type { Runtime } from "../runtime.ts";
 
 export type Loaded = { readonly native: Native; readonly path: string } | { readonly reason: string };
 
-function candidates(runtime: Runtime): readonly string[] {
+/** The path to load, or why there is none. */
+function locate(runtime: Runtime): { readonly path: string } | { readonly reason: string } {
   const override = runtime.env("SLUICE_LIBRARY");
-  if (override !== undefined && override !== "") return [override];
-  const name = `native/${process.platform}-${process.arch}/libsluice.so`;
-  return builtPlaces(name).map((place) => fileURLToPath(place));
+  if (override !== undefined && override !== "") return { path: override };
+  const place = builtLibrary(`${process.platform}-${process.arch}`);
+  return typeof place === "string" ? { reason: place } : { path: fileURLToPath(place) };
 }
 
 const oneLine = (error: unknown): string =>
@@ -34,17 +35,9 @@ function load(runtime: Runtime, path: string): Loaded {
   }
 }
 
-/**
- * Loads the library: `SLUICE_LIBRARY` alone where it is set, else the one in the package. The reason
- * of a failure lists every path that was tried.
- */
+/** Loads the library: `SLUICE_LIBRARY` alone where it is set, else the one in the package. */
 export function loadLibrary(runtime: Runtime): Loaded {
   if (runtime.env("SLUICE_DISABLE_NATIVE") === "1") return { reason: "switched off by SLUICE_DISABLE_NATIVE=1" };
-  const reasons: string[] = [];
-  for (const path of candidates(runtime)) {
-    const loaded = load(runtime, path);
-    if ("native" in loaded) return loaded;
-    reasons.push(loaded.reason);
-  }
-  return { reason: `the native library could not be loaded (${reasons.join("; ")})` };
+  const found = locate(runtime);
+  return "reason" in found ? found : load(runtime, found.path);
 }

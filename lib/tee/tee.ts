@@ -1,5 +1,5 @@
 /** One source to several targets; see the entry of each runtime for the contract. */
-import { argumentError, TransferError } from "../../core/error.ts";
+import { argumentError, type TransferError } from "../../core/error.ts";
 import { type Copied, nothing, type Outcome } from "../../core/plan/kernel.ts";
 import {
   checkTeeOptions,

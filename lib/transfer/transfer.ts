@@ -2,9 +2,9 @@
 import type { Report } from "../../core/transfer/report.ts";
 import { checkOptions, type TransferOptions } from "../../core/transfer/request.ts";
 import type { Source, Target } from "../api.ts";
-import { Cancellation } from "./cancellation.ts";
+import type { Cancellation } from "./cancellation.ts";
 import { endsFor } from "./ends-for.ts";
-import {  LeasedTransfer } from "../lease/leased.ts";
+import { LeasedTransfer } from "../lease/leased.ts";
 import type { Machine } from "../engine/machine.ts";
 import { sourceOf } from "../ends/recognise.ts";
 import type { SourceEnd } from "../ends/source.ts";

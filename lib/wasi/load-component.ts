@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { TransferError } from "../../core/error.ts";
-import { builtPlaces } from "../built.ts";
+import { builtFile } from "../built.ts";
 
 /** A compiled module: what the runtime's WebAssembly.compile() gives. */
 export type CoreModule = object;
@@ -49,11 +49,11 @@ async function allowExtendedConstants(compile: () => Promise<CoreModule>): Promi
 }
 
 async function load(name: ComponentName): Promise<Component> {
-  const folder = builtPlaces("wasm/").find((place) => existsSync(new URL(`${name}.wasm`, place)));
-  if (folder === undefined)
-    throw new TransferError(`Cannot instantiate ${name}: this package was built without its components`, {
-      code: "ERR_SLUICE_UNSUPPORTED",
-    });
+  const folder = builtFile("wasm/");
+  if (typeof folder === "string" || !existsSync(new URL(`${name}.wasm`, folder))) {
+    const reason = typeof folder === "string" ? folder : "this package was built without its components";
+    throw new TransferError(`Cannot instantiate ${name}: ${reason}`, { code: "ERR_SLUICE_UNSUPPORTED" });
+  }
   const bytes = readFileSync(fileURLToPath(new URL(`${name}.wasm`, folder)));
   const shipped = (await import(new URL(`${name}.js`, folder).href)) as Shipped;
   const compiled = new Map<string, Promise<CoreModule>>();

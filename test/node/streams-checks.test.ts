@@ -36,6 +36,7 @@ const app = `
 import { once } from "node:events";
 import fs from "node:fs";
 import net from "node:net";
+import { pipeline, promises, report, verify } from "sluice/stream";
 const path = process.argv[1] + "/file", into = process.argv[1] + "/into";
 const content = Buffer.from(Uint32Array.from({ length: 1 << 20 }, (_, i) => i).buffer);
 fs.writeFileSync(path, content);
@@ -143,6 +144,7 @@ for (const [what, { change, kinds }] of Object.entries(changes))
 
 /** Asks for answers that wait behind a large one, in the first moments of a process, and goes. */
 const hasty = `
+import { once } from "node:events";
 import fs from "node:fs";
 import http from "node:http";
 import net from "node:net";

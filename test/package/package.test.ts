@@ -59,9 +59,10 @@ test("no file of the tarball names the machine that it was made on", () => {
 const usage = `
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { connect, createServer, type Socket } from "node:net";
+import { readFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
 import process from "node:process";
-import { capabilities, copyFile, transfer, type CapabilityReport, type CopyOptions, type Explanation, explain, type Report, type Source, type Strategy, type Target, TransferError, type TransferOptions } from "sluice";
+import { capabilities, copyFile, transfer } from "sluice";
 
 const [source, copy] = process.argv.slice(2);
 const reports = [];
@@ -135,6 +136,11 @@ for (const candidate of candidates.usual)
   });
 
 const consumer = `
+import { createServer, type Socket } from "node:net";
+import {
+  type CapabilityReport, capabilities, copyFile, type CopyOptions, type Explanation, explain, type Report, type Source,
+  type Strategy, type Target, transfer, TransferError, type TransferOptions,
+} from "sluice";
 
 const strategy: Strategy = "sendfile";
 const options: TransferOptions = { offset: 1, length: 2n, strategy, signal: AbortSignal.timeout(1000) };

@@ -3,7 +3,8 @@
  * of its input, `PORT FROM COUNT`, makes that many clients connect there, and a line of output tells what became of all.
  */
 import { readSync } from "node:fs";
-import { connect, createServer, type Socket, type AddressInfo } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
+import type { AddressInfo } from "node:net";
 import { createInterface } from "node:readline";
 import process from "node:process";
 import { limiter } from "../../support/limiter.ts";

@@ -4,7 +4,8 @@
  * It prints three ports: a connection to one of them is sent to as that one's schedule says. A line of its input, `SCHEDULE
  * PORT`, makes it connect to a port and send there. It ends with its input.
  */
-import { connect, createServer, type Socket, type AddressInfo } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
+import type { AddressInfo } from "node:net";
 import { createInterface } from "node:readline";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";

@@ -1,6 +1,7 @@
 /** Without the engine: prints the code of a proxy() that is refused, and what arrives through the same sockets then. */
 import { once } from "node:events";
-import { connect, createServer, type Socket, type AddressInfo } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
+import type { AddressInfo } from "node:net";
 import { proxy } from "sluice";
 
 const server = createServer({ allowHalfOpen: false }).listen(0, "127.0.0.1");

@@ -1,2 +1,0 @@
-import type { Runtime } from "../../lib/runtime.ts";
-export declare const node: Runtime;
