@@ -141,7 +141,7 @@ function circlesOf(graph: ReadonlyMap<string, readonly string[]>): string[][] {
 }
 
 /** Circles that are left, by the folder that they lie in. */
-const knownCircles = ["lib/wasi"];
+const knownCircles: readonly string[] = [];
 
 test("the search for circles finds those of any length, and no others", () => {
   const graph = { a: ["b"], b: ["c", "f"], c: ["a", "d"], d: ["e"], e: ["d"], f: ["e"], g: ["a", "g"] };
