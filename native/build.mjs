@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { filesIn, root } from "./seals.mjs";
+import { filesIn, root } from "../.ci/build/files.mjs";
 import { benchFlags, cFlags, compileAll, findCommand, findCompiler, link, testFlags } from "./toolchain.mjs";
 
 const targets = {
@@ -89,7 +89,7 @@ if (compiler === undefined) {
 }
 
 const compile = [...compiler, ...cFlags, ...objectFlags, ...target.machineFlags];
-const sources = filesIn("native/src", ".c");
+const sources = filesIn(["native/src"], /\.c$/);
 
 /** For editors: how each C file of the repository is compiled. */
 function writeCommands() {
@@ -97,8 +97,8 @@ function writeCommands() {
     files.map((file) => ({ directory: root, file, arguments: [...command, "-c", file] }));
   const commands = [
     ...entries(compile, sources),
-    ...entries([...compiler, ...cFlags, ...testFlags], filesIn("native/test", ".c")),
-    ...entries([...compiler, ...benchFlags], filesIn("bench/c", ".c")),
+    ...entries([...compiler, ...cFlags, ...testFlags], filesIn(["native/test"], /\.c$/)),
+    ...entries([...compiler, ...benchFlags], filesIn(["bench/c"], /\.c$/)),
   ];
   writeFileSync(join(root, "build/compile_commands.json"), `${JSON.stringify(commands, null, 2)}\n`);
 }

@@ -1,11 +1,11 @@
 // Checks the format of all C files, or writes it: node native/format.mjs [--write]
 // One major version, Debian 12's: another one would have it otherwise.
 import { spawnSync } from "node:child_process";
-import { filesIn, root } from "./seals.mjs";
+import { filesIn, root } from "../.ci/build/files.mjs";
 
 const major = 14;
 const names = [`clang-format-${major}`, "clang-format"];
-const files = ["native/src", "native/test", "bench/c", "test"].flatMap((folder) => filesIn(folder, ".c", ".h"));
+const files = filesIn(["native/src", "native/test", "bench/c", "test"], /\.[ch]$/);
 
 const found = names
   .map((name) => [name, spawnSync(name, ["--version"], { encoding: "utf8" }).stdout ?? ""])

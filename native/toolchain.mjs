@@ -4,7 +4,8 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { basename, join } from "node:path";
-import { digest, isSealed, root, writeSeal } from "./seals.mjs";
+import { digest, root } from "../.ci/build/files.mjs";
+import { isSealed, writeSeal } from "../.ci/build/seal.mjs";
 
 /** Flags for every C file of this project. */
 export const cFlags = [

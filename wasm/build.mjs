@@ -1,7 +1,8 @@
 // Builds dist/wasm: the components, the modules by which JavaScript runs them, and the WIT. Run after tsc.
 import { copyFileSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { digest, filesIn, isSealed, root, writeSeal } from "../native/seals.mjs";
+import { digest, filesIn, root } from "../.ci/build/files.mjs";
+import { isSealed, writeSeal } from "../.ci/build/seal.mjs";
 import { assembleWit, inPlace, loadComponentize, loadJco, missingTool, toolVersions } from "./toolchain.mjs";
 
 const worlds = ["fallback", "command", "plugin"];
@@ -106,7 +107,7 @@ if (missing !== undefined) {
 }
 
 const bundles = await Promise.all(worlds.map(bundle));
-const witFiles = filesIn("wasm/wit");
+const witFiles = filesIn(["wasm/wit"]);
 const keys = bundles.map((code) =>
   digest([code, toolVersions()], ["wasm/build.mjs", "wasm/toolchain.mjs", ...witFiles]),
 );

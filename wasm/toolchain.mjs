@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { root } from "../native/seals.mjs";
+import { root } from "../.ci/build/files.mjs";
 
 const require = createRequire(import.meta.url);
 

@@ -1,7 +1,8 @@
 // Generates wasm/types from wasm/wit, for guests and for hosts. Run before tsc, which checks both against them.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { digest, filesIn, isSealed, root, writeSeal } from "../native/seals.mjs";
+import { digest, filesIn, root } from "../.ci/build/files.mjs";
+import { isSealed, writeSeal } from "../.ci/build/seal.mjs";
 import { assembleWit, inPlace, loadJco, missingTool, toolVersions } from "./toolchain.mjs";
 
 const folder = join(root, "wasm/types");
@@ -26,8 +27,8 @@ function dialect(text, { none, rewrite }) {
 }
 
 /** Over what it is made from and what came of it: an edit to either has it made again. */
-const inputs = () => ["wasm/types.mjs", ...filesIn("wasm/wit")];
-const seen = () => digest([], [...inputs(), ...filesIn("wasm/types").filter((file) => !file.endsWith("/digest"))]);
+const inputs = () => ["wasm/types.mjs", ...filesIn(["wasm/wit"])];
+const seen = () => digest([], [...inputs(), ...filesIn(["wasm/types"]).filter((file) => !file.endsWith("/digest"))]);
 
 if (isSealed(seal, seen())) process.exit(0);
 const missing = missingTool();

@@ -1,7 +1,7 @@
 // What the files of native/src may know of each other, asked of their objects: which defines a symbol, and which uses it.
 import { spawnSync } from "node:child_process";
 import { basename } from "node:path";
-import { root } from "../seals.mjs";
+import { root } from "../../.ci/build/files.mjs";
 import { findCommand } from "../toolchain.mjs";
 
 /** What knows of the lock or of a table. Mechanisms are given their work, and nothing of a job besides. */

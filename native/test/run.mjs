@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { filesIn, root } from "../seals.mjs";
+import { filesIn, root } from "../../.ci/build/files.mjs";
 import { cFlags, compileAll, findCompiler, link, testFlags } from "../toolchain.mjs";
 import { faultsOfOrder } from "./order.mjs";
 
@@ -37,8 +37,8 @@ const variants = {
 };
 
 const folder = "build/native";
-const engine = filesIn("native/src", ".c");
-const sources = [...engine, ...filesIn("native/test", ".c")];
+const engine = filesIn(["native/src"], /\.c$/);
+const sources = [...engine, ...filesIn(["native/test"], /\.c$/)];
 
 const tally = { passed: 0, failed: 0, skipped: 0 };
 

@@ -46,7 +46,7 @@ for (const candidate of candidates.usual) {
   test(`without a library capabilities() names the one path where it belongs (${runtime})`, async () => {
     const { available, reason } = await tell(undefined);
     assert.is(available, false);
-    const tried = [...reason.matchAll(/[^\s(;:]+libsluice\.so/g)].map(([path]) => path);
+    const tried = [...reason.matchAll(/[^\s(;:']+libsluice\.so/g)].map(([path]) => path);
     assert.equal([...new Set(tried)], [join(folder, "node_modules/sluice/dist", name)]);
   });
 

@@ -1,5 +1,5 @@
 /**
- * Runs every test and ends with the sums on a line of their own. What has changed is built before (tools/test.mjs).
+ * Runs every test and ends with the sums on a line of their own. What has changed is built before (.ci/build/test.mjs).
  *
  *     npm test                        all of them
  *     npm test -- unit/select abort   files and contract tests whose names contain one of the words

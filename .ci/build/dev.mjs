@@ -1,7 +1,7 @@
 // Builds, and builds again what is saved, until Ctrl-C. Components of WASI, which take seconds, are left to `npm run build`.
 import { watch } from "node:fs";
 import { join } from "node:path";
-import { root } from "./seal.mjs";
+import { root } from "./files.mjs";
 import { sourceFolders } from "./steps.mjs";
 import { BuildError, update } from "./update.mjs";
 

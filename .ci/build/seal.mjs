@@ -1,24 +1,9 @@
 // Whether what was built is what would be built now. A step of the build is sealed with digests of what it was made from and
 // of what came of it: times of files go backwards (git, rsync, copies), contents don't lie.
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-
-export const root = fileURLToPath(new URL("../", import.meta.url));
-
-/** The files at some paths and beneath them, by their paths from the root, in a constant order. */
-export function filesIn(paths, pattern = /(?:)/) {
-  return paths.flatMap((path) => {
-    const stats = statSync(join(root, path), { throwIfNoEntry: false });
-    if (stats === undefined) return [];
-    if (!stats.isDirectory()) return [path];
-    return readdirSync(join(root, path), { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile() && pattern.test(entry.name))
-      .map((entry) => join(entry.parentPath, entry.name).slice(root.length))
-      .sort();
-  });
-}
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { filesIn, root } from "./files.mjs";
 
 /** The digest of each file. A file that goes while it is looked at is as one that is not there. */
 function digestsOf(files) {
@@ -70,4 +55,16 @@ export function seal(step, inputs, succeeded) {
   const text = JSON.stringify({ succeeded, inputs, outputs: digestsOf(filesIn(step.outputs)) });
   writeFileSync(`${path}.${process.pid}`, text);
   renameSync(`${path}.${process.pid}`, path);
+}
+
+/** Whether all of `outputs` are there, and their seal, a file of its own, bears this digest: for what a step makes one by one. */
+export function isSealed(path, key, outputs = []) {
+  const all = [path, ...outputs].map((each) => join(root, each));
+  return all.every((each) => existsSync(each)) && readFileSync(join(root, path), "utf8").split("\n")[0] === key;
+}
+
+/** Says of which inputs something was made, once it has been made; notes are for people. */
+export function writeSeal(path, key, ...notes) {
+  mkdirSync(dirname(join(root, path)), { recursive: true });
+  writeFileSync(join(root, path), [key, ...notes, ""].join("\n"));
 }

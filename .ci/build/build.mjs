@@ -1,4 +1,4 @@
-// Builds what has changed: node tools/build.mjs [STEP]. A step needs those before it; without one, all are meant.
+// Builds what has changed: node .ci/build/build.mjs [STEP]. A step needs those before it; without one, all are meant.
 import { BuildError, update } from "./update.mjs";
 
 try {

@@ -3,7 +3,7 @@ import { BuildError, update } from "./update.mjs";
 
 try {
   await update("engine");
-  const { runTests } = await import("../build/test/runner/main.js");
+  const { runTests } = await import("../../build/test/runner/main.js");
   await runTests(update);
 } catch (error) {
   if (!(error instanceof BuildError)) throw error;

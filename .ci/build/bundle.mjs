@@ -4,7 +4,7 @@ import { copyFileSync, readFileSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 
-const root = new URL("../", import.meta.url);
+const root = new URL("../../", import.meta.url);
 const { bin, exports } = JSON.parse(readFileSync(new URL("package.json", root), "utf8"));
 const folder = "dist/lib/";
 
@@ -17,7 +17,7 @@ const entries = [...new Set(targets)]
   .filter((target) => target.startsWith(prefix))
   .map((target) => target.slice(prefix.length));
 
-/** Where it is written: node lib/bundle.mjs [FOLDER/]. */
+/** Where it is written: node .ci/build/bundle.mjs [FOLDER/]. */
 const place = new URL(process.argv[2] ?? folder, root);
 rmSync(place, { recursive: true, force: true });
 

@@ -4,7 +4,8 @@ import { once } from "node:events";
 import { accessSync, constants, existsSync } from "node:fs";
 import { join } from "node:path";
 import { exclusively } from "./lock.mjs";
-import { examine, root, seal } from "./seal.mjs";
+import { root } from "./files.mjs";
+import { examine, seal } from "./seal.mjs";
 import { steps } from "./steps.mjs";
 
 /** A build that can't be done, or failed: its message is all there is to say. */

@@ -5,7 +5,7 @@ import { rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { root } from "./seal.mjs";
+import { root } from "./files.mjs";
 
 const name = `sluice-build-${createHash("sha256").update(root).digest("hex").slice(0, 16)}`;
 /** Linux has names of sockets without a file (unix(7)). Elsewhere a file may outlive its process. */

@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-const dist = fileURLToPath(new URL("../dist/", import.meta.url));
+const dist = fileURLToPath(new URL("../../dist/", import.meta.url));
 for (const name of readdirSync(dist, { recursive: true })) {
   if (!name.endsWith(".d.ts")) continue;
   const text = readFileSync(dist + name, "utf8");

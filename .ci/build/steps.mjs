@@ -1,7 +1,7 @@
 // The steps of the build, in their order: what each is made from, what comes of it, and how.
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { filesIn, root } from "./seal.mjs";
+import { filesIn, root } from "./files.mjs";
 
 const typescript = /\.[cm]?ts$|^tsconfig.*\.json$/;
 const javascript = /\.[cm]?js$/;
@@ -84,15 +84,15 @@ export const steps = [
       correctNotes(state);
       removeOrphans();
     },
-    commands: [["node_modules/typescript/bin/tsc", "--build"], ["lib/declarations.mjs"]],
+    commands: [["node_modules/typescript/bin/tsc", "--build"], [".ci/build/declarations.mjs"]],
   },
   {
     name: "bundle",
-    inputs: ["lib/bundle.mjs", "package.json", "dist/modules", installed],
+    inputs: [".ci/build/bundle.mjs", "package.json", "dist/modules", installed],
     reads: javascript,
     outputs: [bundle],
     tool: "rolldown",
-    commands: [["lib/bundle.mjs", `${draft}/`]],
+    commands: [[".ci/build/bundle.mjs", `${draft}/`]],
     finish: publish,
   },
   {
