@@ -34,7 +34,7 @@ for (const platform of ["linux-x64", "linux-arm64"]) {
 
 test("the tarball carries the documents, the bundled modules and their types, and nothing else", () => {
   const rest = tarball.files.filter(
-    (path) => !/^dist\/(?:lib\/.+\.js|modules\/(?:core|lib|adapters)\/.+\.d\.ts)$/.test(path),
+    (path) => !/^dist\/(?:lib\/.+\.c?js|modules\/(?:core|lib|adapters)\/.+\.d\.ts)$/.test(path),
   );
   const documents = ["CHANGELOG.md", "LICENSE", "README.md", "package.json"];
   assert.equal(rest.filter((path) => !/^dist\/(?:native|wasm)\//.test(path)).sort(), documents);

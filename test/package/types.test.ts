@@ -128,7 +128,11 @@ function prose(path: string, name: string): readonly string[] {
 
 test("an editor shows the documentation and the parameters of what is imported", async () => {
   borrowTypes(folder, "node");
-  const named = await namesOn(home.command, specifiers);
+  // The command line's own subpath makes no promise.
+  const named = await namesOn(
+    home.command,
+    specifiers.filter((specifier) => specifier !== "sluice/internal"),
+  );
   writeFileSync(
     join(folder, "tsconfig.json"),
     JSON.stringify({
