@@ -33,7 +33,7 @@ function ownFolder(): URL | string {
   if (!own.startsWith("file:")) return `sluice was loaded from ${new URL(own).origin}, which has no files beside it`;
   // Deno runs the sources, from lib/.
   if (own.endsWith("/lib/built.ts")) return new URL("../dist/", own);
-  // A bundle of somebody else's lies anywhere, or says where it was made (webpack): what is beside that is not ours.
+  // Another bundle lies anywhere, or says where it was made (webpack): what is beside that is not ours.
   const isOurs = /\/dist\/(?:lib\/shared\/sluice-[\w-]+|modules\/lib\/built)\.js$/.test(own);
   return isOurs && carried("linux-x64") === undefined ? new URL("../../", own) : "sluice was bundled without its files";
 }

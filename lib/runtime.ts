@@ -38,7 +38,7 @@ export interface Runtime {
   /** Binds the library at a path. Throws where the file, the FFI or a permission is missing. Never prompts. */
   bind(path: string): Native;
   /**
-   * An ArrayBuffer over memory of the engine's, which nobody frees with it: whoever keeps the buffer sees to it that
+   * An ArrayBuffer over memory of the engine's, which is not freed with it: the keeper of the buffer sees to it that
    * the memory stays. `length` is from 1 to 2^32.
    */
   view(address: bigint, length: number): ArrayBuffer;
@@ -48,7 +48,7 @@ export interface Runtime {
   readonly unsupported: Readonly<Partial<Record<Unsupported, string>>>;
   /**
    * Whether only closing a net.Socket, or an object of the runtime's own, keeps the runtime from reading it for good: it would
-   * take bytes from whoever reads the descriptor meanwhile.
+   * take bytes from what reads the descriptor meanwhile.
    */
   readonly readsAhead?: boolean;
   /** Whether its fetch() leaves a body in its coding, where it is asked to. */

@@ -18,7 +18,7 @@ const bits = [
   [openFlags.path, O_PATH],
 ] as const;
 
-/** Flags of open(2) for bits of `openFlags`. A FIFO without a peer, and a terminal, must not hold anybody. */
+/** Flags of open(2) for bits of `openFlags`. A FIFO without a peer, and a terminal, must hold no thread. */
 export function nodeFlags(flags: number): number {
   const access = [constants.O_RDONLY, constants.O_RDONLY, constants.O_WRONLY, constants.O_RDWR][flags & 3] ?? 0;
   const quietly = flags & openFlags.path ? 0 : constants.O_NONBLOCK | constants.O_NOCTTY;

@@ -53,7 +53,7 @@ async function send(
   return sendFile(file, response, end);
 }
 
-/** Answers with a status and nothing else that could tell anybody anything. */
+/** Answers with a status, and tells nothing else. */
 function sendStatus(response: ServerResponse, status: number): void {
   for (const name of response.getHeaderNames()) response.removeHeader(name);
   response.statusCode = status;

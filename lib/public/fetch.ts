@@ -26,10 +26,10 @@ let toHandler: ToNodeHandler | undefined;
  * beside the file are respected.
  *
  * The path is resolved by openat2(2) (Linux 5.6), so that no "..", encoded slash or symbolic link leads out of the root,
- * even while somebody changes the folders. Elsewhere it is walked a name at a time.
+ * even while the folders change. Elsewhere it is walked a name at a time.
  *
  * The Response is an ordinary one, valid on any server; {@link serve} and {@link toNodeHandler} send its body by
- * sendfile(2) as long as nobody has touched it.
+ * sendfile(2) as long as it is untouched.
  *
  * @param path of a URL, percent-encoded, as in `new URL(request.url).pathname`
  * @throws TransferError where the file can't be opened for a reason that isn't the client's: `EMFILE`, `EIO`, …

@@ -1,4 +1,4 @@
-/** `sluice/internal`: what the command line is made of besides the public functions. It makes no promise to anybody else. */
+/** `sluice/internal`: what the command line is made of besides the public functions. It makes no promise. */
 import type { FileHandle } from "node:fs/promises";
 import { withProgress } from "../../core/error.ts";
 import type { Endpoint } from "../../core/plan/endpoint.ts";

@@ -68,7 +68,7 @@ function rejecting<T>(call: () => Promise<T>): Promise<T> {
  * where it is, and what is written there meanwhile reaches the target or doesn't. With `vmsplice` (vmsplice(2)) and
  * `sendZeroCopy` (MSG_ZEROCOPY, Linux 4.14), which have to be asked for, the pipe or the socket refers to the memory, and
  * this resolves when it has been read or acknowledged. When it rejects, some of it may still be under way: leave
- * it unchanged until the connection or the pipe is closed. It is kept from the collector until the kernel has let go.
+ * it unchanged until the connection or the pipe is closed. It is kept from the collector until the kernel releases it.
  * A buffer that is detached meanwhile is `ERR_SLUICE_CLOSED`; shared and resizable ones go through JavaScript.
  *
  * @returns what was done, by which mechanism, and at what cost
@@ -133,9 +133,9 @@ export async function openFile(path: string | URL, flags?: string | number, mode
 }
 
 /**
- * Takes a lease on a regular file: whoever wants to write or truncate it ("read"), or to open it at all ("write"), has to
+ * Takes a lease on a regular file: who wants to write or truncate it ("read"), or to open it at all ("write"), has to
  * wait in the kernel until the lease is released, and `broken` resolves (fcntl(2), F_SETLEASE; Linux 2.4). Renaming and
- * unlinking it breaks nothing. Whoever opens it by synchronous calls of this very thread waits, too.
+ * unlinking it breaks nothing. Synchronous calls of this very thread that open it wait, too.
  *
  * A broken lease is released by itself after `holdMs`. It doesn't keep the process alive unless `ref()` is called, and
  * is released when it is disposed of, or its Worker or process ends. A descriptor may be closed at once for a "read"
@@ -148,7 +148,7 @@ export async function openFile(path: string | URL, flags?: string | number, mode
  * @example
  * ```ts
  * using held = await lease("config.json", "read");
- * const change = await held.broken; // somebody is about to write it
+ * const change = await held.broken; // another process is about to write it
  * ```
  */
 export async function lease(source: LeaseSource, type: LeaseType, options?: LeaseOptions): Promise<Lease> {
@@ -166,7 +166,7 @@ export async function explain(source: Source, target: Target, options?: Transfer
 }
 
 /**
- * Maps a regular file into memory: nothing is read before it is looked at, and pages are shared with whoever else has
+ * Maps a regular file into memory: nothing is read before it is looked at, and pages are shared with all that have
  * the file open. The descriptor stays the caller's; it may be closed at once.
  *
  * A file that others truncate can't be read where it ended; the kernel raises SIGBUS there, which ends a process. Here
@@ -238,7 +238,7 @@ export async function createRing(options?: RingOptions): Promise<SharedRing> {
  * Opens the other side of a ring that {@link createRing} has made, by its path or a descriptor (which stays the
  * caller's, and may be closed at once). A ring has two sides, and each is opened once.
  *
- * @throws TransferError `ENOENT` (whoever made it is gone), `EACCES` (another user's), `EBADMSG` (no ring), `EBUSY` (it
+ * @throws TransferError `ENOENT` (its maker is gone), `EACCES` (another user's), `EBADMSG` (no ring), `EBUSY` (it
  * has two sides already), `ERR_SLUICE_UNSUPPORTED` without the engine
  */
 export async function openRing(ring: string | URL | number | HasFd): Promise<SharedRing> {

@@ -69,7 +69,7 @@ Object.defineProperty(pipeline, promisify.custom, { value: promises.pipeline });
  */
 export async function verify(): Promise<readonly StreamCheck[]> {
   const { checks } = hooksOf(currentRuntime());
-  // The trials alone keep no process alive, but whoever waits for them does.
+  // The trials alone keep no process alive, but who waits for them does.
   const waiting = setInterval(() => {}, 60_000);
   await checks.run();
   clearInterval(waiting);
