@@ -79,7 +79,10 @@ for (const candidate of candidates.usual) {
     ] as const) {
       const { name, code, message } = told[guest] ?? {};
       assert.equal([name, code], ["TransferError", "ERR_SLUICE_UNSUPPORTED"], String(message));
-      assert.match(String(message), new RegExp(`Cannot instantiate ${component}: .*npm install @sluice/wasi-components$`));
+      assert.match(
+        String(message),
+        new RegExp(`Cannot instantiate ${component}: .*npm install @sluice/wasi-components$`),
+      );
     }
   });
 
