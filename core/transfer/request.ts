@@ -114,6 +114,7 @@ function checkStrategy(value: unknown): "auto" | readonly Strategy[] {
   return [...list];
 }
 
+/** How a transfer may treat the page cache. */
 export const cacheModes: readonly CacheMode[] = ["normal", "direct", "dontcache"];
 
 /** One of the modes that this version has, by default the first: asking for another is an error, never ignored. */

@@ -3,7 +3,8 @@ import { copyFileSync, cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
-import { loadComponentize, loadJco, root } from "../../wasm/toolchain.mjs";
+import { root } from "../../native/seals.mjs";
+import { loadComponentize, loadJco } from "../../wasm/toolchain.mjs";
 
 const here = fileURLToPath(new URL("./", import.meta.url));
 const [, , folder] = process.argv;
