@@ -1,8 +1,9 @@
-// Builds dist/wasm: the components, the modules by which JavaScript runs them, and the WIT. Run after tsc.
+// Builds dist/wasm, a package: the components, the modules by which JavaScript runs them, and the WIT. Run after tsc.
 import { copyFileSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { digest, filesIn, root } from "../.ci/build/files.mjs";
 import { isSealed, writeSeal } from "../.ci/build/seal.mjs";
+import { packageInputs, writePackage } from "./package.mjs";
 import { assembleWit, inPlace, loadComponentize, loadJco, missingTool, toolVersions } from "./toolchain.mjs";
 
 const worlds = ["fallback", "command", "plugin"];
@@ -96,12 +97,14 @@ async function make(world, jsSource, witPath, folder) {
   const { files } = await transpileBytes(new Uint8Array(component), options);
   const places = locate(component, files);
   const glue = lendLists(world, Buffer.from(files[`${world}.js`]).toString());
-  writeFileSync(join(folder, `${world}.js`), `${glue}\nexport const coreModules = ${JSON.stringify(places)};\n`);
+  const where = `new URL("./${world}.wasm", import.meta.url)`;
+  const more = `export const component = ${where};\nexport const coreModules = ${JSON.stringify(places)};\n`;
+  writeFileSync(join(folder, `${world}.js`), `${glue}\n${more}`);
 }
 
 const missing = missingTool();
 if (missing !== undefined) {
-  console.log(`wasm: ${missing}; sluice/wasm and sluice/wasi will be without components`);
+  console.log(`wasm: ${missing}; sluice/wasi will be without components`);
   // A package is not to be published without them.
   process.exit(process.argv.includes("--required") ? 1 : 0);
 }
@@ -120,7 +123,8 @@ for (const [index, world] of worlds.entries()) {
   await inPlace(folder, (draft) => make(world, bundles[index], wit, draft));
 }
 
-if (!isSealed("dist/wasm/keys", digest(keys))) {
+const whole = digest(keys, packageInputs);
+if (!isSealed("dist/wasm/keys", whole)) {
   rmSync(output, { recursive: true, force: true });
   mkdirSync(output, { recursive: true });
   for (const [index, world] of worlds.entries())
@@ -130,5 +134,6 @@ if (!isSealed("dist/wasm/keys", digest(keys))) {
   cpSync(join(root, "wasm/types/host"), join(output, "types/host"), { recursive: true });
   for (const world of worlds)
     writeFileSync(join(output, `${world}.d.ts`), `export * from "./types/host/${world}.js";\n`);
-  writeSeal("dist/wasm/keys", digest(keys), ...keys);
+  writePackage(output);
+  writeSeal("dist/wasm/keys", whole, ...keys);
 }

@@ -1,11 +1,13 @@
 // Puts the modules of each entry of package.json together: a module of its own costs Node almost a millisecond of
 // every start, and `import "sluice"` has seventy (docs/performance.md). Chunks that entries share keep one state for all.
-import { copyFileSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
+import { minifySync } from "rolldown/utils";
+import { licencesOf } from "./licences.mjs";
 
 const root = new URL("../../", import.meta.url);
-const { bin, exports } = JSON.parse(readFileSync(new URL("package.json", root), "utf8"));
+const { name: ownName, bin, exports } = JSON.parse(readFileSync(new URL("package.json", root), "utf8"));
 const folder = "dist/lib/";
 
 /** What a target of `exports` leads to, by whatever condition. */
@@ -60,22 +62,40 @@ const ascii = {
 /** Started by their paths, from beside the command line. */
 const programs = { "cli/child.js": "cli/ipc/child.js" };
 
-/** The module that an entry is made from. */
-const moduleOf = (name) => `dist/modules/${programs[name] ?? (name.startsWith("cli/") ? name : `adapters/${name}`)}`;
+const isCommandLine = (name) => name.startsWith("cli/");
 
-async function write(names, output) {
-  const input = names.map((name) => [name.replace(/\.js$/, ""), moduleOf(name)]);
+/** The module that an entry is made from. */
+const moduleOf = (name) => `dist/modules/${programs[name] ?? (isCommandLine(name) ? name : `adapters/${name}`)}`;
+
+const byName = (id) => !/^[./]/.test(id) && !id.startsWith("dist/");
+
+/** What the command line leaves outside: the platform and the package itself. All else it carries. */
+const isShared = (id) => id.startsWith("node:") || id === ownName || id.startsWith(`${ownName}/`);
+
+/** Half of the command line is of others, and it is started, not debugged: it is to be small. Names stay in stack traces. */
+const small = {
+  name: "small",
+  renderChunk(code, { fileName }) {
+    const options = { module: true, compress: false, mangle: { keepNames: true }, codegen: { removeWhitespace: true } };
+    const { code: minified, errors } = minifySync(fileName, code, options);
+    if (errors.length > 0) throw new Error(`${fileName}: ${errors[0].message}`);
+    return { code: minified, map: null };
+  },
+};
+
+async function write(names, output, input = {}) {
   const bundle = await rolldown({
     cwd: fileURLToPath(root),
-    input: Object.fromEntries(input),
+    input: Object.fromEntries(names.map((name) => [name.replace(/\.js$/, ""), moduleOf(name)])),
     // What comes by name stays a dependency.
-    external: (id) => !/^[./]/.test(id) && !id.startsWith("dist/"),
+    external: byName,
     platform: "neutral",
     // An entry names its runtime when it is loaded.
     treeshake: { moduleSideEffects: (id) => /\/modules\/adapters\//.test(id) },
     plugins: [undocumented, required],
+    ...input,
   });
-  await bundle.write({
+  const { output: chunks } = await bundle.write({
     dir: fileURLToPath(place),
     format: "esm",
     comments: false,
@@ -84,15 +104,25 @@ async function write(names, output) {
     ...output,
   });
   await bundle.close();
+  return chunks;
 }
 
 const portable = (name) => name === "portable.js";
 // As deep as dist/modules/lib, from where the way to what is built (lib/built.ts) is the same.
 const chunkFileNames = "shared/[name]-[hash].js";
-await write([...entries.filter((name) => !portable(name)), ...Object.keys(programs)], {
-  chunkFileNames,
-  codeSplitting: { groups },
-});
+await write(
+  entries.filter((name) => !portable(name) && !isCommandLine(name)),
+  { chunkFileNames, codeSplitting: { groups } },
+);
 copyFileSync(new URL("dist/modules/adapters/node/require.cjs", root), new URL("shared/require.cjs", place));
 // By itself: what it shares with the others would bring it their node: modules.
 await write(entries.filter(portable), {});
+
+// The command line carries what it alone needs, so that whoever wants the library installs none of that.
+const commandLine = await write(
+  [...entries.filter(isCommandLine), ...Object.keys(programs)],
+  { chunkFileNames: "cli/[name]-[hash].js", plugins: [small, ascii] },
+  { external: isShared, platform: "node" },
+);
+const carried = commandLine.flatMap(({ modules }) => Object.keys(modules));
+writeFileSync(new URL("cli/LICENSES.txt", place), licencesOf(carried));

@@ -88,7 +88,7 @@ export const steps = [
   },
   {
     name: "bundle",
-    inputs: [".ci/build/bundle.mjs", "package.json", "dist/modules", installed],
+    inputs: [".ci/build/bundle.mjs", ".ci/build/licences.mjs", "package.json", "dist/modules", installed],
     reads: javascript,
     outputs: [bundle],
     tool: "rolldown",
@@ -104,8 +104,8 @@ export const steps = [
   },
   {
     name: "components",
-    inputs: ["wasm", "dist/modules/core", installed],
-    reads: /\.(js|mjs|ts|wit)$/,
+    inputs: ["wasm", "dist/modules/core", ".ci/build/licences.mjs", "LICENSE", "package.json", installed],
+    reads: /\.(js|mjs|ts|wit|md|json)$|^LICENSE$/,
     outputs: ["dist/wasm"],
     commands: [["wasm/build.mjs"]],
   },

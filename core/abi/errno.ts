@@ -67,6 +67,7 @@ export type ErrnoName = keyof typeof table;
 
 const names = new Map<number, string>(Object.entries(table).map(([name, [number]]) => [number, name]));
 
+/** Whether Linux has an error of this name. */
 export function isErrnoName(name: string): name is ErrnoName {
   return Object.hasOwn(table, name);
 }

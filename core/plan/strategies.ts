@@ -28,7 +28,10 @@ export interface StrategyRow {
   /** User-to-kernel-and-back switches per round, counted as in the literature: two for each call. */
   readonly switches: number;
   readonly copied: (source: Endpoint, target: Endpoint) => Copied;
-  /** Fewer bytes than that cost less by another mechanism, where the caller has named one. Measured: docs/memory.md. */
+  /**
+   * Fewer bytes than that cost less by another mechanism, where the caller has named one. Measured:
+   * https://github.com/sluice-js/sluice/blob/main/docs/memory.md
+   */
   readonly paysFrom?: number;
   /** Why "auto" leaves it alone, though it could serve the pair: it has to be asked for. */
   readonly onlyAsked?: string;

@@ -55,7 +55,8 @@ export interface TransferOptions {
   /**
    * For a path as target: who opens it finds the old file or the complete new one, never half, also after a failure,
    * an abort or a crash. The bytes go into an unnamed temporary beside it (O_TMPFILE, Linux 3.11; a named one where the
-   * filesystem has none), which gets the name at the end. Owner, mode and attributes of the old file stay (docs/behaviour.md),
+   * filesystem has none), which gets the name at the end. Owner, mode and attributes of the old file stay
+   * (https://github.com/sluice-js/sluice/blob/main/docs/behaviour.md),
    * and so does a symbolic link.
    * Excludes `targetOffset`. Default false: a path is emptied and written, and keeps what had come when it fails.
    */
@@ -113,6 +114,7 @@ function checkStrategy(value: unknown): "auto" | readonly Strategy[] {
   return [...list];
 }
 
+/** How a transfer may treat the page cache. */
 export const cacheModes: readonly CacheMode[] = ["normal", "direct", "dontcache"];
 
 /** One of the modes that this version has, by default the first: asking for another is an error, never ignored. */

@@ -46,7 +46,8 @@ export function file(request: Request, path: string, options: FileOptions): Prom
 
 /**
  * Serves a handler over HTTP/1.1, by node:http. Clients that end their side after a request get their answer; a body of
- * another length than its head has promised ends the connection. See docs/fetch.md.
+ * another length than its head has promised ends the connection. See
+ * https://github.com/sluice-js/sluice/blob/main/docs/fetch.md.
  *
  * @returns once it listens; rejects with the system's error where it can't
  * @throws TypeError, RangeError for options of a wrong type or range, and for those that there are not

@@ -116,7 +116,8 @@ export async function copyFile(from: string | URL, to: string | URL, options?: C
 
 /**
  * Opens a file as a channel: reads and writes at positions, transfers, locks and mappings of one open file, after
- * java.nio.channels.FileChannel. See docs/channel.md for each method beside Java's.
+ * java.nio.channels.FileChannel. See
+ * https://github.com/sluice-js/sluice/blob/main/docs/channel.md for each method beside Java's.
  *
  * @param flags as for `fs.open` ("r", "r+", "w", "wx", "a", …, or numbers of `fs.constants`). Default "r"
  * @param mode permissions of a file that is created, less the umask. Default 0o666
@@ -170,7 +171,8 @@ export async function explain(source: Source, target: Target, options?: Transfer
  * the file open. The descriptor stays the caller's; it may be closed at once.
  *
  * A file that others truncate can't be read where it ended; the kernel raises SIGBUS there, which ends a process. Here
- * zeros take the place of what is lost, and `truncated`, `check()` and `read()` tell: see docs/safety.md.
+ * zeros take the place of what is lost, and `truncated`, `check()` and `read()` tell: see
+ * https://github.com/sluice-js/sluice/blob/main/docs/safety.md.
  *
  * @throws RangeError for a range that the file doesn't have
  * @throws TransferError `ENOENT`, `EISDIR`, `EACCES` (a descriptor without the rights for the mode), `ENOMEM`,
@@ -194,7 +196,7 @@ export function map(file: Mappable, options?: MapOptions): MappedFile {
  * 'readable' are taken off; sockets that are still connecting are waited for, and nothing is lost meanwhile. In the end both
  * are closed: with a FIN after both directions have ended, when idle, and at a limit; with an RST (TCP), so that
  * nobody takes a part for the whole, after an error, an abort or the total time-out. Descriptors are shut down, and
- * their numbers stay the caller's to close. See docs/proxy.md.
+ * their numbers stay the caller's to close. See https://github.com/sluice-js/sluice/blob/main/docs/proxy.md.
  *
  * @returns what each direction did, once both are over
  * @throws TransferError `ECONNRESET`, `EPIPE`, `ETIMEDOUT`, `ECONNREFUSED`, `ABORT_ERR`, `ERR_SLUICE_CLOSED`, …; its `proxy`
@@ -217,7 +219,7 @@ export async function proxy(a: ProxyEnd, b: ProxyEnd, options?: ProxyOptions): P
  * for each other's sake while both are busy (memfd_create(2), Linux 3.17; futex(2)). The other process opens it by
  * {@link SharedRing.path}, or by {@link SharedRing.fd} where it inherits that. It is also a source and a target of
  * {@link transfer}, which then reads files, sockets and pipes straight into the shared memory, or writes straight out of
- * it. See docs/ipc.md.
+ * it. See https://github.com/sluice-js/sluice/blob/main/docs/ipc.md.
  *
  * @throws TransferError `EMFILE`, `ENOMEM`; `ERR_SLUICE_UNSUPPORTED` without the engine
  * @throws TypeError, RangeError for options of a wrong type or range

@@ -39,7 +39,7 @@ const canDetach = "transfer" in ArrayBuffer.prototype;
 
 /**
  * One side of a ring of bytes in memory that two processes share. The side that writes first is the writer for good; the other
- * side reads. See docs/ipc.md.
+ * side reads. See https://github.com/sluice-js/sluice/blob/main/docs/ipc.md.
  *
  * Errors are TransferErrors: `EOWNERDEAD` when the other process has died (at most 0.2 s later, and for a reader after
  * the last byte that was written), `EPIPE` when the reader, `ECONNRESET` when the writer has closed the ring before its

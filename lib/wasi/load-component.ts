@@ -18,6 +18,8 @@ export interface Transpiled {
 interface Shipped extends Transpiled {
   /** Where in the .wasm each core module lies, as offset and length; in base64 what jco has added. */
   readonly coreModules: Readonly<Record<string, readonly [number, number] | string>>;
+  /** The place of the .wasm. */
+  readonly component: URL;
 }
 
 /** What every runtime has, and only TypeScript's library for browsers knows. */
@@ -48,14 +50,27 @@ async function allowExtendedConstants(compile: () => Promise<CoreModule>): Promi
   }
 }
 
-async function load(name: ComponentName): Promise<Component> {
-  const folder = builtFile("wasm/");
-  if (typeof folder === "string" || !existsSync(new URL(`${name}.wasm`, folder))) {
-    const reason = typeof folder === "string" ? folder : "this package was built without its components";
-    throw new TransferError(`Cannot instantiate ${name}: ${reason}`, { code: "ERR_SLUICE_UNSUPPORTED" });
+/** The package that has the components: five megabytes for those alone who run guests. */
+const componentsPackage = "@sluice/wasi-components";
+
+const notFound: readonly unknown[] = ["ERR_MODULE_NOT_FOUND", "MODULE_NOT_FOUND"];
+
+/** A clone has built them; beside an installed package they are found by their name, as any dependency is. */
+async function importShipped(name: ComponentName): Promise<Shipped> {
+  const own = builtFile(`wasm/${name}.js`);
+  if (typeof own !== "string" && existsSync(own)) return (await import(own.href)) as Shipped;
+  try {
+    return (await import(`${componentsPackage}/${name}.js`)) as Shipped;
+  } catch (cause) {
+    if (!notFound.includes((cause as NodeJS.ErrnoException).code)) throw cause;
+    const reason = `its components are a package of their own, which is not installed: npm install ${componentsPackage}`;
+    throw new TransferError(`Cannot instantiate ${name}: ${reason}`, { code: "ERR_SLUICE_UNSUPPORTED", cause });
   }
-  const bytes = readFileSync(fileURLToPath(new URL(`${name}.wasm`, folder)));
-  const shipped = (await import(new URL(`${name}.js`, folder).href)) as Shipped;
+}
+
+async function load(name: ComponentName): Promise<Component> {
+  const shipped = await importShipped(name);
+  const bytes = readFileSync(fileURLToPath(shipped.component));
   const compiled = new Map<string, Promise<CoreModule>>();
   const compile = (part: string): Promise<CoreModule> => {
     const place = shipped.coreModules[part];

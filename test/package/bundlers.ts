@@ -1,4 +1,4 @@
-/** Bundlers and tracers at fixed versions, fetched once into node_modules/.cache: nobody else needs their 500 MB. */
+/** Bundlers, tracers and package managers at fixed versions, fetched once into node_modules/.cache: nobody else needs their 500 MB. */
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
@@ -17,6 +17,7 @@ const packages = {
     "@vercel/nft": "1.11.5",
     postject: "1.0.0-alpha.6",
   },
+  managers: { pnpm: "10.34.8", "@yarnpkg/cli-dist": "4.18.1" },
   next: { next: "16.4.6", react: "19.3.1", "react-dom": "19.3.1" },
 } as const;
 

@@ -1,5 +1,5 @@
 /** The packed tarball: what is in it, and that it works where it is installed. */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -34,21 +34,35 @@ for (const platform of ["linux-x64", "linux-arm64"]) {
 
 test("the tarball carries the documents, the bundled modules and their types, and nothing else", () => {
   const rest = tarball.files.filter(
-    (path) => !/^dist\/(?:lib\/.+\.c?js|modules\/(?:core|lib|adapters)\/.+\.d\.ts)$/.test(path),
+    (path) => !/^dist\/(?:lib\/.+\.js|lib\/shared\/require\.cjs|modules\/(?:core|lib|adapters)\/.+\.d\.ts)$/.test(path),
   );
-  const documents = ["CHANGELOG.md", "LICENSE", "README.md", "package.json"];
+  const documents = ["CHANGELOG.md", "LICENSE", "README.md", "dist/lib/cli/LICENSES.txt", "package.json"];
   assert.equal(rest.filter((path) => !/^dist\/(?:native|wasm)\//.test(path)).sort(), documents);
   for (const path of tarball.files) assert.not.match(path, /(^|\/)(test|bench|examples?)\//m);
 });
 
-test("the tarball carries the components, with what runs them, their types and their interfaces", () => {
-  const components = ["fallback", "command", "plugin"].flatMap((name) => [
-    `${name}.wasm`,
-    `${name}.js`,
-    `${name}.d.ts`,
-  ]);
-  const carried = tarball.files.flatMap((path) => /^dist\/wasm\/(?!types\/|wit\/)(.+)$/.exec(path)?.[1] ?? []);
-  assert.equal(carried.sort(), components.sort());
+test("of the components the tarball carries the interfaces and the types alone", () => {
+  const carried = tarball.files.filter((path) => path.startsWith("dist/wasm/"));
+  assert.ok(carried.includes("dist/wasm/wit/transfer.wit"));
+  for (const path of carried) assert.match(path, /^dist\/wasm\/(?:types\/.+\.d\.ts|wit\/.+\.wit)$/);
+});
+
+/** Bytes of the files beneath a folder. */
+const weigh = (place: string): number =>
+  readdirSync(place, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .reduce((bytes, { parentPath, name }) => bytes + statSync(join(parentPath, name)).size, 0);
+
+test("an installation is at most ten packages, and 1.5 MB of ours", () => {
+  const lock = JSON.parse(readFileSync(join(folder, "node_modules/.package-lock.json"), "utf8")) as {
+    readonly packages: Readonly<Record<string, unknown>>;
+  };
+  const packages = Object.keys(lock.packages);
+  assert.ok(packages.includes("node_modules/koffi"));
+  assert.ok(packages.length <= 10, packages.join(" "));
+  const bytes = weigh(installed);
+  console.log(`${packages.length} packages, ${bytes} bytes of ours`);
+  assert.ok(bytes <= 1.5e6, `${bytes} bytes`);
 });
 
 test("no file of the tarball names the machine that it was made on", () => {

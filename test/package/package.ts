@@ -27,22 +27,25 @@ export interface Packed {
   readonly files: readonly string[];
 }
 
-/** Packs what has been built. The scripts around packing would build anew, under the feet of other tests. */
-export async function pack(): Promise<Packed> {
+/** Packs a folder as it is. The scripts around packing would build anew, under the feet of other tests. */
+export async function packFolder(packed: string): Promise<Packed> {
   const folder = tempFolder();
   const options = ["--json", "--ignore-scripts", "--pack-destination", folder];
-  const { stdout } = await succeed("npm", "pack", root, ...options);
-  const [packed] = JSON.parse(stdout) as { filename: string; files: { path: string }[] }[];
-  if (packed === undefined) throw new Error(`npm pack said ${stdout}`);
-  return { path: join(folder, packed.filename), files: packed.files.map(({ path }) => path) };
+  const { stdout } = await succeed("npm", "pack", packed, ...options);
+  const [made] = JSON.parse(stdout) as { filename: string; files: { path: string }[] }[];
+  if (made === undefined) throw new Error(`npm pack said ${stdout}`);
+  return { path: join(folder, made.filename), files: made.files.map(({ path }) => path) };
 }
 
-/** Installs a tarball in an empty folder, what it depends on from the registry, and answers the folder. */
-export async function install(tarball: string): Promise<string> {
+/** Packs what has been built of the package itself. */
+export const pack = (): Promise<Packed> => packFolder(root);
+
+/** Installs tarballs in an empty folder, what they depend on from the registry, and answers the folder. */
+export async function install(...tarballs: readonly string[]): Promise<string> {
   const folder = tempFolder();
   writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }));
   const options = ["--prefer-offline", "--no-audit", "--no-fund"];
-  await succeed("npm", "install", "--prefix", folder, ...options, tarball);
+  await succeed("npm", "install", "--prefix", folder, ...options, ...tarballs);
   return folder;
 }
 

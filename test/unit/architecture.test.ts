@@ -165,12 +165,20 @@ test("no files of core, lib, cli, adapters and wasm import each other in a circl
   assert.equal(circles, []);
 });
 
-test("cli imports the platform, the package and its dependencies by their names, and its own files", () => {
+/** What the bundle of the command line carries, so that it comes with no installation. */
+const carriedByCli = ["cli-progress", "commander", "ipaddr.js", "prom-client"];
+
+test("cli imports the platform, the package and what its bundle carries by their names, and its own files", () => {
   const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
     readonly name: string;
-    readonly dependencies: Readonly<Record<string, string>>;
+    readonly devDependencies: Readonly<Record<string, string>>;
   };
-  const known = new Set([manifest.name, ...Object.keys(manifest.dependencies)]);
+  const licences = readFileSync(join(root, "dist/lib/cli/LICENSES.txt"), "utf8");
+  for (const name of carriedByCli) {
+    assert.ok(Object.hasOwn(manifest.devDependencies, name), name);
+    assert.ok(licences.includes(`\n${name} `) || licences.startsWith(`${name} `), name);
+  }
+  const known = new Set([manifest.name, ...carriedByCli]);
   const imports = importsIn("cli");
   assert.ok(imports.some(({ to }) => to === "sluice/internal"));
   for (const { from, to } of imports) {
