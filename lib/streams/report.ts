@@ -4,6 +4,7 @@ import type { Readable, Writable } from "node:stream";
 import type { Copied, Strategy } from "../../core/plan/kernel.ts";
 import { slot } from "../support/slot.ts";
 import type { Surroundings } from "./hooks/surroundings.ts";
+import { countStream } from "./totals.ts";
 import type { Tally } from "./hand-over/tally.ts";
 
 export interface StreamReport {
@@ -38,11 +39,13 @@ export function report(stream: Readable): StreamReport | undefined {
   return reports.get(stream);
 }
 
+/** `goesOn`: the runtime has read of the source, or will. */
 export function tell(
   source: Readable,
   target: Writable | undefined,
   tally: Tally,
   reason: string,
+  goesOn: boolean,
   { debug, checks }: Surroundings,
 ): void {
   const { bytes, strategy, copied, syscalls, waits, cpuNs } = tally;
@@ -50,6 +53,7 @@ export function tell(
   reports.set(source, told);
   // A trial's stream is not the app's.
   if (checks === undefined) return;
+  countStream(source, strategy, reason, bytes, goesOn);
   if (transfers.hasSubscribers) transfers.publish({ ...told, source, target } satisfies StreamMessage);
   if (!debug) return;
   const name = "path" in source && source.path !== undefined ? String(source.path) : source.constructor.name;
