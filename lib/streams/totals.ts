@@ -1,7 +1,5 @@
 /** How many streams of this isolate went which way, and how many bytes, since its start. */
-import type { Readable } from "node:stream";
 import type { Strategy } from "../../core/plan/kernel.ts";
-import { slot } from "../support/slot.ts";
 
 export interface StreamTotal {
   /** The mechanism that moved the bytes; `portable`: the runtime itself did, through JavaScript. */
@@ -45,46 +43,11 @@ function rowOf(way: Strategy, reason: string): Row {
   return addRow({ way, reason: rows.length < mostRows ? label : "other", streams: 0, bytes: 0 }, known);
 }
 
-interface Counted {
-  readonly bytesRead?: number;
-}
-
-/** Where the bytes of a stream count that the runtime reads, and how many have been counted, by whatever way. */
-const rests = slot<Row>();
-const counted = slot<number>();
-
-/** A listener that all streams share. */
-function countRest(this: Readable): void {
-  const { bytesRead = 0 } = this as Counted;
-  const rest = bytesRead - (counted.get(this) ?? 0);
-  const row = rests.get(this);
-  if (row === undefined || rest <= 0) return;
-  row.bytes += rest;
-  counted.set(this, bytesRead);
-}
-
-/**
- * Counts a stream whose way is decided.
- *
- * @param bytes what a mechanism has moved of it, 0 where `strategy` is undefined
- * @param goesOn whether the runtime has read of it, or will
- */
-export function countStream(
-  source: Readable,
-  strategy: Strategy | undefined,
-  reason: string,
-  bytes: number,
-  goesOn: boolean,
-): void {
-  const row = rowOf(bytes > 0 ? (strategy ?? "portable") : "portable", reason);
-  row.streams++;
+/** Counts streams, and bytes of theirs. */
+export function count(way: Strategy, reason: string, streams: number, bytes: number): void {
+  const row = rowOf(way, reason);
+  row.streams += streams;
   row.bytes += bytes;
-  if (!goesOn) return;
-  rests.set(source, bytes > 0 ? rowOf("portable", reason) : row);
-  counted.set(source, bytes);
-  if (source.closed) countRest.call(source);
-  // One that doesn't close by itself ends.
-  else source.on("end", countRest).on("close", countRest);
 }
 
 export const streamTotals = (): readonly StreamTotal[] => rows.map((row) => ({ ...row }));
