@@ -53,7 +53,7 @@ export const proxyCommand = (): Command =>
     .addOption(durationOption("--drain <seconds>", "wait so long for connections to end when told to end", 10_000))
     .addOption(new Option("--json-log", "write the access log as JSON, one object a line").conflicts("quiet"))
     .option("--workers <number>", "proxy in so many processes, and replace those that end", parseWorkers)
-    .option("--metrics-port <port>", "answer /metrics there, for Prometheus", parsePort)
+    .option("--metrics-port <port>", "answer /metrics there, for Prometheus, and /healthz", parsePort)
     .option("--metrics-host <address>", "… and on this address", "127.0.0.1")
     .addOption(quietOption())
     .action(async (listen: Address, upstreams: readonly Address[], options: ProxyCommandOptions, command: Command) => {

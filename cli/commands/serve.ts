@@ -35,7 +35,7 @@ export const serveCommand = (): Command =>
       durationOption("--keep-alive-timeout <seconds>", "keep idle connections for so long; 0: for ever", 75_000),
     )
     .option("--workers <number>", "serve in so many processes, and replace those that end", parseWorkers)
-    .option("--metrics-port <port>", "answer /metrics there, for Prometheus", parsePort)
+    .option("--metrics-port <port>", "answer /metrics there, for Prometheus, and /healthz", parsePort)
     .option("--metrics-host <address>", "… and on this address", localHost)
     .addOption(quietOption())
     .action(async (folder: string, options: ServeOptions) => {

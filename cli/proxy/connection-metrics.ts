@@ -1,13 +1,13 @@
 /** What a proxy counts, in the terms of Prometheus. */
-import { Counter, Gauge, Registry } from "prom-client";
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { observeDelay, type Snapshot } from "../service/metrics.ts";
 import type { Ended } from "./ended.ts";
 
 /** Told of what happens. */
 export interface ConnectionObserver {
   accepted(): void;
-  /** A connection to an upstream was made; `ended` follows. */
-  connected(upstream: string): void;
+  /** A connection to an upstream was made, in so long; `ended` follows. */
+  connected(upstream: string, connectMs: number): void;
   connectFailed(upstream: string, code: string): void;
   /** Bytes that have moved since the last call. */
   moved(upstream: string, bytesUp: number, bytesDown: number): void;
@@ -19,6 +19,9 @@ export interface ConnectionMetrics extends ConnectionObserver {
   snapshot(): Promise<Snapshot>;
   stop(): void;
 }
+
+/** Seconds: from the same machine to one behind a lost SYN, which is sent again after 1, 3 and 7. */
+const buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 export function createConnectionMetrics(upstreams: readonly string[]): ConnectionMetrics {
   const registry = new Registry();
@@ -52,6 +55,13 @@ export function createConnectionMetrics(upstreams: readonly string[]): Connectio
     labelNames: ["upstream", "code"],
     registers,
   });
+  const durations = new Histogram({
+    name: "sluice_proxy_connect_duration_seconds",
+    help: "How long it took to connect to an upstream, where that succeeded.",
+    labelNames: ["upstream"],
+    buckets,
+    registers,
+  });
   const bytes = new Counter({
     name: "sluice_proxy_bytes_total",
     help: "Bytes that were passed on: up, from clients to an upstream, and down.",
@@ -62,13 +72,15 @@ export function createConnectionMetrics(upstreams: readonly string[]): Connectio
   for (const upstream of upstreams) {
     connections.inc({ upstream }, 0);
     active.set({ upstream }, 0);
+    durations.zero({ upstream });
     for (const direction of ["up", "down"]) bytes.inc({ upstream, direction }, 0);
   }
   const timer = observeDelay(registry);
   return {
     accepted: () => open.inc(),
-    connected(upstream) {
+    connected(upstream, connectMs) {
       connections.inc({ upstream });
+      durations.observe({ upstream }, connectMs / 1000);
       active.inc({ upstream });
     },
     connectFailed: (upstream, code) => failures.inc({ upstream, code }),

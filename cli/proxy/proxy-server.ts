@@ -16,7 +16,7 @@ export async function startProxy(options: RelayOptions): Promise<Running> {
   const metrics = options.metrics ? createConnectionMetrics(upstreams.names) : undefined;
   const observer: ConnectionObserver = {
     accepted: () => metrics?.accepted(),
-    connected: (upstream) => metrics?.connected(upstream),
+    connected: (upstream, connectMs) => metrics?.connected(upstream, connectMs),
     connectFailed: (upstream, code) => metrics?.connectFailed(upstream, code),
     moved: (upstream, bytesUp, bytesDown) => metrics?.moved(upstream, bytesUp, bytesDown),
     ended(ended) {

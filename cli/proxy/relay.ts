@@ -132,9 +132,13 @@ export class Relay {
     }
   }
 
-  async #join(client: Socket, { socket, upstream }: Leg, from: ProxiedConnection | undefined): Promise<Result> {
+  async #join(
+    client: Socket,
+    { socket, upstream, connectMs }: Leg,
+    from: ProxiedConnection | undefined,
+  ): Promise<Result> {
     const { sendHead, idleTimeoutMs, timeoutMs, maxBytes, metrics } = this.#options;
-    this.#observer.connected(upstream);
+    this.#observer.connected(upstream, connectMs);
     let counted: ProxyProgress = { aToB: 0, bToA: 0 };
     const count = (now: ProxyProgress) => {
       this.#observer.moved(upstream, now.aToB - counted.aToB, now.bToA - counted.bToA);

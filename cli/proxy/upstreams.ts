@@ -10,6 +10,8 @@ export interface Leg {
   readonly socket: Socket;
   /** Which one, as it is named in logs and metrics. */
   readonly upstream: string;
+  /** How long it took to make it. */
+  readonly connectMs: number;
   /** To be called once, when it is over. */
   release(): void;
 }
@@ -57,9 +59,11 @@ export class Upstreams {
       const upstream = formatAddress(address);
       tried.add(index);
       try {
+        const startMs = performance.now();
         const socket = await dial(address, this.#timeoutMs);
+        const connectMs = performance.now() - startMs;
         this.#balancer.connected(index);
-        return { socket, upstream, release: () => this.#balancer.closed(index) };
+        return { socket, upstream, connectMs, release: () => this.#balancer.closed(index) };
       } catch (error) {
         code = codeOf(error) ?? "ERR_SLUICE_FAILED";
         if (isOwnFault(code)) this.#balancer.abandoned(index);

@@ -1,6 +1,6 @@
 /** What a server counts, in the terms of Prometheus. */
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { Counter, Gauge, Registry } from "prom-client";
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { observeDelay, type Snapshot } from "../service/metrics.ts";
 import type { StreamMessage } from "sluice/stream";
 import type { Access, RequestObserver } from "./requests.ts";
@@ -14,6 +14,9 @@ export interface RequestMetrics extends RequestObserver {
 /** Messages of errors may be among the reasons: there is no end to those. */
 const mostReasons = 40;
 
+/** Seconds: from an answer out of the page cache to a download. */
+const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
+
 export function createRequestMetrics(): RequestMetrics {
   const registry = new Registry();
   const registers = [registry];
@@ -26,6 +29,13 @@ export function createRequestMetrics(): RequestMetrics {
   const inFlight = new Gauge({
     name: "sluice_http_requests_in_flight",
     help: "Requests that are being answered.",
+    registers,
+  });
+  const durations = new Histogram({
+    name: "sluice_http_request_duration_seconds",
+    help: "From a request's head to the end of its answer, or until the client gave it up, by status.",
+    labelNames: ["status"],
+    buckets,
     registers,
   });
   const sent = new Counter({
@@ -56,8 +66,9 @@ export function createRequestMetrics(): RequestMetrics {
 
   return {
     begin: () => inFlight.inc(),
-    end({ method, status, bytes = 0 }: Access, response: object) {
+    end({ method, status, durationMs, bytes = 0 }: Access, response: object) {
       inFlight.dec();
+      durations.observe({ status }, durationMs / 1000);
       requests.inc({ method, status });
       const own = bytes - (moved.get(response) ?? 0);
       if (own > 0) sent.inc({ strategy: "portable" }, own);

@@ -1,5 +1,5 @@
 /** The metrics of a service: as data that can be sent to another process, as text, and at an address of their own. */
-import { createServer, type Server } from "node:http";
+import { createServer, type Server, type ServerResponse } from "node:http";
 import { AggregatorRegistry, Histogram, type MetricObjectWithValues, type MetricValue, Registry } from "prom-client";
 import { formatAddress, type HostAddress } from "../address.ts";
 import { listen } from "./listening.ts";
@@ -50,17 +50,28 @@ interface MetricsServer {
   close(): void;
 }
 
-/** Answers /metrics on an address of its own: what the public may ask says nothing about the server. */
-export async function serveMetrics(
-  address: HostAddress,
-  collect: () => Promise<readonly Snapshot[]>,
-): Promise<MetricsServer> {
-  const server = createServer((request, response) => {
-    if (request.url !== "/metrics") return void response.writeHead(404).end("Not Found\n");
-    collect()
-      .then(renderMetrics)
-      .then((text) => response.writeHead(200, { "content-type": Registry.PROMETHEUS_CONTENT_TYPE }).end(text))
-      .catch((error: unknown) => response.writeHead(500).end(`${String(error)}\n`));
+/** What it tells of. */
+interface Observed {
+  snapshots(): Promise<readonly Snapshot[]>;
+  /** Whether connections are taken: not while it ends, nor while there is no worker. */
+  isServing(): boolean;
+}
+
+/** Answers /metrics and /healthz on an address of its own: what the public may ask says nothing about the server. */
+export async function serveMetrics(address: HostAddress, { snapshots, isServing }: Observed): Promise<MetricsServer> {
+  const pages: Readonly<Record<string, (response: ServerResponse) => unknown>> = {
+    "/metrics": (response) =>
+      snapshots()
+        .then(renderMetrics)
+        .then((text) => response.writeHead(200, { "content-type": Registry.PROMETHEUS_CONTENT_TYPE }).end(text))
+        .catch((error: unknown) => response.writeHead(500).end(`${String(error)}\n`)),
+    "/healthz": (response) =>
+      isServing() ? response.writeHead(200).end("serving\n") : response.writeHead(503).end("not serving\n"),
+  };
+  const server = createServer(({ url = "" }, response) => {
+    const page = Object.hasOwn(pages, url) ? pages[url] : undefined;
+    if (page === undefined) response.writeHead(404).end("Not Found\n");
+    else page(response);
   });
   // A client that has sent all may end its side and wait.
   Object.assign(server, { httpAllowHalfOpen: true });

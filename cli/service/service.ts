@@ -65,7 +65,12 @@ async function serveUntilInterrupted<O>(
     ? serveHere(program, options)
     : serveByWorkers(program, options, workers));
   try {
-    const metrics = metricsAddress && (await serveMetrics(metricsAddress, () => service.snapshots()));
+    const metrics =
+      metricsAddress &&
+      (await serveMetrics(metricsAddress, {
+        snapshots: () => service.snapshots(),
+        isServing: () => !signal.aborted && service.isServing(),
+      }));
     // A port that the system chose is told even to those who want to hear nothing.
     if (!quiet || program.port(options) === 0) tell(words.listening(service.port));
     if (metrics !== undefined && (!quiet || metricsAddress?.port === 0)) tell(`Metrics on ${metrics.url}`);
@@ -85,6 +90,8 @@ interface Service {
   /** Undefined where it isn't known, or there is none. */
   readonly port: number | undefined;
   snapshots(): Promise<readonly Snapshot[]>;
+  /** Whether somebody takes connections. */
+  isServing(): boolean;
   /** Takes no more connections, and waits for what is under way. */
   stop(): Promise<void>;
 }
@@ -95,6 +102,7 @@ async function serveHere<O>(program: Program<O>, options: O): Promise<Service> {
   return {
     port: running.port,
     snapshots: async () => (running.metrics === undefined ? [] : [await running.metrics.snapshot()]),
+    isServing: () => true,
     stop: () => running.close(),
   };
 }
@@ -126,6 +134,7 @@ async function serveByWorkers<O>(program: Program<O>, options: O, count: number)
       const answers = await Promise.all(slots.map((slot) => slot.snapshot()));
       return [await registry.getMetricsAsJSON(), ...answers.filter((answer) => answer !== undefined)];
     },
+    isServing: () => slots.some((slot) => slot.isServing),
     stop,
   };
 }

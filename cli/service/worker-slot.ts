@@ -34,6 +34,7 @@ export class WorkerSlot {
   #begun: Promise<unknown> = Promise.resolve();
   #ended: Promise<string> = Promise.resolve("");
   #questions = 0;
+  #isServing = false;
   readonly #stopping = new AbortController();
 
   constructor(number: number, mission: Mission, onReplace: () => void) {
@@ -53,6 +54,13 @@ export class WorkerSlot {
     const begun = Promise.race([begin(worker, this.#mission.options), failed]);
     this.#begun = begun.catch(() => undefined);
     await begun;
+    this.#isServing = true;
+    void this.#ended.then(() => (this.#isServing = false));
+  }
+
+  /** Whether the worker listens. */
+  get isServing(): boolean {
+    return this.#isServing;
   }
 
   /** Replaces the worker whenever it ends, until `stop`. */

@@ -88,6 +88,19 @@ export const records = {
     relays: "u32",
     rings: "u32",
     ring_waits: "u32",
+    /** That the engine has opened or duplicated, and keeps for itself. */
+    descriptors: "u32",
+    /** Attempts of jobs that are under way. */
+    running: "u32",
+    /** Those that have ended, and pairs that have been closed, since the library was loaded. */
+    attempts: "i64",
+    pairs_closed: "i64",
+    /** What relay pipes can hold, pooled or in use. */
+    pipe_bytes: "i64",
+    mapped_bytes: "i64",
+    ring_bytes: "i64",
+    /** Memory that open jobs send, which the kernel may still refer to. */
+    memory_bytes: "i64",
   },
 } as const satisfies Record<string, Layout>;
 

@@ -18,6 +18,10 @@ import { notePipe } from "../streams/hooks/pipes.ts";
 export type { StreamCheck } from "../streams/trials/checks.ts";
 export { report } from "../streams/report.ts";
 export type { StreamMessage, StreamReport } from "../streams/report.ts";
+export { prometheus } from "../streams/prometheus.ts";
+export { stats } from "../streams/stats.ts";
+export type { EngineStats, Stats } from "../streams/stats.ts";
+export type { StreamTotal } from "../streams/totals.ts";
 
 /** Gives a stream the hook, unless it has an `_read` of its own, or the preload's. */
 function arm(source: unknown): void {

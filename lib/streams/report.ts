@@ -4,6 +4,7 @@ import type { Readable, Writable } from "node:stream";
 import type { Copied, Strategy } from "../../core/plan/kernel.ts";
 import { slot } from "../support/slot.ts";
 import type { Surroundings } from "./hooks/surroundings.ts";
+import { count } from "./totals.ts";
 import type { Tally } from "./hand-over/tally.ts";
 
 export interface StreamReport {
@@ -38,11 +39,27 @@ export function report(stream: Readable): StreamReport | undefined {
   return reports.get(stream);
 }
 
+/** Counts what the runtime has read of a stream; a listener that all streams share. */
+function countRest(this: Readable): void {
+  this.off("end", countRest).off("close", countRest);
+  const told = reports.get(this);
+  const { bytesRead = 0 } = this as { readonly bytesRead?: number };
+  if (told !== undefined && bytesRead > told.bytes) count("portable", told.reason, 0, bytesRead - told.bytes);
+}
+
+function countRestOf(source: Readable): void {
+  if (source.closed) countRest.call(source);
+  // One that doesn't close by itself ends.
+  else source.on("end", countRest).on("close", countRest);
+}
+
+/** `goesOn`: the runtime has read of the source, or will. */
 export function tell(
   source: Readable,
   target: Writable | undefined,
   tally: Tally,
   reason: string,
+  goesOn: boolean,
   { debug, checks }: Surroundings,
 ): void {
   const { bytes, strategy, copied, syscalls, waits, cpuNs } = tally;
@@ -50,6 +67,8 @@ export function tell(
   reports.set(source, told);
   // A trial's stream is not the app's.
   if (checks === undefined) return;
+  count(bytes > 0 ? (strategy ?? "portable") : "portable", reason, 1, bytes);
+  if (goesOn) countRestOf(source);
   if (transfers.hasSubscribers) transfers.publish({ ...told, source, target } satisfies StreamMessage);
   if (!debug) return;
   const name = "path" in source && source.path !== undefined ? String(source.path) : source.constructor.name;

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 1257411906
+#define SLUICE_ABI_FINGERPRINT 280243375
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
@@ -349,8 +349,16 @@ struct sluice_census {
     uint32_t relays;
     uint32_t rings;
     uint32_t ring_waits;
+    uint32_t descriptors;
+    uint32_t running;
+    int64_t attempts;
+    int64_t pairs_closed;
+    int64_t pipe_bytes;
+    int64_t mapped_bytes;
+    int64_t ring_bytes;
+    int64_t memory_bytes;
 };
-_Static_assert(sizeof(struct sluice_census) == 40, "sluice_census");
+_Static_assert(sizeof(struct sluice_census) == 96, "sluice_census");
 
 /* The errnos that JavaScript knows by name (core/abi/errno.ts) have these numbers here. */
 _Static_assert(EPERM == 1, "EPERM");

@@ -57,8 +57,8 @@ static int64_t accept_ours(int listener, int ours)
 static int64_t loopback_pair(int32_t *ends)
 {
     struct sockaddr_in address;
-    int listener = (int)SYS(socket, AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int ours = (int)SYS(socket, AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int listener = (int)keep_fd(SYS(socket, AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    int ours = (int)keep_fd(SYS(socket, AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     int64_t answer = listener < 0 ? listener : ours < 0 ? ours : listen_on_loopback(listener, &address);
     if (answer == 0) answer = connect_to(ours, &address);
     if (answer == 0) answer = accept_ours(listener, ours);
@@ -67,7 +67,7 @@ static int64_t loopback_pair(int32_t *ends)
         close_fd(&ours);
         return answer;
     }
-    ends[0] = ours;
+    ends[0] = give_fd(ours);
     ends[1] = (int32_t)answer;
     return 0;
 }
@@ -81,7 +81,7 @@ int32_t sluice_socket_pair(void *ends)
 
 int32_t sluice_memory_file(void *bytes, uint32_t length)
 {
-    int fd = (int)SYS(memfd_create, "sluice", MFD_CLOEXEC);
+    int fd = (int)keep_fd(SYS(memfd_create, "sluice", MFD_CLOEXEC));
     if (fd < 0) return fd;
     for (uint32_t at = 0; at < length;) {
         int64_t n = SYS(pwrite64, fd, (char *)bytes + at, (size_t)(length - at), (int64_t)at);
@@ -92,5 +92,5 @@ int32_t sluice_memory_file(void *bytes, uint32_t length)
         }
         at += (uint32_t)n;
     }
-    return fd;
+    return give_fd(fd);
 }

@@ -65,7 +65,7 @@ static void serve_closing(struct pool *pool, struct lane *lane)
     for (struct close_request *request; (request = requests);) {
         requests = request->next;
         unlock();
-        SYS(close, request->fd);
+        close_kept(request->fd);
         free(request);
         lock();
     }
@@ -73,7 +73,7 @@ static void serve_closing(struct pool *pool, struct lane *lane)
 
 void close_where_it_may_wait(int fd)
 {
-    if (fd >= 0 && (is_quick_file(fd) || !close_elsewhere(fd))) SYS(close, fd);
+    if (fd >= 0 && (is_quick_file(fd) || !close_elsewhere(fd))) close_kept(fd);
 }
 
 static bool is_stream(const struct end *end)
@@ -92,13 +92,13 @@ int32_t sluice_close(int32_t fd)
     struct glance glance;
     bool is_file = glance_at(fd, &glance) == 0 && !S_ISSOCK(glance.mode) && !S_ISFIFO(glance.mode);
     if (!is_file) return (int32_t)SYS(close, fd);
-    close_where_it_may_wait(fd);
+    close_where_it_may_wait((int)keep_fd(fd));
     return 0;
 }
 
 static void close_now(int32_t fd)
 {
-    SYS(close, fd);
+    close_kept(fd);
 }
 
 void defer_close(int fd)

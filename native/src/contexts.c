@@ -80,8 +80,8 @@ static int open_wake_socket(struct context *context)
     int fds[2];
     int64_t failed = SYS(socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds);
     if (failed < 0) return (int)failed;
-    context->wake_theirs = fds[0];
-    context->wake_ours = fds[1];
+    context->wake_theirs = (int)keep_fd(fds[0]);
+    context->wake_ours = (int)keep_fd(fds[1]);
     int watched = watch_for_loss(context, context->wake_ours);
     if (watched < 0) {
         close_fd(&context->wake_theirs);
@@ -113,11 +113,11 @@ static int32_t context_lifeline(struct context *context)
     if (context->lifeline >= 0) return -EEXIST;
     int64_t failed = SYS(pipe2, fds, O_CLOEXEC | O_NONBLOCK);
     if (failed == 0) {
-        context->lifeline = fds[1];
+        context->lifeline = (int)keep_fd(fds[1]);
         failed = watch_for_loss(context, fds[1]);
         if (failed < 0) {
             close_fd(&context->lifeline);
-            close_fd(&fds[0]);
+            SYS(close, fds[0]);
         }
     }
     return failed < 0 ? (int32_t)failed : fds[0];
@@ -210,7 +210,7 @@ int32_t sluice_context_wake_fd(int32_t handle)
 {
     lock();
     struct context *context = context_find(handle);
-    int32_t fd = context ? context->wake_theirs : -1;
+    int32_t fd = context ? give_fd(context->wake_theirs) : -1;
     if (context) context->wake_theirs = -1;
     unlock();
     return fd < 0 ? -EBADF : fd;

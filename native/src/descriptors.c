@@ -44,6 +44,8 @@ int32_t sluice_access(int32_t fd, uint32_t mode)
     return (int32_t)(answer == -ENOSYS || answer == -EPERM ? access_by_path(fd, mode) : answer);
 }
 
+_Atomic int32_t kept_fds;
+
 int32_t sluice_duplicate(int32_t fd)
 {
     return (int32_t)SYS(fcntl, fd, F_DUPFD_CLOEXEC, 0);

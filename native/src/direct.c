@@ -59,7 +59,7 @@ static int64_t reopen(struct work *work, int fd, int flags)
     char own[32];
     snprintf(own, sizeof own, "/proc/self/fd/%d", fd);
     work->syscalls++;
-    return SYS(openat, AT_FDCWD, own, flags | O_DIRECT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    return keep_fd(SYS(openat, AT_FDCWD, own, flags | O_DIRECT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
 }
 
 static bool has_blocks(const struct end *end)

@@ -168,7 +168,7 @@ static int64_t open_again(struct work *work, int fd)
     char own[32];
     snprintf(own, sizeof own, "/proc/self/fd/%d", fd);
     work->syscalls++;
-    return SYS(openat, AT_FDCWD, own, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    return keep_fd(SYS(openat, AT_FDCWD, own, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
 }
 
 /*
@@ -182,7 +182,7 @@ static int64_t view_source(struct work *work)
     work->syscalls += 3;
     SYS(fadvise64, fd, 0, 0, POSIX_FADV_RANDOM);
     int64_t failed = SYS(dup3, fd, work->source.fd, O_CLOEXEC);
-    SYS(close, fd);
+    close_kept((int)fd);
     return failed < 0 ? failed : work->source.fd;
 }
 

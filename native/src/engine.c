@@ -6,6 +6,7 @@
 #include "lanes.h"
 #include "lease.h"
 #include "mappings.h"
+#include "mechanisms.h"
 #include "ring_table.h"
 
 /* All that an isolate had goes with its context. */
@@ -101,13 +102,18 @@ int32_t sluice_census(void *census)
     *answer = (struct sluice_census){
         .contexts = contexts_open(),
         .jobs = jobs_open(),
-        .pooled_pipes = pipes_pooled(),
         .leases = leases_open(),
         .pairs = pairs_open(),
         .relays = relays_running(),
-        .rings = rings_open(),
         .ring_waits = ring_waits(),
+        .descriptors = (uint32_t)atomic_load_explicit(&kept_fds, memory_order_relaxed),
+        .pairs_closed = pairs_closed(),
+        .mapped_bytes = mappings_bytes(),
+        .memory_bytes = memory_held(),
     };
+    answer->pooled_pipes = pipes_pooled(&answer->pipe_bytes);
+    answer->rings = rings_open(&answer->ring_bytes);
+    jobs_count(&answer->running, &answer->attempts);
     lanes_count(&answer->workers, &answer->blocking_workers);
     unlock();
     return 0;

@@ -98,7 +98,7 @@ static char *read_mounts(void)
 {
     size_t capacity = 16384, length = 0;
     char *text = NULL;
-    int fd = (int)SYS(openat, AT_FDCWD, "/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+    int fd = (int)keep_fd(SYS(openat, AT_FDCWD, "/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
     for (int64_t n = fd; n > 0 || n == -EINTR; length += n > 0 ? (size_t)n : 0) {
         if (!text || length + 1 == capacity) {
             char *grown = realloc(text, capacity *= 2);

@@ -19,6 +19,16 @@ void job_release(struct job *job)
     job_free(job);
 }
 
+/* Attempts, with the lock held. */
+static uint32_t running;
+static int64_t ended;
+
+void jobs_count(uint32_t *under_way, int64_t *done)
+{
+    *under_way = running;
+    *done = ended;
+}
+
 /* Only one at a time moves a ring's positions. */
 static int enter_rings(struct job *job)
 {
@@ -39,6 +49,8 @@ void job_end(struct job *job, uint32_t end)
 {
     work_settle(&job->work, defer_close);
     leave_rings(job);
+    running--;
+    ended++;
     job->end = end;
     if (job->closing || !context_is_open(job->context))
         job_release(job);
@@ -99,6 +111,7 @@ static int32_t job_start_wait(struct job *job, const struct sluice_request *requ
         leave_rings(job);
         return failed;
     }
+    running++;
     job->waits_only = true;
     job->work.wants = (uint32_t)request->length;
     lanes_dispatch(job, TURN_WAIT_SOURCE);
@@ -125,6 +138,7 @@ static int32_t job_start(int32_t handle, const struct sluice_request *request, b
     job->waits_only = false;
     job->is_last = request->flags & SLUICE_REQUEST_LAST;
     if (is_wait(request)) return job_start_wait(job, request);
+    running++;
     if (is_complete(&job->work) && !tee_has_head(&job->work))
         job_end(job, SLUICE_END_DONE);
     else

@@ -62,6 +62,8 @@ void job_release_ends(struct job *job);
 void job_end(struct job *job, uint32_t end);
 /* What became of an ended job, which may be started again or closed from now on. */
 void job_report(struct job *job, struct sluice_outcome *outcome);
+/* Attempts that run, or wait, and those that have ended. */
+void jobs_count(uint32_t *under_way, int64_t *done);
 /* Closes a job whatever it is doing. */
 void job_abandon(struct job *job);
 /* Closes both descriptors and frees the slot. */

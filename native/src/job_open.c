@@ -14,7 +14,7 @@
  */
 static int duplicate(struct end *end, int fd)
 {
-    int64_t copy = SYS(fcntl, fd, F_DUPFD_CLOEXEC, 0);
+    int64_t copy = keep_fd(SYS(fcntl, fd, F_DUPFD_CLOEXEC, 0));
     if (copy < 0) return (int)copy;
     int described = end_describe(end, (int)copy);
     if (described < 0) defer_close((int)copy);
@@ -100,7 +100,7 @@ static int32_t job_open_memory(int32_t context, const char *bytes, const struct 
     }
     job->work.source = nothing;
     int32_t handle = job_opened(job);
-    job->work.memory = (struct memory){.bytes = copy ? copy : bytes, .length = memory->length, .copy = copy};
+    memory_hold(&job->work, bytes, memory->length, copy);
     return handle;
 }
 

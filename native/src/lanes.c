@@ -39,8 +39,8 @@ static const struct lanes_owner *owner;
 int lanes_start(const struct lanes_owner *ours)
 {
     if (poller_is_open()) return 0;
-    int bell = (int)SYS(eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK);
-    int counter = (int)SYS(eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE);
+    int bell = (int)keep_fd(SYS(eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK));
+    int counter = (int)keep_fd(SYS(eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE));
     int failed = bell < 0 ? bell : counter < 0 ? counter : poller_open(bell, QUEUE_TAG);
     if (failed < 0) {
         close_fd(&bell);

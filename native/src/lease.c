@@ -19,10 +19,10 @@ static int open_own(int fd, uint32_t type)
         char path[32];
         snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
         int64_t own = SYS(openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-        if (own != -ENOENT) return (int)own;
+        if (own != -ENOENT) return (int)keep_fd(own);
         /* Without /proc the duplicate will do, if it was opened read-only. */
     }
-    return (int)SYS(fcntl, fd, F_DUPFD_CLOEXEC, 0);
+    return (int)keep_fd(SYS(fcntl, fd, F_DUPFD_CLOEXEC, 0));
 }
 
 static int set_lease(int fd, int type, int32_t thread)

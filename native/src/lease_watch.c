@@ -69,7 +69,7 @@ static void release(struct lease *lease)
     lease->fd = -1;
     if (fd < 0 || defer(lease_end, fd)) return;
     SYS(fcntl, fd, F_SETLEASE, F_UNLCK);
-    SYS(close, fd);
+    close_kept(fd);
 }
 
 void lease_free(struct lease *lease)
@@ -91,7 +91,7 @@ void leases_release(int32_t context)
 static int64_t safe_time(void)
 {
     char text[16] = "";
-    int fd = (int)SYS(openat, AT_FDCWD, "/proc/sys/fs/lease-break-time", O_RDONLY | O_CLOEXEC);
+    int fd = (int)keep_fd(SYS(openat, AT_FDCWD, "/proc/sys/fs/lease-break-time", O_RDONLY | O_CLOEXEC));
     if (fd >= 0) SYS(read, fd, text, sizeof text - 1);
     close_fd(&fd);
     int64_t seconds = strtol(text, NULL, 10);

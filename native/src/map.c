@@ -27,7 +27,7 @@ static int64_t map_file(int32_t context, int fd, struct sluice_mapping *mapping)
 
 int32_t sluice_map(int32_t context, int32_t fd, void *mapping)
 {
-    int64_t copy = SYS(fcntl, fd, F_DUPFD_CLOEXEC, 3);
+    int64_t copy = keep_fd(SYS(fcntl, fd, F_DUPFD_CLOEXEC, 3));
     if (copy < 0) return (int32_t)copy;
     int64_t handle = map_file(context, (int)copy, mapping);
     if (handle < 0) close_where_it_may_wait((int)copy);

@@ -18,6 +18,7 @@ static _Atomic uint32_t ever_used;
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct mapping *free_list, *last_free; /* first in, first out: a handle stays wrong for long */
 static _Atomic uint32_t owned;
+static _Atomic int64_t mapped_bytes; /* of those whose file is looked at */
 static struct mapping *buried, *last_buried;
 
 void mapping_lose(struct mapping *mapping, int64_t offset)
@@ -113,6 +114,7 @@ int32_t mapping_add(int32_t context, char *address, size_t length, int64_t offse
         mapping->fd = fd;
         mapping->context = context;
         owned += context != 0;
+        mapped_bytes += (int64_t)length;
         mapping->open = true;
         mapping->retired = false;
         atomic_store(&mapping->lost, NOTHING_LOST);
@@ -150,6 +152,7 @@ bool mapping_retire(struct mapping *mapping)
 {
     pthread_mutex_lock(&registry_lock);
     bool first = !mapping->retired;
+    if (first) mapped_bytes -= (int64_t)mapping->length;
     mapping->retired = true;
     atomic_store(&mapping->hole, atomic_load(&mapping->start));
     pthread_mutex_unlock(&registry_lock);
@@ -179,6 +182,11 @@ uint32_t mappings_owned(void)
     return owned;
 }
 
+int64_t mappings_bytes(void)
+{
+    return mapped_bytes;
+}
+
 void mapping_bury(struct mapping *mapping)
 {
     pthread_mutex_lock(&registry_lock);
@@ -194,6 +202,7 @@ struct mapping *mapping_hide(int32_t handle)
     struct mapping *mapping = find(handle);
     if (mapping) {
         owned -= mapping->context != 0;
+        if (!mapping->retired) mapped_bytes -= (int64_t)mapping->length;
         mapping->open = false;
         atomic_store(&mapping->end, 0);
     }

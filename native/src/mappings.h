@@ -58,6 +58,8 @@ bool mapping_retire(struct mapping *mapping);
 struct mapping *mapping_orphan(int32_t context);
 /* Mappings that have a context. */
 uint32_t mappings_owned(void);
+/* What is mapped of files. */
+int64_t mappings_bytes(void);
 /* It will not be unmapped: its place may be used again as it is. */
 void mapping_bury(struct mapping *mapping);
 

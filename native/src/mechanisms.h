@@ -50,6 +50,10 @@ void zerocopy_release(struct work *work);
 /* A copy of memory that outlives its unmapping where the kernel refers to it; NULL where there is no memory. */
 char *memory_copy_of(const char *bytes, int64_t length);
 void memory_free_copy(char *copy, int64_t length);
+/* Makes memory, or the copy of it, the source. With the lock held. */
+void memory_hold(struct work *work, const char *bytes, int64_t length, char *copy);
+/* Bytes of that in all jobs. */
+int64_t memory_held(void);
 /* Frees what is held of memory. */
 void memory_release(struct work *work);
 

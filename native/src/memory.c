@@ -29,9 +29,24 @@ void memory_free_copy(char *copy, int64_t length)
     if (copy) SYS(munmap, copy, copy_bytes(length));
 }
 
+/* Of open jobs, with the lock held. */
+static int64_t held_bytes;
+
+void memory_hold(struct work *work, const char *bytes, int64_t length, char *copy)
+{
+    work->memory = (struct memory){.bytes = copy ? copy : bytes, .length = length, .copy = copy};
+    held_bytes += length;
+}
+
+int64_t memory_held(void)
+{
+    return held_bytes;
+}
+
 void memory_release(struct work *work)
 {
     zerocopy_release(work);
+    held_bytes -= work->memory.length;
     memory_free_copy(work->memory.copy, work->memory.length);
     work->memory = (struct memory){0};
 }

@@ -19,7 +19,8 @@ static int outlet_open(struct outlet *outlet, struct sluice_outlet *theirs, uint
     /* EPERM past /proc/sys/fs/pipe-max-size or pipe-user-pages-soft: then it stays as it is. */
     int64_t size = SYS(fcntl, fds[1], F_SETPIPE_SZ, capacity);
     if (size < 0) size = SYS(fcntl, fds[1], F_GETPIPE_SZ);
-    outlet->end = (struct end){.fd = fds[1], .kind = SLUICE_KIND_PIPE, .nonblocking = true, .pollable = true};
+    outlet->end =
+        (struct end){.fd = (int)keep_fd(fds[1]), .kind = SLUICE_KIND_PIPE, .nonblocking = true, .pollable = true};
     *theirs = (struct sluice_outlet){.fd = fds[0], .capacity = (uint32_t)(size > 0 ? size : 65536)};
     return 0;
 }

@@ -116,6 +116,7 @@ struct pair *pair_find(int32_t handle);
 /* Calls `visit` for every open pair of the context. */
 void pairs_of(int32_t context, void (*visit)(struct pair *));
 uint32_t pairs_open(void);
+int64_t pairs_closed(void);
 /* Closes both descriptors and frees the slot. */
 void pair_release(struct pair *pair);
 /* What became of an ended pair, which may be closed or forgotten from now on. */

@@ -7,6 +7,7 @@
 #include "pair.h"
 
 static struct table pairs = {.entry_bytes = sizeof(struct pair)};
+static int64_t closed;
 
 static struct pair *pair_of(struct slot *slot)
 {
@@ -21,7 +22,7 @@ struct pair *pair_find(int32_t handle)
 
 static int duplicate(struct side *side, int fd)
 {
-    int64_t copy = SYS(fcntl, fd, F_DUPFD_CLOEXEC, 0);
+    int64_t copy = keep_fd(SYS(fcntl, fd, F_DUPFD_CLOEXEC, 0));
     *side = (struct side){.fd = (int)copy, .readable = true, .writable = true};
     return copy < 0 ? (int)copy : 0;
 }
@@ -66,6 +67,12 @@ void pair_release(struct pair *pair)
         pair->side[i].fd = -1;
     }
     table_give_back(&pairs, &pair->slot);
+    closed++;
+}
+
+int64_t pairs_closed(void)
+{
+    return closed;
 }
 
 uint32_t pairs_open(void)

@@ -16,6 +16,7 @@
 static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct pipe_pair pool[POOL_SIZE];
 static uint32_t pooled;
+static int64_t open_bytes;              /* that all of them can hold, pooled or in use */
 static int32_t largest = DEFAULT_BYTES; /* of those that were made so far */
 
 /*
@@ -27,7 +28,7 @@ static uint32_t most_pooled(void)
     static uint32_t most;
     if (most > 0) return most;
     char text[24] = "";
-    int fd = (int)SYS(openat, AT_FDCWD, "/proc/sys/fs/pipe-user-pages-soft", O_RDONLY | O_CLOEXEC);
+    int fd = (int)keep_fd(SYS(openat, AT_FDCWD, "/proc/sys/fs/pipe-user-pages-soft", O_RDONLY | O_CLOEXEC));
     if (fd >= 0) SYS(read, fd, text, sizeof text - 1);
     close_fd(&fd);
     int64_t bytes = strtol(text, NULL, 10) * sysconf(_SC_PAGESIZE);
@@ -77,7 +78,10 @@ int pipe_acquire(struct pipe_pair *pipe)
     if (found) return 0;
     int failed = pipe_open(pipe, PIPE_BYTES);
     if (failed < 0) return failed;
+    keep_fd(pipe->read_fd);
+    keep_fd(pipe->write_fd);
     pthread_mutex_lock(&pool_lock);
+    open_bytes += pipe->size;
     if (pipe->size > largest) largest = pipe->size;
     pthread_mutex_unlock(&pool_lock);
     return 0;
@@ -89,7 +93,10 @@ void pipe_release(struct pipe_pair *pipe, bool empty)
     pthread_mutex_lock(&pool_lock);
     /* One that was made small in a moment of want would be used for good. */
     bool kept = empty && pipe->size >= largest && pooled < most_pooled();
-    if (kept) pool[pooled++] = *pipe;
+    if (kept)
+        pool[pooled++] = *pipe;
+    else
+        open_bytes -= pipe->size;
     pthread_mutex_unlock(&pool_lock);
     if (!kept) {
         close_fd(&pipe->read_fd);
@@ -98,10 +105,11 @@ void pipe_release(struct pipe_pair *pipe, bool empty)
     pipe->read_fd = pipe->write_fd = -1;
 }
 
-uint32_t pipes_pooled(void)
+uint32_t pipes_pooled(int64_t *bytes)
 {
     pthread_mutex_lock(&pool_lock);
     uint32_t count = pooled;
+    *bytes = open_bytes;
     pthread_mutex_unlock(&pool_lock);
     return count;
 }

@@ -13,6 +13,7 @@ struct pipe_pair {
 int pipe_acquire(struct pipe_pair *pipe);
 /* Keeps the pipe for the next job if it is empty, else closes it: a pipe with bytes is never reused. */
 void pipe_release(struct pipe_pair *pipe, bool empty);
-uint32_t pipes_pooled(void);
+/* How many are kept, and what all that are open can hold. */
+uint32_t pipes_pooled(int64_t *bytes);
 
 #endif

@@ -14,7 +14,7 @@ bool poller_is_open(void)
 
 int poller_open(int bell, uint64_t tag)
 {
-    int poller = (int)SYS(epoll_create1, EPOLL_CLOEXEC);
+    int poller = (int)keep_fd(SYS(epoll_create1, EPOLL_CLOEXEC));
     struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u64 = tag};
     int failed = poller < 0 ? poller : (int)SYS(epoll_ctl, poller, EPOLL_CTL_ADD, bell, &event);
     if (failed < 0)

@@ -181,14 +181,14 @@ static void *relay_main(void *argument)
 static int open_relay(struct relay *relay)
 {
     if (relay->inbox_fd > 0) return 0;
-    int64_t poller = SYS(epoll_create1, EPOLL_CLOEXEC);
+    int64_t poller = keep_fd(SYS(epoll_create1, EPOLL_CLOEXEC));
     if (poller < 0) return (int)poller;
-    int64_t counter = SYS(eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int64_t counter = keep_fd(SYS(eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK));
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = INBOX_TAG};
     int64_t failed = counter < 0 ? counter : SYS(epoll_ctl, poller, EPOLL_CTL_ADD, counter, &event);
     if (failed < 0) {
-        if (counter >= 0) SYS(close, counter);
-        SYS(close, poller);
+        close_kept((int)counter);
+        close_kept((int)poller);
         return (int)failed;
     }
     relay->epoll_fd = (int)poller;

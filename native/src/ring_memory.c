@@ -47,21 +47,21 @@ static int open_again(int fd)
     while (count > 0)
         path[at++] = digits[--count];
     path[at] = '\0';
-    return (int)SYS(openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC);
+    return (int)keep_fd(SYS(openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC));
 }
 
 static int make_memory(size_t bytes)
 {
     unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-    int64_t fd = SYS(memfd_create, "sluice-ring", flags | MFD_NOEXEC_SEAL);
-    if (fd == -EINVAL) fd = SYS(memfd_create, "sluice-ring", flags);
+    int64_t fd = keep_fd(SYS(memfd_create, "sluice-ring", flags | MFD_NOEXEC_SEAL));
+    if (fd == -EINVAL) fd = keep_fd(SYS(memfd_create, "sluice-ring", flags));
     if (fd < 0) return (int)fd;
     int64_t failed = SYS(ftruncate, fd, bytes);
     /* All of it now: later there would be no call that could fail for want of memory. */
     if (failed == 0) failed = SYS(fallocate, fd, 0, 0, (off_t)bytes);
     if (failed == 0) failed = SYS(fcntl, fd, F_ADD_SEALS, SEALS);
     if (failed < 0) {
-        SYS(close, fd);
+        close_kept((int)fd);
         return (int)failed;
     }
     return (int)fd;

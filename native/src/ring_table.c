@@ -9,6 +9,7 @@ struct entry {
 };
 
 static uint32_t open_rings; /* with those that a job still refers to */
+static int64_t open_bytes;  /* of their data */
 static struct table rings = {.entry_bytes = sizeof(struct entry)};
 
 static struct entry *entry_of(struct slot *slot)
@@ -22,8 +23,9 @@ struct ring *ring_find(int32_t handle)
     return slot ? entry_of(slot)->ring : NULL;
 }
 
-uint32_t rings_open(void)
+uint32_t rings_open(int64_t *bytes)
 {
+    *bytes = open_bytes;
     return open_rings;
 }
 
@@ -47,6 +49,7 @@ void ring_drop(struct ring *ring)
 {
     if (--ring->references > 0) return;
     open_rings--;
+    open_bytes -= (int64_t)ring->capacity;
     ring_destroy(ring);
 }
 
@@ -87,6 +90,7 @@ static int32_t ring_admit(int32_t context, struct ring *ring)
         entry_of(slot)->ring = ring;
         ring->context = context;
         open_rings++;
+        open_bytes += (int64_t)ring->capacity;
     }
     unlock();
     if (!slot) ring_destroy(ring);

@@ -17,7 +17,8 @@ void ring_drop(struct ring *ring);
 
 /* Closes every ring of the context. */
 void rings_release(int32_t context);
-uint32_t rings_open(void);
+/* How many, and how large all of them are. */
+uint32_t rings_open(int64_t *bytes);
 
 /* Makes a user the only one to touch the ring: -EBUSY while there is another. */
 int ring_enter(struct ring *ring, const void *user);

@@ -3,6 +3,7 @@
 #define SLUICE_SYS_H
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,10 +35,32 @@ static inline int64_t min_i64(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* Descriptors that the engine keeps, for sluice_census(); what is handed to JavaScript is none. Of descriptors.c. */
+extern _Atomic int32_t kept_fds;
+
+/* Counts what was opened to be kept: the answer of a system call, descriptor or -errno. */
+static inline int64_t keep_fd(int64_t fd)
+{
+    if (fd >= 0) atomic_fetch_add_explicit(&kept_fds, 1, memory_order_relaxed);
+    return fd;
+}
+
+/* Counts it no more: it is closed, or another's. */
+static inline int give_fd(int fd)
+{
+    if (fd >= 0) atomic_fetch_sub_explicit(&kept_fds, 1, memory_order_relaxed);
+    return fd;
+}
+
 /* close(2) frees the descriptor even when it reports EINTR (Linux), so it is never repeated. */
+static inline void close_kept(int fd)
+{
+    if (fd >= 0) SYS(close, give_fd(fd));
+}
+
 static inline void close_fd(int *fd)
 {
-    if (*fd >= 0) SYS(close, *fd);
+    close_kept(*fd);
     *fd = -1;
 }
 

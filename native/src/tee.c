@@ -72,7 +72,7 @@ static enum turn take_head(struct work *work, int64_t bytes)
 static int open_sink(struct tee *tee)
 {
     if (tee->sink >= 0) return 0;
-    int64_t sink = SYS(openat, AT_FDCWD, "/dev/null", O_WRONLY | O_CLOEXEC, 0);
+    int64_t sink = keep_fd(SYS(openat, AT_FDCWD, "/dev/null", O_WRONLY | O_CLOEXEC, 0));
     if (sink >= 0) tee->sink = (int)sink;
     return sink < 0 ? (int)sink : 0;
 }

@@ -127,7 +127,7 @@ int open_fds(bool set[FD_LIMIT])
 }
 
 /* Counts the open descriptors that are neither `before`'s nor the engine's own; names the first in `name`. */
-static int count_leaks(const bool before[FD_LIMIT], char *name, size_t name_size)
+static int count_leaks(const bool before[FD_LIMIT], char *name, size_t name_size, int *kept)
 {
     /*
      * The engine keeps for good: epoll sets and wake-ups (anonymous inodes), its own and its four relays', and pooled
@@ -139,8 +139,10 @@ static int count_leaks(const bool before[FD_LIMIT], char *name, size_t name_size
     CHECK_EQ(sluice_census(&census), 0);
     int inodes = ENGINE_INODES, pipe_ends = 2 * (int)census.pooled_pipes, leaks = 0;
     open_fds(after);
+    *kept = 0;
     for (int fd = 0; fd < FD_LIMIT; fd++) {
         if (!after[fd] || before[fd]) continue;
+        ++*kept;
         char link[64], path[256] = "";
         snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
         if (readlink(link, path, sizeof path - 1) < 0) continue;
@@ -157,10 +159,12 @@ static void await_no_leaks(const bool before[FD_LIMIT])
     for (;;) {
         CHECK_EQ(sluice_census(&census), 0);
         char name[300] = "none";
-        int leaks = count_leaks(before, name, sizeof name);
-        if (census.contexts == 0 && census.jobs == 0 && census.pairs == 0 && leaks == 0) return;
-        test_note("after the test the engine holds %u contexts, %u jobs; %d descriptors leaked, the first: %s",
-                  census.contexts, census.jobs, leaks, name);
+        int kept, leaks = count_leaks(before, name, sizeof name, &kept);
+        bool at_rest = census.contexts == 0 && census.jobs == 0 && census.pairs == 0 && leaks == 0;
+        if (at_rest && kept == (int)census.descriptors && census.running == 0 && census.memory_bytes == 0) return;
+        test_note(
+            "after the test the engine holds %u contexts, %u jobs, %u of %d descriptors; %d leaked, the first: %s",
+            census.contexts, census.jobs, census.descriptors, kept, leaks, name);
         usleep(2000);
     }
 }

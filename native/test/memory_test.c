@@ -351,3 +351,36 @@ TEST("memory jobs may be cancelled and closed from other threads at any time")
     munmap(bytes, MIB);
     context_close(&context);
 }
+
+static struct sluice_census census_now(void)
+{
+    struct sluice_census census;
+    CHECK_EQ(sluice_census(&census), 0);
+    return census;
+}
+
+TEST("sluice_census() tells what is under way, what that holds, and what is over")
+{
+    struct context context = context_open();
+    struct pair to = target_pipe();
+    uint8_t *bytes = memory_of(SIZE);
+    struct sluice_census idle = census_now();
+    int32_t job = open_memory(&context, bytes, SIZE, false, to.engine);
+    struct sluice_census open = census_now();
+    CHECK_EQ(open.descriptors, idle.descriptors + 1);
+    CHECK_EQ(open.memory_bytes, SIZE);
+    CHECK_EQ(open.running, 0);
+    job_start(job, request(SLUICE_BUFFERED, 0, SIZE, -1));
+    /* Nobody reads the pipe. */
+    CHECK_EQ(census_now().running, 1);
+    CHECK_EQ(sluice_job_cancel(job), 0);
+    CHECK_EQ(next_outcome(&context).end, SLUICE_END_CANCELLED);
+    CHECK_EQ(census_now().running, 0);
+    CHECK_EQ(census_now().attempts, 1);
+    CHECK_EQ(census_now().memory_bytes, SIZE);
+    job_close(job);
+    await_census(1, 0);
+    CHECK_EQ(census_now().memory_bytes, 0);
+    CHECK_EQ(census_now().attempts, 1);
+    context_close(&context);
+}

@@ -30,7 +30,7 @@ const asError = (error: unknown): Error => (error instanceof Error ? error : new
 
 export class HandOver {
   readonly #route: Route;
-  readonly #onEnd: (reason: string) => void;
+  readonly #onEnd: (reason: string, goesOn: boolean) => void;
   #mover: Mover | undefined;
   #watch: Watch | undefined;
   #lock: WriteLock | undefined;
@@ -47,7 +47,7 @@ export class HandOver {
   #onStop: (() => void) | undefined;
   stopped: string | undefined;
 
-  constructor(route: Route, onEnd: (reason: string) => void) {
+  constructor(route: Route, onEnd: (reason: string, goesOn: boolean) => void) {
     this.#route = route;
     this.#onEnd = onEnd;
   }
@@ -182,7 +182,8 @@ export class HandOver {
     sink.close?.();
     feed.close?.();
     this.#lock?.release();
-    this.#onEnd("error" in end ? end.error.message : end.reason);
+    // Of a socket the runtime has read before, and reads the end.
+    this.#onEnd("error" in end ? end.error.message : end.reason, end.kind !== "end" || feed.kind === "socket");
     if (!feed.stream.destroyed) this.#tell(end);
     // A stream that was destroyed meanwhile has waited: when it closes, its counts are right.
     this.#watch?.release();

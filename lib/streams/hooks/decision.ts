@@ -103,10 +103,11 @@ export function handOver(stream: Readable, feed: Feed, surroundings: Surrounding
   const objection = "objection" in decision ? decision.objection : (known ?? inPart);
   const { target } = decision;
   if ("sink" in decision && objection === undefined) {
-    const told = (reason: string) => tell(stream, target, decision.tally, reason, surroundings);
+    const told = (reason: string, goesOn: boolean) =>
+      tell(stream, target, decision.tally, reason, goesOn, surroundings);
     return new HandOver(decision, told).start();
   }
-  tell(stream, target, new Tally(), objection ?? "", surroundings);
+  tell(stream, target, new Tally(), objection ?? "", true, surroundings);
   if (target instanceof ServerResponse && surroundings.disabled === undefined) keepPromise(target);
   if (stream.destroyed) return;
   if (isLeftBehind(stream, target) && feed.closesItself) return void stream.destroy();

@@ -20,4 +20,5 @@ app.get("/pipe/:name", (request, response, next) => {
   createReadStream(join(folderToServe, request.params.name)).on("error", next).pipe(response);
 });
 app.use("/compressed", compression(), express.static(folderToServe));
-serveRecorded(createServer(app));
+// Loaded when asked, so that without the preload nothing of it is there.
+serveRecorded(createServer(app), { stats: async () => (await import("sluice/stream")).stats() });
