@@ -1,0 +1,131 @@
+/** Who listens at an address of this machine, as /proc tells it. */
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { networkInterfaces } from "node:os";
+import { basename } from "node:path";
+import { codeOf } from "sluice/internal";
+import { formatIp, type IpAddress, mapped, parseIp, unmapped } from "../proxy/ip.ts";
+
+export interface Listener {
+  readonly pid: number;
+  /** The name of its program. */
+  readonly program: string;
+  readonly uid: number;
+  /** Traces of Sluice in its command line, its NODE_OPTIONS, or its memory. */
+  readonly hasSluice: boolean;
+  /** Whether its environment switches Sluice off. */
+  readonly isSwitchedOff: boolean;
+  /** Whether Node's permission model is on. */
+  readonly isRestricted: boolean;
+  /** Its root, seen from here: another one in a container. */
+  readonly root: string;
+}
+
+export interface Sought {
+  readonly listeners: readonly Listener[];
+  /** Users of listening sockets whose process may not be looked at. */
+  readonly strangers: readonly number[];
+}
+
+interface ListeningSocket {
+  readonly uid: number;
+  readonly inode: string;
+}
+
+/** Bytes of an address in /proc/net/tcp: words of 32 bits, each in the machine's own order, which is little-endian. */
+function addressOf(hex: string): IpAddress {
+  const words = hex.match(/.{8}/g) ?? [];
+  return words.flatMap((word) => [...Buffer.from(word, "hex")].toReversed());
+}
+
+const isAny = (address: IpAddress): boolean => address.every((byte) => byte === 0);
+
+const plain = (address: IpAddress): string => formatIp(unmapped(address));
+
+/** proc_net_tcp(5): sl, local address, remote address, state (0A listens), queues, timer, retransmits, uid, timeout, inode. */
+function socketsIn(table: string, address: IpAddress, port: number): ListeningSocket[] {
+  return table
+    .split("\n")
+    .slice(1)
+    .flatMap((line) => {
+      const [, local = "", , state, , , , uid, , inode = ""] = line.trim().split(/\s+/);
+      const [ip = "", at = ""] = local.split(":");
+      if (state !== "0A" || Number.parseInt(at, 16) !== port) return [];
+      const bound = addressOf(ip);
+      return isAny(bound) || plain(bound) === plain(address) ? [{ uid: Number(uid), inode }] : [];
+    });
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    // It has gone, or is not ours to read.
+    if (codeOf(error) !== undefined) return "";
+    throw error;
+  }
+}
+
+function readLink(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch (error) {
+    if (codeOf(error) !== undefined) return "";
+    throw error;
+  }
+}
+
+/** What a process has open, as far as that may be seen. */
+function openIn(pid: number): readonly string[] {
+  const folder = `/proc/${pid}/fd`;
+  try {
+    return readdirSync(folder).map((fd) => readLink(`${folder}/${fd}`));
+  } catch (error) {
+    if (codeOf(error) !== undefined) return [];
+    throw error;
+  }
+}
+
+/** Sluice in a command line or in NODE_OPTIONS. */
+const traces = /sluice\/(register|fetch|stream|dist)|sluice.*register/;
+
+function describe(pid: number): Listener {
+  const command = readText(`/proc/${pid}/cmdline`).split("\0");
+  const environment = readText(`/proc/${pid}/environ`).split("\0");
+  const options = [...command, ...environment.filter((each) => each.startsWith("NODE_OPTIONS="))].join(" ");
+  const [, uid = ""] = /^Uid:\s+\d+\s+(\d+)/m.exec(readText(`/proc/${pid}/status`)) ?? [];
+  const isElsewhere = readLink(`/proc/${pid}/ns/mnt`) !== readLink("/proc/self/ns/mnt");
+  return {
+    pid,
+    program: basename(readLink(`/proc/${pid}/exe`) || (command[0] ?? "")),
+    uid: Number(uid),
+    hasSluice: traces.test(options) || readText(`/proc/${pid}/maps`).includes("libsluice"),
+    isSwitchedOff: environment.some((each) => /^SLUICE_DISABLE=(?!0?$)/.test(each)),
+    isRestricted: /--(experimental-)?permission/.test(options),
+    root: isElsewhere ? `/proc/${pid}/root` : "",
+  };
+}
+
+/** Finds the processes that listen at an address: several where they share it. */
+export function findListeners(address: string, port: number): Sought {
+  const wanted = parseIp(address);
+  if (wanted === undefined) return { listeners: [], strangers: [] };
+  const tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(readText);
+  const sockets = tables.flatMap((table) => socketsIn(table, wanted, port));
+  const names = new Set(sockets.map(({ inode }) => `socket:[${inode}]`));
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  const found = pids.map(Number).filter((pid) => openIn(pid).some((name) => names.has(name)));
+  return { listeners: found.map(describe), strangers: sockets.map(({ uid }) => uid) };
+}
+
+/** Whether an address is one of this machine's. */
+export function isOwnAddress(address: string): boolean {
+  const ip = parseIp(address);
+  if (ip === undefined) return false;
+  const own = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
+  const text = plain(ip);
+  return (
+    text.startsWith("127.") ||
+    text === "::1" ||
+    own.some((each) => plain(parseIp(each.address) ?? mapped([0, 0, 0, 0])) === text)
+  );
+}
