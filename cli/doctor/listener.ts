@@ -32,10 +32,7 @@ interface ListeningSocket {
 }
 
 /** Bytes of an address in /proc/net/tcp: words of 32 bits, each in the machine's own order, which is little-endian. */
-function addressOf(hex: string): IpAddress {
-  const words = hex.match(/.{8}/g) ?? [];
-  return words.flatMap((word) => [...Buffer.from(word, "hex")].toReversed());
-}
+const addressOf = (hex: string): IpAddress => [...Buffer.from(hex, "hex").swap32()];
 
 const isAny = (address: IpAddress): boolean => address.every((byte) => byte === 0);
 

@@ -50,7 +50,7 @@ const remedies: readonly Row[] = [
   [/^source and target are the same file/, "Nothing: a file can't be copied onto itself."],
   [/^TLS (encrypts|decrypts) in the process/, tls],
   [
-    /^the response's connection is not a socket of node:net|^the socket has no handle|^the target has no descriptor/,
+    /^the response's connection is not a socket of node:net|^the socket has no handle|^the socket's handle shows no descriptor|^the target has no descriptor/,
     "Let the app answer on connections of node:http itself: those of other servers show no descriptor.",
   ],
   [/^this response has no body/, "Ask with GET, for an answer that has one: HEAD, 204 and 304 have none."],
