@@ -3,16 +3,16 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { basename } from "node:path";
 import { codeOf } from "sluice/internal";
-import { formatIp, type IpAddress, mapped, parseIp, unmapped } from "../proxy/ip.ts";
+import { formatIp, type IpAddress, parseIp, unmapped } from "../proxy/ip.ts";
 
 export interface Listener {
   readonly pid: number;
   /** The name of its program. */
   readonly program: string;
   readonly uid: number;
-  /** Traces of Sluice in its command line, its NODE_OPTIONS, or its memory. */
+  /** Traces of Sluice in the command line, the NODE_OPTIONS or the memory of it or of what it has started. */
   readonly hasSluice: boolean;
-  /** Whether its environment switches Sluice off. */
+  /** Whether that environment switches Sluice off. */
   readonly isSwitchedOff: boolean;
   /** Whether Node's permission model is on. */
   readonly isRestricted: boolean;
@@ -85,19 +85,40 @@ function openIn(pid: number): readonly string[] {
 /** Sluice in a command line or in NODE_OPTIONS. */
 const traces = /sluice\/(register|fetch|stream|dist)|sluice.*register/;
 
-function describe(pid: number): Listener {
+type Traces = Pick<Listener, "hasSluice" | "isSwitchedOff" | "isRestricted">;
+
+function tracesIn(pid: number): Traces {
   const command = readText(`/proc/${pid}/cmdline`).split("\0");
   const environment = readText(`/proc/${pid}/environ`).split("\0");
   const options = [...command, ...environment.filter((each) => each.startsWith("NODE_OPTIONS="))].join(" ");
+  return {
+    hasSluice: traces.test(options) || readText(`/proc/${pid}/maps`).includes("libsluice"),
+    isSwitchedOff: environment.some((each) => /^SLUICE_DISABLE=(?!0?$)/.test(each)),
+    isRestricted: /--(experimental-)?permission/.test(options),
+  };
+}
+
+/** A process and all that it has started, as the primary of a cluster listens for its workers. */
+function familyOf(pid: number, pids: readonly number[]): readonly number[] {
+  const parents = new Map(
+    pids.map((each) => [each, Number(/^PPid:\s+(\d+)/m.exec(readText(`/proc/${each}/status`))?.[1])]),
+  );
+  const family = [pid];
+  for (const member of family) family.push(...pids.filter((each) => parents.get(each) === member));
+  return family;
+}
+
+function describe(pid: number, pids: readonly number[]): Listener {
+  const family = familyOf(pid, pids).map(tracesIn);
   const [, uid = ""] = /^Uid:\s+\d+\s+(\d+)/m.exec(readText(`/proc/${pid}/status`)) ?? [];
   const isElsewhere = readLink(`/proc/${pid}/ns/mnt`) !== readLink("/proc/self/ns/mnt");
   return {
     pid,
-    program: basename(readLink(`/proc/${pid}/exe`) || (command[0] ?? "")),
+    program: basename(readLink(`/proc/${pid}/exe`)),
     uid: Number(uid),
-    hasSluice: traces.test(options) || readText(`/proc/${pid}/maps`).includes("libsluice"),
-    isSwitchedOff: environment.some((each) => /^SLUICE_DISABLE=(?!0?$)/.test(each)),
-    isRestricted: /--(experimental-)?permission/.test(options),
+    hasSluice: family.some(({ hasSluice }) => hasSluice),
+    isSwitchedOff: family.some(({ isSwitchedOff }) => isSwitchedOff),
+    isRestricted: family.some(({ isRestricted }) => isRestricted),
     root: isElsewhere ? `/proc/${pid}/root` : "",
   };
 }
@@ -109,20 +130,18 @@ export function findListeners(address: string, port: number): Sought {
   const tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(readText);
   const sockets = tables.flatMap((table) => socketsIn(table, wanted, port));
   const names = new Set(sockets.map(({ inode }) => `socket:[${inode}]`));
-  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  const found = pids.map(Number).filter((pid) => openIn(pid).some((name) => names.has(name)));
-  return { listeners: found.map(describe), strangers: sockets.map(({ uid }) => uid) };
+  const pids = readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+  const found = pids.filter((pid) => openIn(pid).some((name) => names.has(name)));
+  return { listeners: found.map((pid) => describe(pid, pids)), strangers: sockets.map(({ uid }) => uid) };
 }
 
 /** Whether an address is one of this machine's. */
 export function isOwnAddress(address: string): boolean {
   const ip = parseIp(address);
   if (ip === undefined) return false;
-  const own = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
   const text = plain(ip);
-  return (
-    text.startsWith("127.") ||
-    text === "::1" ||
-    own.some((each) => plain(parseIp(each.address) ?? mapped([0, 0, 0, 0])) === text)
-  );
+  const own = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
+  return text.startsWith("127.") || text === "::1" || own.some((each) => each.address === text);
 }
