@@ -5,7 +5,7 @@ import { Command } from "commander";
 import { type Ability, capabilities, type Capability } from "sluice";
 import { jsonOption } from "../arguments.ts";
 import { describeFailure, exitCodes, UsageError } from "../exit.ts";
-import { type AppReport, examineApp } from "../doctor/app.ts";
+import type { AppReport } from "../doctor/app.ts";
 import { type FilesystemReport, inspectFilesystem } from "../doctor/filesystem.ts";
 import { formatBytes, table } from "../format.ts";
 import {
@@ -48,6 +48,7 @@ export const doctorCommand = (): Command =>
 async function tellApp(url: string, paths: readonly string[], options: DoctorOptions): Promise<void> {
   if (paths.length > 0 || options.interface !== undefined)
     throw new UsageError("--app stands alone: paths and interfaces are of another examination");
+  const { examineApp } = await import("../doctor/app.ts");
   const report = await examineApp(url);
   if (options.json === true) printJson(report);
   else print(appText(report));

@@ -16,8 +16,8 @@ export interface Listener {
   readonly isSwitchedOff: boolean;
   /** Whether Node's permission model is on. */
   readonly isRestricted: boolean;
-  /** Its root, seen from here: another one in a container. */
-  readonly root: string;
+  /** Whether it has mounts of its own, as in a container. */
+  readonly isElsewhere: boolean;
 }
 
 export interface Sought {
@@ -111,7 +111,6 @@ function familyOf(pid: number, pids: readonly number[]): readonly number[] {
 function describe(pid: number, pids: readonly number[]): Listener {
   const family = familyOf(pid, pids).map(tracesIn);
   const [, uid = ""] = /^Uid:\s+\d+\s+(\d+)/m.exec(readText(`/proc/${pid}/status`)) ?? [];
-  const isElsewhere = readLink(`/proc/${pid}/ns/mnt`) !== readLink("/proc/self/ns/mnt");
   return {
     pid,
     program: basename(readLink(`/proc/${pid}/exe`)),
@@ -119,7 +118,7 @@ function describe(pid: number, pids: readonly number[]): Listener {
     hasSluice: family.some(({ hasSluice }) => hasSluice),
     isSwitchedOff: family.some(({ isSwitchedOff }) => isSwitchedOff),
     isRestricted: family.some(({ isRestricted }) => isRestricted),
-    root: isElsewhere ? `/proc/${pid}/root` : "",
+    isElsewhere: readLink(`/proc/${pid}/ns/mnt`) !== readLink("/proc/self/ns/mnt"),
   };
 }
 

@@ -6,15 +6,7 @@
 import { closeSync, constants, fstatSync, openSync, writeSync } from "node:fs";
 import type { ServerResponse } from "node:http";
 import process from "node:process";
-
-/** The header that names a question; node:http gives names as they were written, and the doctor writes it so. */
-export const questionHeader = "sluice-doctor";
-
-/** In a folder that read-only roots and private folders of systemd leave alone. */
-export const questionFolder = "/dev/shm";
-export const questionName = (token: string): string => `sluice-doctor-${token}`;
-
-const tokenPattern = /^[0-9a-f]{32}$/;
+import { isToken, questionFolder, questionHeader, questionName } from "../../core/question.ts";
 
 /** A file of answers is never longer. */
 const limitBytes = 64 * 1024;
@@ -28,7 +20,7 @@ function questionOf({ req }: ServerResponse): string | undefined {
   const { rawHeaders } = Object(req) as { readonly rawHeaders?: readonly string[] };
   const at = rawHeaders?.indexOf(questionHeader) ?? -1;
   const token = at < 0 ? undefined : rawHeaders?.[at + 1];
-  return token !== undefined && tokenPattern.test(token) ? token : undefined;
+  return token !== undefined && isToken(token) ? token : undefined;
 }
 
 /** Whether only this process's user, or root, can have made the file. */

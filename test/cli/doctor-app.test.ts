@@ -1,6 +1,15 @@
 /** `sluice doctor --app`: running apps that know nothing of it, and what they tell to whom. */
 import { execFileSync, spawn } from "node:child_process";
-import { chmodSync, existsSync, linkSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer as createPlainServer, get } from "node:http";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
@@ -300,6 +309,29 @@ if (process.getuid?.() === 0) {
     assertNative(told);
     assert.is(told.app?.uid, nobody);
     assertNative(await ask(at(app, "static/film.bin"), { command: [...asNobody, process.execPath] }));
+  });
+
+  /** The app of a container: with mounts of its own, prepared by a script. */
+  const contained = (script: string) =>
+    express({
+      execPath: "unshare",
+      execArgv: ["--mount", "sh", "-c", `${script} && exec "$@"`, "sh", process.execPath, ...preload],
+    });
+
+  await withProgram(test, "unshare", "an app in a container with a /dev/shm of its own is asked", async () => {
+    await using app = await contained("mount -t tmpfs none /dev/shm");
+    assertNative(await ask(at(app, "static/film.bin")));
+  });
+
+  await withProgram(test, "unshare", "a container's link leads nobody out of it", async () => {
+    const outside = tempFolder("/dev/shm");
+    const link = `mount -t tmpfs none /dev && ln -s ${outside} /dev/shm && mknod /dev/null c 1 3 && mknod /dev/urandom c 1 9`;
+    // The folder of the host's, by the host's own mount: as /proc/PID/root leads to it.
+    await using app = await contained(`${link} && mkdir -p /tmp`);
+    const end = await cli(["doctor", "--app", at(app, "static/film.bin")]);
+    assert.is(end.code, 1, end.stdout.toString());
+    assert.match(end.stderr, /no mount of the app's container/);
+    assert.equal(readdirSync(outside), []);
   });
 } else test.skip("another user is told nothing: only root has one at hand");
 
