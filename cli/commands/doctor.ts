@@ -1,10 +1,11 @@
-/** `sluice doctor [PATHS…]` */
+/** `sluice doctor [PATHS…]`, `sluice doctor --app URL` */
 import { tmpdir } from "node:os";
 import process from "node:process";
 import { Command } from "commander";
 import { type Ability, capabilities, type Capability } from "sluice";
 import { jsonOption } from "../arguments.ts";
-import { describeFailure, exitCodes } from "../exit.ts";
+import { describeFailure, exitCodes, UsageError } from "../exit.ts";
+import type { AppReport } from "../doctor/app.ts";
 import { type FilesystemReport, inspectFilesystem } from "../doctor/filesystem.ts";
 import { formatBytes, table } from "../format.ts";
 import {
@@ -19,6 +20,7 @@ import {
 import { type Colour, paint, print, printJson, screenWidth, tell } from "../screen.ts";
 
 interface DoctorOptions {
+  readonly app?: string;
   readonly interface?: readonly string[];
   readonly json?: boolean;
 }
@@ -28,17 +30,45 @@ export const doctorCommand = (): Command =>
     .description("show what this machine can do, and why not where it can't")
     .argument("[paths...]", "look at the filesystems under these (default: the current and the temporary folder)")
     .option("--interface <names...>", "look at these network interfaces (default: all)")
+    .option("--app <url>", "ask a running app of this machine for a file, and say which way the file went")
     .addOption(jsonOption())
     .action(async (paths: readonly string[], options: DoctorOptions) => {
       try {
+        if (options.app !== undefined) return await tellApp(options.app, paths, options);
         const findings = await examine(paths.length > 0 ? paths : [process.cwd(), tmpdir()], options);
         if (options.json === true) printJson(findings);
         else print(tellFindings(findings));
       } catch (error) {
-        tell(`sluice: ${describeFailure("examine this machine", error).message}`);
-        process.exitCode = exitCodes.failed;
+        const what = options.app === undefined ? "examine this machine" : `ask ${options.app}`;
+        tell(`sluice: ${describeFailure(what, error).message}`);
+        process.exitCode = error instanceof UsageError ? exitCodes.usage : exitCodes.failed;
       }
     });
+
+async function tellApp(url: string, paths: readonly string[], options: DoctorOptions): Promise<void> {
+  if (paths.length > 0 || options.interface !== undefined)
+    throw new UsageError("--app stands alone: paths and interfaces are of another examination");
+  const { examineApp } = await import("../doctor/app.ts");
+  const report = await examineApp(url);
+  if (options.json === true) printJson(report);
+  else print(appText(report));
+  process.exitCode = report.native ? exitCodes.ok : exitCodes.failed;
+}
+
+function appText({ url, app, answer, told, native, strategy, bytes, reason, remedy }: AppReport): string {
+  const rows: Row[] = [];
+  if (app !== undefined) rows.push(["app", `${app.program}, process ${app.pid} of user ${app.uid}`]);
+  if (answer !== undefined) {
+    const { status, chunked, coding } = answer;
+    const framing = [chunked ? "chunked" : [], coding ?? []].flat().map((word) => `, ${word}`);
+    rows.push(["answer", `${status}, ${formatBytes(answer.bytes)}${framing.join("")}`]);
+  }
+  const none = told ? "through JavaScript" : "unknown: the app has not told";
+  const part = bytes > 0 ? `${formatBytes(bytes)} past JavaScript, the rest through it` : none;
+  rows.push(["way", native ? `past JavaScript, by ${strategy ?? "?"}` : part], ["because", reason]);
+  if (remedy !== undefined) rows.push(["remedy", remedy]);
+  return `${paint("bold", url)}\n${table(rows, screenWidth)}`;
+}
 
 async function examine(paths: readonly string[], options: DoctorOptions) {
   const { engine, strategies, cache } = capabilities();

@@ -20,6 +20,8 @@ export type { PartialFile } from "../copy/partial-file.ts";
 export type { WholeFileOptions } from "../copy/whole-file.ts";
 export { openBeneath } from "../confine/open-beneath.ts";
 export { isHidden } from "../fetch/request-path.ts";
+export { questionFolder, questionHeader, questionName } from "../../core/question.ts";
+export type { StreamAnswer } from "../streams/report.ts";
 export { codeOf } from "../support/system-error.ts";
 
 const machine = (): Machine => machineOf(currentRuntime());

@@ -1,8 +1,12 @@
 /** Tells which way each stream went: to who asks, to the diagnostics channel, and to stderr under SLUICE_DEBUG. */
 import { channel } from "node:diagnostics_channel";
+import { ServerResponse } from "node:http";
 import type { Readable, Writable } from "node:stream";
 import type { Copied, Strategy } from "../../core/plan/kernel.ts";
+import { machineFor } from "../engine/machine.ts";
+import type { Runtime } from "../runtime.ts";
 import { slot } from "../support/slot.ts";
+import { answerQuestion } from "./asked.ts";
 import type { Surroundings } from "./hooks/surroundings.ts";
 import { count } from "./totals.ts";
 import type { Tally } from "./hand-over/tally.ts";
@@ -29,6 +33,18 @@ export interface StreamReport {
 export interface StreamMessage extends StreamReport {
   readonly source: Readable;
   readonly target: Writable | undefined;
+}
+
+/** What the app tells of a response to who may ask: see asked.ts. */
+export interface StreamAnswer extends StreamReport {
+  /** Why there is no engine; undefined where there is one. */
+  readonly engine?: string | undefined;
+}
+
+function engineOf(runtime: Runtime): string | undefined {
+  const machine = machineFor(runtime);
+  if (typeof machine === "string") return machine;
+  return typeof machine.native === "string" ? machine.native : undefined;
 }
 
 const transfers = channel("sluice:transfer");
@@ -60,7 +76,7 @@ export function tell(
   tally: Tally,
   reason: string,
   goesOn: boolean,
-  { debug, checks }: Surroundings,
+  { runtime, debug, checks }: Surroundings,
 ): void {
   const { bytes, strategy, copied, syscalls, waits, cpuNs } = tally;
   const told: StreamReport = { native: bytes > 0, reason, bytes, strategy, copied, syscalls, waits, cpuNs };
@@ -70,6 +86,9 @@ export function tell(
   count(bytes > 0 ? (strategy ?? "portable") : "portable", reason, 1, bytes);
   if (goesOn) countRestOf(source);
   if (transfers.hasSubscribers) transfers.publish({ ...told, source, target } satisfies StreamMessage);
+  // Where the user's id wants a permission of its own, nobody is asked for one on the way of a response.
+  if (target instanceof ServerResponse && runtime.guardsSystem !== true)
+    answerQuestion(target, () => ({ ...told, engine: engineOf(runtime) }) satisfies StreamAnswer);
   if (!debug) return;
   const name = "path" in source && source.path !== undefined ? String(source.path) : source.constructor.name;
   const way = bytes > 0 ? `${String(bytes)} bytes by ${strategy ?? "?"}` : "Node's own way";

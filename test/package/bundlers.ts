@@ -1,4 +1,4 @@
-/** Bundlers, tracers and package managers at fixed versions, fetched once into node_modules/.cache: nobody else needs their 500 MB. */
+/** Bundlers, package and process managers and test runners at fixed versions, fetched once into node_modules/.cache. */
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
@@ -18,6 +18,8 @@ const packages = {
     postject: "1.0.0-alpha.6",
   },
   managers: { pnpm: "10.34.8", "@yarnpkg/cli-dist": "4.18.1" },
+  pm2: { pm2: "7.0.4" },
+  runners: { jest: "30.5.2", vitest: "4.1.12" },
   next: { next: "16.4.6", react: "19.3.1", "react-dom": "19.3.1" },
 } as const;
 
