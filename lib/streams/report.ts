@@ -1,4 +1,4 @@
-/** Tells which way each stream went: to who asks, to the diagnostics channel, and to stderr under SLUICE_DEBUG. */
+/** Tells which way each stream went: to who asks, to the diagnostics channel, and to stderr under SLUICE_DEBUG or NODE_DEBUG. */
 import { channel } from "node:diagnostics_channel";
 import type { Readable, Writable } from "node:stream";
 import type { Copied, Strategy } from "../../core/plan/kernel.ts";
@@ -51,8 +51,8 @@ export function tell(
   // A trial's stream is not the app's.
   if (checks === undefined) return;
   if (transfers.hasSubscribers) transfers.publish({ ...told, source, target } satisfies StreamMessage);
-  if (!debug) return;
+  if (debug === undefined) return;
   const name = "path" in source && source.path !== undefined ? String(source.path) : source.constructor.name;
   const way = bytes > 0 ? `${String(bytes)} bytes by ${strategy ?? "?"}` : "Node's own way";
-  process.stderr.write(`sluice: ${name}: ${way}: ${reason}\n`);
+  debug(`${name}: ${way}: ${reason}`);
 }
