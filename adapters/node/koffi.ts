@@ -1,5 +1,4 @@
 /** koffi, or why it can't be had. */
-import process from "node:process";
 import { loadFailure, saysNoDescriptors, Unavailable } from "../../lib/engine/load-failure.ts";
 import required from "./require.cjs";
 

@@ -1,5 +1,4 @@
 /** What the environment asks of the library. Deno heeds of it what --allow-env lets it read. */
-import process from "node:process";
 import type { Runtime } from "../runtime.ts";
 
 /** The one switch, and its older name. */
