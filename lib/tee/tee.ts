@@ -165,7 +165,10 @@ class Teeing {
   conclude(report: TeeReport): TeeReport {
     const failure = this.#failure;
     if (failure === undefined) return report;
-    const { code, errno, failed, bytesTransferred, bytesStranded, dest } = failure;
+    const { code, errno, failed, bytesTransferred, bytesStranded } = failure;
+    const first = this.#firstError;
+    // One target's failure has ended all.
+    const dest = failure.dest ?? (failure.cause === first ? first?.dest : undefined);
     const path = failure.path ?? this.#path;
     const details = {
       code,
