@@ -43,11 +43,11 @@ async function choose(named: string | undefined): Promise<Choice> {
 function entrants(): readonly { readonly mechanism: Mechanism; readonly unavailable?: string }[] {
   const { engine, strategies: known } = capabilities();
   const rows = native.map((mechanism) => {
-    if (!engine.available) return { mechanism, unavailable: engine.reason };
+    if (engine.ability === "no") return { mechanism, unavailable: engine.reason };
     const { ability, reason } = known[mechanism];
     return ability === "no" ? { mechanism, unavailable: reason } : { mechanism };
   });
-  return [{ mechanism: "streams" }, ...(engine.available ? [] : [{ mechanism: "portable" } as const]), ...rows];
+  return [{ mechanism: "streams" }, ...(engine.ability === "yes" ? [] : [{ mechanism: "portable" } as const]), ...rows];
 }
 
 function progress(total: number): { step(): void; stop(): void } {

@@ -40,8 +40,13 @@ export interface TransferErrorDetails {
   readonly attempts?: readonly Attempt[] | undefined;
   /** How far each direction of a proxied pair came. */
   readonly proxy?: ProxyFailure | undefined;
+  readonly path?: string | undefined;
+  readonly dest?: string | undefined;
   readonly cause?: unknown;
 }
+
+/** The paths of a call, as it was given them. */
+export type Paths = Pick<TransferErrorDetails, "path" | "dest">;
 
 /** A transfer that could not start or did not reach its end. It always says how far it came. */
 export class TransferError extends Error {
@@ -56,6 +61,10 @@ export class TransferError extends Error {
   readonly sourceOffset: number | undefined;
   readonly attempts: readonly Attempt[];
   readonly proxy: ProxyFailure | undefined;
+  /** As errors of node:fs have it: the path that was read, or the only one of the call; undefined where that was none. */
+  readonly path: string | undefined;
+  /** As errors of node:fs have it: the path that was written, of a call with a source and a target. */
+  readonly dest: string | undefined;
 
   constructor(message: string, details: TransferErrorDetails) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -70,15 +79,50 @@ export class TransferError extends Error {
     this.sourceOffset = details.sourceOffset;
     this.attempts = details.attempts ?? [];
     this.proxy = details.proxy;
+    this.path = details.path;
+    this.dest = details.dest;
+  }
+}
+
+/** The same failure with other details. One error may be told of several calls, so that it stays as it is. */
+function retold(error: TransferError, details: Partial<TransferErrorDetails>): TransferError {
+  const told = new TransferError(error.message, { ...error, cause: error.cause, ...details });
+  if (error.stack !== undefined) told.stack = error.stack;
+  return told;
+}
+
+/** A failure with the paths of the call, where it doesn't tell its own. What is no TransferError stays what it is. */
+export function withPaths(error: TransferError, paths: Paths): TransferError;
+export function withPaths(error: unknown, paths: Paths): unknown;
+export function withPaths(error: unknown, paths: Paths): unknown {
+  if (!(error instanceof TransferError)) return error;
+  const path = error.path ?? paths.path;
+  const dest = error.dest ?? paths.dest;
+  return path === error.path && dest === error.dest ? error : retold(error, { path, dest });
+}
+
+/** Makes a call, and tells its failure with the paths of the call. */
+export function withPathsIn<T>(paths: Paths, call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw withPaths(error, paths);
+  }
+}
+
+/** What a call comes to, its failure with the paths of the call. */
+export async function tellingPaths<T>(paths: Paths, call: Promise<T>): Promise<T> {
+  try {
+    return await call;
+  } catch (error) {
+    throw withPaths(error, paths);
   }
 }
 
 /** A failure that comes after bytes have moved, told with how far that was. What is no TransferError stays what it is. */
 export function withProgress(error: unknown, { bytes, strategy, attempts }: Moved): unknown {
   if (!(error instanceof TransferError) || error.attempts.length > 0) return error;
-  const { code, errno, syscall, failed, sourceOffset, proxy, cause } = error;
-  const told = { code, errno, syscall, failed, sourceOffset, proxy, cause };
-  return new TransferError(error.message, { ...told, strategy, bytesTransferred: bytes, attempts });
+  return retold(error, { strategy, bytesTransferred: bytes, attempts });
 }
 
 /** The part of a report that an error carries, too. */

@@ -1,9 +1,10 @@
 /** Binds the native library with Deno.dlopen, and is woken by a socket. */
-import { openSync } from "node:fs";
+import { openSync, statSync } from "node:fs";
 import { Socket } from "node:net";
 import type { AbiType } from "../../core/abi/functions/define.ts";
 import { mapSymbols, type Native } from "../../core/abi/abi.ts";
 import { openContext } from "../../lib/engine/context.ts";
+import { Unavailable } from "../../lib/engine/load-failure.ts";
 import type { Waker } from "../../lib/runtime.ts";
 import { isGranted, seesDescriptors } from "./permissions.ts";
 
@@ -17,7 +18,9 @@ let library: Native | undefined;
 export const boundLibrary = (): Native | undefined => library;
 
 export function bind(path: string): Native {
-  if (!isGranted({ name: "ffi", path })) throw new Error("Deno was started without --allow-ffi for it");
+  if (!isGranted({ name: "ffi", path })) throw new Unavailable(`Deno was started without --allow-ffi for ${path}`);
+  // As on the other runtimes, where it may be looked at: opening a FIFO would wait for ever.
+  if (isGranted({ name: "read", path }) && !statSync(path).isFile()) throw new Error("not a regular file");
   library = Deno.dlopen(path, definitions).symbols;
   return library;
 }

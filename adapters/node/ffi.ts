@@ -5,6 +5,7 @@ import { mapSymbols, type Native } from "../../core/abi/abi.ts";
 import type { AbiType } from "../../core/abi/functions/define.ts";
 import { openContext } from "../../lib/engine/context.ts";
 import type { Waker } from "../../lib/runtime.ts";
+import { loadKoffi } from "./koffi.ts";
 import required from "./require.cjs";
 
 const koffiType: Record<AbiType, string> = { i32: "int32", u32: "uint32", buffer: "void *" };
@@ -12,8 +13,7 @@ const koffiType: Record<AbiType, string> = { i32: "int32", u32: "uint32", buffer
 export function bind(path: string): Native {
   // Opening a FIFO would wait for ever.
   if (!statSync(path).isFile()) throw new Error("not a regular file");
-  const koffi = required.koffi();
-  const library = koffi.load(path);
+  const library = loadKoffi().load(path);
   return mapSymbols((args, name) =>
     library.func(
       name,

@@ -6,7 +6,8 @@
  * Every `fs.ReadStream` that is piped to a plain HTTP response, a plain socket or an `fs.WriteStream` is handed to
  * the kernel; all other streams, and TLS, HTTP/2, compression and the like, go Node's own way.
  *
- * `SLUICE_DISABLE=1` switches it off. `SLUICE_DEBUG=1` says on stderr which way each stream went and why, as does the
+ * Without the engine a process warning says why, once (`SLUICE_PORTABLE`). `SLUICE_DISABLE=1` switches it off.
+ * `SLUICE_DEBUG=1` (or `NODE_DEBUG=sluice`) says on stderr which way each stream went and why, as does the
  * diagnostics channel `sluice:transfer`.
  */
 import { register } from "../../lib/streams/register.ts";

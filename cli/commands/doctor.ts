@@ -72,13 +72,21 @@ function appText({ url, app, answer, told, native, strategy, bytes, reason, reme
 
 async function examine(paths: readonly string[], options: DoctorOptions) {
   const { engine, strategies, cache } = capabilities();
+  // Why there is no engine is said of the engine alone.
+  const brief = (reason: string) =>
+    engine.ability === "yes" ? reason : reason.replaceAll(engine.reason, "there is no engine");
+  const briefly = <T extends Readonly<Record<string, Capability>>>(list: T) =>
+    Object.fromEntries(Object.entries(list).map(([name, each]) => [name, { ...each, reason: brief(each.reason) }]));
   return {
     system: readSystem(),
     engine,
-    mechanisms: strategies,
-    cache,
+    mechanisms: briefly(strategies),
+    cache: briefly(cache),
     filesystems: await Promise.all(paths.map(inspectFilesystem)),
-    interfaces: inspectInterfaces(options.interface),
+    interfaces: inspectInterfaces(options.interface).map((each) => ({
+      ...each,
+      reason: each.reason === undefined ? undefined : brief(each.reason),
+    })),
     limits: readLimits(),
     ioUring: readIoUring(),
   };
@@ -92,7 +100,10 @@ const abilityColours: Readonly<Record<Ability, Colour>> = { yes: "green", no: "r
 function tellFindings(findings: Findings): string {
   const { system, engine, mechanisms, cache, filesystems, interfaces, limits, ioUring } = findings;
   const sections: readonly (readonly [string, readonly Row[]])[] = [
-    ["System", [...systemRows(system), ["engine", engine.available ? engine.reason : `not loaded: ${engine.reason}`]]],
+    [
+      "System",
+      [...systemRows(system), ["engine", engine.ability === "yes" ? engine.reason : `not loaded: ${engine.reason}`]],
+    ],
     ["Mechanisms", Object.entries(mechanisms).map(([name, capability]) => capabilityRow(name, capability))],
     ["Page cache", Object.entries(cache).map(([name, capability]) => capabilityRow(name, capability))],
     ...filesystems.map((report) => [filesystemTitle(report), filesystemRows(report)] as const),

@@ -3,6 +3,7 @@ import cluster from "node:cluster";
 import { once } from "node:events";
 import process from "node:process";
 import { Counter, Registry } from "prom-client";
+import { missingEngine } from "sluice/internal";
 import type { HostAddress } from "../address.ts";
 import { describeFailure, exitCodes } from "../exit.ts";
 import { listenForInterrupt } from "../interrupt.ts";
@@ -72,7 +73,9 @@ async function serveUntilInterrupted<O>(
         isServing: () => !signal.aborted && service.isServing(),
       }));
     // A port that the system chose is told even to those who want to hear nothing.
-    if (!quiet || program.port(options) === 0) tell(words.listening(service.port));
+    const missing = quiet ? undefined : missingEngine();
+    const without = missing === undefined ? "" : ` without the engine: ${missing}`;
+    if (!quiet || program.port(options) === 0) tell(words.listening(service.port) + without);
     if (metrics !== undefined && (!quiet || metricsAddress?.port === 0)) tell(`Metrics on ${metrics.url}`);
     await interrupted;
     if (!quiet) tell(words.finishing);

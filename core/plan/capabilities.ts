@@ -15,13 +15,22 @@ export interface Capability {
   readonly reason: string;
 }
 
+/** Whether there is an engine; `reason` is why not, in one line, or where it was loaded from. */
+export interface EngineCapability extends Capability {
+  readonly ability: "yes" | "no";
+  /** @deprecated Use `ability`. */
+  readonly available: boolean;
+}
+
+export const engineReport = (available: boolean, reason: string): EngineCapability => ({
+  ability: available ? "yes" : "no",
+  reason,
+  available,
+});
+
 /** What this machine and runtime can do, with the reason for each answer. */
 export interface CapabilityReport {
-  readonly engine: {
-    readonly available: boolean;
-    /** Why not, in one line; for an available engine, where it was loaded from. */
-    readonly reason: string;
-  };
+  readonly engine: EngineCapability;
   readonly strategies: Readonly<Record<Strategy, Capability>>;
   /** The modes of the page cache; the filesystem has its say, too. */
   readonly cache: Readonly<Record<CacheMode, Capability>>;

@@ -214,9 +214,9 @@ export interface CapabilitiesRecord {
 }
 
 export function capabilitiesRecord(
-  engine: { readonly available: boolean; readonly reason: string },
+  engine: Pick<Capability, "ability" | "reason">,
   strategies: Readonly<Record<string, Capability>>,
 ): CapabilitiesRecord {
   const list = Object.entries(strategies).map(([strategy, { ability, reason }]) => ({ strategy, ability, reason }));
-  return { engine: engine.available, reason: engine.reason, strategies: list };
+  return { engine: engine.ability === "yes", reason: engine.reason, strategies: list };
 }

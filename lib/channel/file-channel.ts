@@ -1,6 +1,6 @@
 /** A file with a position, after java.nio.channels.FileChannel. */
 import { checkBuffer, count, countOrAll, lockRange } from "../../core/channel.ts";
-import { TransferError } from "../../core/error.ts";
+import { type Paths, tellingPaths, TransferError, withPaths, withPathsIn } from "../../core/error.ts";
 import type { MapMode } from "../../core/mapping.ts";
 import type { ByteCount } from "../../core/options.ts";
 import type { Report } from "../../core/transfer/report.ts";
@@ -39,18 +39,26 @@ export class FileChannel implements AsyncDisposable {
     this.#locks = new Locks(machine, file.fd, file.name);
   }
 
+  get #paths(): Paths {
+    return { path: this.#file.name };
+  }
+
   get #closedError(): TransferError {
-    return new TransferError(`Cannot use ${this.#file.name}: the channel is closed`, { code: "ERR_SLUICE_CLOSED" });
+    return new TransferError(`Cannot use ${this.#file.name}: the channel is closed`, {
+      code: "ERR_SLUICE_CLOSED",
+      ...this.#paths,
+    });
   }
 
   #check(need?: "read" | "write"): void {
     if (this.#closed !== undefined) throw this.#closedError;
-    if (need !== undefined && !this.#file.allows(need)) throw callFailed(`${need} ${this.#file.name}`, need, "EBADF");
+    if (need !== undefined && !this.#file.allows(need))
+      throw withPaths(callFailed(`${need} ${this.#file.name}`, need, "EBADF"), this.#paths);
   }
 
   /** Runs a call that `close()` has to wait for: the descriptor must not become another file's under it. */
-  #run<T>(work: () => Promise<T>): Promise<T> {
-    const running = work();
+  #run<T>(work: () => Promise<T>, paths = this.#paths): Promise<T> {
+    const running = tellingPaths(paths, work());
     const ended = () => this.#running.delete(running);
     this.#running.add(running);
     running.then(ended, ended);
@@ -58,10 +66,10 @@ export class FileChannel implements AsyncDisposable {
   }
 
   /** Runs a call that uses the channel's position after those before it. */
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+  #inTurn<T>(work: () => Promise<T>, paths = this.#paths): Promise<T> {
     const turn = this.#last.then(work);
     this.#last = turn.catch(() => {});
-    return this.#run(() => turn);
+    return this.#run(() => turn, paths);
   }
 
   /** The descriptor, for as long as the channel is open. It stays the channel's. */
@@ -156,14 +164,13 @@ export class FileChannel implements AsyncDisposable {
         options,
       );
     target.#check("write");
-    const report = await this.#run(() =>
-      target.#inTurn(() =>
-        target.#moving(async () => {
-          const targetOffset = target.#file.appends ? undefined : target.#position;
-          return transfer(this.#machine, this.#file.fd, target.#file.fd, { ...rest, ...range, targetOffset });
-        }),
-      ),
-    );
+    const paths = { ...this.#paths, dest: target.#file.name };
+    const moving = () =>
+      target.#moving(async () => {
+        const targetOffset = target.#file.appends ? undefined : target.#position;
+        return transfer(this.#machine, this.#file.fd, target.#file.fd, { ...rest, ...range, targetOffset });
+      });
+    const report = await this.#run(() => target.#inTurn(moving, paths), paths);
     return answered(report, options);
   }
 
@@ -183,17 +190,18 @@ export class FileChannel implements AsyncDisposable {
     const at = count("position", position);
     const most = countOrAll("count", length);
     if (source instanceof FileChannel) source.#check("read");
+    const paths = { path: source instanceof FileChannel ? source.#file.name : undefined, dest: this.#file.name };
     const report = await this.#run(async () => {
       if (at > (await this.#file.size())) return undefined;
       const range = { length: most, targetOffset: this.#file.appends ? undefined : at };
       if (!(source instanceof FileChannel))
         return transfer(this.#machine, source, this.#file.fd, { ...rest, ...range });
-      return source.#inTurn(() =>
+      const moving = () =>
         source.#moving(async () =>
           transfer(this.#machine, source.#file.fd, this.#file.fd, { ...rest, ...range, offset: source.#position }),
-        ),
-      );
-    });
+        );
+      return source.#inTurn(moving, paths);
+    }, paths);
     return report === undefined ? 0 : answered(report, options);
   }
 
@@ -215,7 +223,7 @@ export class FileChannel implements AsyncDisposable {
   /** Maps a part of the file; see `map()`. The mapping outlives the channel. */
   map(mode: MapMode = "read", position: ByteCount = 0, size?: ByteCount): MappedFile {
     this.#check("read");
-    return map(this.#machine, this.#file.fd, { mode, offset: position, length: size });
+    return map(this.#machine, this.#file.fd, { mode, offset: position, length: size }, this.#file.name);
   }
 
   /**
@@ -238,7 +246,8 @@ export class FileChannel implements AsyncDisposable {
   /** As {@link lock}, but doesn't wait: undefined where another has some of the range. */
   tryLock(position: ByteCount = 0, size: ByteCount = Infinity, shared = false): FileLock | undefined {
     this.#check(shared ? "read" : "write");
-    return this.#locks.try(lockRange(position, size), shared);
+    const range = lockRange(position, size);
+    return withPathsIn(this.#paths, () => this.#locks.try(range, shared));
   }
 
   /** Closes the file and releases its locks, when the calls that are under way have ended. The second time does nothing. */
@@ -250,7 +259,7 @@ export class FileChannel implements AsyncDisposable {
     this.#closing.abort();
     await Promise.allSettled(this.#running);
     this.#locks.clear();
-    await this.#file.close();
+    await tellingPaths(this.#paths, this.#file.close());
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -2,7 +2,7 @@
 import { constants, open } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { argumentError, shown, TransferError } from "../../core/error.ts";
+import { argumentError, shown, tellingPaths, TransferError } from "../../core/error.ts";
 import { inspectFd } from "../ends/inspect-fd.ts";
 import type { Machine } from "../engine/machine.ts";
 import { closeFd } from "../ends/open-path.ts";
@@ -46,6 +46,16 @@ export async function openFile(
 ): Promise<FileChannel> {
   const access = parseFlags(flags);
   const name = path instanceof URL ? fileURLToPath(path) : path;
+  return tellingPaths({ path: name }, openChannel(machine, path, name, access, mode));
+}
+
+async function openChannel(
+  machine: Machine,
+  path: string | URL,
+  name: string,
+  access: number,
+  mode: number,
+): Promise<FileChannel> {
   // O_NONBLOCK: a FIFO is there at once, to be refused. Files don't mind.
   const fd = await fsCall(`open ${name}`, "open", openAsync(path, access | O_NONBLOCK | O_NOCTTY, mode));
   try {

@@ -2,7 +2,7 @@
 import { type BigIntStats, constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import type { Endpoint } from "../../core/plan/endpoint.ts";
-import { argumentError, shown, TransferError, withProgress } from "../../core/error.ts";
+import { argumentError, shown, tellingPaths, TransferError, withProgress } from "../../core/error.ts";
 import type { Strategy } from "../../core/plan/kernel.ts";
 import type { Report } from "../../core/transfer/report.ts";
 import { checkKnown } from "../../core/options.ts";
@@ -102,16 +102,21 @@ export async function copyFile(
   to: string | URL,
   options: CopyOptions = {},
 ): Promise<Report> {
-  const started = performance.now();
   checkCopyOptions(options);
-  const name = pathOf(from, "from");
+  const path = pathOf(from, "from");
+  const dest = pathOf(to, "to");
+  return tellingPaths({ path, dest }, copyPath(machine, path, dest, options));
+}
+
+async function copyPath(machine: Machine, name: string, to: string, options: CopyOptions): Promise<Report> {
+  const started = performance.now();
   const { overwrite = true, durable = false, preserve = false } = options;
   const source = await fsCall(`open ${name}`, "open", open(name, constants.O_RDONLY | constants.O_NONBLOCK));
   let target: WholeFile | undefined;
   try {
     const [before, found] = await examine(machine, source, name);
     const made = { overwrite, durable, preserve, source: before, mode: Number(before.mode) & 0o777 };
-    target = await WholeFile.create(machine, pathOf(to, "to"), made);
+    target = await WholeFile.create(machine, to, made);
     const report = await fill(machine, source, found, target.handle, options);
     await target.publish().catch((error: unknown) => {
       throw withProgress(error, report);

@@ -48,6 +48,10 @@ export class FdSource implements SourceEnd {
     this.#from = from;
   }
 
+  get path(): string | undefined {
+    return typeof this.#from === "number" ? undefined : nameOf(this.#from);
+  }
+
   get #name(): string {
     return this.#opened?.name ?? `fd ${this.#borrowed}`;
   }

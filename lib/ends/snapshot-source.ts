@@ -38,6 +38,10 @@ export class SnapshotSource implements SourceEnd {
     this.#signal = signal;
   }
 
+  get path(): string | undefined {
+    return this.#original.path;
+  }
+
   get fd(): number | undefined {
     return this.#copy?.fd ?? this.#original.fd;
   }

@@ -9,6 +9,8 @@ export interface Surroundings {
 }
 
 export interface SourceEnd {
+  /** The path it is opened from. */
+  readonly path?: string | undefined;
   /** The descriptor for the engine, once opened; undefined where there is none. */
   readonly fd?: number | undefined;
   /** The bytes, where it is memory. */

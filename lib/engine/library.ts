@@ -3,8 +3,10 @@ import { fileURLToPath } from "node:url";
 import { abiFingerprint } from "../../core/abi/fingerprint.ts";
 import type { Native } from "../../core/abi/abi.ts";
 import { builtLibrary } from "../built.ts";
+import { switchedOff } from "../support/environment.ts";
 import { callFailed } from "../support/system-error.ts";
 import type { Runtime } from "../runtime.ts";
+import { loadFailure, saysNoDescriptors, Unavailable } from "./load-failure.ts";
 
 export type Loaded = { readonly native: Native; readonly path: string } | { readonly reason: string };
 
@@ -16,11 +18,6 @@ function locate(runtime: Runtime): { readonly path: string } | { readonly reason
   return typeof place === "string" ? { reason: place } : { path: fileURLToPath(place) };
 }
 
-const oneLine = (error: unknown): string =>
-  String(error instanceof Error ? error.message : error).split("\n", 1)[0] ?? "";
-
-const noDescriptors = /EMFILE|ENFILE|too many open files/i;
-
 function load(runtime: Runtime, path: string): Loaded {
   try {
     const native = runtime.bind(path);
@@ -29,15 +26,15 @@ function load(runtime: Runtime, path: string): Loaded {
     if (found === expected) return { native, path };
     return { reason: `${path}: built for another version (ABI ${found}, expected ${expected})` };
   } catch (error) {
-    // For the moment only: the next call may find a descriptor free.
-    if (noDescriptors.test(oneLine(error))) throw callFailed("load the engine", "open", "EMFILE", error);
-    return { reason: `${path}: ${oneLine(error)}` };
+    if (saysNoDescriptors(error)) throw callFailed("load the engine", "open", "EMFILE", error);
+    return { reason: error instanceof Unavailable ? error.message : loadFailure(path, error) };
   }
 }
 
 /** Loads the library: `SLUICE_LIBRARY` alone where it is set, else the one in the package. */
 export function loadLibrary(runtime: Runtime): Loaded {
-  if (runtime.env("SLUICE_DISABLE_NATIVE") === "1") return { reason: "switched off by SLUICE_DISABLE_NATIVE=1" };
+  const off = switchedOff(runtime);
+  if (off !== undefined) return { reason: off };
   const found = locate(runtime);
   return "reason" in found ? found : load(runtime, found.path);
 }

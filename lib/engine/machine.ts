@@ -1,7 +1,7 @@
 /** What one isolate knows of its machine: the engine, if there is one, and what the kernel can do. */
 import { opcodes } from "../../core/abi/numbers.ts";
 import type { Native } from "../../core/abi/abi.ts";
-import { Capabilities, type Capability, type CapabilityReport } from "../../core/plan/capabilities.ts";
+import { Capabilities, type Capability, type CapabilityReport, engineReport } from "../../core/plan/capabilities.ts";
 import { errnoName } from "../../core/abi/errno.ts";
 import type { CacheMode, Strategy } from "../../core/plan/kernel.ts";
 import type { Knowledge } from "../../core/plan/select.ts";
@@ -9,6 +9,7 @@ import { strategyNames } from "../../core/plan/strategies.ts";
 import { Engine } from "./engine.ts";
 import { loadLibrary } from "./library.ts";
 import type { Runtime } from "../runtime.ts";
+import { debugLog } from "../support/environment.ts";
 
 /** Mechanisms whose probe says nothing. */
 const upToFilesystem: readonly Strategy[] = ["reflink", "direct"];
@@ -32,6 +33,8 @@ export class Machine {
     } else {
       this.native = loaded.reason;
       this.#summary = loaded.reason;
+      // A Worker has what its process has.
+      if (!runtime.isWorker()) debugLog(runtime)?.(`there is no engine: ${loaded.reason}`);
     }
     this.#probe();
   }
@@ -59,7 +62,7 @@ export class Machine {
   report(): CapabilityReport {
     const entries = strategyNames.map((name) => [name, this.capabilities.of(name)] as const);
     return {
-      engine: { available: this.engine !== undefined, reason: this.#summary },
+      engine: engineReport(this.engine !== undefined, this.#summary),
       strategies: Object.fromEntries(entries) as Record<Strategy, Capability>,
       cache: this.#cacheModes(),
     };

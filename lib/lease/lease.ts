@@ -3,13 +3,13 @@ import { closeSync } from "node:fs";
 import { leaseStates, leaseTypes } from "../../core/abi/numbers.ts";
 import { type Endpoint, isSameFile } from "../../core/plan/endpoint.ts";
 import { errnoName, errnoNumber, errnoText } from "../../core/abi/errno.ts";
-import { argumentError, shown, TransferError } from "../../core/error.ts";
+import { argumentError, shown, tellingPaths, TransferError } from "../../core/error.ts";
 import { checkHoldMs, type LeaseType } from "../../core/lease.ts";
 import { checkKnown } from "../../core/options.ts";
 import type { LeaseOptions, LeaseSource } from "../api.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Machine } from "../engine/machine.ts";
-import { openSource } from "../ends/open-path.ts";
+import { nameOf, openSource } from "../ends/open-path.ts";
 
 /** Another process waits for the lease to be released. */
 export interface LeaseBreak {
@@ -157,7 +157,11 @@ export async function lease(
       "ERR_INVALID_ARG_TYPE",
       `source must be a path, URL, file descriptor or FileHandle, got ${shown(source)}`,
     );
-  const opened = await openSource(source);
+  return tellingPaths({ path: nameOf(source) }, leasePath(machine, source, type, holdMs));
+}
+
+async function leasePath(machine: Machine, path: string | URL, type: LeaseType, holdMs: number): Promise<Lease> {
+  const opened = await openSource(path);
   try {
     return Lease.take(machine, opened.fd, opened.name, type, holdMs);
   } finally {

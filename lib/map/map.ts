@@ -1,7 +1,7 @@
 /** Maps files. */
 import { closeSync, constants, openSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { argumentError, shown, TransferError } from "../../core/error.ts";
+import { argumentError, type Paths, shown, TransferError, withPathsIn } from "../../core/error.ts";
 import {
   checkMapOptions,
   type MapMode,
@@ -14,6 +14,7 @@ import type { HasFd } from "../api.ts";
 import type { MappedFile } from "./mapped-file.ts";
 import { checkFd } from "../ends/recognise.ts";
 import { Lease } from "../lease/lease.ts";
+import { nameOf } from "../ends/open-path.ts";
 import { inspectFd } from "../ends/inspect-fd.ts";
 import type { Machine } from "../engine/machine.ts";
 import { callFailed, explained } from "../support/system-error.ts";
@@ -79,16 +80,21 @@ function memoryFor(machine: Machine, { fd, name }: Opened, request: MapRequest, 
   return new KernelMemory(runtime, engine, fd, name, request.mode, placement);
 }
 
-/** See `map` in public/sluice.ts. */
-export function map(machine: Machine, file: Mappable, options?: MapOptions): MappedFile {
+/** See `map` in public/sluice.ts. `path`: whose file it is, where that is given by its descriptor. */
+export function map(machine: Machine, file: Mappable, options?: MapOptions, path?: string): MappedFile {
   const request = checkMapOptions(options);
+  const paths = { path: path ?? (typeof file === "string" || file instanceof URL ? nameOf(file) : undefined) };
+  return withPathsIn(paths, () => mapFile(machine, file, request, paths));
+}
+
+function mapFile(machine: Machine, file: Mappable, request: MapRequest, paths: Paths): MappedFile {
   const opened = open(file, request.mode);
   try {
     // Before the size is looked at: it stays what it is from then on.
     const lease = request.policy === "lease" ? Lease.take(machine, opened.fd, opened.name, "read") : undefined;
     try {
       const placement = placeMapping(request, sizeOf(machine, opened, request));
-      return new Mapping(opened.name, request, memoryFor(machine, opened, request, placement), lease);
+      return new Mapping(opened.name, paths, request, memoryFor(machine, opened, request, placement), lease);
     } catch (error) {
       lease?.release();
       throw error;

@@ -1,6 +1,6 @@
 /** A file as memory, whatever kind of memory that is. */
 import type { ByteCount } from "../../core/options.ts";
-import { TransferError } from "../../core/error.ts";
+import { type Paths, TransferError, withPaths, withPathsIn } from "../../core/error.ts";
 import {
   checkWindow,
   type MapRange,
@@ -20,13 +20,15 @@ export class Mapping implements MappedFile {
   readonly length: number;
   readonly lease: Lease | undefined;
   readonly #name: string;
+  readonly #paths: Paths;
   readonly #request: MapRequest;
   #memory: Memory | undefined;
   #bytes: Uint8Array | undefined;
   #truncated: number | undefined;
 
-  constructor(name: string, request: MapRequest, memory: Memory, lease?: Lease) {
+  constructor(name: string, paths: Paths, request: MapRequest, memory: Memory, lease?: Lease) {
     this.#name = name;
+    this.#paths = paths;
     this.#request = request;
     this.#memory = memory;
     this.length = memory.length;
@@ -37,7 +39,10 @@ export class Mapping implements MappedFile {
   /** The memory, while there is one. */
   get #open(): Memory {
     if (this.#memory === undefined)
-      throw new TransferError(`Cannot use ${this.#name}: the mapping is closed`, { code: "ERR_SLUICE_CLOSED" });
+      throw new TransferError(`Cannot use ${this.#name}: the mapping is closed`, {
+        code: "ERR_SLUICE_CLOSED",
+        ...this.#paths,
+      });
     return this.#memory;
   }
 
@@ -73,7 +78,7 @@ export class Mapping implements MappedFile {
   }
 
   #lost(at: number): TransferError {
-    return truncatedError(this.#name, at, this.#request.offset);
+    return withPaths(truncatedError(this.#name, at, this.#request.offset), this.#paths);
   }
 
   check(): void {
@@ -105,9 +110,10 @@ export class Mapping implements MappedFile {
         `Cannot flush ${this.#name}: what is written to a "${this.#request.mode}" mapping stays in it`,
         {
           code: "ERR_SLUICE_UNSUPPORTED",
+          ...this.#paths,
         },
       );
-    memory.flush(range);
+    withPathsIn(this.#paths, () => memory.flush(range));
     const { truncated } = this;
     if (truncated !== undefined && truncated < range.end) throw this.#lost(truncated);
   }

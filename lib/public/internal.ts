@@ -9,7 +9,7 @@ import { checkOptions, type TransferOptions } from "../../core/transfer/request.
 import { type PartialFile, writeInGoes as partialFile } from "../copy/partial-file.ts";
 import { WholeFile, type WholeFileOptions } from "../copy/whole-file.ts";
 import { currentRuntime } from "../current.ts";
-import { type Machine, machineOf } from "../engine/machine.ts";
+import { machineFor, type Machine, machineOf } from "../engine/machine.ts";
 
 export { errnoText, isErrnoName } from "../../core/abi/errno.ts";
 export { type Endpoint, endpoint, type EndpointKind, sizeIsTrusted } from "../../core/plan/endpoint.ts";
@@ -56,6 +56,13 @@ export async function writeInGoes(
 /** Explains a transfer between two ends that need not exist. */
 export function explainEnds(source: Endpoint, target: Endpoint, options: TransferOptions): Explanation {
   return explainPlan(select(source, target, checkOptions(options), machine().knowledge));
+}
+
+/** Why there is no engine, or undefined. */
+export function missingEngine(): string | undefined {
+  const found = machineFor(currentRuntime());
+  if (typeof found === "string") return found;
+  return typeof found.native === "string" ? found.native : undefined;
 }
 
 /** Raises the limit on open files of this process, as far as it may; without the engine it stays. */

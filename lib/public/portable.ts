@@ -2,7 +2,7 @@
  * Sluice where there is neither FFI nor a file system (edge workers, browsers): the same core over web
  * streams. The bytes pass through JavaScript, and the reports say so.
  */
-import { Capabilities, type CapabilityReport } from "../../core/plan/capabilities.ts";
+import { Capabilities, type CapabilityReport, engineReport } from "../../core/plan/capabilities.ts";
 import { type Endpoint, endpoint, hasPositions } from "../../core/plan/endpoint.ts";
 import { argumentError, TransferError } from "../../core/error.ts";
 import { type Explanation, explainPlan } from "../../core/explain/explanation.ts";
@@ -136,7 +136,7 @@ export async function explain(source: Source, target: Target, options: TransferO
 export function capabilities(): CapabilityReport {
   const entries = strategyNames.map((name) => [name, capabilitiesHere.of(name)] as const);
   return {
-    engine: { available: false, reason },
+    engine: engineReport(false, reason),
     strategies: Object.fromEntries(entries) as CapabilityReport["strategies"],
     cache: {
       normal: { ability: "yes", reason: "the kernel's own rules" },

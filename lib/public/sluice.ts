@@ -72,7 +72,8 @@ function rejecting<T>(call: () => Promise<T>): Promise<T> {
  * A buffer that is detached meanwhile is `ERR_SLUICE_CLOSED`; shared and resizable ones go through JavaScript.
  *
  * @returns what was done, by which mechanism, and at what cost
- * @throws TransferError with `code` and `bytesTransferred`; see {@link TransferError} for the codes
+ * @throws TransferError with `code`, `bytesTransferred`, and the `path` and `dest` of ends that are paths; see
+ * {@link TransferError} for the codes
  * @throws TypeError, RangeError for arguments of a wrong type or range
  *
  * @example

@@ -2,7 +2,7 @@
 export { TransferError } from "../../core/error.ts";
 export { TeeError } from "../../core/tee.ts";
 export type { TeeOptions, TeeReport, TeeStrategy, TeeTargetReport } from "../../core/tee.ts";
-export type { Ability, Capability, CapabilityReport } from "../../core/plan/capabilities.ts";
+export type { Ability, Capability, CapabilityReport, EngineCapability } from "../../core/plan/capabilities.ts";
 export type { Explanation } from "../../core/explain/explanation.ts";
 export type { Consistency, LeaseType, OnLeaseBreak } from "../../core/lease.ts";
 export type { CacheMode, Copied, Strategy } from "../../core/plan/kernel.ts";

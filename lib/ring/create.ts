@@ -2,7 +2,7 @@
 import { closeSync, constants, openSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { errnoName } from "../../core/abi/errno.ts";
-import { argumentError, shown, TransferError } from "../../core/error.ts";
+import { argumentError, shown, TransferError, withPathsIn } from "../../core/error.ts";
 import { checkKnown } from "../../core/options.ts";
 import { checkPipeBytes, checkRingOptions, ringErrnoText, ringOptions, type RingOptions } from "../../core/ring.ts";
 import type { HasFd } from "../api.ts";
@@ -40,16 +40,20 @@ export function openRing(machine: Machine, ring: string | URL | number | HasFd):
   }
   if (typeof from !== "string" && !(from instanceof URL))
     throw argumentError("ERR_INVALID_ARG_TYPE", `ring must be a path, URL or file descriptor, got ${shown(ring)}`);
-  const name = from instanceof URL ? fileURLToPath(from) : from;
+  const path = from instanceof URL ? fileURLToPath(from) : from;
+  return withPathsIn({ path }, () => openRingAt(machine, engine, path));
+}
+
+function openRingAt(machine: Machine, engine: Engine, path: string): SharedRing {
   let fd: number;
   try {
     // O_NONBLOCK: a FIFO is there at once, to be refused.
-    fd = openSync(from, constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOCTTY);
+    fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOCTTY);
   } catch (error) {
-    throw explained(error, `open the ring ${name}`, "open");
+    throw explained(error, `open the ring ${path}`, "open");
   }
   try {
-    return admit(machine, engine, engine.openRing(fd), `open the ring ${name}`, "memfd");
+    return admit(machine, engine, engine.openRing(fd), `open the ring ${path}`, "memfd");
   } finally {
     closeSync(fd);
   }

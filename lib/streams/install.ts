@@ -2,6 +2,7 @@
 import { ReadStream } from "node:fs";
 import { Socket } from "node:net";
 import type { Runtime } from "../runtime.ts";
+import { debugLog, switchedOff } from "../support/environment.ts";
 import { Checks } from "./trials/checks.ts";
 import { fileRead } from "./hooks/file-hook.ts";
 import type { FileMethods } from "./feeds/quick-close.ts";
@@ -14,8 +15,6 @@ const { _read, _destroy } = ReadStream.prototype;
 export const fileMethods: FileMethods = { _read, _destroy };
 export const readSocket: Socket["_read"] = Socket.prototype._read;
 
-export const isSwitchedOff = (runtime: Runtime): boolean => runtime.env("SLUICE_DISABLE") === "1";
-
 function hooksIn(surroundings: Surroundings): Hooks {
   return { file: fileRead(fileMethods, surroundings), socket: socketRead(readSocket, surroundings) };
 }
@@ -25,12 +24,12 @@ interface Installed extends Hooks {
 }
 
 function install(runtime: Runtime): Installed {
-  const disabled = isSwitchedOff(runtime) ? "switched off by SLUICE_DISABLE=1" : runtime.unsupported.streams;
-  const trial = hooksIn({ runtime, debug: false, disabled: undefined, checks: undefined });
+  const disabled = switchedOff(runtime) ?? runtime.unsupported.streams;
+  const trial = hooksIn({ runtime, debug: undefined, disabled: undefined, checks: undefined });
   const checks = new Checks(runtime, trial, disabled !== undefined);
   // Early enough for a server's first request. A Worker may be terminated at any moment, and Node then aborts where koffi is loading.
   if (disabled === undefined && !runtime.isWorker()) setImmediate(() => void checks.run()).unref();
-  return { ...hooksIn({ runtime, debug: runtime.env("SLUICE_DEBUG") === "1", disabled, checks }), checks };
+  return { ...hooksIn({ runtime, debug: debugLog(runtime), disabled, checks }), checks };
 }
 
 const installed = new WeakMap<Runtime, Installed>();

@@ -6,9 +6,11 @@ import { ReadStream } from "node:fs";
 import { Socket } from "node:net";
 import { Readable } from "node:stream";
 import type { Runtime } from "../runtime.ts";
-import { hooksOf, isSwitchedOff, readSocket } from "./install.ts";
+import { switchedOff } from "../support/environment.ts";
+import { hooksOf, readSocket } from "./install.ts";
 import { pipesOf } from "./internals.ts";
 import { notePipe } from "./hooks/pipes.ts";
+import { warnPortable } from "./portable-warning.ts";
 
 type PipeOptions = Parameters<Readable["pipe"]>[1];
 
@@ -28,7 +30,9 @@ function registerSockets(read: Socket["_read"]): void {
 }
 
 export function register(runtime: Runtime): void {
-  if (isSwitchedOff(runtime)) return;
+  // Not while the app starts; a short one is told, too.
+  setImmediate(() => void warnPortable(runtime));
+  if (switchedOff(runtime) !== undefined) return;
   const { file, socket } = hooksOf(runtime);
   registerSockets(socket);
   const { prototype } = ReadStream;

@@ -1,4 +1,4 @@
-/** Tells which way each stream went: to who asks, to the diagnostics channel, and to stderr under SLUICE_DEBUG. */
+/** Tells which way each stream went: to who asks, to the diagnostics channel, and to stderr under SLUICE_DEBUG or NODE_DEBUG. */
 import { channel } from "node:diagnostics_channel";
 import { ServerResponse } from "node:http";
 import type { Readable, Writable } from "node:stream";
@@ -89,8 +89,8 @@ export function tell(
   // Where the user's id wants a permission of its own, nobody is asked for one on the way of a response.
   if (target instanceof ServerResponse && runtime.guardsSystem !== true)
     answerQuestion(target, () => ({ ...told, engine: engineOf(runtime) }) satisfies StreamAnswer);
-  if (!debug) return;
+  if (debug === undefined) return;
   const name = "path" in source && source.path !== undefined ? String(source.path) : source.constructor.name;
   const way = bytes > 0 ? `${String(bytes)} bytes by ${strategy ?? "?"}` : "Node's own way";
-  process.stderr.write(`sluice: ${name}: ${way}: ${reason}\n`);
+  debug(`${name}: ${way}: ${reason}`);
 }

@@ -1,10 +1,11 @@
 /** One target of a tee: an ordinary transfer of its own, and what is to be said of it. */
-import { TransferError } from "../../core/error.ts";
+import { TransferError, withPaths } from "../../core/error.ts";
 import type { Report } from "../../core/transfer/report.ts";
 import type { TeeRequest, TeeTargetReport } from "../../core/tee.ts";
 import type { Target } from "../api.ts";
 import type { SourceEnd } from "../ends/source.ts";
 import type { Machine } from "../engine/machine.ts";
+import { nameOf } from "../ends/open-path.ts";
 import { asTransferError } from "../support/system-error.ts";
 import { transferFrom } from "../transfer/transfer.ts";
 
@@ -17,6 +18,7 @@ export class Branch {
   /** Settles when the target's transfer has; never rejects. */
   readonly ended: Promise<void>;
   readonly #abort = new AbortController();
+  readonly #path: string | undefined;
   #report: Report | undefined;
   #error: TransferError | undefined;
   #dropped = false;
@@ -35,6 +37,7 @@ export class Branch {
     range: { readonly offset?: number; readonly length?: number | undefined },
     sourceEnded?: () => Promise<void>,
   ) {
+    this.#path = typeof target === "string" || target instanceof URL ? nameOf(target) : undefined;
     const options = { ...range, ...pathOptions(target, request), signal: this.#abort.signal };
     const hooks = {
       onStart: (progress: () => number) => void (this.#progress = progress),
@@ -76,9 +79,13 @@ export class Branch {
     this.#abort.abort(reason);
   }
 
-  /** @param failure why the whole has failed, if it has */
-  conclude(failure: TransferError | undefined): TeeTargetReport {
-    const error = this.#error ?? failure;
+  /**
+   * @param failure why the whole has failed, if it has
+   * @param path the source's
+   */
+  conclude(failure: TransferError | undefined, path: string | undefined): TeeTargetReport {
+    const failed = this.#error ?? failure;
+    const error = failed && withPaths(failed, { path, dest: this.#path });
     const bytes = this.#report?.bytes ?? this.#error?.bytesTransferred ?? 0;
     const end = error === undefined ? "complete" : this.#dropped ? "dropped" : "failed";
     return { end, bytes, report: this.#report, error };

@@ -1,5 +1,5 @@
 /** One source to several targets; see the entry of each runtime for the contract. */
-import { argumentError, type TransferError } from "../../core/error.ts";
+import { argumentError, type TransferError, withPaths } from "../../core/error.ts";
 import { type Copied, nothing, type Outcome } from "../../core/plan/kernel.ts";
 import {
   checkTeeOptions,
@@ -29,6 +29,8 @@ const lookMs = 50;
 class Teeing {
   readonly #request: TeeRequest;
   readonly #cancellation: Cancellation;
+  /** The source's. */
+  readonly #path: string | undefined;
   readonly #branches: Branch[] = [];
   #timer: ReturnType<typeof setInterval> | undefined;
   #firstError: TransferError | undefined;
@@ -38,8 +40,9 @@ class Teeing {
   readonly #sourceEnded = new Promise<void>((resolve) => (this.#ended = resolve));
   #failure: TransferError | undefined;
 
-  constructor(request: TeeRequest, cancellation: Cancellation) {
+  constructor(request: TeeRequest, cancellation: Cancellation, path: string | undefined) {
     this.#request = request;
+    this.#path = path;
     this.#cancellation = cancellation;
   }
 
@@ -136,7 +139,7 @@ class Teeing {
   }
 
   report(strategy: TeeStrategy, reason: string, durationNs: number): TeeReport {
-    const targets = this.#branches.map((branch) => branch.conclude(this.#failure));
+    const targets = this.#branches.map((branch) => branch.conclude(this.#failure, this.#path));
     const reports = targets.flatMap(({ report }) => report ?? []);
     const sum = (name: "syscalls" | "waits" | "cpuNs") =>
       reports.reduce((total, report) => total + report[name], this.#outcome[name]);
@@ -163,7 +166,20 @@ class Teeing {
     const failure = this.#failure;
     if (failure === undefined) return report;
     const { code, errno, failed, bytesTransferred, bytesStranded } = failure;
-    const details = { code, errno, failed, bytesTransferred, bytesStranded, cause: failure.cause ?? failure };
+    const first = this.#firstError;
+    // One target's failure has ended all.
+    const dest = failure.dest ?? (failure.cause === first ? first?.dest : undefined);
+    const path = failure.path ?? this.#path;
+    const details = {
+      code,
+      errno,
+      failed,
+      bytesTransferred,
+      bytesStranded,
+      path,
+      dest,
+      cause: failure.cause ?? failure,
+    };
     throw new TeeError(failure.message, details, report);
   }
 }
@@ -180,7 +196,7 @@ export async function tee(
     throw argumentError("ERR_INVALID_ARG_TYPE", "targets must be an array of at least one target");
   const source = sourceOf(from, machine.runtime);
   const cancellation = new Cancellation(options.signal);
-  const teeing = new Teeing(request, cancellation);
+  const teeing = new Teeing(request, cancellation, source.path);
   let strategy: TeeStrategy = "separate";
   let reason = "each target reads the source by itself, and waits for no other";
   try {
@@ -200,6 +216,8 @@ export async function tee(
       await teeing.together(machine, distribution, targets, source, found.name);
       ({ strategy, reason } = distribution);
     }
+  } catch (error) {
+    throw withPaths(error, { path: source.path });
   } finally {
     cancellation.dispose();
     await source.end(false);

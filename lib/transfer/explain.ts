@@ -1,5 +1,6 @@
 /** Says what a transfer would do, without doing any of it. */
 import type { Explanation } from "../../core/explain/explanation.ts";
+import { withPaths } from "../../core/error.ts";
 import { checkOptions, type TransferOptions } from "../../core/transfer/request.ts";
 import type { Source, Target } from "../api.ts";
 import { decide } from "./decide.ts";
@@ -45,6 +46,8 @@ export async function explain(
     const place = (await target.look?.(machine)) ?? target.inspect(machine.native);
     const { plan } = decide(machine, found, place, asked, target.path);
     return (await loadTelling(machine)).explainPlan(plan);
+  } catch (error) {
+    throw withPaths(error, { path: source.path, dest: target.path });
   } finally {
     await Promise.allSettled([source.end(false), target.end(false, false)]);
   }

@@ -1,5 +1,5 @@
 /** Moves bytes between two ends. */
-import { TransferError, withProgress } from "../../core/error.ts";
+import { TransferError, withPaths, withProgress } from "../../core/error.ts";
 import type { AbortSignalLike } from "../../core/options.ts";
 import type { Job, Run } from "../../core/plan/kernel.ts";
 import type { Plan } from "../../core/plan/select.ts";
@@ -164,8 +164,10 @@ export async function move(machine: Machine, { source, target }: Ends, how: Move
   ];
   runner?.linger();
   const ended = endings.some((ending) => ending !== undefined) ? await Promise.allSettled(endings) : [];
-  if ("failure" in result) throw asTransferError(result.failure);
+  const paths = { path: source.path, dest: target.path };
+  if ("failure" in result) throw withPaths(asTransferError(result.failure), paths);
   // A close that fails is a write that was lost (NFS, quota).
-  for (const each of ended) if (each.status === "rejected") throw explained(each.reason, "transfer", "close");
+  for (const each of ended)
+    if (each.status === "rejected") throw withPaths(explained(each.reason, "transfer", "close"), paths);
   return result.report;
 }

@@ -1,4 +1,5 @@
 /** One transfer, from its arguments to its report. */
+import { withPaths } from "../../core/error.ts";
 import type { Report } from "../../core/transfer/report.ts";
 import { checkOptions, type TransferOptions } from "../../core/transfer/request.ts";
 import type { Source, Target } from "../api.ts";
@@ -37,6 +38,6 @@ export function transferFrom(
         : undefined;
     return move(machine, ends, { request, signal, onProgress, hooks, guard, started });
   } catch (error) {
-    return Promise.reject(error);
+    return Promise.reject(withPaths(error, { path: given.path }));
   }
 }

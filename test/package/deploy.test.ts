@@ -76,7 +76,7 @@ const trial = `
   const { capabilities, transfer } = await import("sluice");
   const { bytes } = await transfer(folder + "/from", folder + "/to");
   expect(bytes).toBe(1000);
-  expect(capabilities().engine.available).toBe(true);
+  expect(capabilities().engine.ability).toBe("yes");
 `;
 
 /** Runs a test of the app under a test runner, in a folder that has both. */

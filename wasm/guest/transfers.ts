@@ -22,7 +22,7 @@ for (const strategy of strategyNames)
 
 const knowledge = (strategy: Strategy): Capability => known.of(strategy);
 
-export const engine = { available: false, reason: withoutEngine } as const;
+export const engine = { ability: "no", reason: withoutEngine } as const;
 
 export function strategiesHere(): Record<string, Capability> {
   return Object.fromEntries(strategyNames.map((name) => [name, known.of(name)]));

@@ -14,8 +14,8 @@ export interface Proven {
 
 export interface Surroundings {
   readonly runtime: Runtime;
-  /** SLUICE_DEBUG. */
-  readonly debug: boolean;
+  /** Writes a line, under SLUICE_DEBUG or NODE_DEBUG. */
+  readonly debug: ((text: string) => void) | undefined;
   /** Why nothing is handed over at all, or undefined. */
   readonly disabled: string | undefined;
   /** Undefined in a trial. */
