@@ -53,11 +53,6 @@ export interface Runtime {
   readonly readsAhead?: boolean;
   /** Whether its fetch() leaves a body in its coding, where it is asked to. */
   readonly fetchesCoded?: boolean;
-  /**
-   * Whether its own server of Requests cancels the body of a Response that can't be sent, whose client has gone. Where it does the
-   * signal of a Request isn't asked: the first use of it may cost a warning.
-   */
-  readonly cancelsBodies?: boolean;
   /** Whether access(), statfs() and the user's id want a permission of their own, for which a terminal is asked. */
   readonly guardsSystem?: boolean;
   /** Whether this isolate is a Worker's, which may be gone at any moment. */

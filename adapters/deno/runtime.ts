@@ -11,7 +11,6 @@ export const deno: Runtime = {
   name: "deno",
   unsupported: { socketStreams: "Deno may have a read of the socket under way" },
   readsAhead: true,
-  cancelsBodies: true,
   guardsSystem: true,
   env: (name) => (isGranted({ name: "env", variable: name }) ? Deno.env.get(name) : undefined),
   bind,

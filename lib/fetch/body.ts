@@ -8,7 +8,7 @@ import type { FilePart } from "./traits.ts";
 export type Body = ReadableStream<Uint8Array>;
 
 /** Bytes of one read: with 64 KiB a server of a runtime's own takes half as much time again. */
-const chunkSize = 262_144;
+const chunkSize = 131_072;
 
 const isBytes = (piece: Piece): piece is Uint8Array => piece instanceof Uint8Array;
 
@@ -74,12 +74,8 @@ const sources = new WeakMap<Body, FileSource>();
 /** The last resort: another server dropped a Response, unread, uncancelled and without an abort. */
 const abandoned = new FinalizationRegistry<OpenFile>((file) => file.close());
 
-/**
- * Makes a stream that owns the file. It is closed at the end of its request unless it is being read.
- *
- * @param isCancelled whether the runtime's own server cancels a body that can't be sent: then the request's signal is let be
- */
-export function fileBody(request: Request, file: OpenFile, pieces: readonly Piece[], isCancelled: boolean): Body {
+/** Makes a stream that owns the file. It is closed at the end of its request unless it is being read. */
+export function fileBody(request: Request, file: OpenFile, pieces: readonly Piece[]): Body {
   const source = new FileSource(file, pieces);
   // Nothing is read before it is asked for.
   const body: Body = new ReadableStream(source, { highWaterMark: 0 });
@@ -89,11 +85,9 @@ export function fileBody(request: Request, file: OpenFile, pieces: readonly Piec
   };
   source.forget = atRequestEnd(request, drop);
   if (source.forget !== undefined) return body;
-  if (!isCancelled) {
-    // It has no reader any more; a rejection would be one more error for a server to tell of.
-    if (request.signal.aborted) file.close();
-    request.signal.addEventListener("abort", () => file.close(), { once: true });
-  }
+  // It has no reader any more; a rejection would be one more error for a server to tell of.
+  if (request.signal.aborted) file.close();
+  request.signal.addEventListener("abort", () => file.close(), { once: true });
   abandoned.register(body, file);
   return body;
 }

@@ -94,10 +94,10 @@ type MakeBody = (request: Request, file: OpenFile, pieces: readonly Piece[]) => 
 
 /** Servers of ours want a descriptor; others are given what costs them least. */
 const bodyMaker =
-  (readSmall: ReadSmall, isCancelled: boolean): MakeBody =>
+  (readSmall: ReadSmall): MakeBody =>
   (request, file, pieces) => {
     const whole = (bytes: Uint8Array<ArrayBuffer> | undefined) => {
-      if (bytes === undefined) return fileBody(request, file, pieces, isCancelled);
+      if (bytes === undefined) return fileBody(request, file, pieces);
       file.close();
       return bytes;
     };
@@ -172,7 +172,7 @@ export function createFile(runtime: Runtime): ServeFile {
   const load = () => {
     const loaded = loadLibrary(runtime);
     const native = "native" in loaded ? loaded.native : undefined;
-    const makeBody = bodyMaker(smallReader(native), runtime.cancelsBodies === true);
+    const makeBody = bodyMaker(smallReader(native));
     return serveFile(createOpenBeneath("native" in loaded ? loaded.native : loaded.reason, runtime), makeBody);
   };
   return async (request, path, options) => (file ??= load())(request, path, options);
