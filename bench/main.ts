@@ -14,7 +14,7 @@ import { ipc } from "./suites/ipc.ts";
 import { map } from "./suites/map.ts";
 import { memory } from "./suites/memory.ts";
 import { proxy } from "./suites/proxy.ts";
-import { runtimes } from "./suites/runtimes.ts";
+import { answers, runtimes } from "./suites/runtimes.ts";
 import { scale } from "./suites/scale.ts";
 import { tries } from "./suites/tries.ts";
 import { wasi } from "./suites/wasi.ts";
@@ -28,7 +28,7 @@ const suites: Readonly<Record<string, readonly Suite[]>> = {
   map: [map],
   proxy: [proxy],
   memory: [memory],
-  runtimes: [runtimes],
+  runtimes: [runtimes, answers],
   scale: [scale],
   http: [http, httpSlowClients],
   ipc: [ipc],

@@ -20,10 +20,14 @@ const dialects = {
 };
 
 function dialect(text, { none, rewrite }) {
-  return rewrite(text)
-    .replace(/^(\s+\w+)\?: (?!boolean,)(.+),$/gm, `$1: $2 | ${none},`)
-    .replace(/\| undefined\b/g, `| ${none}`)
-    .replace(/[ \t]+$/gm, "");
+  return (
+    rewrite(text)
+      .replace(/^(\s+\w+)\?: (?!boolean,)(.+),$/gm, `$1: $2 | ${none},`)
+      .replace(/\| undefined\b/g, `| ${none}`)
+      // Deno takes an import at its word, and there are declarations only.
+      .replace(/(['"])(\.\/[^'"]*)\.js\1/g, "$1$2.d.ts$1")
+      .replace(/[ \t]+$/gm, "")
+  );
 }
 
 /** Over what it is made from and what came of it: an edit to either has it made again. */

@@ -8,7 +8,7 @@ for (const name of readdirSync(dist, { recursive: true })) {
   if (!name.endsWith(".d.ts")) continue;
   const text = readFileSync(dist + name, "utf8");
   const rewritten = text
-    .replace(/(\bfrom "|\bimport\(")(\.[^"]*)\.ts"/g, '$1$2.js"')
+    .replace(/(\bfrom "|\bimport\(")(\.[^"]*)(?<!\.d)\.ts"/g, '$1$2.js"')
     .replace(/"(\.\.\/\.\.\/)wasm\/types\//g, '"../$1wasm/types/');
   if (rewritten === text) continue;
   const { atime, mtime } = statSync(dist + name);

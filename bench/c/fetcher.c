@@ -12,12 +12,32 @@
 #include "http.h"
 #include "times.h"
 
+/*
+ * Discards a body in chunks, of which some may have come with its head. Nothing is pipelined, so it ends where a read ends
+ * with the last chunk. 0, or -1 when it broke off. The payload is longer than the head's buffer,
+ * and before that much has come no read ends it.
+ */
+static int drain_chunks(int fd, uint64_t least) {
+  static const char last[] = "\r\n0\r\n\r\n";
+  enum { LAST = sizeof last - 1 };
+  static char bytes[LAST + (1 << 18)];
+  uint64_t have = HEAD_BYTES;
+  for (;;) {
+    ssize_t got = recv(fd, bytes + LAST, sizeof bytes - LAST, 0);
+    if (got <= 0) return -1;
+    have += (uint64_t)got;
+    memmove(bytes, bytes + got, LAST);
+    if (have >= least && memcmp(bytes, last, LAST) == 0) return 0;
+  }
+}
+
 static int fetch(int fd, const char *path, uint64_t bytes) {
   if (path && strcmp(path, "=") == 0) return http_drain(fd, (long long)bytes);
   if (!path)
     return send(fd, &bytes, sizeof bytes, MSG_NOSIGNAL) == sizeof bytes ? http_drain(fd, (long long)bytes) : -1;
   if (http_ask(fd, path) < 0) return -1;
   long long missing = http_head(fd);
+  if (missing == HTTP_CHUNKED) return drain_chunks(fd, bytes);
   return missing < 0 ? -1 : http_drain(fd, missing);
 }
 

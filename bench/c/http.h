@@ -15,7 +15,9 @@ static int http_ask(int fd, const char *path) {
   return send(fd, request, (size_t)length, MSG_NOSIGNAL) == length ? 0 : -1;
 }
 
-/* Reads a head and answers how many bytes of its body are still to come, or -1. Nothing is pipelined behind it. */
+enum { HTTP_CHUNKED = -2 };
+
+/* Reads a head and answers how many bytes of its body are still to come, HTTP_CHUNKED, or -1. Nothing is pipelined behind it. */
 static long long http_head(int fd) {
   char head[HEAD_BYTES + 1];
   size_t have = 0;
@@ -27,7 +29,10 @@ static long long http_head(int fd) {
     char *end = memmem(head, have, "\r\n\r\n", 4);
     if (end) {
       char *length = strcasestr(head, "\r\ncontent-length:");
-      if (strncmp(head, "HTTP/1.1 200 ", 13) != 0 || !length || length > end) return -1;
+      if (strncmp(head, "HTTP/1.1 200 ", 13) != 0) return -1;
+      char *chunked = strcasestr(head, "\r\ntransfer-encoding: chunked");
+      if (chunked && chunked < end) return HTTP_CHUNKED;
+      if (!length || length > end) return -1;
       return atoll(length + 17) - (head + have - (end + 4));
     }
     if (have == HEAD_BYTES) return -1;

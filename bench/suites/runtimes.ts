@@ -1,4 +1,4 @@
-/** One large resident file over TCP on every runtime: transfer() beside the runtime's own best. */
+/** Resident files on every runtime: transfer() over TCP, and file() on the runtime's own server, beside the runtime's own best. */
 import { sizeName } from "../support/contest.ts";
 import { scratchFile } from "../support/files.ts";
 import { sampled } from "../support/metrics.ts";
@@ -72,9 +72,53 @@ async function measure(name: RuntimeName, setting: Setting): Promise<Section[]> 
   return [contestSection(found), section(`${name}: … and what follows from it`, rows)];
 }
 
+const kibibyte = 2 ** 10;
+const bodies: readonly number[] = [10 * kibibyte, 64 * kibibyte, mebibyte, 16 * mebibyte];
+
+const servers = {
+  bun: { name: "Bun.serve", own: "Bun.file" },
+  deno: { name: "Deno.serve", own: "Deno.open().readable" },
+} as const;
+
+/** Whole files as answers of the runtime's own server. */
+async function measureAnswers(runtime: keyof typeof servers, setting: Setting): Promise<Section[]> {
+  const { name, own } = servers[runtime];
+  const senders = [otherSender(runtime, "file()", "sluice", "serveFile"), otherSender(runtime, own, "rival", "serve")];
+  const rows: Row[] = [];
+  for (const bytes of bodies) {
+    const { samples } = await contestOf(
+      `${sizeName(bytes)} by ${name}`,
+      senders,
+      {
+        file: await scratchFile(bytes),
+        points: [{ bytes, cache: "warm" }],
+        how: { requests: requestsFor(256 * mebibyte, 4000) },
+      },
+      setting,
+    );
+    for (const metric of ["cpu", "throughput"] as const) {
+      const of = (one: string) => sampled(metric, samples(one, { bytes, cache: "warm" }));
+      rows.push({
+        question: `${name}, ${sizeName(bytes)}: ${metric} of file() / ${own}`,
+        unit: "×",
+        ...(metric === "cpu" && { target: 1.1 }),
+        figure: pairedRatio(of("file()"), of(own)),
+      });
+    }
+  }
+  return [section(`${name}: file() beside ${own}`, rows)];
+}
+
 export const runtimes: Suite = async (setting) => {
   const sections: Section[] = [];
   for (const name of runtimeNames)
     sections.push(...(await sectionsOrReason(`To a TCP socket on ${name}`, () => measure(name, setting))));
+  return sections;
+};
+
+export const answers: Suite = async (setting) => {
+  const sections: Section[] = [];
+  for (const name of ["bun", "deno"] as const)
+    sections.push(...(await sectionsOrReason(`Answers of ${servers[name].name}`, () => measureAnswers(name, setting))));
   return sections;
 };

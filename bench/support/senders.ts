@@ -58,9 +58,10 @@ export const otherSender = (runtime: "bun" | "deno", name: string, role: Role, w
   role,
   async start(file) {
     const { command } = await findRuntime(runtime);
-    return startProgram({ command: [...command, script(`${runtime}/send.js`), file, way] });
+    const program = runtime === "deno" && way.startsWith("serve") ? "serve" : "send";
+    return startProgram({ command: [...command, script(`${runtime}/${program}.js`), file, way] });
   },
-  ...(way === "serve" && { path: (bytes: number) => `/${bytes}` }),
+  ...(way.startsWith("serve") && { path: (bytes: number) => `/${bytes}` }),
 });
 
 /** Each body by a process of its own, which takes one connection and ends. */

@@ -7,8 +7,8 @@ import type { FilePart } from "./traits.ts";
 
 export type Body = ReadableStream<Uint8Array>;
 
-/** Bytes of one read. */
-const chunkSize = 65536;
+/** Bytes of one read: with 64 KiB a server of a runtime's own takes half as much time again. */
+const chunkSize = 131_072;
 
 const isBytes = (piece: Piece): piece is Uint8Array => piece instanceof Uint8Array;
 

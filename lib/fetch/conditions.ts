@@ -1,5 +1,7 @@
 /** What tells one version of a file from another (RFC 9110, 8.8), and the conditions that requests make of it (13). */
+// @ts-types="@types/etag"
 import createTag from "etag";
+// @ts-types="@types/fresh"
 import fresh from "fresh";
 import type { Stats } from "node:fs";
 

@@ -8,13 +8,15 @@ import { checkKnown } from "../../core/options.ts";
 import { createOpenBeneath, type OpenBeneath } from "../confine/open-beneath.ts";
 import { loadLibrary } from "../engine/library.ts";
 import type { Runtime } from "../runtime.ts";
-import { fileBody } from "./body.ts";
+import { type Body, fileBody } from "./body.ts";
 import { evaluateConditions, mayBeRanged, type Validators, validatorsOf } from "./conditions.ts";
 import { type Found, lookUp, type OpenFile } from "./open-file.ts";
 import { fileOptions, type FileOptions } from "./options.ts";
 import { chooseVariant, type Variant } from "./precompressed.ts";
 import { contentRange, multipart, type Part, partsOf, type Piece } from "./ranges.ts";
 import { decodePath } from "./request-path.ts";
+import { isOurs } from "./request-end.ts";
+import { type ReadSmall, smallReader } from "./small-body.ts";
 import { readUnsized } from "./unsized.ts";
 
 export type ServeFile = (request: Request, path: string, options: FileOptions) => Promise<Response>;
@@ -87,14 +89,31 @@ function contentOf(parts: readonly Part[] | undefined, size: number, type: strin
 const cutFrom = (bytes: Uint8Array, pieces: readonly Piece[]): readonly Piece[] =>
   pieces.map((piece) => ("start" in piece ? bytes.subarray(piece.start, piece.start + piece.length) : piece));
 
-/** Answers a GET or HEAD with a variant of the file at a path. Takes the file over unless it throws. */
-function respond(
+type AnyBody = Body | Uint8Array<ArrayBuffer>;
+type MakeBody = (request: Request, file: OpenFile, pieces: readonly Piece[]) => AnyBody | Promise<AnyBody>;
+
+/** Servers of ours want a descriptor; others are given what costs them least. */
+const bodyMaker =
+  (readSmall: ReadSmall): MakeBody =>
+  (request, file, pieces) => {
+    const whole = (bytes: Uint8Array<ArrayBuffer> | undefined) => {
+      if (bytes === undefined) return fileBody(request, file, pieces);
+      file.close();
+      return bytes;
+    };
+    const read = isOurs(request) ? undefined : readSmall(file, pieces);
+    return read instanceof Promise ? read.then(whole) : whole(read);
+  };
+
+/** Answers a GET or HEAD with a variant of the file at a path. Takes the file over unless it rejects. */
+async function respond(
+  makeBody: MakeBody,
   request: Request,
   variant: Variant,
   path: string,
   options: FileOptions,
   bytes: Uint8Array | undefined,
-): Response {
+): Promise<Response> {
   const { file } = variant;
   const size = bytes?.byteLength ?? file.size;
   const nowMs = Date.now();
@@ -120,7 +139,9 @@ function respond(
   const { status } = content;
   const pieces = bytes === undefined ? content.pieces : cutFrom(bytes, content.pieces);
   if (request.method === "HEAD" || pieces.length === 0) return close(new Response(null, { status, headers }));
-  return new Response(fileBody(request, file, pieces), { status, headers });
+  const body = makeBody(request, file, pieces);
+  // What is there already is copied before anything else happens.
+  return new Response(body instanceof Promise ? await body : body, { status, headers });
 }
 
 /**
@@ -150,12 +171,14 @@ export function createFile(runtime: Runtime): ServeFile {
   let file: ServeFile | undefined;
   const load = () => {
     const loaded = loadLibrary(runtime);
-    return serveFile(createOpenBeneath("native" in loaded ? loaded.native : loaded.reason, runtime));
+    const native = "native" in loaded ? loaded.native : undefined;
+    const makeBody = bodyMaker(smallReader(native));
+    return serveFile(createOpenBeneath("native" in loaded ? loaded.native : loaded.reason, runtime), makeBody);
   };
   return async (request, path, options) => (file ??= load())(request, path, options);
 }
 
-function serveFile(openBeneath: OpenBeneath): ServeFile {
+function serveFile(openBeneath: OpenBeneath, makeBody: MakeBody): ServeFile {
   return async (request, urlPath, options) => {
     checkOptions(options);
     if (request.method !== "GET" && request.method !== "HEAD")
@@ -176,7 +199,7 @@ function serveFile(openBeneath: OpenBeneath): ServeFile {
     const accepted = request.headers.get("accept-encoding");
     const variant = await chooseVariant(found.file, path, accepted, isText.test(contentType(path)), find);
     try {
-      return respond(request, variant, path, options, await readUnsized(variant.file));
+      return await respond(makeBody, request, variant, path, options, await readUnsized(variant.file));
     } catch (error) {
       variant.file.close();
       throw error;

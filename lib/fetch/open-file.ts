@@ -37,6 +37,11 @@ export class OpenFile {
     });
   }
 
+  /** Has a call read from the descriptor, while it waits for nothing. */
+  readBy(call: (fd: number) => number): number {
+    return call(this.#fd);
+  }
+
   /** Gives the descriptor away: the taker closes it. */
   release(): number {
     const fd = this.#fd;

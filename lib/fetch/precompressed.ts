@@ -1,4 +1,5 @@
 /** Files that stand beside another one as its compressed form. */
+// @ts-types="@types/negotiator"
 import Negotiator from "negotiator";
 import type { Found, OpenFile } from "./open-file.ts";
 

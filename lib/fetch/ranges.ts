@@ -1,4 +1,5 @@
 /** Byte ranges (RFC 9110, 14). */
+// @ts-types="@types/range-parser"
 import parseRange from "range-parser";
 
 /** A part of a file, in bytes. */

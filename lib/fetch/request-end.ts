@@ -31,6 +31,9 @@ export function beginRequest(request: Request): RequestEnd {
   return end;
 }
 
+/** Whether a server of ours has begun a request. */
+export const isOurs = (request: Request): boolean => ours.has(request);
+
 /** Has something done at the end of a request that a server of ours has begun. Undefined for other requests. */
 export function atRequestEnd(request: Request, act: () => void): (() => void) | undefined {
   return ours.get(request)?.add(act);

@@ -1,6 +1,6 @@
 /** `descriptor` of wasi:filesystem, on this thread. */
 import { type BigIntStats, closeSync, fdatasyncSync, fstatSync, fsyncSync, readSync, writeSync } from "node:fs";
-import type * as Types from "../../wasm/types/host/interfaces/wasi-filesystem-types.ts";
+import type * as Types from "../../wasm/types/host/interfaces/wasi-filesystem-types.d.ts";
 import { openFlags } from "../../core/abi/numbers.ts";
 import { type WasiCode, wasiCode } from "../../core/wasi/codes.ts";
 import { Answer, answeringBy } from "./answer.ts";

@@ -1,6 +1,6 @@
 /** The status of a file, as wasi:filesystem tells it. */
 import type { BigIntStats } from "node:fs";
-import type * as Types from "../../wasm/types/host/interfaces/wasi-filesystem-types.ts";
+import type * as Types from "../../wasm/types/host/interfaces/wasi-filesystem-types.d.ts";
 
 const types = [
   ["isFile", "regular-file"],

@@ -1,7 +1,7 @@
 /** Copies of whole files, beneath the folder that holds the target. */
 import { type BigIntStats, closeSync, fchmodSync, fchownSync, fstatSync, fsyncSync } from "node:fs";
 import { basename } from "node:path/posix";
-import type * as Native from "../../wasm/types/host/interfaces/sluice-transfer-native.ts";
+import type * as Native from "../../wasm/types/host/interfaces/sluice-transfer-native.d.ts";
 import { openFlags } from "../../core/abi/numbers.ts";
 import { temporaryName } from "../../core/path.ts";
 import { isSameFile } from "../../core/plan/endpoint.ts";

@@ -1,5 +1,5 @@
 /** sluice:transfer/transfer of an instance, shaped as the package's own functions. */
-import type * as Transfer from "../../wasm/types/host/interfaces/sluice-transfer-transfer.ts";
+import type * as Transfer from "../../wasm/types/host/interfaces/sluice-transfer-transfer.d.ts";
 import { type ErrorCase, errorOfCase } from "../../core/wasi/component.ts";
 import { TransferError } from "../../core/error.ts";
 import { type ByteCount, checkKnown, type Names, optionalCount } from "../../core/options.ts";

@@ -1,6 +1,6 @@
 /** The functions of `sluice/wasi`, bound to one runtime. */
 import process from "node:process";
-import type * as Transfer from "../../wasm/types/host/interfaces/sluice-transfer-transfer.ts";
+import type * as Transfer from "../../wasm/types/host/interfaces/sluice-transfer-transfer.d.ts";
 import { checkKnown, checkObject, type Names } from "../../core/options.ts";
 import { machineOf } from "../engine/machine.ts";
 import type { Runtime } from "../runtime.ts";

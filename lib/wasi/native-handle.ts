@@ -1,6 +1,6 @@
 /** `handle` of sluice:transfer/native: a regular file beneath a root, and what it may cost. */
 import { readSync, writeSync } from "node:fs";
-import type * as Native from "../../wasm/types/host/interfaces/sluice-transfer-native.ts";
+import type * as Native from "../../wasm/types/host/interfaces/sluice-transfer-native.d.ts";
 import { checkedCount, errorCase, hostDialect, optionsOf, reportRecord } from "../../core/wasi/component.ts";
 import { TransferError } from "../../core/error.ts";
 import { inspectFd } from "../ends/inspect-fd.ts";

@@ -1,5 +1,5 @@
 /** sluice:transfer/native, as a host gives it to one instance. */
-import type * as Native from "../../wasm/types/host/interfaces/sluice-transfer-native.ts";
+import type * as Native from "../../wasm/types/host/interfaces/sluice-transfer-native.d.ts";
 import { openFlags } from "../../core/abi/numbers.ts";
 import { TransferError } from "../../core/error.ts";
 import { explainPlan } from "../../core/explain/explanation.ts";

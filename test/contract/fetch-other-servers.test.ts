@@ -119,3 +119,47 @@ test("file() leaves nothing open on any server when clients go", { needs: ["proc
   }
   await assertClosed();
 });
+
+test("file() answers with many small files at once, each with its own bytes", { needs: ["proc"] }, async () => {
+  const root = tempFolder();
+  const sites = [1, 2, 100, 4096, 65_535, 65_536, 65_537].map((size) => dataFile(root, size));
+  await using server = await start((asked) => file(asked, new URL(asked.url).pathname, { root }));
+  const rounds = Array.from({ length: 6 }, () => sites).flat();
+  const answers = await Promise.all(
+    rounds.map(async ({ path, content }) => {
+      const name = path.slice(root.length);
+      const whole = await request(server, name);
+      const end = await request(server, name, { headers: { range: "bytes=-1" } });
+      const head = await request(server, name, { method: "HEAD" });
+      return { content, whole, end, head };
+    }),
+  );
+  for (const { content, whole, end, head } of answers) {
+    assert.is(whole.status, 200);
+    assert.is(head.headers["content-length"], String(content.length));
+    assertBytes(whole.body, content);
+    assert.is(end.status, 206);
+    assert.is(end.headers["content-range"], `bytes ${content.length - 1}-${content.length - 1}/${content.length}`);
+    assertBytes(end.body, content.subarray(-1));
+  }
+  await settles(() => !openDescriptors().some((name) => name.includes(root)));
+  assert.equal(
+    openDescriptors().filter((name) => name.includes(root)),
+    [],
+  );
+});
+
+test("file() holds no descriptor for a small body that nobody takes", { needs: ["proc"] }, async () => {
+  const { root, name, content } = site(5000);
+  const answers = await Promise.all(
+    Array.from({ length: 50 }, () => file(new Request("http://site.test/"), name, { root })),
+  );
+  assert.equal(
+    openDescriptors().filter((path) => path.includes(root)),
+    [],
+  );
+  for (const answer of answers) {
+    assert.is(answer.headers.get("content-length"), "5000");
+    assertBytes(Buffer.from(await answer.arrayBuffer()), content);
+  }
+});

@@ -61,5 +61,11 @@ export const ofLines = among([
 /** They start every runtime by themselves: once is enough. */
 export const ofAll = among(["http/runtimes"]);
 
-/** Long, and about filesystems or this very program: with `--all` or words. */
-export const isLong = among(["contract/cache", "contract/copy-file-blocks", "contract/large-files", "unit/runner"]);
+/** Long, and about filesystems, a build of a minute or this very program: with `--all` or words. */
+export const isLong = among([
+  "contract/cache",
+  "contract/copy-file-blocks",
+  "contract/large-files",
+  "package/next",
+  "unit/runner",
+]);

@@ -1,6 +1,8 @@
 /** Bun sends a file: to sockets that Bun.listen accepted, by the protocol of bench/c/sender.c, or as a response of Bun.serve. */
 import { openSync } from "node:fs";
+import { basename, dirname } from "node:path";
 import { transfer } from "sluice";
+import { file } from "sluice/fetch";
 import { announce, chosen, order, requestsIn } from "../order.ts";
 
 const [hostname, port] = ["127.0.0.1", 0] as const;
@@ -43,16 +45,22 @@ async function sendByStreams(peer: Peer, bytes: number): Promise<void> {
 
 /** Answers /BYTES with that much of a Bun.file, which it sends by sendfile. */
 function serve(): number | undefined {
-  const file = Bun.file(order.file);
+  const whole = Bun.file(order.file);
   return Bun.serve({
     hostname,
     port,
     idleTimeout: 0,
     fetch({ url }) {
       const bytes = Number(new URL(url).pathname.slice(1));
-      return new Response(bytes === file.size ? file : file.slice(0, bytes));
+      return new Response(bytes === whole.size ? whole : whole.slice(0, bytes));
     },
   }).port;
+}
+
+/** Answers with the whole file, by file() of sluice/fetch. */
+function serveFile(): number | undefined {
+  const [root, name] = [dirname(order.file), basename(order.file)];
+  return Bun.serve({ hostname, port, idleTimeout: 0, fetch: (request) => file(request, name, { root }) }).port;
 }
 
 const begin = chosen<() => number | undefined>({
@@ -62,5 +70,6 @@ const begin = chosen<() => number | undefined>({
   },
   streams: () => listen(sendByStreams),
   serve,
+  serveFile,
 });
 announce(begin() ?? 0);

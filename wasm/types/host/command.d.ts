@@ -1,15 +1,15 @@
 // world sluice:transfer/command@0.1.0
-import type * as WasiCliEnvironment from './interfaces/wasi-cli-environment.js'; // wasi:cli/environment@0.2.12
-import type * as WasiCliStderr from './interfaces/wasi-cli-stderr.js'; // wasi:cli/stderr@0.2.12
-import type * as WasiCliStdout from './interfaces/wasi-cli-stdout.js'; // wasi:cli/stdout@0.2.12
-import type * as WasiClocksMonotonicClock from './interfaces/wasi-clocks-monotonic-clock.js'; // wasi:clocks/monotonic-clock@0.2.12
-import type * as WasiClocksWallClock from './interfaces/wasi-clocks-wall-clock.js'; // wasi:clocks/wall-clock@0.2.12
-import type * as WasiFilesystemPreopens from './interfaces/wasi-filesystem-preopens.js'; // wasi:filesystem/preopens@0.2.12
-import type * as WasiFilesystemTypes from './interfaces/wasi-filesystem-types.js'; // wasi:filesystem/types@0.2.12
-import type * as WasiIoError from './interfaces/wasi-io-error.js'; // wasi:io/error@0.2.12
-import type * as WasiIoPoll from './interfaces/wasi-io-poll.js'; // wasi:io/poll@0.2.12
-import type * as WasiIoStreams from './interfaces/wasi-io-streams.js'; // wasi:io/streams@0.2.12
-import type * as WasiCliRun from './interfaces/wasi-cli-run.js'; // wasi:cli/run@0.2.12
+import type * as WasiCliEnvironment from './interfaces/wasi-cli-environment.d.ts'; // wasi:cli/environment@0.2.12
+import type * as WasiCliStderr from './interfaces/wasi-cli-stderr.d.ts'; // wasi:cli/stderr@0.2.12
+import type * as WasiCliStdout from './interfaces/wasi-cli-stdout.d.ts'; // wasi:cli/stdout@0.2.12
+import type * as WasiClocksMonotonicClock from './interfaces/wasi-clocks-monotonic-clock.d.ts'; // wasi:clocks/monotonic-clock@0.2.12
+import type * as WasiClocksWallClock from './interfaces/wasi-clocks-wall-clock.d.ts'; // wasi:clocks/wall-clock@0.2.12
+import type * as WasiFilesystemPreopens from './interfaces/wasi-filesystem-preopens.d.ts'; // wasi:filesystem/preopens@0.2.12
+import type * as WasiFilesystemTypes from './interfaces/wasi-filesystem-types.d.ts'; // wasi:filesystem/types@0.2.12
+import type * as WasiIoError from './interfaces/wasi-io-error.d.ts'; // wasi:io/error@0.2.12
+import type * as WasiIoPoll from './interfaces/wasi-io-poll.d.ts'; // wasi:io/poll@0.2.12
+import type * as WasiIoStreams from './interfaces/wasi-io-streams.d.ts'; // wasi:io/streams@0.2.12
+import type * as WasiCliRun from './interfaces/wasi-cli-run.d.ts'; // wasi:cli/run@0.2.12
 export interface ImportObject {
   'wasi:cli/environment@0.2.12': typeof WasiCliEnvironment,
   'wasi:cli/stderr@0.2.12': typeof WasiCliStderr,

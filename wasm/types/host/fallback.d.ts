@@ -1,13 +1,13 @@
 // world sluice:transfer/fallback@0.1.0
-import type * as SluiceTransferTypes from './interfaces/sluice-transfer-types.js'; // sluice:transfer/types@0.1.0
-import type * as WasiClocksMonotonicClock from './interfaces/wasi-clocks-monotonic-clock.js'; // wasi:clocks/monotonic-clock@0.2.12
-import type * as WasiClocksWallClock from './interfaces/wasi-clocks-wall-clock.js'; // wasi:clocks/wall-clock@0.2.12
-import type * as WasiFilesystemPreopens from './interfaces/wasi-filesystem-preopens.js'; // wasi:filesystem/preopens@0.2.12
-import type * as WasiFilesystemTypes from './interfaces/wasi-filesystem-types.js'; // wasi:filesystem/types@0.2.12
-import type * as WasiIoError from './interfaces/wasi-io-error.js'; // wasi:io/error@0.2.12
-import type * as WasiIoPoll from './interfaces/wasi-io-poll.js'; // wasi:io/poll@0.2.12
-import type * as WasiIoStreams from './interfaces/wasi-io-streams.js'; // wasi:io/streams@0.2.12
-import type * as SluiceTransferTransfer from './interfaces/sluice-transfer-transfer.js'; // sluice:transfer/transfer@0.1.0
+import type * as SluiceTransferTypes from './interfaces/sluice-transfer-types.d.ts'; // sluice:transfer/types@0.1.0
+import type * as WasiClocksMonotonicClock from './interfaces/wasi-clocks-monotonic-clock.d.ts'; // wasi:clocks/monotonic-clock@0.2.12
+import type * as WasiClocksWallClock from './interfaces/wasi-clocks-wall-clock.d.ts'; // wasi:clocks/wall-clock@0.2.12
+import type * as WasiFilesystemPreopens from './interfaces/wasi-filesystem-preopens.d.ts'; // wasi:filesystem/preopens@0.2.12
+import type * as WasiFilesystemTypes from './interfaces/wasi-filesystem-types.d.ts'; // wasi:filesystem/types@0.2.12
+import type * as WasiIoError from './interfaces/wasi-io-error.d.ts'; // wasi:io/error@0.2.12
+import type * as WasiIoPoll from './interfaces/wasi-io-poll.d.ts'; // wasi:io/poll@0.2.12
+import type * as WasiIoStreams from './interfaces/wasi-io-streams.d.ts'; // wasi:io/streams@0.2.12
+import type * as SluiceTransferTransfer from './interfaces/sluice-transfer-transfer.d.ts'; // sluice:transfer/transfer@0.1.0
 export interface ImportObject {
   'sluice:transfer/types@0.1.0': typeof SluiceTransferTypes,
   'wasi:clocks/monotonic-clock@0.2.12': typeof WasiClocksMonotonicClock,

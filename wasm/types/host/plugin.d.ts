@@ -1,7 +1,7 @@
 // world sluice:transfer/plugin@0.1.0
-import type * as SluiceTransferNative from './interfaces/sluice-transfer-native.js'; // sluice:transfer/native@0.1.0
-import type * as SluiceTransferTypes from './interfaces/sluice-transfer-types.js'; // sluice:transfer/types@0.1.0
-import type * as SluiceTransferTransfer from './interfaces/sluice-transfer-transfer.js'; // sluice:transfer/transfer@0.1.0
+import type * as SluiceTransferNative from './interfaces/sluice-transfer-native.d.ts'; // sluice:transfer/native@0.1.0
+import type * as SluiceTransferTypes from './interfaces/sluice-transfer-types.d.ts'; // sluice:transfer/types@0.1.0
+import type * as SluiceTransferTransfer from './interfaces/sluice-transfer-transfer.d.ts'; // sluice:transfer/transfer@0.1.0
 export interface ImportObject {
   'sluice:transfer/native@0.1.0': typeof SluiceTransferNative,
   'sluice:transfer/types@0.1.0': typeof SluiceTransferTypes,

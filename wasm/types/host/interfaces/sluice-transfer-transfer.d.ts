@@ -12,9 +12,9 @@ export function copyFile(source: string, target: string, options: CopyOptions): 
  */
 export function explain(source: string, target: string, options: TransferOptions): Explanation;
 export function capabilities(): CapabilityReport;
-export type Error = import('./sluice-transfer-types.js').Error;
-export type TransferOptions = import('./sluice-transfer-types.js').TransferOptions;
-export type CopyOptions = import('./sluice-transfer-types.js').CopyOptions;
-export type Report = import('./sluice-transfer-types.js').Report;
-export type Explanation = import('./sluice-transfer-types.js').Explanation;
-export type CapabilityReport = import('./sluice-transfer-types.js').CapabilityReport;
+export type Error = import('./sluice-transfer-types.d.ts').Error;
+export type TransferOptions = import('./sluice-transfer-types.d.ts').TransferOptions;
+export type CopyOptions = import('./sluice-transfer-types.d.ts').CopyOptions;
+export type Report = import('./sluice-transfer-types.d.ts').Report;
+export type Explanation = import('./sluice-transfer-types.d.ts').Explanation;
+export type CapabilityReport = import('./sluice-transfer-types.d.ts').CapabilityReport;

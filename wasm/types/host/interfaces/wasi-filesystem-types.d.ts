@@ -1,9 +1,9 @@
 /** @module Interface wasi:filesystem/types@0.2.12 **/
 export function filesystemErrorCode(err: Error): ErrorCode | undefined;
-export type InputStream = import('./wasi-io-streams.js').InputStream;
-export type OutputStream = import('./wasi-io-streams.js').OutputStream;
-export type Error = import('./wasi-io-streams.js').Error;
-export type Datetime = import('./wasi-clocks-wall-clock.js').Datetime;
+export type InputStream = import('./wasi-io-streams.d.ts').InputStream;
+export type OutputStream = import('./wasi-io-streams.d.ts').OutputStream;
+export type Error = import('./wasi-io-streams.d.ts').Error;
+export type Datetime = import('./wasi-clocks-wall-clock.d.ts').Datetime;
 export type Filesize = bigint;
 /**
  * # Variants

@@ -1,6 +1,6 @@
 /** @module Interface wasi:io/streams@0.2.12 **/
-export type Error = import('./wasi-io-error.js').Error;
-export type Pollable = import('./wasi-io-poll.js').Pollable;
+export type Error = import('./wasi-io-error.d.ts').Error;
+export type Pollable = import('./wasi-io-poll.d.ts').Pollable;
 export type StreamError = StreamErrorLastOperationFailed | StreamErrorClosed;
 export interface StreamErrorLastOperationFailed {
   tag: 'last-operation-failed',
