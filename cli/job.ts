@@ -2,7 +2,7 @@
 import process from "node:process";
 import { SingleBar } from "cli-progress";
 import type { Report } from "sluice";
-import { describeFailure, exitCodes, UsageError } from "./exit.ts";
+import { describeFailure, exitCodes, ReaderGoneError, UsageError } from "./exit.ts";
 import { formatBytes, formatDuration, formatRate } from "./format.ts";
 import { listenForInterrupt } from "./interrupt.ts";
 import { printJson, tell } from "./screen.ts";
@@ -60,6 +60,10 @@ function summary({ bytes, strategy, durationNs }: Report): string {
 const exactly = (bytes: number): string => (bytes < 1024 ? "" : ` (${bytes} bytes)`);
 
 function fail(action: string, { json }: JobOptions, error: unknown, interrupt: "SIGINT" | "SIGTERM" | undefined): void {
+  if (error instanceof ReaderGoneError) {
+    process.exitCode = exitCodes.SIGPIPE;
+    return;
+  }
   const { code, message, bytesTransferred } = describeFailure(action, error);
   const interrupted = interrupt !== undefined && code === "ABORT_ERR";
   const line = interrupted

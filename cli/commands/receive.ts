@@ -5,7 +5,7 @@ import { Argument, Command } from "commander";
 import { formatAddress } from "../address.ts";
 import { type Report, type Target, transfer, TransferError } from "sluice";
 import { errnoText, writeInGoes } from "sluice/internal";
-import { jsonOption, parseBytes, parsePort, quietOption } from "../arguments.ts";
+import { formerOption, jsonOption, parseBytes, parsePort, quietOption } from "../arguments.ts";
 import { reset, wasReset } from "../reset.ts";
 import { type JobContext, type JobOptions, runJob } from "../job.ts";
 import { UsageError } from "../exit.ts";
@@ -13,7 +13,7 @@ import { targetKind, writeTarget } from "../target.ts";
 import { tell } from "../screen.ts";
 
 interface ReceiveOptions extends JobOptions {
-  readonly host?: string;
+  readonly hostname?: string;
   readonly expect?: number;
   readonly durable?: boolean;
   readonly resume?: boolean;
@@ -24,7 +24,8 @@ export const receiveCommand = (): Command =>
     .description("take one TCP connection and write what it brings into a file, whole or not at all")
     .addArgument(new Argument("<port>", "where to listen; 0 lets the system choose").argParser(parsePort))
     .argument("<file>", 'what to write; "-" is standard output')
-    .option("--host <address>", "listen on this address alone (default: all)")
+    .option("--hostname <address>", "listen on this address alone (default: all)")
+    .addOption(formerOption("--host <address>", "hostname"))
     .option("--expect <bytes>", "fail unless exactly this much arrives", parseBytes)
     .option(
       "--resume",
@@ -94,10 +95,10 @@ async function receiving(
 }
 
 /** Listens until the first connection, and takes no second one. */
-async function accept(port: number, { host, quiet }: ReceiveOptions, signal: AbortSignal): Promise<Socket> {
+async function accept(port: number, { hostname, quiet }: ReceiveOptions, signal: AbortSignal): Promise<Socket> {
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true });
   try {
-    server.listen(port, host);
+    server.listen(port, hostname);
     await once(server, "listening", { signal });
     if (quiet !== true || port === 0) tell(`Listening on ${addressOf(server)}`);
     const [socket] = (await once(server, "connection", { signal })) as [Socket];

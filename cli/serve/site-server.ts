@@ -1,6 +1,7 @@
 /** A server in this process, with what observes it. */
 import { serve } from "sluice/fetch";
 import { createLineLog } from "../output.ts";
+import { formatJson } from "../screen.ts";
 import { listening } from "../service/listening.ts";
 import { tellBodyError, withHeaders } from "./headers.ts";
 import { createRequestMetrics, type RequestMetrics } from "./request-metrics.ts";
@@ -11,9 +12,6 @@ type Format = (access: Access) => string;
 
 const formatLine: Format = ({ time, address, method, url, status, bytes, durationMs, aborted }) =>
   `${time.toISOString()} ${address ?? "-"} ${method} ${url} ${status} ${bytes ?? "-"} ${durationMs.toFixed(1)} ms${aborted ? " aborted" : ""}`;
-
-const formatJson: Format = (access) =>
-  JSON.stringify(access, (_key, field: unknown) => (field === undefined ? null : field));
 
 /** One line a request on stdout. */
 interface AccessLog extends RequestObserver {
@@ -26,7 +24,7 @@ function createAccessLog(format: Format): AccessLog {
   return { begin: () => undefined, end: (access) => log.write(format(access)), flush: log.flush };
 }
 
-const formats = { line: formatLine, json: formatJson } as const;
+const formats: Readonly<Record<"line" | "json", Format>> = { line: formatLine, json: (access) => formatJson(access) };
 
 /** Data alone: it is sent to workers. */
 export interface ServerOptions extends SiteOptions {
