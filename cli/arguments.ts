@@ -99,6 +99,15 @@ export const logFormatOption = (): Option =>
     .conflicts("quiet");
 export const jsonLogOption = (): Option => formerOption("--json-log", "logFormat").preset("json").conflicts("quiet");
 
+/** A rate: bytes a second, more than none. */
+function parseRate(text: string): number {
+  const rate = parseBytes(text.replace(/\/s$/, ""));
+  if (rate === 0) throw new InvalidArgumentError("A rate is bytes per second, such as 64K or 10M.");
+  return rate;
+}
+
+export const limitOption = (): Option =>
+  new Option("--limit <rate>", "move no more bytes per second; K, M, G mean powers of 1024").argParser(parseRate);
 export const jsonOption = (): Option => new Option("--json", "print data on stdout, and nothing else there");
 export const quietOption = (): Option => new Option("-q, --quiet", "say nothing when all is well");
 export const offsetOption = (): Option =>

@@ -21,11 +21,23 @@ export interface JobContext {
   expect(totalBytes: number | undefined): void;
 }
 
-/** Runs one transfer of the command line. `action` completes "Cannot …". Sets the exit code; never throws. */
+/** Runs one transfer of the command line, a file or several. `action` completes "Cannot …". Sets the exit code; never throws. */
+export function runJob(
+  action: string,
+  options: JobOptions,
+  work: (context: JobContext) => Promise<Report>,
+): Promise<void>;
+export function runJob<R>(
+  action: string,
+  options: JobOptions,
+  work: (context: JobContext) => Promise<R>,
+  summarise: (report: R) => string,
+): Promise<void>;
 export async function runJob(
   action: string,
   options: JobOptions,
   work: (context: JobContext) => Promise<Report>,
+  summarise: (report: Report) => string = summary,
 ): Promise<void> {
   const interruption = listenForInterrupt();
   let progress = showProgress(undefined);
@@ -41,7 +53,7 @@ export async function runJob(
     const report = await work(context);
     progress.stop();
     if (options.json === true) printJson(report);
-    else if (options.quiet !== true) tell(summary(report));
+    else if (options.quiet !== true) tell(summarise(report));
   } catch (error) {
     progress.stop();
     fail(action, options, error, interruption.received());

@@ -25,7 +25,8 @@ export async function targetKind(path: string): Promise<TargetKind> {
 
 /** The file that is meant when a folder is named as the target, as with cp. path.join would take ".." out by the text. */
 export function insideFolder(folder: string, source: string): string {
-  return `${folder}${folder.endsWith("/") ? "" : "/"}${basename(source)}`;
+  const name = basename(source);
+  return `${folder}${folder.endsWith("/") ? "" : "/"}${name === ".." ? "." : name}`;
 }
 
 /** Writes a regular file as a whole; anything else directly. */
