@@ -97,6 +97,10 @@ export const logFormatOption = (): Option =>
     .choices(["line", "json"])
     .default("line")
     .conflicts("quiet");
+export const logFileOption = (): Option =>
+  new Option("--log-file <file>", "append the access log to this file, not to stdout; SIGHUP opens it anew").conflicts(
+    "quiet",
+  );
 export const jsonLogOption = (): Option => formerOption("--json-log", "logFormat").preset("json").conflicts("quiet");
 
 /** A rate: bytes a second, more than none. */

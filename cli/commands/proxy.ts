@@ -6,6 +6,7 @@ import {
   durationOption,
   formerOption,
   jsonLogOption,
+  logFileOption,
   logFormatOption,
   parseBytes,
   parseCount,
@@ -25,6 +26,7 @@ interface ProxyCommandOptions {
   readonly sendProxy?: keyof typeof versions;
   readonly acceptProxy?: readonly string[];
   readonly drain: number;
+  readonly logFile?: string;
   readonly logFormat: "line" | "json";
   readonly quiet?: boolean;
   readonly workers?: number;
@@ -73,6 +75,7 @@ export const proxyCommand = (): Command =>
     .option("--metrics-hostname <address>", "… and on this address", "127.0.0.1")
     .addOption(formerOption("--metrics-host <address>", "metricsHostname"))
     .addOption(logFormatOption())
+    .addOption(logFileOption())
     .addOption(jsonLogOption())
     .addOption(quietOption())
     .action(async (listen: Address, upstreams: readonly Address[], options: ProxyCommandOptions, command: Command) => {
@@ -96,6 +99,7 @@ export const proxyCommand = (): Command =>
         sendHead: sendProxy && versions[sendProxy],
         acceptHead: acceptProxy,
         drainMs: options.drain,
+        logFile: options.logFile,
         log: quiet ? "none" : options.logFormat,
         quiet,
         workers: options.workers,

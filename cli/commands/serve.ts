@@ -5,6 +5,7 @@ import {
   durationOption,
   formerOption,
   jsonLogOption,
+  logFileOption,
   logFormatOption,
   parsePort,
   parseWorkers,
@@ -18,6 +19,7 @@ interface ServeOptions {
   readonly single?: boolean;
   readonly maxAge: number;
   readonly cors?: boolean;
+  readonly logFile?: string;
   readonly logFormat: "line" | "json";
   readonly quiet?: boolean;
   readonly keepAliveTimeout: number;
@@ -56,6 +58,7 @@ export const serveCommand = (): Command =>
     .addOption(formerOption("--cache <seconds>", "maxAge").argParser(parseSeconds))
     .addOption(formerOption("--metrics-host <address>", "metricsHostname"))
     .addOption(logFormatOption())
+    .addOption(logFileOption())
     .addOption(jsonLogOption())
     .addOption(quietOption())
     .action(async (folder: string, options: ServeOptions) => {
@@ -71,6 +74,7 @@ export const serveCommand = (): Command =>
         cacheSeconds: maxAge,
         cors: options.cors === true,
         keepAliveTimeoutMs: options.keepAliveTimeout,
+        logFile: options.logFile,
         log: quiet ? "none" : options.logFormat,
         quiet,
         workers,

@@ -24,6 +24,7 @@ const portOf = ({ listen }: RelayOptions): number | undefined => ("port" in list
 
 const program: Program<RelayOptions> = {
   start: startProxy,
+  reload: async (options) => options,
   async share(options) {
     const { listen } = options;
     if ("path" in listen) return options;

@@ -17,11 +17,12 @@ const formatLine: Format = ({ time, address, method, url, status, bytes, duratio
 interface AccessLog extends RequestObserver {
   /** Writes what is still held back. */
   flush(): void;
+  reopen(): void;
 }
 
-function createAccessLog(format: Format): AccessLog {
-  const log = createLineLog();
-  return { begin: () => undefined, end: (access) => log.write(format(access)), flush: log.flush };
+function createAccessLog(format: Format, path: string | undefined): AccessLog {
+  const log = createLineLog(path);
+  return { begin: () => undefined, end: (access) => log.write(format(access)), flush: log.flush, reopen: log.reopen };
 }
 
 const formats: Readonly<Record<"line" | "json", Format>> = { line: formatLine, json: (access) => formatJson(access) };
@@ -37,13 +38,19 @@ export interface ServerOptions extends SiteOptions {
   /** 0: for ever. */
   readonly keepAliveTimeoutMs: number;
   readonly log: keyof typeof formats | "none";
+  /** Undefined: standard output. */
+  readonly logFile: string | undefined;
   readonly metrics: boolean;
+  /** What is served, as it was asked for: it may be a link that leads elsewhere by now. */
+  readonly folder: string;
 }
 
 interface RunningServer {
   readonly port: number;
   /** Undefined without metrics. */
   readonly metrics: RequestMetrics | undefined;
+  /** Opens the log anew, and serves what the folder is now. */
+  reload(options: ServerOptions): void;
   /** Takes no more connections, and waits for the answers in flight, at most `shutdownMs`. */
   close(): Promise<void>;
 }
@@ -54,8 +61,9 @@ export const shutdownMs = 10_000;
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { host, port, reusePort, cors, log, keepAliveTimeoutMs } = options;
   const metrics = options.metrics ? createRequestMetrics() : undefined;
-  const accessLog = log === "none" ? undefined : createAccessLog(formats[log]);
-  const fetch = withHeaders(createSite(options), { cors });
+  const accessLog = log === "none" ? undefined : createAccessLog(formats[log], options.logFile);
+  let site = createSite(options);
+  const fetch = withHeaders((request) => site(request), { cors });
   const observers = [metrics, accessLog].filter((observer) => observer !== undefined);
   const stopObserving = observers.length === 0 ? undefined : observeRequests(joinObservers(observers));
   const server = await listening(
@@ -65,6 +73,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   return {
     port: server.port,
     metrics,
+    reload(now) {
+      site = createSite(now);
+      accessLog?.reopen();
+    },
     async close() {
       await server.close({ timeoutMs: shutdownMs });
       stopObserving?.();

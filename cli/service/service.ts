@@ -64,6 +64,7 @@ async function serveUntilInterrupted<O>(
   const service = await (workers === undefined
     ? serveHere(program, options)
     : serveByWorkers(program, options, workers));
+  const hangups = reloadAtHangup(service);
   try {
     const metrics = metricsAddress && (await serveMetrics(metricsAddress, () => service.snapshots()));
     // A port that the system chose is told even to those who want to hear nothing.
@@ -77,7 +78,28 @@ async function serveUntilInterrupted<O>(
     await service.stop();
     throw error;
   } finally {
+    hangups.stop();
     stop();
+  }
+}
+
+/** Reloads at each SIGHUP, one after the other, until `stop`. Where it can't, what there is goes on, with its log opened anew. */
+function reloadAtHangup(service: Service): { stop(): void } {
+  let done = Promise.resolve();
+  const hangup = () => {
+    done = done.then(() => service.reload());
+  };
+  process.on("SIGHUP", hangup);
+  return { stop: () => void process.off("SIGHUP", hangup) };
+}
+
+/** What is read anew, or what there was. */
+async function refresh<O>(program: Program<O>, options: O): Promise<O> {
+  try {
+    return await program.reload(options);
+  } catch (error) {
+    tell(`sluice: ${describeFailure("reload", error).message}; going on as before`);
+    return options;
   }
 }
 
@@ -85,6 +107,7 @@ interface Service {
   /** Undefined where it isn't known, or there is none. */
   readonly port: number | undefined;
   snapshots(): Promise<readonly Snapshot[]>;
+  reload(): Promise<void>;
   /** Takes no more connections, and waits for what is under way. */
   stop(): Promise<void>;
 }
@@ -92,9 +115,14 @@ interface Service {
 /** Serves in this process. */
 async function serveHere<O>(program: Program<O>, options: O): Promise<Service> {
   const running = await program.start(options);
+  let current = options;
   return {
     port: running.port,
     snapshots: async () => (running.metrics === undefined ? [] : [await running.metrics.snapshot()]),
+    async reload() {
+      current = await refresh(program, current);
+      running.reload(current);
+    },
     stop: () => running.close(),
   };
 }
@@ -102,6 +130,7 @@ async function serveHere<O>(program: Program<O>, options: O): Promise<Service> {
 /** Serves in workers, which share the address. */
 async function serveByWorkers<O>(program: Program<O>, options: O, count: number): Promise<Service> {
   const shared = await program.share(options);
+  let current = shared;
   const registry = new Registry();
   const replaced = new Counter({
     name: "sluice_workers_replaced_total",
@@ -125,6 +154,10 @@ async function serveByWorkers<O>(program: Program<O>, options: O, count: number)
     async snapshots() {
       const answers = await Promise.all(slots.map((slot) => slot.snapshot()));
       return [await registry.getMetricsAsJSON(), ...answers.filter((answer) => answer !== undefined)];
+    },
+    async reload() {
+      current = await refresh(program, current);
+      for (const slot of slots) slot.reload(current);
     },
     stop,
   };
