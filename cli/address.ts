@@ -19,7 +19,7 @@ const longestPath = 107;
 /** What a port alone is a port of. */
 const localHost = "127.0.0.1";
 
-const isPort = (text: string): boolean => /^\d{1,5}$/.test(text) && Number(text) <= 65535;
+const isPort = (text: string): boolean => /^\d+$/.test(text) && Number(text) <= 65535;
 
 /**
  * "example.org:80", "[::1]:80", "80" (of 127.0.0.1), "unix:name", or a path, which contains a slash. Undefined for what
@@ -32,6 +32,12 @@ export function parseAddress(text: string): Address | undefined {
   const [, bracketed, plain, port = ""] = /^(?:\[([^[\]]+)\]|([^:[\]\s]+)):(\d+)$/.exec(text) ?? [];
   const host = bracketed ?? plain;
   return host !== undefined && isPort(port) ? { host, port: Number(port) } : undefined;
+}
+
+/** The port of HOST:PORT, or alone, that is out of range; undefined where that is not what is wrong with it. */
+export function portBeyond(text: string): string | undefined {
+  const port = /^(?:(?:\[[^[\]]+\]|[^:[\]\s/]+):)?(\d+)$/.exec(text)?.[1];
+  return port === undefined || isPort(port) ? undefined : port;
 }
 
 function isPath(path: string): boolean {

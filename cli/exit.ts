@@ -2,18 +2,29 @@
 import { TransferError } from "sluice";
 import { codeOf, errnoText, isErrnoName } from "sluice/internal";
 
-export const exitCodes = { ok: 0, failed: 1, usage: 2, SIGINT: 130, SIGTERM: 143 } as const;
+export const exitCodes = { ok: 0, failed: 1, usage: 2, SIGINT: 130, SIGPIPE: 141, SIGTERM: 143 } as const;
 
-/** For --help; the words of docs/cli.md. */
-export const exitCodesHelp = `Exit codes:
-  0    done
-  1    the transfer failed; one line on stderr says why
-  2    wrong usage
-  130  interrupted by Ctrl-C, after a clean cancel that says what was moved
-  143  ended by SIGTERM, likewise`;
+/** The words of docs/cli.md. */
+export const exitCodeMeanings: readonly (readonly [code: number, meaning: string])[] = [
+  [exitCodes.ok, "done"],
+  [exitCodes.failed, "the transfer failed; one line on stderr says why"],
+  [exitCodes.usage, "wrong usage"],
+  [exitCodes.SIGINT, "interrupted by Ctrl-C, after a clean cancel that says what was moved"],
+  [exitCodes.SIGPIPE, "whoever read the output has gone, as with cat in a shell"],
+  [exitCodes.SIGTERM, "ended by SIGTERM, after a clean cancel"],
+];
+
+/** For --help. */
+export const exitCodesHelp = [
+  "Exit codes:",
+  ...exitCodeMeanings.map(([code, meaning]) => `  ${String(code).padEnd(5)}${meaning}`),
+].join("\n");
 
 /** A command line that can't be meant. */
 export class UsageError extends Error {}
+
+/** Whoever read what was written has seen enough, as in `sluice copy FILE - | head`. */
+export class ReaderGoneError extends Error {}
 
 /** What every failure has in common, the platform's and ours. */
 export interface Failure {

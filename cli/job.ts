@@ -2,7 +2,7 @@
 import process from "node:process";
 import { SingleBar } from "cli-progress";
 import type { Report } from "sluice";
-import { describeFailure, exitCodes, UsageError } from "./exit.ts";
+import { describeFailure, exitCodes, ReaderGoneError, UsageError } from "./exit.ts";
 import { formatBytes, formatDuration, formatRate } from "./format.ts";
 import { listenForInterrupt } from "./interrupt.ts";
 import { printJson, tell } from "./screen.ts";
@@ -21,11 +21,23 @@ export interface JobContext {
   expect(totalBytes: number | undefined): void;
 }
 
-/** Runs one transfer of the command line. `action` completes "Cannot …". Sets the exit code; never throws. */
+/** Runs one transfer of the command line, a file or several. `action` completes "Cannot …". Sets the exit code; never throws. */
+export function runJob(
+  action: string,
+  options: JobOptions,
+  work: (context: JobContext) => Promise<Report>,
+): Promise<void>;
+export function runJob<R>(
+  action: string,
+  options: JobOptions,
+  work: (context: JobContext) => Promise<R>,
+  summarise: (report: R) => string,
+): Promise<void>;
 export async function runJob(
   action: string,
   options: JobOptions,
   work: (context: JobContext) => Promise<Report>,
+  summarise: (report: Report) => string = summary,
 ): Promise<void> {
   const interruption = listenForInterrupt();
   let progress = showProgress(undefined);
@@ -41,7 +53,7 @@ export async function runJob(
     const report = await work(context);
     progress.stop();
     if (options.json === true) printJson(report);
-    else if (options.quiet !== true) tell(summary(report));
+    else if (options.quiet !== true) tell(summarise(report));
   } catch (error) {
     progress.stop();
     fail(action, options, error, interruption.received());
@@ -60,6 +72,10 @@ function summary({ bytes, strategy, durationNs }: Report): string {
 const exactly = (bytes: number): string => (bytes < 1024 ? "" : ` (${bytes} bytes)`);
 
 function fail(action: string, { json }: JobOptions, error: unknown, interrupt: "SIGINT" | "SIGTERM" | undefined): void {
+  if (error instanceof ReaderGoneError) {
+    process.exitCode = exitCodes.SIGPIPE;
+    return;
+  }
   const { code, message, bytesTransferred } = describeFailure(action, error);
   const interrupted = interrupt !== undefined && code === "ABORT_ERR";
   const line = interrupted

@@ -1,62 +1,11 @@
 #!/usr/bin/env node
 /** The command line: parses, runs one command, and ends with a documented exit code. */
-import { readFileSync } from "node:fs";
 import process from "node:process";
-import { Command, CommanderError } from "commander";
-import { benchCommand, isBenchBuilt } from "./commands/bench.ts";
-import { copyCommand } from "./commands/copy.ts";
-import { doctorCommand } from "./commands/doctor.ts";
-import { explainCommand } from "./commands/explain.ts";
-import { ipcCommand } from "./commands/ipc.ts";
-import { proxyCommand } from "./commands/proxy.ts";
-import { receiveCommand } from "./commands/receive.ts";
-import { sendCommand } from "./commands/send.ts";
-import { serveCommand } from "./commands/serve.ts";
-import { describeFailure, exitCodes, exitCodesHelp } from "./exit.ts";
+import { CommanderError } from "commander";
+import { describeFailure, exitCodes } from "./exit.ts";
 import { watchOutput } from "./output.ts";
+import { buildProgram } from "./program.ts";
 import { tell } from "./screen.ts";
-
-/** From here and from the bundle, which lies as deep. */
-const packageFolder = new URL("../../../", import.meta.url);
-
-function packageVersion(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL("package.json", packageFolder), "utf8"));
-  return String(Reflect.get(Object(manifest), "version"));
-}
-
-/** Commander writes its errors as "error: …", sometimes with a hint on a second line. */
-function writeUsageError(text: string, write: (line: string) => void): void {
-  write(
-    `sluice: ${text
-      .replace(/^error: /, "")
-      .trim()
-      .replace(/\s+/g, " ")}\n`,
-  );
-}
-
-function buildProgram(): Command {
-  const program = new Command("sluice")
-    .description("Moves bytes between files, sockets and pipes without carrying them through JavaScript.")
-    .version(packageVersion(), "-V, --version")
-    .addHelpText("after", `\n${exitCodesHelp}`);
-  const commands = [
-    copyCommand(),
-    sendCommand(),
-    receiveCommand(),
-    serveCommand(),
-    proxyCommand(),
-    ipcCommand(),
-    explainCommand(),
-    doctorCommand(),
-  ];
-  for (const command of commands) program.addCommand(command);
-  // An installed package has none of its contenders: --help of a clone alone shows it.
-  const bench = benchCommand(packageVersion(), packageFolder);
-  program.addCommand(bench, { hidden: !isBenchBuilt(packageFolder) });
-  for (const command of [program, bench, ...commands])
-    command.exitOverride().configureOutput({ outputError: writeUsageError });
-  return program;
-}
 
 watchOutput();
 try {

@@ -1,4 +1,5 @@
 /** The log on stdout, and what happens when the reader of the output goes. */
+import { closeSync, openSync, writeSync } from "node:fs";
 import process from "node:process";
 import { describeFailure } from "./exit.ts";
 import { tell } from "./screen.ts";
@@ -51,22 +52,57 @@ function writeLog(text: string): void {
   }
 }
 
+/** A log in a file of its own. Rejected is one that can't be opened at the start; later on, what fails is told. */
+class LogFile {
+  readonly #path: string;
+  #fd: number;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.#fd = openSync(path, "a");
+  }
+
+  write(text: string): void {
+    try {
+      // A file takes all of it, or its disk is full.
+      writeSync(this.#fd, text);
+    } catch (error) {
+      onError(error as NodeJS.ErrnoException);
+    }
+  }
+
+  /** Where it can't be opened, the old one goes on. */
+  reopen(): void {
+    try {
+      const old = this.#fd;
+      this.#fd = openSync(this.#path, "a");
+      closeSync(old);
+    } catch (error) {
+      tell(`sluice: ${describeFailure("reopen the log", error).message}; going on with the old one`);
+    }
+  }
+}
+
 /** PIPE_BUF of Linux: a write of no more arrives in one piece, beside those of other writers. */
 const pieceSize = 4096;
 
 export interface LineLog {
   write(line: string): void;
+  /** Opens its file anew, which somebody may have renamed. */
+  reopen(): void;
   /** Writes what is still held back. */
   flush(): void;
 }
 
 /** Holds the lines of one turn of the event loop back, so that many cost few writes. */
-export function createLineLog(): LineLog {
+export function createLineLog(path: string | undefined): LineLog {
+  const file = path === undefined ? undefined : new LogFile(path);
+  const send = file === undefined ? writeLog : (text: string) => file.write(text);
   let held = "";
   let scheduled = false;
   const flush = () => {
     scheduled = false;
-    if (held !== "") writeLog(held);
+    if (held !== "") send(held);
     held = "";
   };
   return {
@@ -76,6 +112,10 @@ export function createLineLog(): LineLog {
       held += line;
       if (!scheduled) setImmediate(flush);
       scheduled = true;
+    },
+    reopen() {
+      flush();
+      file?.reopen();
     },
     flush,
   };

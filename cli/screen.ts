@@ -42,9 +42,19 @@ export function print(text: string): void {
   stdout.write(`${text}\n`);
 }
 
-/** Writes one line of data to stdout. Undefined fields become null, so that every field is there. */
+/** Of JSON: undefined fields become null, so that every field is there, and no number has more than three decimals. */
+function jsonField(_key: string, field: unknown): unknown {
+  return typeof field === "number" ? Math.round(field * 1000) / 1000 : (field ?? null);
+}
+
+/** Data as JSON: in one line, unless it is indented. */
+export function formatJson(value: unknown, indent?: number): string {
+  return JSON.stringify(value, jsonField, indent);
+}
+
+/** Writes data to stdout. */
 export function printJson(value: unknown): void {
-  print(JSON.stringify(value, (_key, field: unknown) => (field === undefined ? null : field), 2));
+  print(formatJson(value, 2));
 }
 
 /** Writes a line for people to stderr, where it never mixes with data. */

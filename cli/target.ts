@@ -2,6 +2,7 @@
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { type Report, type Target, TransferError } from "sluice";
+import { ReaderGoneError } from "./exit.ts";
 import { codeOf, errnoText, type WholeFileOptions, writeWhole } from "sluice/internal";
 
 /** The descriptor that "-" stands for. */
@@ -24,7 +25,8 @@ export async function targetKind(path: string): Promise<TargetKind> {
 
 /** The file that is meant when a folder is named as the target, as with cp. path.join would take ".." out by the text. */
 export function insideFolder(folder: string, source: string): string {
-  return `${folder}${folder.endsWith("/") ? "" : "/"}${basename(source)}`;
+  const name = basename(source);
+  return `${folder}${folder.endsWith("/") ? "" : "/"}${name === ".." ? "." : name}`;
 }
 
 /** Writes a regular file as a whole; anything else directly. */
@@ -33,9 +35,18 @@ export async function writeTarget<T extends Report>(
   options: WholeFileOptions,
   write: (target: Target) => Promise<T>,
 ): Promise<T> {
-  if (path === "-") return write(standardOutput);
+  if (path === "-") return whileRead(write(standardOutput));
   const kind = await targetKind(path);
   if (kind === "folder")
     throw new TransferError(`Cannot write ${path}: ${errnoText("EISDIR")} (EISDIR)`, { code: "EISDIR" });
-  return kind === "other" ? write(path) : writeWhole(path, options, write);
+  return kind === "other" ? whileRead(write(path)) : writeWhole(path, options, write);
+}
+
+/** A pipe has no reader any more when it says so, and only then: what it is filled from has other words for its end. */
+async function whileRead<T>(written: Promise<T>): Promise<T> {
+  try {
+    return await written;
+  } catch (error) {
+    throw codeOf(error) === "EPIPE" ? new ReaderGoneError("nobody reads it any more", { cause: error }) : error;
+  }
 }

@@ -96,6 +96,13 @@ export const steps = [
     finish: publish,
   },
   {
+    name: "manual",
+    inputs: ["cli/manual.mjs", "package.json", "dist/modules/cli", bundle],
+    reads: javascript,
+    outputs: ["dist/man"],
+    commands: [["cli/manual.mjs"]],
+  },
+  {
     name: "engine",
     inputs: ["native/src", "native/build.mjs", "native/header.mjs", "native/toolchain.mjs", "dist/modules/core"],
     reads: /\.([ch]|js|mjs)$/,

@@ -1,8 +1,20 @@
 /** `sluice proxy LISTEN UPSTREAM[,UPSTREAM…]` */
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
-import { type Address, parseAddress } from "../address.ts";
+import type { Address } from "../address.ts";
 import { policies, type Policy } from "../proxy/balance.ts";
-import { durationOption, parseBytes, parseCount, parsePort, parseWorkers, quietOption } from "../arguments.ts";
+import {
+  durationOption,
+  formerOption,
+  jsonLogOption,
+  logFileOption,
+  logFormatOption,
+  parseBytes,
+  parseCount,
+  parsePort,
+  parseSocketAddress,
+  parseWorkers,
+  quietOption,
+} from "../arguments.ts";
 
 interface ProxyCommandOptions {
   readonly balance: Policy;
@@ -10,15 +22,16 @@ interface ProxyCommandOptions {
   readonly idleTimeout: number;
   readonly timeout: number;
   readonly maxBytes?: number;
-  readonly maxConnections: number;
+  readonly maxConnections?: number;
   readonly sendProxy?: keyof typeof versions;
   readonly acceptProxy?: readonly string[];
   readonly drain: number;
-  readonly jsonLog?: boolean;
+  readonly logFile?: string;
+  readonly logFormat: "line" | "json";
   readonly quiet?: boolean;
   readonly workers?: number;
   readonly metricsPort?: number;
-  readonly metricsHost: string;
+  readonly metricsHostname: string;
 }
 
 const versions = { v1: 1, v2: 2 } as const;
@@ -27,7 +40,9 @@ export const proxyCommand = (): Command =>
   new Command("proxy")
     .description("take connections to one of several upstreams, each passed on by the kernel")
     .addArgument(
-      new Argument("<listen>", "HOST:PORT, a port of 127.0.0.1, or the path of a Unix socket").argParser(parseEnd),
+      new Argument("<listen>", "HOST:PORT, a port of 127.0.0.1, or the path of a Unix socket").argParser(
+        parseSocketAddress,
+      ),
     )
     .addArgument(
       new Argument("<upstream...>", "where connections go: the same, several with commas between").argParser(parseEnds),
@@ -39,7 +54,11 @@ export const proxyCommand = (): Command =>
     )
     .addOption(durationOption("--timeout <seconds>", "end connections after so long; 0: never", 0))
     .option("--max-bytes <bytes>", "end connections after so many in one direction", parseBytes)
-    .option("--max-connections <number>", "open at a time; more are closed as they come", parseCount, 10_000)
+    .option(
+      "--max-connections <number>",
+      "open at a time; more are closed as they come (default: 10000, or what the limit on open files is enough for)",
+      parseCount,
+    )
     .addOption(
       new Option("--send-proxy <version>", "tell upstreams who the client is, by the PROXY protocol").choices(
         Object.keys(versions),
@@ -51,13 +70,16 @@ export const proxyCommand = (): Command =>
       (text) => text.split(","),
     )
     .addOption(durationOption("--drain <seconds>", "wait so long for connections to end when told to end", 10_000))
-    .addOption(new Option("--json-log", "write the access log as JSON, one object a line").conflicts("quiet"))
     .option("--workers <number>", "proxy in so many processes, and replace those that end", parseWorkers)
     .option("--metrics-port <port>", "answer /metrics there, for Prometheus, and /healthz", parsePort)
-    .option("--metrics-host <address>", "… and on this address", "127.0.0.1")
+    .option("--metrics-hostname <address>", "… and on this address", "127.0.0.1")
+    .addOption(formerOption("--metrics-host <address>", "metricsHostname"))
+    .addOption(logFormatOption())
+    .addOption(logFileOption())
+    .addOption(jsonLogOption())
     .addOption(quietOption())
     .action(async (listen: Address, upstreams: readonly Address[], options: ProxyCommandOptions, command: Command) => {
-      const { metricsPort, metricsHost, sendProxy, acceptProxy, quiet = false } = options;
+      const { metricsPort, metricsHostname, sendProxy, acceptProxy, quiet = false } = options;
       // What only a proxy needs takes its time to load.
       const { parseTrust } = await import("../proxy/peers.ts");
       const { runProxy } = await import("../proxy/proxy-connections.ts");
@@ -77,24 +99,16 @@ export const proxyCommand = (): Command =>
         sendHead: sendProxy && versions[sendProxy],
         acceptHead: acceptProxy,
         drainMs: options.drain,
-        log: quiet ? "none" : options.jsonLog === true ? "json" : "line",
+        logFile: options.logFile,
+        log: quiet ? "none" : options.logFormat,
         quiet,
         workers: options.workers,
-        metricsAddress: metricsPort === undefined ? undefined : { host: metricsHost, port: metricsPort },
+        metricsAddress: metricsPort === undefined ? undefined : { host: metricsHostname, port: metricsPort },
       });
     });
 
-function parseEnd(text: string): Address {
-  const address = parseAddress(text);
-  if (address === undefined)
-    throw new InvalidArgumentError(
-      "It is HOST:PORT, with an IPv6 address in brackets, or the path of a Unix socket, with a slash or as unix:NAME.",
-    );
-  return address;
-}
-
 function parseEnds(text: string, before: readonly Address[] | undefined): readonly Address[] {
-  const ends = text.split(",").map(parseEnd);
+  const ends = text.split(",").map(parseSocketAddress);
   if (ends.some((end) => "port" in end && end.port === 0)) throw new InvalidArgumentError("An upstream has no port 0.");
   return [...(before ?? []), ...ends];
 }

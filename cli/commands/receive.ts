@@ -5,7 +5,8 @@ import { Argument, Command } from "commander";
 import { formatAddress } from "../address.ts";
 import { type Report, type Target, transfer, TransferError } from "sluice";
 import { errnoText, writeInGoes } from "sluice/internal";
-import { jsonOption, parseBytes, parsePort, quietOption } from "../arguments.ts";
+import { formerOption, jsonOption, limitOption, parseBytes, parsePort, quietOption } from "../arguments.ts";
+import { atPace, Pace } from "../pace.ts";
 import { reset, wasReset } from "../reset.ts";
 import { type JobContext, type JobOptions, runJob } from "../job.ts";
 import { UsageError } from "../exit.ts";
@@ -13,8 +14,9 @@ import { targetKind, writeTarget } from "../target.ts";
 import { tell } from "../screen.ts";
 
 interface ReceiveOptions extends JobOptions {
-  readonly host?: string;
+  readonly hostname?: string;
   readonly expect?: number;
+  readonly limit?: number;
   readonly durable?: boolean;
   readonly resume?: boolean;
 }
@@ -24,12 +26,14 @@ export const receiveCommand = (): Command =>
     .description("take one TCP connection and write what it brings into a file, whole or not at all")
     .addArgument(new Argument("<port>", "where to listen; 0 lets the system choose").argParser(parsePort))
     .argument("<file>", 'what to write; "-" is standard output')
-    .option("--host <address>", "listen on this address alone (default: all)")
+    .option("--hostname <address>", "listen on this address alone (default: all)")
+    .addOption(formerOption("--host <address>", "hostname"))
     .option("--expect <bytes>", "fail unless exactly this much arrives", parseBytes)
     .option(
       "--resume",
       "keep what came when the connection breaks off, beside the file, and go on from there next time",
     )
+    .addOption(limitOption())
     .option("--durable", "fsync the file and its folder before the sender is told")
     .addOption(quietOption())
     .addOption(jsonOption())
@@ -42,7 +46,7 @@ async function receive(port: number, file: string, options: ReceiveOptions, cont
   return receiving(port, options, context, (socket) => {
     context.expect(options.expect);
     return writeTarget(file, { overwrite: true, durable: options.durable === true }, (target) =>
-      take(socket, target, options.expect, context),
+      take(socket, target, options, context),
     );
   });
 }
@@ -64,7 +68,7 @@ async function receiveInGoes(
     try {
       const report = await receiving(port, options, context, (socket) => {
         context.expect(left);
-        return take(socket, path, left, context, offset);
+        return take(socket, path, { ...options, expect: left }, context, offset);
       });
       return { ...report, resumedAt: offset } as Report;
     } catch (error) {
@@ -94,10 +98,10 @@ async function receiving(
 }
 
 /** Listens until the first connection, and takes no second one. */
-async function accept(port: number, { host, quiet }: ReceiveOptions, signal: AbortSignal): Promise<Socket> {
+async function accept(port: number, { hostname, quiet }: ReceiveOptions, signal: AbortSignal): Promise<Socket> {
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true });
   try {
-    server.listen(port, host);
+    server.listen(port, hostname);
     await once(server, "listening", { signal });
     if (quiet !== true || port === 0) tell(`Listening on ${addressOf(server)}`);
     const [socket] = (await once(server, "connection", { signal })) as [Socket];
@@ -117,11 +121,18 @@ function addressOf(server: Server): string {
 async function take(
   socket: Socket,
   target: Target,
-  expected: number | undefined,
+  { expect: expected, limit }: { readonly expect?: number | undefined; readonly limit?: number },
   { signal, onProgress }: JobContext,
   targetOffset?: number,
 ): Promise<Report> {
-  const report = await transfer(socket, target, { signal, onProgress, targetOffset });
+  const pace = limit === undefined ? undefined : new Pace(limit);
+  const report = await atPace(pace, { signal, onProgress }, ({ moved, ...piece }) =>
+    transfer(socket, target, {
+      ...piece,
+      signal,
+      targetOffset: targetOffset === undefined ? undefined : targetOffset + moved,
+    }),
+  );
   if (wasReset(socket))
     throw new TransferError(`Cannot receive: ${errnoText("ECONNRESET")} (ECONNRESET)`, {
       code: "ECONNRESET",

@@ -4,10 +4,11 @@ import { stat } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { Argument, Command } from "commander";
 import { formatAddress, type HostAddress } from "../address.ts";
-import { type CacheMode, type Report, type Strategy, transfer } from "sluice";
+import { type CacheMode, type Report, type Strategy, transfer, type TransferOptions } from "sluice";
 import {
   jsonOption,
   lengthOption,
+  limitOption,
   offsetOption,
   parseDestination,
   quietOption,
@@ -15,6 +16,8 @@ import {
   strategyOption,
 } from "../arguments.ts";
 import { reset } from "../reset.ts";
+import { atPace, Pace } from "../pace.ts";
+import { withSource } from "../source.ts";
 import { type JobContext, type JobOptions, runJob } from "../job.ts";
 
 interface SendOptions extends JobOptions {
@@ -22,6 +25,7 @@ interface SendOptions extends JobOptions {
   readonly cache?: CacheMode;
   readonly offset?: number;
   readonly length?: number;
+  readonly limit?: number;
 }
 
 export const sendCommand = (): Command =>
@@ -33,6 +37,7 @@ export const sendCommand = (): Command =>
     .addOption(cacheOption())
     .addOption(offsetOption())
     .addOption(lengthOption())
+    .addOption(limitOption())
     .addOption(quietOption())
     .addOption(jsonOption())
     .action((file: string, destination: HostAddress, options: SendOptions) =>
@@ -47,7 +52,7 @@ async function send(
   options: SendOptions,
   context: JobContext,
 ): Promise<Report> {
-  const { offset = 0, length = Infinity, strategy, cache } = options;
+  const { offset = 0, length = Infinity, limit, strategy, cache } = options;
   const { signal, onProgress } = context;
   const size = file === "-" ? undefined : await sizeOf(file);
   const socket = connect({ ...destination, allowHalfOpen: true });
@@ -56,20 +61,35 @@ async function send(
     // Unread input would turn our close into a reset, which can take bytes from the reader.
     socket.resume();
     context.expect(size === undefined ? undefined : Math.min(Math.max(0, size - offset), length));
-    const report = await transfer(file === "-" ? 0 : file, socket, {
-      offset,
-      length,
-      strategy,
-      cache,
-      signal,
-      onProgress,
-    });
+    const asked = { strategy, cache, signal };
+    const report = await (limit === undefined
+      ? transfer(file === "-" ? 0 : file, socket, { ...asked, offset, length, onProgress })
+      : sendPaced(file, socket, { ...asked, offset }, length, limit, context));
     await finish(socket, signal);
     return report;
   } catch (error) {
     reset(socket);
     throw error;
   }
+}
+
+function sendPaced(
+  file: string,
+  socket: Socket,
+  options: TransferOptions & { readonly offset: number },
+  length: number,
+  limit: number,
+  { signal, onProgress }: JobContext,
+): Promise<Report> {
+  return withSource(file, (source) =>
+    atPace(new Pace(limit), { signal, onProgress, length }, ({ moved, ...piece }) =>
+      transfer(source.end, socket, {
+        ...options,
+        ...piece,
+        offset: moved === 0 ? options.offset : source.offset(options.offset + moved),
+      }),
+    ),
+  );
 }
 
 /** The size, where there is one. Asked before connecting, so that a missing file makes no connection. */

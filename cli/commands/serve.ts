@@ -1,60 +1,84 @@
 /** `sluice serve [DIR]` */
+import process from "node:process";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { durationOption, parsePort, parseWorkers, quietOption } from "../arguments.ts";
+import {
+  durationOption,
+  formerOption,
+  jsonLogOption,
+  logFileOption,
+  logFormatOption,
+  parsePort,
+  parseWorkers,
+  quietOption,
+} from "../arguments.ts";
 
 interface ServeOptions {
   readonly port: number;
-  readonly host: string;
+  readonly hostname: string;
   readonly listing?: boolean;
   readonly single?: boolean;
-  readonly cache: number;
+  readonly maxAge: number;
   readonly cors?: boolean;
-  readonly jsonLog?: boolean;
+  readonly logFile?: string;
+  readonly logFormat: "line" | "json";
   readonly quiet?: boolean;
   readonly keepAliveTimeout: number;
   readonly workers?: number;
   readonly metricsPort?: number;
-  readonly metricsHost: string;
+  readonly metricsHostname: string;
 }
 
 /** Local addresses by default: what is to be public has to be said. */
 const localHost = "127.0.0.1";
 
+/** PORT is how platforms say where to listen. As with them, an empty one says nothing. */
+function portOption(): Option {
+  const option = new Option("-p, --port <port>", "where to listen; 0 lets the system choose");
+  option.argParser(parsePort).default(8080);
+  return process.env["PORT"] === "" ? option : option.env("PORT");
+}
+
 export const serveCommand = (): Command =>
   new Command("serve")
     .description("serve a folder by HTTP, each file sent by the kernel")
     .argument("[dir]", "what to serve", ".")
-    .option("-p, --port <port>", "where to listen; 0 lets the system choose", parsePort, 8080)
-    .option("--host <address>", 'listen on this address; "0.0.0.0" or "::" for everybody', localHost)
+    .addOption(portOption())
+    .option("--hostname <address>", 'listen on this address; "0.0.0.0" or "::" for everybody', localHost)
     .option("--listing", "show the content of folders that have no index.html")
     .option("--single", "answer navigations to what isn't there with /index.html (single-page applications)")
-    .option("--cache <seconds>", "let clients keep files for so long without asking again", parseSeconds, 0)
+    .option("--max-age <seconds>", "let clients keep files for so long without asking again", parseSeconds, 0)
     .option("--cors", "let pages of every origin read the answers")
-    .addOption(new Option("--json-log", "write the access log as JSON, one object a line").conflicts("quiet"))
     .addOption(
       durationOption("--keep-alive-timeout <seconds>", "keep idle connections for so long; 0: for ever", 75_000),
     )
     .option("--workers <number>", "serve in so many processes, and replace those that end", parseWorkers)
     .option("--metrics-port <port>", "answer /metrics there, for Prometheus, and /healthz", parsePort)
-    .option("--metrics-host <address>", "… and on this address", localHost)
+    .option("--metrics-hostname <address>", "… and on this address", localHost)
+    .addOption(formerOption("--host <address>", "hostname"))
+    .addOption(formerOption("--cache <seconds>", "maxAge").argParser(parseSeconds))
+    .addOption(formerOption("--metrics-host <address>", "metricsHostname"))
+    .addOption(logFormatOption())
+    .addOption(logFileOption())
+    .addOption(jsonLogOption())
     .addOption(quietOption())
     .action(async (folder: string, options: ServeOptions) => {
-      const { port, host, cache, workers, metricsPort, metricsHost, quiet = false } = options;
+      const { port, hostname, maxAge, workers, metricsPort, metricsHostname, quiet = false } = options;
       // What only a server needs takes its time to load.
       const { runServe } = await import("../serve/serve-folder.ts");
       await runServe({
         folder,
         port,
-        host,
+        host: hostname,
         listing: options.listing === true,
         single: options.single === true,
-        cacheSeconds: cache,
+        cacheSeconds: maxAge,
         cors: options.cors === true,
         keepAliveTimeoutMs: options.keepAliveTimeout,
-        log: quiet ? "none" : options.jsonLog === true ? "json" : "line",
+        logFile: options.logFile,
+        log: quiet ? "none" : options.logFormat,
         quiet,
         workers,
-        metricsAddress: metricsPort === undefined ? undefined : { host: metricsHost, port: metricsPort },
+        metricsAddress: metricsPort === undefined ? undefined : { host: metricsHostname, port: metricsPort },
       });
     });
 

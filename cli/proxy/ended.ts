@@ -1,4 +1,5 @@
 /** How a connection came to its end, for the log and the metrics. */
+import { formatJson } from "../screen.ts";
 import { type ProxyReport, TransferError } from "sluice";
 import { codeOf } from "sluice/internal";
 
@@ -60,7 +61,7 @@ export type LogFormat = "line" | "json" | "none";
 const formatters: Readonly<Record<Exclude<LogFormat, "none">, (ended: Ended) => string>> = {
   line: ({ time, client, upstream, bytesUp, bytesDown, durationMs, end, code }) =>
     `${time.toISOString()} ${client ?? "-"} ${upstream ?? "-"} ${bytesUp} ${bytesDown} ${durationMs.toFixed(1)} ms ${end}${code === undefined ? "" : ` ${code}`}`,
-  json: (ended) => JSON.stringify(ended, (_key, field: unknown) => (field === undefined ? null : field)),
+  json: (ended) => formatJson(ended),
 };
 
 /** The line for a connection that is over; undefined where none is wanted. */

@@ -9,7 +9,13 @@ import { runService, type ServiceOptions } from "../service/service.ts";
 import { startProxy } from "./proxy-server.ts";
 import type { RelayOptions } from "./relay.ts";
 
-export interface RunOptions extends ServiceOptions, Omit<RelayOptions, "reusePort" | "metrics"> {}
+export interface RunOptions extends ServiceOptions, Omit<RelayOptions, "reusePort" | "metrics" | "maxConnections"> {
+  /** Undefined: `usualConnections`, or as many as the limit on open files is enough for. */
+  readonly maxConnections: number | undefined;
+}
+
+/** Of one process, unless it is told otherwise. */
+const usualConnections = 10_000;
 
 /** Beyond `drainMs`, for what is broken off then. Milliseconds. */
 const breakOffMs = 1_000;
@@ -18,6 +24,7 @@ const portOf = ({ listen }: RelayOptions): number | undefined => ("port" in list
 
 const program: Program<RelayOptions> = {
   start: startProxy,
+  reload: async (options) => options,
   async share(options) {
     const { listen } = options;
     if ("path" in listen) return options;
@@ -31,8 +38,14 @@ const program: Program<RelayOptions> = {
 /** Proxies until a signal arrives. Sets the exit code; never throws. */
 export async function runProxy({ workers, metricsAddress, quiet, ...rest }: RunOptions): Promise<void> {
   const prepare = async (): Promise<RelayOptions> => {
-    allowDescriptors(rest.maxConnections);
-    return { ...rest, reusePort: false, metrics: metricsAddress !== undefined };
+    const { maxConnections: wanted = usualConnections } = rest;
+    const enough = allowDescriptors(wanted);
+    if (rest.maxConnections !== undefined && enough < wanted)
+      tell(
+        `${readAllowed()} descriptors allowed, enough for about ${enough} connections of ${wanted} (ulimit -Hn raises the limit)`,
+      );
+    const maxConnections = rest.maxConnections ?? Math.min(wanted, Math.max(1, enough));
+    return { ...rest, maxConnections, reusePort: false, metrics: metricsAddress !== undefined };
   };
   const wordsOf = ({ listen, upstreams, drainMs }: RelayOptions) => ({
     listening: (port: number | undefined) =>
@@ -50,20 +63,15 @@ const reserve = 256;
 const descriptorsPerConnection = 2;
 
 /**
- * Raises the limit on open files to what so many connections need, and says so where it is too low for them and stays so.
+ * Raises the limit on open files to what so many connections need, and says for how many it is enough then.
  * Node, Bun and Deno raise the soft limit to the hard one when they start; the hard one is raised by those who may
  * (CAP_SYS_RESOURCE), as other servers do it. Workers inherit it.
  */
-function allowDescriptors(wanted: number): void {
+function allowDescriptors(wanted: number): number {
   const allowed = readAllowed();
   const needed = wanted * descriptorsPerConnection + reserve;
-  if (allowed >= needed) return;
-  allowFiles(needed);
-  const enough = Math.max(0, Math.floor((readAllowed() - reserve) / descriptorsPerConnection));
-  if (enough >= wanted) return;
-  tell(
-    `${readAllowed()} descriptors allowed, enough for about ${enough} connections of ${wanted} (ulimit -Hn raises the limit)`,
-  );
+  if (allowed < needed) allowFiles(needed);
+  return Math.max(0, Math.floor((readAllowed() - reserve) / descriptorsPerConnection));
 }
 
 function readAllowed(): number {

@@ -8,8 +8,8 @@ import { formatEnded } from "./ended.ts";
 import { createConnectionMetrics, type ConnectionObserver } from "./connection-metrics.ts";
 import { Relay, type RelayOptions } from "./relay.ts";
 
-export async function startProxy(options: RelayOptions): Promise<Running> {
-  const log = createLineLog();
+export async function startProxy(options: RelayOptions): Promise<Running<RelayOptions>> {
+  const log = createLineLog(options.logFile);
   const upstreams = new Upstreams(options.upstreams, options.policy, options.connectTimeoutMs, (upstream, code) =>
     metrics?.connectFailed(upstream, code),
   );
@@ -34,6 +34,7 @@ export async function startProxy(options: RelayOptions): Promise<Running> {
   return {
     port,
     metrics,
+    reload: () => log.reopen(),
     async close() {
       server.close();
       await relay.drain(options.drainMs);

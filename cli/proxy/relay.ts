@@ -36,6 +36,8 @@ export interface RelayOptions {
   /** How long connections are waited for at the end. */
   readonly drainMs: number;
   readonly log: LogFormat;
+  /** Undefined: standard output. */
+  readonly logFile: string | undefined;
   readonly metrics: boolean;
 }
 

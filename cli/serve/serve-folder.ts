@@ -13,6 +13,7 @@ export interface RunOptions extends ServiceOptions, Omit<ServerOptions, "root" |
 
 const program: Program<ServerOptions> = {
   start: startServer,
+  reload: async (options) => ({ ...options, root: await openFolder(options.folder) }),
   share: async (options) => ({ ...options, port: await findPort(options), reusePort: true }),
   port: ({ port }) => port,
   action: ({ root }) => `serve ${root}`,
@@ -23,6 +24,7 @@ const program: Program<ServerOptions> = {
 export async function runServe({ folder, workers, metricsAddress, quiet, ...rest }: RunOptions): Promise<void> {
   const prepare = async () => ({
     ...rest,
+    folder,
     root: await openFolder(folder),
     reusePort: false,
     metrics: metricsAddress !== undefined,

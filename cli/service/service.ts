@@ -65,6 +65,7 @@ async function serveUntilInterrupted<O>(
   const service = await (workers === undefined
     ? serveHere(program, options)
     : serveByWorkers(program, options, workers));
+  const hangups = reloadAtHangup(service);
   try {
     const metrics =
       metricsAddress &&
@@ -85,7 +86,28 @@ async function serveUntilInterrupted<O>(
     await service.stop();
     throw error;
   } finally {
+    hangups.stop();
     stop();
+  }
+}
+
+/** Reloads at each SIGHUP, one after the other, until `stop`. Where it can't, what there is goes on, with its log opened anew. */
+function reloadAtHangup(service: Service): { stop(): void } {
+  let done = Promise.resolve();
+  const hangup = () => {
+    done = done.then(() => service.reload());
+  };
+  process.on("SIGHUP", hangup);
+  return { stop: () => void process.off("SIGHUP", hangup) };
+}
+
+/** What is read anew, or what there was. */
+async function refresh<O>(program: Program<O>, options: O): Promise<O> {
+  try {
+    return await program.reload(options);
+  } catch (error) {
+    tell(`sluice: ${describeFailure("reload", error).message}; going on as before`);
+    return options;
   }
 }
 
@@ -93,8 +115,9 @@ interface Service {
   /** Undefined where it isn't known, or there is none. */
   readonly port: number | undefined;
   snapshots(): Promise<readonly Snapshot[]>;
-  /** Whether somebody takes connections. */
+  /** Whether connections are taken. */
   isServing(): boolean;
+  reload(): Promise<void>;
   /** Takes no more connections, and waits for what is under way. */
   stop(): Promise<void>;
 }
@@ -102,10 +125,15 @@ interface Service {
 /** Serves in this process. */
 async function serveHere<O>(program: Program<O>, options: O): Promise<Service> {
   const running = await program.start(options);
+  let current = options;
   return {
     port: running.port,
     snapshots: async () => (running.metrics === undefined ? [] : [await running.metrics.snapshot()]),
     isServing: () => true,
+    async reload() {
+      current = await refresh(program, current);
+      running.reload(current);
+    },
     stop: () => running.close(),
   };
 }
@@ -113,6 +141,7 @@ async function serveHere<O>(program: Program<O>, options: O): Promise<Service> {
 /** Serves in workers, which share the address. */
 async function serveByWorkers<O>(program: Program<O>, options: O, count: number): Promise<Service> {
   const shared = await program.share(options);
+  let current = shared;
   const registry = new Registry();
   const replaced = new Counter({
     name: "sluice_workers_replaced_total",
@@ -138,6 +167,10 @@ async function serveByWorkers<O>(program: Program<O>, options: O, count: number)
       return [await registry.getMetricsAsJSON(), ...answers.filter((answer) => answer !== undefined)];
     },
     isServing: () => slots.some((slot) => slot.isServing),
+    async reload() {
+      current = await refresh(program, current);
+      for (const slot of slots) slot.reload(current);
+    },
     stop,
   };
 }

@@ -28,7 +28,7 @@ export interface Mission {
 /** A worker, and its successors. */
 export class WorkerSlot {
   readonly #number: number;
-  readonly #mission: Mission;
+  #mission: Mission;
   readonly #onReplace: () => void;
   #worker: Worker | undefined;
   #begun: Promise<unknown> = Promise.resolve();
@@ -80,6 +80,12 @@ export class WorkerSlot {
       this.#onReplace();
       await this.start().catch((error: Error) => tell(`sluice: Worker ${this.#number}: ${error.message}`));
     }
+  }
+
+  /** The options of the worker and of its successors. */
+  reload(options: unknown): void {
+    this.#mission = { ...this.#mission, options };
+    if (this.#worker !== undefined) order(this.#worker, { kind: "reload", options });
   }
 
   /** Lets the worker finish what is under way, and resolves when it has ended. */

@@ -22,6 +22,7 @@ export type ToWorker =
   | { readonly kind: "start"; readonly options: unknown }
   /** To be answered with the same number. */
   | { readonly kind: "metrics"; readonly question: number }
+  | { readonly kind: "reload"; readonly options: unknown }
   | { readonly kind: "stop" };
 
 /** Runs the program as the supervisor says, until it says stop or a signal arrives. */
@@ -30,11 +31,13 @@ export async function runWorker<O>(program: Program<O>): Promise<void> {
   // Ctrl-C reaches every process of a terminal, and the supervisor's order follows: both mean the same.
   const { signal } = listenForInterrupt();
   const stopped = Promise.race([heard("stop"), new Promise((resolve) => signal.addEventListener("abort", resolve))]);
+  // A terminal's hangup reaches every process, too: what it means is the supervisor's to say.
+  process.on("SIGHUP", () => undefined);
   const order = heard("start");
   tellSupervisor({ kind: "ready" });
   // The supervisor runs the same program.
   const options = (await order).options as O;
-  let running: Running;
+  let running: Running<O>;
   try {
     running = await program.start(options);
   } catch (error) {
@@ -43,6 +46,7 @@ export async function runWorker<O>(program: Program<O>): Promise<void> {
     return;
   }
   answerQuestions(running);
+  obeyReloads(running);
   tellSupervisor({ kind: "listening" });
   await stopped;
   await running.close();
@@ -59,7 +63,13 @@ function heard<K extends ToWorker["kind"]>(kind: K): Promise<Heard<K>> {
   });
 }
 
-function answerQuestions({ metrics }: Running): void {
+function obeyReloads<O>(running: Running<O>): void {
+  process.on("message", (message: ToWorker) => {
+    if (message.kind === "reload") running.reload(message.options as O);
+  });
+}
+
+function answerQuestions<O>({ metrics }: Running<O>): void {
   process.on("message", (message: ToWorker) => {
     if (message.kind !== "metrics") return;
     void metrics

@@ -1,4 +1,5 @@
 /** `sluice/internal`: what the command line is made of besides the public functions. It makes no promise. */
+import type { BigIntStats } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { withProgress } from "../../core/error.ts";
 import type { Endpoint } from "../../core/plan/endpoint.ts";
@@ -7,6 +8,7 @@ import { select } from "../../core/plan/select.ts";
 import type { Report } from "../../core/transfer/report.ts";
 import { checkOptions, type TransferOptions } from "../../core/transfer/request.ts";
 import { type PartialFile, writeInGoes as partialFile } from "../copy/partial-file.ts";
+import { setTimes } from "../copy/times.ts";
 import { WholeFile, type WholeFileOptions } from "../copy/whole-file.ts";
 import { currentRuntime } from "../current.ts";
 import { machineFor, type Machine, machineOf } from "../engine/machine.ts";
@@ -42,6 +44,11 @@ export async function writeWhole<T extends Report>(
   } finally {
     await file.dispose();
   }
+}
+
+/** Gives a file, or a folder, the times of another, to the nanosecond. */
+export async function keepTimes(file: FileHandle, source: BigIntStats): Promise<void> {
+  await setTimes(machine(), source, file);
 }
 
 /** See `copy/partial-file.ts`. */

@@ -41,7 +41,7 @@ const seconds: readonly (readonly [command: string, option: string, byDefault: n
   ["proxy", "--timeout", 0],
   ["proxy", "--drain", 10],
   ["serve", "--keep-alive-timeout", 75],
-  ["serve", "--cache", 0],
+  ["serve", "--max-age", 0],
 ];
 
 for (const [command, option, byDefault] of seconds)

@@ -36,7 +36,14 @@ test("the tarball carries the documents, the bundled modules and their types, an
   const rest = tarball.files.filter(
     (path) => !/^dist\/(?:lib\/.+\.js|lib\/shared\/require\.cjs|modules\/(?:core|lib|adapters)\/.+\.d\.ts)$/.test(path),
   );
-  const documents = ["CHANGELOG.md", "LICENSE", "README.md", "dist/lib/cli/LICENSES.txt", "package.json"];
+  const documents = [
+    "CHANGELOG.md",
+    "LICENSE",
+    "README.md",
+    "dist/lib/cli/LICENSES.txt",
+    "dist/man/sluice.1",
+    "package.json",
+  ];
   assert.equal(rest.filter((path) => !/^dist\/(?:native|wasm)\//.test(path)).sort(), documents);
   for (const path of tarball.files) assert.not.match(path, /(^|\/)(test|bench|examples?)\//m);
 });
