@@ -2,8 +2,10 @@
 import { constants, type PathLike } from "node:fs";
 import { copyFile, mkdtemp, open, readFile, realpath, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import process from "node:process";
 import type { Capability } from "sluice";
 import { codeOf, errnoText } from "sluice/internal";
+import { listenForInterrupt } from "../interrupt.ts";
 
 export interface FilesystemReport {
   readonly path: string;
@@ -42,10 +44,13 @@ export async function inspectFilesystem(path: string): Promise<FilesystemReport>
 type Abilities = Pick<FilesystemReport, "reflink" | "direct" | "unnamed">;
 
 async function tryAbilities(folder: string): Promise<Abilities> {
+  // A signal waits for the moment in which nothing would be left behind.
+  const interruption = listenForInterrupt();
   let scratch: string;
   try {
     scratch = await mkdtemp(join(folder, ".sluice-doctor-"));
   } catch (error) {
+    interruption.stop();
     const unknown: Capability = { ability: "unknown", reason: `no temporary file can be made: ${systemCode(error)}` };
     return { reflink: unknown, direct: unknown, unnamed: unknown };
   }
@@ -62,6 +67,9 @@ async function tryAbilities(folder: string): Promise<Abilities> {
     };
   } finally {
     await rm(scratch, { recursive: true });
+    interruption.stop();
+    const name = interruption.received();
+    if (name !== undefined) process.kill(process.pid, name);
   }
 }
 

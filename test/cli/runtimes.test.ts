@@ -232,7 +232,8 @@ async function librariesAtEnd([program = "", ...options]: readonly string[], arg
   const pipe = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
   fill(pipe);
   const stdout = openSync(path, "w");
-  const child = spawn(program, [...options, main, ...args], { stdio: ["ignore", stdout, "ignore"] });
+  // What it tries on a file of its own stays behind when it is killed.
+  const child = spawn(program, [...options, main, ...args], { cwd: tempFolder(), stdio: ["ignore", stdout, "ignore"] });
   const closed = once(child, "close");
   try {
     const { pid = 0 } = child;
