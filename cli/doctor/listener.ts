@@ -93,7 +93,7 @@ function tracesIn(pid: number): Traces {
   const options = [...command, ...environment.filter((each) => each.startsWith("NODE_OPTIONS="))].join(" ");
   return {
     hasSluice: traces.test(options) || readText(`/proc/${pid}/maps`).includes("libsluice"),
-    isSwitchedOff: environment.some((each) => /^SLUICE_DISABLE=(?!0?$)/.test(each)),
+    isSwitchedOff: environment.some((each) => /^SLUICE_DISABLE(_NATIVE)?=1$/.test(each)),
     isRestricted: /--(experimental-)?permission/.test(options),
   };
 }

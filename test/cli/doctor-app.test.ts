@@ -146,13 +146,15 @@ test("an app without the preload, without the engine, or switched off", async ()
     assert.is(told.told, false);
   }
   {
-    await using app = await express({ env: { SLUICE_DISABLE_NATIVE: "1" } });
+    await using app = await express({ env: { SLUICE_LIBRARY: "/nonexistent/libsluice.so" } });
     const told = await ask(at(app, "static/film.bin"));
-    assertWay(told, /SLUICE_DISABLE/, /sluice doctor/);
+    assertWay(told, /\/nonexistent\/libsluice\.so/, /sluice doctor/);
     assert.is(told.told, true);
   }
-  await using app = await express({ env: { SLUICE_DISABLE: "1" } });
-  assertWay(await ask(at(app, "static/film.bin")), /switched off/, /without SLUICE_DISABLE/);
+  for (const name of ["SLUICE_DISABLE", "SLUICE_DISABLE_NATIVE"]) {
+    await using app = await express({ env: { [name]: "1" } });
+    assertWay(await ask(at(app, "static/film.bin")), /switched off/, /without SLUICE_DISABLE/);
+  }
 });
 
 await withProgram(test, "openssl", "TLS, and HTTP where TLS is spoken", async () => {
