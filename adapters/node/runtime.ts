@@ -11,7 +11,9 @@ export const node: Runtime = {
   bind,
   view,
   openWaker,
-  isWorker: () => !required.workerThreads().isMainThread,
+  isWorker: () =>
+    // A bundle that is ESM has no require(); Node before 20.16 has no getBuiltinModule().
+    !(process.getBuiltinModule?.("node:worker_threads") ?? required.workerThreads()).isMainThread,
   socketFd,
   stopReading,
   endedBy,

@@ -30,9 +30,10 @@ function registerSockets(read: Socket["_read"]): void {
 }
 
 export function register(runtime: Runtime): void {
+  // Who has switched it off knows.
+  if (switchedOff(runtime) !== undefined) return;
   // Not while the app starts; a short one is told, too.
   setImmediate(() => void warnPortable(runtime));
-  if (switchedOff(runtime) !== undefined) return;
   const { file, socket } = hooksOf(runtime);
   registerSockets(socket);
   const { prototype } = ReadStream;

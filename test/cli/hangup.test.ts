@@ -6,10 +6,13 @@ import * as assert from "uvu/assert";
 import { candidates } from "../support/runtimes.ts";
 import { tempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
-import { exchange, startProxy, startUpstream, echo } from "./proxying.ts";
+import { closeUpstreams, echo, exchange, startProxy, startUpstream } from "./proxying.ts";
 import { endServers, failToServe, startServe } from "./serving.ts";
 
-test.after.each(endServers);
+test.after.each(async () => {
+  await endServers();
+  closeUpstreams();
+});
 
 const linesOf = (path: string): string[] =>
   readFileSync(path, { encoding: "utf8", flag: "a+" }).split("\n").slice(0, -1);
