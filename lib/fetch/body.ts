@@ -20,6 +20,8 @@ class FileSource {
   isTouched = false;
   /** Lets the request go, which would close the file at its end. */
   forget: (() => void) | undefined;
+  /** Node collects the signal of a Request with it, whoever listens to that: then no abort would close the file. */
+  request: Request | undefined;
   #next = 0;
   /** Bytes of the piece at hand that have been given. */
   #given = 0;
@@ -86,6 +88,7 @@ export function fileBody(request: Request, file: OpenFile, pieces: readonly Piec
   source.forget = atRequestEnd(request, drop);
   if (source.forget !== undefined) return body;
   // It has no reader any more; a rejection would be one more error for a server to tell of.
+  source.request = request;
   if (request.signal.aborted) file.close();
   request.signal.addEventListener("abort", () => file.close(), { once: true });
   abandoned.register(body, file);

@@ -9,6 +9,7 @@ import { tempFolder } from "../support/temp.ts";
 import { settles } from "../support/wait.ts";
 import { connectTo, request, stallAfterFirst } from "./support/fetch.ts";
 import { assertBytes, dataFile, MiB } from "./support/files.ts";
+import { collectGarbage } from "./support/garbage.ts";
 
 interface Running extends AsyncDisposable {
   readonly port: number;
@@ -105,7 +106,7 @@ test("file() leaves nothing open on any server when clients go", { needs: ["proc
   let slow = false;
   await using server = await start(async (asked) => {
     const response = await file(asked, name, { root });
-    if (slow) await new Promise((resolve) => asked.signal.addEventListener("abort", resolve));
+    if (slow && !asked.signal.aborted) await new Promise((resolve) => asked.signal.addEventListener("abort", resolve));
     return response;
   });
   for (let round = 0; round < 10; round++) {
@@ -115,6 +116,21 @@ test("file() leaves nothing open on any server when clients go", { needs: ["proc
     socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     if (slow) await new Promise((resolve) => setTimeout(resolve, 30));
     else await stallAfterFirst(socket);
+    socket.destroy();
+  }
+  await assertClosed();
+});
+
+test("file() hears of a client that goes, also when the garbage has been collected", { needs: ["proc"] }, async () => {
+  const { root, name, assertClosed } = site(24 * MiB);
+  await using server = await start((asked) => file(asked, name, { root }));
+  for (let round = 0; round < 5; round++) {
+    const socket = await connectTo(server);
+    socket.on("error", () => undefined);
+    socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    await stallAfterFirst(socket);
+    await collectGarbage();
+    await collectGarbage();
     socket.destroy();
   }
   await assertClosed();
