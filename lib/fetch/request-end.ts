@@ -2,7 +2,13 @@
 
 /** What is to be done at the end of a request. */
 export class RequestEnd {
+  /** Held until then: Node collects the signal of a Request with it, whoever listens to that. */
+  request: Request | undefined;
   #acts: Set<() => void> | undefined = new Set();
+
+  constructor(request: Request) {
+    this.request = request;
+  }
 
   get isPast(): boolean {
     return this.#acts === undefined;
@@ -18,6 +24,7 @@ export class RequestEnd {
   come(): void {
     const acts = this.#acts ?? [];
     this.#acts = undefined;
+    this.request = undefined;
     for (const act of acts) act();
   }
 }
@@ -26,7 +33,7 @@ const ours = new WeakMap<Request, RequestEnd>();
 
 /** Announces a request whose end will come, whatever becomes of its response. */
 export function beginRequest(request: Request): RequestEnd {
-  const end = new RequestEnd();
+  const end = new RequestEnd(request);
   ours.set(request, end);
   return end;
 }

@@ -12,6 +12,7 @@ import { tempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
 import { connectTo, exchange, files, request, serveFiles, stallAfterFirst } from "./support/fetch.ts";
 import { assertBytes, data, dataFile, MiB } from "./support/files.ts";
+import { collectGarbage } from "./support/garbage.ts";
 import { rejection, watch } from "./support/outcome.ts";
 
 const serveHandler = (fetch: FetchHandler, onError: (error: unknown) => void = console.error) =>
@@ -248,6 +249,29 @@ test("serve() breaks an answer off whose body fails, and goes on serving", {}, a
   assert.ok(message !== "");
   assert.match(String(errors[0]), "The body failed");
   assert.is((await request(server, "/fine")).body.toString(), "fine");
+});
+
+test("serve() aborts the signal of a request also when the garbage has been collected", {}, async () => {
+  let aborted = 0;
+  await using server = await serveHandler((asked) => {
+    asked.signal.addEventListener("abort", () => aborted++);
+    const endless = new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        controller.enqueue(new Uint8Array(1000));
+      },
+    });
+    return new Response(endless);
+  });
+  for (let round = 1; round <= 3; round++) {
+    const socket = await connectTo(server);
+    socket.on("error", () => undefined);
+    socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    await stallAfterFirst(socket);
+    await collectGarbage();
+    socket.destroy();
+    await waitFor("the signal", () => aborted === round);
+  }
 });
 
 test("serve() aborts the request's signal when the client goes, and not when all is well", {}, async () => {
