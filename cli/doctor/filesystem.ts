@@ -46,11 +46,16 @@ type Abilities = Pick<FilesystemReport, "reflink" | "direct" | "unnamed">;
 async function tryAbilities(folder: string): Promise<Abilities> {
   // A signal waits for the moment in which nothing would be left behind.
   const interruption = listenForInterrupt();
+  const passOn = () => {
+    interruption.stop();
+    const name = interruption.received();
+    if (name !== undefined) process.kill(process.pid, name);
+  };
   let scratch: string;
   try {
     scratch = await mkdtemp(join(folder, ".sluice-doctor-"));
   } catch (error) {
-    interruption.stop();
+    passOn();
     const unknown: Capability = { ability: "unknown", reason: `no temporary file can be made: ${systemCode(error)}` };
     return { reflink: unknown, direct: unknown, unnamed: unknown };
   }
@@ -67,9 +72,7 @@ async function tryAbilities(folder: string): Promise<Abilities> {
     };
   } finally {
     await rm(scratch, { recursive: true });
-    interruption.stop();
-    const name = interruption.received();
-    if (name !== undefined) process.kill(process.pid, name);
+    passOn();
   }
 }
 
