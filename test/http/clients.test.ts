@@ -65,14 +65,18 @@ const curlCases: Readonly<Record<string, CurlCase>> = {
   "a limited rate": { path: "/static/1m.bin", args: ["--limit-rate", "2M"], taken: true },
 };
 
+const undated = (head: string) => head.replaceAll(/^date: .*$/gim, "date: NOW");
+
 /** What curl got: its exit code, the headers, and the body by its hash. */
 async function curl(app: App, path: string, args: readonly string[]): Promise<unknown> {
   const all = ["--silent", "--output", "body", "--dump-header", "headers", ...args];
   const { code, folder } = await run("curl", [...all, `http://127.0.0.1:${app.port}${path}`]);
-  const headers = readFileSync(join(folder, "headers"), "latin1").replaceAll(/^date: .*$/gim, "date: NOW");
+  const headers = undated(readFileSync(join(folder, "headers"), "latin1"));
   const body = join(folder, "body");
-  // Where nothing comes curl makes no file.
-  return { code, headers, body: existsSync(body) ? sha256(readFileSync(body)) : "none" };
+  // Where nothing comes curl makes no file. By --head it writes the headers there too, and their date with them.
+  if (!existsSync(body)) return { code, headers, body: "none" };
+  const bytes = readFileSync(body);
+  return { code, headers, body: args.includes("--head") ? undated(bytes.toString("latin1")) : sha256(bytes) };
 }
 
 for (const [name, { path, args = [], taken }] of Object.entries(curlCases))
