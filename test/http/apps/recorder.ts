@@ -12,12 +12,12 @@ import type * as http from "node:http";
 import type { Http2Server } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import process from "node:process";
-import type { Readable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import { parentPort } from "node:worker_threads";
 import { openDescriptors } from "../../support/fds.ts";
 
 export interface Entry {
-  /** "app", "request", "response" or "source", with a number from the second source on. */
+  /** "app" or the name of a kind in `observed`, with a number from the second source on. */
   readonly emitter: string;
   readonly event: string;
   readonly state: Readonly<Record<string, unknown>>;
@@ -34,7 +34,7 @@ export interface Taken {
 
 export interface Log {
   readonly entries: readonly Entry[];
-  /** Responses and sources that have not emitted 'close' yet. */
+  /** Responses, and the streams of other kinds, that have not emitted 'close' yet. */
   readonly open: { readonly responses: number; readonly sources: number };
 }
 
@@ -59,8 +59,19 @@ const responseState: State = (response: http.ServerResponse) => ({
   destroyed: response.destroyed,
 });
 
+const targetState: State = (target: Writable) => ({
+  // Before, it depends on how far a thread has got.
+  ...("bytesWritten" in target && target.writableFinished && { bytesWritten: target.bytesWritten }),
+  writableEnded: target.writableEnded,
+  writableFinished: target.writableFinished,
+  destroyed: target.destroyed,
+});
+
 const observed = {
   source: { events: ["open", "ready", "end", "close", "error"], state: sourceState },
+  target: { events: ["pipe", "unpipe", "finish", "close", "error"], state: targetState },
+  /** A ClientRequest. */
+  outgoing: { events: ["pipe", "unpipe", "continue", "timeout", "finish", "close", "error"], state: targetState },
   response: { events: ["pipe", "unpipe", "finish", "close", "error"], state: responseState },
   request: { events: ["aborted", "close", "error"], state: () => ({}) },
 } as const;
@@ -122,7 +133,10 @@ function record(request: http.IncomingMessage, response: http.ServerResponse): v
 const commands: Readonly<Record<string, Command>> = {
   log: (name: string): Log => ({
     entries: logOf(name),
-    open: { responses: unclosedOf(name, "response"), sources: unclosedOf(name, "source") },
+    open: {
+      responses: unclosedOf(name, "response"),
+      sources: unclosedOf(name, "source") + unclosedOf(name, "target") + unclosedOf(name, "outgoing"),
+    },
   }),
   /** What was published since the last call. */
   published: (): Taken[] => published.splice(0),

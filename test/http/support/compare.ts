@@ -47,14 +47,14 @@ const line = ({ emitter, event, state }: Entry) => `${emitter} ${event} ${JSON.s
 
 /**
  * The events of a request in the orders that Node guarantees: those of each emitter, and those of the app, the
- * response and the sources among each other. A source's 'close' comes when a thread has closed the file, and the
- * request's events when the parser gets to it, which is at any time with regard to the others.
+ * response and the sources among each other. A stream's 'close' comes when a thread has closed the file, or another
+ * connection is gone, and a request's events when the parser gets to it, which is at any time with regard to the others.
  */
 function orders(entries: readonly Entry[]): Readonly<Record<string, readonly string[]>> {
   const emitters = [...new Set(entries.map(({ emitter }) => emitter))].sort();
   const own = emitters.map((name) => [name, entries.filter(({ emitter }) => emitter === name).map(line)]);
   const isLoose = ({ emitter, event }: Entry) =>
-    emitter === "request" || (emitter.startsWith("source") && event === "close");
+    /^(request|outgoing)/.test(emitter) || (/^(source|target)/.test(emitter) && event === "close");
   return { together: entries.filter((entry) => !isLoose(entry)).map(line), ...Object.fromEntries(own) };
 }
 
@@ -76,7 +76,7 @@ export function assertSameCourse({ on, off }: Both<readonly Entry[]>): void {
 
 function withoutCounts(entries: readonly Entry[]): readonly Entry[] {
   return entries.map((entry) => {
-    const { bytesRead: _, ...state } = entry.state;
+    const { bytesRead: _read, bytesWritten: _written, ...state } = entry.state;
     return entry.event === "end" ? entry : { ...entry, state };
   });
 }

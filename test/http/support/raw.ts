@@ -5,6 +5,8 @@ import { patienceMs } from "../../support/wait.ts";
 import type { App } from "./app.ts";
 
 export interface Head {
+  /** Of an answer, or what a client asks for. */
+  readonly first: string;
   readonly status: number;
   /** By their names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
@@ -17,16 +19,16 @@ export class RawClient implements Disposable {
 
   #wake: () => void = () => undefined;
 
-  private constructor(socket: Socket) {
+  constructor(socket: Socket) {
     this.socket = socket;
     for (const event of ["readable", "end", "close"]) socket.on(event, () => this.#wake());
     socket.on("error", (error: NodeJS.ErrnoException) => (this.error = error.code ?? error.message));
+    socket.setTimeout(patienceMs, () => socket.destroy(new Error(`Nothing came for ${patienceMs} ms`)));
   }
 
   static async connect(app: App): Promise<RawClient> {
     const socket = connect({ port: app.port, host: "127.0.0.1" });
     const client = new RawClient(socket);
-    socket.setTimeout(patienceMs, () => socket.destroy(new Error(`Nothing came for ${patienceMs} ms`)));
     await once(socket, "connect");
     return client;
   }
@@ -44,7 +46,7 @@ export class RawClient implements Disposable {
       const colon = each.indexOf(": ");
       return [each.slice(0, colon).toLowerCase(), each.slice(colon + 2)];
     });
-    return { status: Number(first.split(" ")[1]), headers: Object.fromEntries(headers) };
+    return { first, status: Number(first.split(" ")[1]), headers: Object.fromEntries(headers) };
   }
 
   /** The next chunk, at most `limit` bytes; undefined when the connection has ended, in whichever way. */
