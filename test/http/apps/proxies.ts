@@ -34,15 +34,22 @@ const headOf = ({ statusCode = 500, rawHeaders }: http.IncomingMessage, response
 
 type Answering = (answer: http.IncomingMessage, exchange: Exchange) => unknown;
 
-const handedBack: Answering = (answer, { id, response, note }) => {
-  hold({ id, source: answer, target: response, response });
-  answer.on("error", (error) => {
-    note("answer failed", { code: codeOf(error) });
-    response.destroy();
-  });
-  headOf(answer, response);
-  answer.pipe(response);
-};
+const withoutLength = ({ statusCode = 500 }: http.IncomingMessage, response: http.ServerResponse) =>
+  response.writeHead(statusCode);
+
+const handingBack =
+  (begin: (answer: http.IncomingMessage, response: http.ServerResponse) => unknown): Answering =>
+  (answer, { id, response, note }) => {
+    hold({ id, source: answer, target: response, response });
+    answer.on("error", (error) => {
+      note("answer failed", { code: codeOf(error) });
+      response.destroy();
+    });
+    begin(answer, response);
+    answer.pipe(response);
+  };
+
+const handedBack = handingBack(headOf);
 
 const proxied =
   (send: (exchange: Exchange, outgoing: http.ClientRequest) => unknown, answer: Answering = handedBack): Way =>
@@ -82,18 +89,16 @@ export const proxies: Readonly<Record<string, Way>> = {
     hold({ id, source: answer, target: response, response });
   }),
   /** The client is told no length. */
-  chunked: proxied(piped, (answer, { id, response }) => {
-    hold({ id, source: answer, target: response, response });
-    response.writeHead(answer.statusCode ?? 500);
-    answer.pipe(response);
-  }),
+  chunked: proxied(piped, handingBack(withoutLength)),
   /** Chunks of the app's own go before. */
-  preceded: proxied(piped, (answer, { response }) => {
-    response.writeHead(answer.statusCode ?? 500);
-    response.write("first ");
-    response.write("and second");
-    answer.pipe(response);
-  }),
+  preceded: proxied(
+    piped,
+    handingBack((answer, response) => {
+      withoutLength(answer, response);
+      response.write("first ");
+      return response.write("and second");
+    }),
+  ),
   /** The server behind is told no length. */
   "chunked-request": (exchange) => {
     const { "content-length": _, ...headers } = exchange.request.headers;
@@ -108,12 +113,11 @@ export const proxies: Readonly<Record<string, Way>> = {
     });
     request.pipe(outgoing);
   }),
-  /** A client that asks for leave first is given it by the app, once. */
+  /** A message of the app's own kind, as tracers make them. */
   "own-message": (exchange) => {
     class Own extends http.IncomingMessage {}
     const outgoing = ask(exchange);
     outgoing.on("response", (message) => {
-      // As mocks and tracers do.
       Object.setPrototypeOf(message, Own.prototype);
       handedBack(message, exchange);
     });

@@ -122,12 +122,13 @@ let latest: Socket | undefined;
 
 function record(request: http.IncomingMessage, response: http.ServerResponse): void {
   const name = caseOf(request);
-  latest = request.socket;
+  const { socket } = request;
+  latest = socket;
   context.enterWith(name);
   watch(name, "request", request);
   watch(name, "response", response);
   response.on("pipe", (source: Readable) => watch(name, "source", source));
-  response.on("close", () => note(name, "connection", { destroyed: request.socket.destroyed }));
+  response.on("close", () => note(name, "connection", { destroyed: socket.destroyed }));
 }
 
 const commands: Readonly<Record<string, Command>> = {
