@@ -50,6 +50,7 @@ export class HandOver {
   constructor(route: Route, onEnd: (reason: string, goesOn: boolean) => void) {
     this.#route = route;
     this.#onEnd = onEnd;
+    this.#isCertain = route.feed.isCertain === true;
   }
 
   /** Begins. Where nothing has to wait, it is over when this returns. */
@@ -182,8 +183,8 @@ export class HandOver {
     sink.close?.();
     feed.close?.();
     this.#lock?.release();
-    // Of a socket the runtime has read before, and reads the end.
-    this.#onEnd("error" in end ? end.error.message : end.reason, end.kind !== "end" || feed.kind === "socket");
+    // Of a connection the runtime has read before, and reads the end.
+    this.#onEnd("error" in end ? end.error.message : end.reason, end.kind !== "end" || feed.kind !== "file");
     if (!feed.stream.destroyed) this.#tell(end);
     // A stream that was destroyed meanwhile has waited: when it closes, its counts are right.
     this.#watch?.release();
@@ -195,10 +196,16 @@ export class HandOver {
     const { stream, closesItself } = feed;
     if (end.kind === "end") feed.finish();
     else if (end.kind === "back") feed.giveBack();
-    else if (end.kind === "failed") feed.fail?.(end.error);
+    else if (end.kind === "failed") this.#fail(end.error);
     else if (end.kind === "broken") this.#break(stream, end.error);
     else if (closesItself && stream.listenerCount("data") <= pipesOf(stream).length) stream.destroy();
     else feed.giveBack();
+  }
+
+  /** A target that has been told to expect more can't go on: what comes next would be taken for that. */
+  #fail(error: TransferError): void {
+    this.#route.feed.fail?.(error);
+    if (this.#mover?.owes === true) this.#route.target.destroy();
   }
 
   #sendTail(): void {
