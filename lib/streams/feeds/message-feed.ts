@@ -10,7 +10,7 @@ import { HeldSocket, inspectSocket } from "../../ends/socket-descriptor.ts";
 import type { Runtime } from "../../runtime.ts";
 import type { Body } from "../body.ts";
 import type { Tally } from "../hand-over/tally.ts";
-import { MessageParser, parserOf } from "../parser.ts";
+import { type MessageParser, parserOf } from "../parser.ts";
 import { accountOf, type Counter, readByRuntime } from "../socket-account.ts";
 import type { Feed, Range } from "./feed.ts";
 

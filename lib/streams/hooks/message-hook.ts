@@ -18,9 +18,10 @@ type Read = (this: IncomingMessage, size: number) => void;
 export type Follow = (message: IncomingMessage, target: Writable) => void;
 
 /** Whether a response without a length has a body at all (RFC 9112 §6.3). */
-function endsByClose({ statusCode, ...message }: IncomingMessage): boolean {
-  if (statusCode == null || statusCode < 200 || statusCode === 204 || statusCode === 304) return false;
-  return (message as { readonly req?: { readonly method?: string } }).req?.method !== "HEAD";
+function endsByClose(message: IncomingMessage & { readonly req?: { readonly method?: string } }): boolean {
+  // A request has no status.
+  const status = message.statusCode ?? 0;
+  return status >= 200 && status !== 204 && status !== 304 && message.req?.method !== "HEAD";
 }
 
 /** Why a message goes Node's own way whatever comes, or undefined. */
