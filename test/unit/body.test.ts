@@ -1,7 +1,7 @@
 /** How long a message's body is by its head, and how much of it may pass a parser by. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { bodyLength, bodyTailBytes, leastBodyBytes, passableBytes } from "../../core/body.ts";
+import { bodyLength, bodyTailBytes, leastBodyBytes, passableBytes } from "#core/body.js";
 
 const test = suite("body");
 

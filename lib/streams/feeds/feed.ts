@@ -37,6 +37,8 @@ export interface Feed {
   hold?(): void;
   /** Reads the next bytes, and leaves them the next: fewer at the end. Rejects where that fails, or it has no positions. */
   readAhead(length: number): Promise<Uint8Array>;
+  /** The stream has been destroyed: what is being read ahead is not waited for. */
+  abandon?(): void;
   /** Bytes begin to move. */
   begin?(counter: Counter): void;
   /** Bytes have left without the stream. */

@@ -85,15 +85,19 @@ export class MessageFeed implements Feed {
 
   /** Those that the runtime finds next, with the parser told of all before. */
   readAhead(length: number): Promise<Uint8Array> {
-    const { socket } = this.stream;
+    const { socket, destroyed } = this.stream;
     const bytes = this.#body.claim(length);
-    const end = () => this.#body.end();
-    if (socket.destroyed) end();
+    const end = () => this.abandon();
     socket.once("close", end);
     this.#catchUp();
+    if (destroyed || socket.destroyed) end();
     // It may have been stopped for a message that waits for its target, which is the one that is owed these bytes.
-    socket.resume();
+    else socket.resume();
     return bytes.finally(() => socket.off("close", end));
+  }
+
+  abandon(): void {
+    this.#body.end();
   }
 
   begin(counter: Counter): void {

@@ -78,6 +78,7 @@ export class HandOver {
     this.#watch ??= new Watch(this.#route, (reason, gone) => {
       this.stopped ??= reason;
       this.#gone ||= gone;
+      if (this.#route.feed.stream.destroyed) this.#route.feed.abandon?.();
       this.#onStop?.();
       // The lock may never be granted; when it is, it is released.
       if (this.#queued) this.#settle({ kind: "back", reason });
@@ -182,7 +183,8 @@ export class HandOver {
     if (this.#mover?.owes !== true) this.#sendTail();
     sink.close?.();
     feed.close?.();
-    this.#lock?.release();
+    if (this.#isCutOff(end)) this.#cutOff();
+    else this.#lock?.release();
     // Of a connection the runtime has read before, and reads the end.
     this.#onEnd("error" in end ? end.error.message : end.reason, end.kind !== "end" || feed.kind !== "file");
     if (!feed.stream.destroyed) this.#tell(end);
@@ -196,16 +198,27 @@ export class HandOver {
     const { stream, closesItself } = feed;
     if (end.kind === "end") feed.finish();
     else if (end.kind === "back") feed.giveBack();
-    else if (end.kind === "failed") this.#fail(end.error);
+    else if (end.kind === "failed") feed.fail?.(end.error);
     else if (end.kind === "broken") this.#break(stream, end.error);
     else if (closesItself && stream.listenerCount("data") <= pipesOf(stream).length) stream.destroy();
     else feed.giveBack();
   }
 
-  /** A target that has been told to expect more can't go on: what comes next would be taken for that. */
-  #fail(error: TransferError): void {
-    this.#route.feed.fail?.(error);
-    if (this.#mover?.owes === true) this.#route.target.destroy();
+  /** Whether the target waits for bytes of a connection that will not come. A file breaks it, see below. */
+  #isCutOff({ kind }: End): boolean {
+    return this.#mover?.owes === true && kind !== "back" && kind !== "end" && this.#route.feed.kind === "message";
+  }
+
+  /** What was written to the target next would be taken for what it waits for: that stays behind the lock, until the source has told. */
+  #cutOff(): void {
+    const { feed, target } = this.#route;
+    const lock = this.#lock;
+    const cut = () => {
+      target.destroy();
+      lock?.release();
+    };
+    if (feed.stream.closed) cut();
+    else feed.stream.once("close", cut);
   }
 
   #sendTail(): void {
