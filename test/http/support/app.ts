@@ -119,8 +119,8 @@ export class App implements AsyncDisposable {
 
   /** Has the app close its server. It is to exit by itself then, having printed nothing. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const exit = once(this.#child, "exit");
     const isOver = () => this.#child.exitCode !== null || this.#child.signalCode !== null;
+    const exit = isOver() ? undefined : once(this.#child, "exit");
     try {
       if (this.#child.connected) this.#child.send({ id: 0, command: "leave", args: [] });
       await waitFor("the app to exit by itself", isOver);

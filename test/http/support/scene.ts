@@ -11,7 +11,7 @@ import { tempFolder } from "../../support/temp.ts";
 import { settles, waitFor } from "../../support/wait.ts";
 import type { Entry } from "../apps/recorder.ts";
 import type { App, AppOptions } from "./app.ts";
-import { assertSameCourse, assertSameEvents, both, hasEngine, startPair } from "./compare.ts";
+import { assertSameCourse, assertSameEvents, hasEngine, startPair } from "./compare.ts";
 import { type Head, RawClient } from "./raw.ts";
 
 /** Compares Node with itself: a scene that fails then says nothing of the preload. */
@@ -168,7 +168,7 @@ async function playBoth(
   play: Play,
   leavesOpen = false,
 ) {
-  return await both(pair, async (app) => {
+  const perform = async (app: App) => {
     using stage = new Stage(app, await Behind.listen(), app === pair.on ? `with ${name}` : `less ${name}`, folder);
     const seen = await play(stage);
     stage[Symbol.dispose]();
@@ -179,7 +179,12 @@ async function playBoth(
       logs.push(entries);
     }
     return { seen, logs };
-  });
+  };
+  // Where one fails the other is let come to its end: the next scene is not to meet it.
+  const [on, off] = await Promise.allSettled([perform(pair.on), perform(pair.off)]);
+  if (off.status === "rejected") throw off.reason;
+  if (on.status === "rejected") throw on.reason;
+  return { on: on.value, off: off.value };
 }
 
 /** A suite of scenes, which ends with a look at what the apps have open. `options` are the app's. */
