@@ -25,13 +25,15 @@ function endsByClose(message: IncomingMessage & { readonly req?: { readonly meth
 }
 
 /** Why a message goes Node's own way whatever comes, or undefined. */
-function objectionTo(message: IncomingMessage, length: number, least: number): string | undefined {
-  if (length < least) return `the body is smaller than ${least} bytes`;
+function objectionTo(message: IncomingMessage): string | undefined {
   if (message.readableEncoding !== null) return "the stream is decoded";
   if (message.readableDidRead) return "the stream was read before it was piped";
   const replaced = replacedReading(message);
   return replaced === undefined ? undefined : `the stream's ${replaced} has been replaced`;
 }
+
+/** Most messages: no part of it is made anew. */
+const tooSmall = "the body is too small";
 
 /** Gives the target what has come by Node's own way; nothing else comes meanwhile. */
 function empty(message: IncomingMessage): void {
@@ -75,12 +77,20 @@ export function followMessages(original: Read, surroundings: Surroundings, least
     setImmediate(begin, this, feed);
   }
 
+  /** Follows a message where that is of use; else the answer is why not, or undefined where there is no body. */
+  const begins = (message: IncomingMessage): string | undefined => {
+    const length = bodyLength(message.rawHeaders) ?? (endsByClose(message) ? "the body ends with its connection" : 0);
+    if (length === 0) return undefined;
+    if (typeof length === "string") return never ?? length;
+    if (length < least) return never ?? tooSmall;
+    const objection = never ?? objectionTo(message);
+    if (objection === undefined) follow(message, length, _read);
+    return objection;
+  };
+
   return (message, target) => {
     if (bodyOf(message) !== undefined || report(message) !== undefined) return;
-    const length = bodyLength(message.rawHeaders) ?? (endsByClose(message) ? "the body ends with its connection" : 0);
-    if (length === 0) return;
-    const objection = never ?? (typeof length === "string" ? length : objectionTo(message, length, least));
+    const objection = begins(message);
     if (objection !== undefined) tell(message, target, new Tally(), objection, false, surroundings);
-    else follow(message, Number(length), _read);
   };
 }
