@@ -3,6 +3,7 @@
  * reads the end of the body itself: all that follows the body, or is missing of it, is met by Node's own code.
  */
 import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
 import type { Native } from "../../../core/abi/abi.ts";
 import type { Endpoint } from "../../../core/plan/endpoint.ts";
 import { TransferError } from "../../../core/error.ts";
@@ -22,6 +23,8 @@ export class MessageFeed implements Feed {
   readonly closesItself = false;
   readonly offset = 0;
   readonly isCertain = true;
+  /** The message's own, which `pipeline()` takes from it before it destroys it. */
+  readonly #socket: Socket;
   readonly #runtime: Runtime;
   readonly #read: Read;
   readonly #body: Body;
@@ -40,6 +43,7 @@ export class MessageFeed implements Feed {
 
   constructor(message: IncomingMessage, runtime: Runtime, read: Read, body: Body) {
     this.stream = message;
+    this.#socket = message.socket;
     this.#runtime = runtime;
     this.#read = read;
     this.#body = body;
@@ -52,7 +56,7 @@ export class MessageFeed implements Feed {
   }
 
   objection(): string | undefined {
-    const { socket } = this.stream;
+    const socket = this.#socket;
     if ("encrypted" in socket && socket.encrypted) return "TLS decrypts in the process";
     if (this.#runtime.unsupported.socketStreams !== undefined) return this.#runtime.unsupported.socketStreams;
     return typeof this.#parser === "string" ? this.#parser : undefined;
@@ -60,7 +64,7 @@ export class MessageFeed implements Feed {
 
   inspect(native: Native): Endpoint | string {
     const fd = this.#held.hold();
-    return typeof fd === "string" ? fd : inspectSocket(native, this.stream.socket, fd);
+    return typeof fd === "string" ? fd : inspectSocket(native, this.#socket, fd);
   }
 
   range(): Range {
@@ -77,15 +81,16 @@ export class MessageFeed implements Feed {
 
   hold(): void {
     if (this.#readAgain !== undefined) return;
-    this.#readAgain = this.#runtime.stopReading(this.stream.socket);
-    this.#before = readByRuntime(this.stream.socket);
+    this.#readAgain = this.#runtime.stopReading(this.#socket);
+    this.#before = readByRuntime(this.#socket);
     // What Node does to have more is in effect when the connection is read again.
     this.#read.call(this.stream, this.stream.readableHighWaterMark);
   }
 
   /** Those that the runtime finds next, with the parser told of all before. */
   readAhead(length: number): Promise<Uint8Array> {
-    const { socket, destroyed } = this.stream;
+    const { destroyed } = this.stream;
+    const socket = this.#socket;
     const bytes = this.#body.claim(length);
     const end = () => this.abandon();
     socket.once("close", end);
@@ -102,7 +107,7 @@ export class MessageFeed implements Feed {
 
   begin(counter: Counter): void {
     this.#counter = counter;
-    accountOf(this.stream.socket).beginReading(counter);
+    accountOf(this.#socket).beginReading(counter);
   }
 
   moved(bytes: number): void {
@@ -113,7 +118,7 @@ export class MessageFeed implements Feed {
 
   unread(bytes: Uint8Array): void {
     this.#residue = Buffer.from(bytes);
-    accountOf(this.stream.socket).read(bytes.byteLength);
+    accountOf(this.#socket).read(bytes.byteLength);
   }
 
   release(): void {
@@ -122,14 +127,14 @@ export class MessageFeed implements Feed {
 
   close(): void {
     this.release();
-    if (this.#counter !== undefined) accountOf(this.stream.socket).rest(this.#counter);
+    if (this.#counter !== undefined) accountOf(this.#socket).rest(this.#counter);
     if (this.stream.destroyed) this.#catchUp();
   }
 
   /** Bytes that the runtime has read all the same are missing between the others. */
   get #lost(): number {
     const isProven = this.#moved === 0 || this.#readAgain === undefined;
-    return isProven ? 0 : readByRuntime(this.stream.socket) - this.#before;
+    return isProven ? 0 : readByRuntime(this.#socket) - this.#before;
   }
 
   /** Tells the parser of what has passed it by, and lets the runtime read again. */
@@ -156,7 +161,7 @@ export class MessageFeed implements Feed {
 
   #failProof(lost: number): void {
     const details = { code: "ERR_SLUICE_CHANGED", bytesTransferred: this.#moved, bytesStranded: lost } as const;
-    this.stream.socket.destroy(
+    this.#socket.destroy(
       new TransferError(`Cannot send socket: ${lost} bytes of it were read meanwhile`, details),
     );
   }
@@ -169,7 +174,7 @@ export class MessageFeed implements Feed {
   /** The kernel tells of a reset once, and it has told us: the error is made as Node makes its own. */
   fail({ code, errno = 0 }: TransferError): void {
     this.#catchUp();
-    this.stream.socket.destroy(Object.assign(new Error(`read ${code}`), { code, errno: -errno, syscall: "read" }));
+    this.#socket.destroy(Object.assign(new Error(`read ${code}`), { code, errno: -errno, syscall: "read" }));
   }
 
   /** What could not be handed over now will not be later; what has been in part may be again. */
