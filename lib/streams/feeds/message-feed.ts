@@ -161,9 +161,7 @@ export class MessageFeed implements Feed {
 
   #failProof(lost: number): void {
     const details = { code: "ERR_SLUICE_CHANGED", bytesTransferred: this.#moved, bytesStranded: lost } as const;
-    this.#socket.destroy(
-      new TransferError(`Cannot send socket: ${lost} bytes of it were read meanwhile`, details),
-    );
+    this.#socket.destroy(new TransferError(`Cannot send socket: ${lost} bytes of it were read meanwhile`, details));
   }
 
   /** The runtime reads the end of the body by itself. */

@@ -7,7 +7,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
 import { folderToServe, packageToUse } from "./arguments.ts";
-import { act, type Way } from "./exchange.ts";
+import { act, isHeld, type Way } from "./exchange.ts";
 import { proxies } from "./proxies.ts";
 import { caseOf, note, serveRecorded } from "./recorder.ts";
 import { uploads } from "./uploads.ts";
@@ -58,6 +58,7 @@ server.on("connect", tunnel).on("upgrade", tunnel);
 
 const commands = {
   act,
+  isHeld,
   /** How long a request may take to come. */
   requestTimeout: (ms: number) => (server.requestTimeout = ms),
   continueByHand: () => {

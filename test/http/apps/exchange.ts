@@ -35,6 +35,8 @@ export function hold(entry: Held): void {
   held.set(entry.id, entry);
 }
 
+export const isHeld = (id: string): boolean => held.has(id);
+
 /** What comes from now on: the test can't know where it starts, but that it is the tail of the body. */
 function counting(id: string, event: string, source: Readable): Writable {
   const hash = createHash("sha256");

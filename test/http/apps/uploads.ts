@@ -89,7 +89,6 @@ export const uploads: Readonly<Record<string, Way>> = {
   },
   /** Nobody wants it. */
   refused: ({ response }) => response.writeHead(413, { "content-length": 9 }).end("too large"),
-  "refused-closing": ({ response }) => response.writeHead(413, { connection: "close" }).end("too large"),
   /** Answered while it comes. */
   "answered-early": (exchange) => {
     pipeToFile(exchange);
