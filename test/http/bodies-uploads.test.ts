@@ -105,7 +105,7 @@ own.scene("an upload and an answer come whole", {}, async (stage) => {
 
 own.run();
 
-const lenient = scenes("a lenient parser", { execArgv: ["--insecure-http-parser"] });
+const lenient = scenes("a lenient parser", { execArgv: ["--insecure-http-parser", "--no-warnings"] });
 
 lenient.scene("chunks count where there is a length, too", { native: 0, peersOnly: true }, async (stage) => {
   const client = await stage.client();

@@ -5,7 +5,7 @@
 import * as http from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
-import process from "node:process";
+import type { Duplex } from "node:stream";
 import { folderToServe, packageToUse } from "./arguments.ts";
 import { act, isHeld, type Way } from "./exchange.ts";
 import { proxies } from "./proxies.ts";
@@ -44,7 +44,7 @@ server.on("request", (request, response) => {
 });
 
 /** Another protocol, through to the server behind, as ws proxies do. */
-function tunnel(request: http.IncomingMessage, client: import("node:stream").Duplex, head: Buffer): void {
+function tunnel(request: http.IncomingMessage, client: Duplex, head: Buffer): void {
   const { searchParams } = new URL(request.url?.replace(/^[^/]*/, "") ?? "/", "http://localhost");
   const behind = connect(Number(searchParams.get("port") ?? request.url?.split(":")[1]), "127.0.0.1", () => {
     client.write("HTTP/1.1 200 OK\r\n\r\n");
@@ -60,18 +60,13 @@ const commands = {
   act,
   isHeld,
   /** How long a request may take to come. */
-  requestTimeout: (ms: number) => (server.requestTimeout = ms),
-  continueByHand: () => {
-    server.on("checkContinue", (request: http.IncomingMessage, response: http.ServerResponse) => {
-      note(caseOf(request), "asked to continue");
-      if (request.url?.includes("unwelcome") === true) return void response.writeHead(417).end();
-      response.writeContinue();
-      server.emit("request", request, response);
-    });
+  requestTimeout: (ms: number) => {
+    server.requestTimeout = ms;
+    // Of two the longer is taken for the request's.
+    server.headersTimeout = Math.min(ms, 60_000);
   },
   close: () => void server.close(),
   closeIdle: () => server.closeIdleConnections(),
-  peakMemory: () => process.resourceUsage().maxRSS,
 };
 
 serveRecorded(server, commands);

@@ -61,6 +61,28 @@ const proxied =
 
 const piped = ({ request }: Exchange, outgoing: http.ClientRequest) => request.pipe(outgoing);
 
+/** As many connections behind as are wanted, each used again, and none left to wait for a client that has gone. */
+const many = new http.Agent({ keepAlive: true });
+
+const lasting =
+  (begin: typeof headOf, isPipeline: boolean): Way =>
+  (exchange) => {
+    const { request, response } = exchange;
+    const outgoing = ask(exchange, { agent: many });
+    const ended = () => undefined;
+    response.on("close", () => {
+      if (!response.writableFinished) outgoing.destroy();
+    });
+    outgoing.on("response", (message) => {
+      message.on("error", () => response.destroy());
+      begin(message, response);
+      if (isPipeline) pipeline(message, response, ended);
+      else message.pipe(response);
+    });
+    if (isPipeline) pipeline(request, outgoing, ended);
+    else request.pipe(outgoing);
+  };
+
 export const proxies: Readonly<Record<string, Way>> = {
   pipe: proxied(piped),
   /** A test may do something to the request's body, not to the answer's. */
@@ -106,6 +128,9 @@ export const proxies: Readonly<Record<string, Way>> = {
     outgoing.on("response", (message) => handedBack(message, exchange));
     exchange.request.pipe(outgoing);
   },
+  "lasting-pipe": lasting(headOf, false),
+  "lasting-pipeline": lasting(headOf, true),
+  "lasting-chunked": lasting(withoutLength, false),
   "idle-upstream": proxied(({ request, note }, outgoing) => {
     outgoing.setTimeout(400, () => {
       note("idle");
