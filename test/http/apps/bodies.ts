@@ -2,6 +2,7 @@
  * Bodies that come from a connection: `/upload/WAY/FILE` into a file of the folder, `/proxy/WAY?port=` to a server behind, by
  * the ways of uploads.ts and proxies.ts.
  */
+import { readFileSync } from "node:fs";
 import * as http from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
@@ -65,6 +66,7 @@ const commands = {
     // Of two the longer is taken for the request's.
     server.headersTimeout = Math.min(ms, 60_000);
   },
+  peakMemory: () => Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1]) * 1024,
   close: () => void server.close(),
   closeIdle: () => server.closeIdleConnections(),
 };
