@@ -5,7 +5,7 @@
  */
 import { once } from "node:events";
 import type { ReadStream } from "node:fs";
-import { IncomingMessage, ServerResponse } from "node:http";
+import { ClientRequest, IncomingMessage, OutgoingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
 import type { Bed } from "./bed.ts";
@@ -102,11 +102,26 @@ function responseOn(socket: Socket): ServerResponse {
   return response;
 }
 
-/** The body of the one response in these bytes (RFC 9112 §6). */
-function bodyOf(bytes: Buffer): Buffer {
+/** A request that no agent hears of which watches clients: made without their class's constructor, and not told of when it is sent. */
+function requestOn(socket: Socket): ClientRequest {
+  const request = Reflect.construct(OutgoingMessage, [], ClientRequest) as ClientRequest;
+  request.method = "PUT";
+  request.path = "/";
+  Object.assign(request, { _finish: Reflect.get(OutgoingMessage.prototype, "_finish") });
+  // It gets no answer.
+  request.on("error", () => {}).onSocket(socket);
+  return request;
+}
+
+const starts = { response: "HTTP/1.1 200 ", request: "PUT / HTTP/1.1\r\n" } as const;
+
+type Outgoing = keyof typeof starts;
+
+/** The body of the one message in these bytes (RFC 9112 §6). */
+function bodyOf(bytes: Buffer, kind: Outgoing): Buffer {
   const start = bytes.indexOf("\r\n\r\n") + 4;
   const head = bytes.toString("latin1", 0, start);
-  if (!head.startsWith("HTTP/1.1 200 ")) throw new Error("a response came without its head");
+  if (!head.startsWith(starts[kind])) throw new Error(`a ${kind} came without its head`);
   if (!/\r\ntransfer-encoding: chunked\r\n/i.test(head)) return bytes.subarray(start);
   const chunks: Buffer[] = [];
   for (let at = start; ;) {
@@ -118,16 +133,21 @@ function bodyOf(bytes: Buffer): Buffer {
   }
 }
 
-async function respond(bed: Bed, hooks: Hooks, content: Buffer, announced: boolean): Promise<void> {
+async function sendMessage(bed: Bed, hooks: Hooks, kind: Outgoing, content: Buffer, announced: boolean): Promise<void> {
   const [near, far] = bed.connect();
   const arrived = collect(far);
-  const response = responseOn(near);
-  if (announced) response.setHeader("content-length", content.length);
-  const finished = expect(response, "finish");
-  await sendFile(bed, hooks, content, response, true);
+  const message = kind === "response" ? responseOn(near) : requestOn(near);
+  if (announced) message.setHeader("content-length", content.length);
+  const finished = expect(message, "finish");
+  await sendFile(bed, hooks, content, message, true);
   await finished;
   near.end();
-  same(bodyOf(await arrived), content);
+  same(bodyOf(await arrived, kind), content);
+}
+
+async function sendMessages(bed: Bed, hooks: Hooks, kind: Outgoing): Promise<void> {
+  for (const content of [bed.large, bed.small])
+    for (const announced of [true, false]) await sendMessage(bed, hooks, kind, content, announced);
 }
 
 /** Sends into a socket from its far end, and pipes it on. */
@@ -146,9 +166,9 @@ const ofStreams = [
 ];
 const ofSockets = ["Socket: _handle.fd, _bytesDispatched, bytesWritten, _onTimeout, _unrefTimer"];
 const ofHandles = ["Socket: _read starts its handle; _handle.reading, readStart, readStop, bytesRead"];
-const ofResponses = [
+const ofMessages = [
   "OutgoingMessage: _header, _headerSent, _implicitHeader, _hasBody, _contentLength, _removedContLen, chunkedEncoding, outputData",
-  "Socket: _httpMessage is the response whose turn it is",
+  "Socket: _httpMessage is the message whose turn it is",
 ];
 const ofWriters = ["WriteStream: fd, pos, bytesWritten, kFs"];
 
@@ -169,11 +189,12 @@ export const trials: Readonly<Partial<Record<Kind, Trial>>> = {
     },
   },
   "file to response": {
-    relies: [...ofFiles, ...ofStreams, ...ofSockets, ...ofResponses],
-    async run(bed, hooks) {
-      for (const content of [bed.large, bed.small])
-        for (const announced of [true, false]) await respond(bed, hooks, content, announced);
-    },
+    relies: [...ofFiles, ...ofStreams, ...ofSockets, ...ofMessages],
+    run: (bed, hooks) => sendMessages(bed, hooks, "response"),
+  },
+  "file to request": {
+    relies: [...ofFiles, ...ofStreams, ...ofSockets, ...ofMessages, "ClientRequest: emits 'socket' before it writes"],
+    run: (bed, hooks) => sendMessages(bed, hooks, "request"),
   },
   "file to file": {
     relies: [...ofFiles, ...ofStreams, ...ofWriters],
