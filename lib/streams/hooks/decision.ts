@@ -3,7 +3,7 @@ import { WriteStream } from "node:fs";
 import { ClientRequest, OutgoingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
-import { onConnectionEnd } from "../sinks/connection-end.ts";
+import { isGone, onConnectionEnd } from "../sinks/connection-end.ts";
 import { machineFor } from "../../engine/machine.ts";
 import type { Runtime } from "../../runtime.ts";
 import type { Feed } from "../feeds/feed.ts";
@@ -61,10 +61,7 @@ function look(stream: Readable, feed: Feed, { runtime, disabled }: Surroundings)
 /** Whether the stream was on its way to a peer that has gone: it would never be read, nor closed. */
 function isLeftBehind(stream: Readable, target: Writable | undefined): boolean {
   if (!(target instanceof OutgoingMessage || target instanceof Socket)) return false;
-  // A message hears of the end of its connection only later.
-  const connection = target instanceof OutgoingMessage ? target.socket : undefined;
-  const gone = target.destroyed || connection?.destroyed === true || connection?.writableEnded === true;
-  return gone && stream.listenerCount("data") <= pipesOf(stream).length;
+  return isGone(target) && stream.listenerCount("data") <= pipesOf(stream).length;
 }
 
 /** What goes Node's way only because a process has just begun closes its file with its peer's connection all the same. */

@@ -1,5 +1,6 @@
 /** An http.ClientRequest on a plain connection as what a stream is piped to. */
 import type { ClientRequest } from "node:http";
+import type { Socket } from "node:net";
 import type { Runtime } from "../../runtime.ts";
 import { OutgoingSink } from "./outgoing-sink.ts";
 
@@ -27,18 +28,20 @@ export class RequestSink extends OutgoingSink {
    * sent nobody reads a byte then. Node leaves off a listener of its own when it does that.
    */
   override onAborted(callback: () => void): () => void {
-    const socket = this.queue;
+    const request = this.#request;
+    let socket: Socket | undefined;
     const look = () => {
-      if (socket.writableEnded) callback();
+      if (socket?.writableEnded === true) callback();
     };
     const onRelease = (name: string | symbol) => {
       if (name === "timeout") process.nextTick(look);
     };
-    socket.on("removeListener", onRelease);
-    const forget = super.onAborted(callback);
+    const listen = (given: Socket) => (socket = given).on("end", look).on("removeListener", onRelease);
+    if (request.socket === null) request.once("socket", listen);
+    else listen(request.socket);
     return () => {
-      socket.off("removeListener", onRelease);
-      forget?.();
+      request.off("socket", listen);
+      socket?.off("removeListener", onRelease).off("end", look);
     };
   }
 }
