@@ -4,7 +4,6 @@
  * wants to see them, they are written to the message itself. It is not ended.
  */
 import type { ClientRequest, OutgoingMessage, ServerResponse } from "node:http";
-import process from "node:process";
 import type { Native } from "../../core/abi/abi.ts";
 import { TransferError } from "../../core/error.ts";
 import { type Endpoint, endpoint } from "../../core/plan/endpoint.ts";
@@ -22,8 +21,7 @@ type Message = OutgoingMessage & {
 };
 
 /** Loaded when the first message comes: node:http is slow to load, and is there by then. */
-const knowledge = (): Promise<typeof import("../streams/sinks/message-sink.ts")> =>
-  import("../streams/sinks/message-sink.ts");
+const knowledge = (): Promise<typeof import("../streams/messages.ts")> => import("../streams/messages.ts");
 
 /** By its shape: an `instanceof` would load node:http for all who import the package. */
 export function isMessage(value: object): value is OutgoingMessage {
@@ -90,12 +88,21 @@ export class MessageTarget implements TargetEnd, Frames {
     return this.#plain === undefined ? this.#takeTurn() : Promise.resolve();
   }
 
+  /** Finds out whether its bytes can go out past it. */
+  async #know(): Promise<OutgoingSink | undefined> {
+    const { messageSink, roomOf, unproven } = await knowledge();
+    const sink = messageSink(this.#message, this.#runtime);
+    this.#roomOf = roomOf;
+    this.#plain =
+      sink === undefined
+        ? "it is no response and no request of node:http"
+        : ((await unproven(sink.kind, this.#runtime)) ?? sink.objection());
+    return sink;
+  }
+
   /** Waits for its connection, and for what was written to it before. */
   async #takeTurn(): Promise<void> {
-    const known = await knowledge();
-    const sink = known.messageSink(this.#message, this.#runtime);
-    this.#roomOf = known.roomOf;
-    this.#plain = sink === undefined ? "it is no response and no request of node:http" : sink.objection();
+    const sink = await this.#know();
     if (sink === undefined || this.#plain !== undefined) return;
     const over = () => new Promise<void>((resolve) => (this.#onOver = resolve));
     const isThere = await (sink.ready(over) ?? true);
@@ -144,10 +151,7 @@ export class MessageTarget implements TargetEnd, Frames {
 
   async look({ native }: { readonly native: Native | string }): Promise<Endpoint> {
     if (this.#plain !== undefined) return this.inspect(native);
-    const known = await knowledge();
-    const sink = known.messageSink(this.#message, this.#runtime);
-    this.#roomOf = known.roomOf;
-    this.#plain = sink === undefined ? "it is no response and no request of node:http" : sink.objection();
+    const sink = await this.#know();
     if (this.#plain !== undefined || sink === undefined) return this.inspect(native);
     // A request is given its connection soon after it was made; nobody waits behind others here.
     if (!isResponse(this.#message) && this.#message.socket === null) await nextTick();

@@ -65,12 +65,13 @@ export class Runner implements GuardedRun {
     if (engine === undefined || from === undefined || to === undefined) return;
     this.#engine = engine;
     if (!startsPortable) this.#source.stop?.();
-    this.#link = new Link(engine, from, to, guarded, () => {
+    const isFramed = this.#target.frames !== undefined;
+    this.#link = new Link(engine, from, to, guarded || isFramed, () => {
       this.#source.release?.();
       this.#target.release?.();
     });
     if (typeof from !== "number") this.#hold = new MemoryHold(this.#link, from);
-    const isAtOnce = !startsPortable && plan.source.buffered === 0 && this.#target.frames === undefined;
+    const isAtOnce = !startsPortable && plan.source.buffered === 0 && !isFramed;
     if (!emptying && !guarded && isAtOnce) return;
     const held = this.#link.hold();
     if (held < 0) throw callFailed(`send ${plan.source.name}`, "fcntl", errnoName(-held));
@@ -105,6 +106,7 @@ export class Runner implements GuardedRun {
     }
     return outcome.then((end) => {
       if (end.end === "eof" && this.#source.hearEnd !== undefined) return this.#heard(this.#source.hearEnd(), end);
+      if (end.unstaffed === true) this.#source.keepReadable?.();
       const told = end.end === "cancelled" ? this.#explain(end) : end;
       return this.#hold?.confirm(job, told, this.#cancellation) ?? told;
     });

@@ -159,7 +159,7 @@ for (const isAnnounced of [true, false]) {
     assert.is((await answered).body, sha256(whole));
   });
 
-  test(`a socket and a pipe's bytes to a response, ${framing}`, {}, async () => {
+  test(`a socket to a response, ${framing}`, {}, async () => {
     const content = data(length);
     const upstream = net.createServer((socket) => socket.end(content)).listen(0, "127.0.0.1");
     await once(upstream, "listening");

@@ -88,23 +88,23 @@ const early: Readonly<Record<string, (response: http.ServerResponse, source: fs.
   },
 };
 for (const [when, write] of Object.entries(early))
-  for (const { path, content } of [small, dataFile(folder, 100 * 1024), dataFile(folder, 3 * MiB)])
+  for (const each of [small, dataFile(folder, 100 * 1024), dataFile(folder, 3 * MiB)])
     for (const isAnnounced of [true, false])
       for (const isFlushed of [true, false])
-        test(`what is written ${when} comes before ${content.length} bytes ${isAnnounced ? "with a length" : "in chunks"}${isFlushed ? ", the head sent" : ""}`, async () => {
+        test(`what is written ${when} comes before ${each.content.length} bytes ${isAnnounced ? "with a length" : "in chunks"}${isFlushed ? ", the head sent" : ""}`, async () => {
           const { body } = await assertAlike((way) =>
             ask(way, async (_, response) => {
-              if (isAnnounced) response.setHeader("content-length", content.length + "before;".length);
+              if (isAnnounced) response.setHeader("content-length", each.content.length + "before;".length);
               if (isFlushed) {
                 response.flushHeaders();
                 await sleep(10);
               }
-              const source = way.createReadStream(path);
+              const source = way.createReadStream(each.path);
               write(response, source);
               way.pipe(source, response);
             }),
           );
-          assert.is(body, sha256(Buffer.concat([Buffer.from("before;"), content])));
+          assert.is(body, sha256(Buffer.concat([Buffer.from("before;"), each.content])));
         });
 
 test("a corked response keeps the order of a write and a stream", async () => {
