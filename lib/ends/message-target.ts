@@ -5,14 +5,14 @@
  */
 import type { ClientRequest, OutgoingMessage, ServerResponse } from "node:http";
 import type { Native } from "../../core/abi/abi.ts";
-import { TransferError } from "../../core/error.ts";
+import type { TransferError } from "../../core/error.ts";
 import { type Endpoint, endpoint } from "../../core/plan/endpoint.ts";
 import type { Runtime } from "../runtime.ts";
 import type { OutgoingSink } from "../streams/sinks/outgoing-sink.ts";
 import { codeOf } from "../support/system-error.ts";
-import { ignore, targetClosed } from "./stream-ends.ts";
+import { MessageTurn } from "./message-turn.ts";
+import { targetClosed } from "./stream-ends.ts";
 import type { Frames, TargetEnd } from "./target.ts";
-import { lockWrites, type WriteLock } from "./write-lock.ts";
 
 type Message = OutgoingMessage & {
   readonly _hasBody?: boolean;
@@ -37,24 +37,16 @@ const isBodiless = (status: number): boolean => status === 204 || status === 304
 
 const nextTick = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));
 
-const writtenMeanwhile = "the head was sent by somebody else meanwhile, again and again";
-
-/** Who writes to a message before its first byte is certain goes first; nobody does so for ever. */
-const mostTurns = 100;
-
-export class MessageTarget implements TargetEnd, Frames {
+export class MessageTarget implements TargetEnd {
   readonly buffers = true;
   readonly isOpen = false;
   readonly #message: Message;
   readonly #runtime: Runtime;
   #sink: OutgoingSink | undefined;
   #roomOf: ((message: OutgoingMessage) => number | undefined) | undefined;
-  #lock: WriteLock | undefined;
+  #turn: MessageTurn | undefined;
   /** Why its bytes are written to the message itself, or undefined. */
   #plain: string | undefined;
-  #begun = false;
-  /** Bytes of a chunk that has been announced that are still to come. */
-  #owed = 0;
   #isOver = false;
   #onOver: (() => void) | undefined;
   #failure: Error | undefined;
@@ -104,8 +96,7 @@ export class MessageTarget implements TargetEnd, Frames {
   async #takeTurn(): Promise<void> {
     const sink = await this.#know();
     if (sink === undefined || this.#plain !== undefined) return;
-    const over = () => new Promise<void>((resolve) => (this.#onOver = resolve));
-    const isThere = await (sink.ready(over) ?? true);
+    const isThere = await (sink.ready(() => this.#over()) ?? true);
     if (this.#isOver) return;
     if (!isThere || this.#message.destroyed) throw this.#closed();
     // What is written in a tick is held back until the next.
@@ -114,50 +105,41 @@ export class MessageTarget implements TargetEnd, Frames {
     if (this.#plain !== undefined || this.#isOver) return;
     this.#sink = sink;
     this.#forget = sink.onAborted(() => this.#onClose?.());
-    await this.#takeLock(sink);
+    this.#turn = new MessageTurn(this.#message, sink);
+    await this.#turn.take();
   }
 
   #isCorked({ queue }: OutgoingSink): boolean {
     return this.#message.writableCorked > 0 || queue.writableCorked > 0;
   }
 
-  #takeLock(sink: OutgoingSink): Promise<void> {
-    return new Promise((resolve, reject) => {
-      lockWrites(
-        sink.queue,
-        (lock) => {
-          if (this.#isOver) return lock.release();
-          this.#lock = lock;
-          sink.framing.look();
-          resolve();
-        },
-        reject,
-      );
-    });
-  }
-
   inspect(native: Native | string): Endpoint {
     if (this.#message.destroyed) throw this.#closed();
-    const limits = { room: this.#room, discards: this.#discards };
     const plain = (withoutFd: string) =>
-      endpoint({ kind: "stream", name: this.#kind, fd: false, withoutFd, ...limits });
+      endpoint({ kind: "stream", name: this.#kind, fd: false, withoutFd, ...this.#limits });
     const sink = this.#sink;
     if (this.#plain !== undefined || typeof native === "string") return plain(this.#plain ?? String(native));
     if (sink === undefined) return plain(`the ${this.#kind} has no connection yet`);
     const found = sink.open(native);
     if (typeof found === "string") return plain(found);
-    return { ...found, name: this.#kind, ...limits, announces: sink.framing.chunked };
+    return { ...found, name: this.#kind, ...this.#limits, announces: sink.framing.chunked };
   }
 
+  /** A request is waited for until it is connected, as a socket is; nobody waits for a response's turn behind others. */
   async look({ native }: { readonly native: Native | string }): Promise<Endpoint> {
-    if (this.#plain !== undefined) return this.inspect(native);
-    const sink = await this.#know();
-    if (this.#plain !== undefined || sink === undefined) return this.inspect(native);
-    // A request is given its connection soon after it was made; nobody waits behind others here.
-    if (!isResponse(this.#message) && this.#message.socket === null) await nextTick();
-    if (this.#message.socket !== null && !this.#message.socket.connecting && sink.objection() === undefined)
-      this.#sink = sink;
+    const sink = this.#plain === undefined ? await this.#know() : undefined;
+    if (sink === undefined || this.#plain !== undefined || typeof native === "string") return this.inspect(native);
+    if (isResponse(this.#message) && this.#message.socket === null)
+      return endpoint({ kind: "socket", name: this.#kind, ...this.#limits, announces: sink.framing.chunked });
+    this.watch(() => this.#onOver?.());
+    await sink.ready(() => this.#over());
+    this.#plain = sink.objection();
+    if (this.#plain === undefined) this.#sink = sink;
     return this.inspect(native);
+  }
+
+  #over(): Promise<void> {
+    return new Promise((resolve) => (this.#onOver = resolve));
   }
 
   /** What the head promises, or would if it were rendered now. */
@@ -168,6 +150,10 @@ export class MessageTarget implements TargetEnd, Frames {
     return Number.isSafeInteger(length) && length >= 0 ? length : undefined;
   }
 
+  get #limits(): Pick<Endpoint, "room" | "discards"> {
+    return { room: this.#room, discards: this.#discards };
+  }
+
   get #discards(): string | undefined {
     const message = this.#message;
     const isWithout =
@@ -176,65 +162,19 @@ export class MessageTarget implements TargetEnd, Frames {
   }
 
   get frames(): Frames | undefined {
-    return this.#lock === undefined ? undefined : this;
+    return this.#turn;
   }
 
   get fd(): number | undefined {
-    return this.#lock === undefined ? undefined : this.#sink?.fd;
+    return this.#turn === undefined ? undefined : this.#sink?.fd;
   }
 
   release(): void {
     this.#sink?.release();
   }
 
-  async announce(wanted: number): Promise<number> {
-    const { framing } = await this.#begin();
-    if (this.#owed > 0) return Math.min(wanted, this.#owed);
-    const length = Math.min(wanted, framing.unit);
-    if (length > framing.room)
-      throw new TransferError(
-        `Cannot send to ${this.#kind}: its Content-Length has room for ${framing.room} more bytes, not for ${length}`,
-        { code: "ERR_HTTP_CONTENT_LENGTH_MISMATCH", failed: "target" },
-      );
-    const head = framing.head(length);
-    if (framing.unit < Infinity) this.#owed = length;
-    if (head !== "") await this.#lock?.write(Buffer.from(head, "latin1"));
-    return length;
-  }
-
-  /** Renders the head, as the first write would. */
-  async #begin(): Promise<OutgoingSink> {
-    const sink = this.#sink;
-    if (sink === undefined) throw new TypeError("A message was written to before it had a connection");
-    for (let turns = 0; !this.#begun; turns++) {
-      if (turns === mostTurns || this.#message.destroyed) throw targetClosed(writtenMeanwhile, "ERR_SLUICE_CLOSED");
-      const objection = sink.framing.commit();
-      this.#begun = objection === undefined;
-      if (this.#begun) sink.framing.lookBack();
-      else await this.#letGoFirst(sink);
-    }
-    return sink;
-  }
-
-  /** Somebody else has written the head, which waits behind our lock. */
-  async #letGoFirst(sink: OutgoingSink): Promise<void> {
-    this.#lock?.release();
-    this.#lock = undefined;
-    await this.#takeLock(sink);
-  }
-
-  sent(bytes: number): void {
-    this.#sink?.sent(bytes, 0);
-    if (this.#owed > 0) this.#owed -= bytes;
-  }
-
-  async write(bytes: Uint8Array): Promise<number> {
-    if (this.#lock === undefined) return this.#writePlainly(bytes);
-    const length = await this.announce(bytes.byteLength);
-    await this.#lock.write(bytes.subarray(0, length));
-    this.#sink?.framing.sent(length, 0);
-    if (this.#owed > 0) this.#owed -= length;
-    return length;
+  write(bytes: Uint8Array): Promise<number> {
+    return this.#turn?.write(bytes) ?? this.#writePlainly(bytes);
   }
 
   #writePlainly(bytes: Uint8Array): Promise<number> {
@@ -265,14 +205,11 @@ export class MessageTarget implements TargetEnd, Frames {
     this.#onOver?.();
     if (this.#onClose !== undefined) message.off("close", this.#onClose);
     this.#forget?.();
-    const tail = this.#owed === 0 ? (this.#sink?.framing.tail() ?? "") : "";
-    // A failure is told of by the message itself.
-    if (tail !== "" && !broken) this.#lock?.write(Buffer.from(tail, "latin1")).catch(ignore);
-    // A chunk that was announced can't be left short: whatever came next would be read as its rest.
-    if (broken || this.#owed > 0) message.destroy();
-    this.#sink?.close();
-    this.#lock?.release();
-    this.#lock = undefined;
+    if (this.#turn !== undefined) this.#turn.end(broken);
+    else {
+      if (broken) message.destroy();
+      this.#sink?.close();
+    }
     // A message that has failed may tell of it only later in this turn of the event loop.
     if (!message.destroyed) message.off("error", this.#onError);
     return undefined;

@@ -16,10 +16,11 @@ export function messageSink(message: OutgoingMessage, runtime: Runtime): Outgoin
   return message instanceof ClientRequest ? new RequestSink(message, runtime) : undefined;
 }
 
-/** Why what is relied on has not been proven here, or undefined. Without an engine nothing is. */
+/** Why what is relied on has not been proven here, or undefined. Without an engine it can't be. */
 export async function unproven(kind: OutgoingSink["kind"], runtime: Runtime): Promise<string | undefined> {
   const machine = machineFor(runtime);
-  if (typeof machine === "string" || typeof machine.native === "string") return undefined;
+  if (typeof machine === "string") return machine;
+  if (typeof machine.native === "string") return machine.native;
   const { checks } = hooksOf(runtime);
   await checks.run();
   return checks.objection(`file to ${kind}`);

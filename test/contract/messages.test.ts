@@ -216,6 +216,70 @@ for (const isAnnounced of [true, false]) {
   });
 }
 
+for (const isAnnounced of [true, false])
+  test(
+    `a file that is cut under way is never taken for the whole, ${isAnnounced ? "with a length" : "in chunks"}`,
+    {},
+    async () => {
+      const { path } = dataFile(tempFolder(), 64 * MiB);
+      await using server = await serve(async (_request, response) => {
+        if (isAnnounced) response.setHeader("content-length", 64 * MiB);
+        const error = await failure(() => transfer(path, response));
+        response.end();
+        return error;
+      });
+      const socket = net.connect(server.port, "127.0.0.1");
+      socket.on("error", () => undefined).write(asking("/"));
+      await once(socket, "readable");
+      await sleep(50);
+      fs.truncateSync(path, 1000);
+      const text = (await collect(socket)).subarray(-5).toString("latin1");
+      const error = (await server.results[0]) as { code: string; bytesTransferred: number };
+      assert.is(error.code, "ERR_SLUICE_TRUNCATED");
+      assert.ok(error.bytesTransferred < 64 * MiB);
+      // By the runtime's own means no chunk is cut, and the application has ended the response.
+      if (isNative && !isAnnounced) assert.is.not(text, "0\r\n\r\n");
+    },
+  );
+
+test("what somebody else wants to see is written to the message", {}, async () => {
+  const { path, content } = dataFile(tempFolder(), length);
+  let seen = 0;
+  await using server = await serve(async (_request, response) => {
+    const { write } = response;
+    response.write = ((chunk: Uint8Array, ...rest: unknown[]) => {
+      seen += chunk.length;
+      return Reflect.apply(write, response, [chunk, ...rest]) as boolean;
+    }) as typeof write;
+    const report = await transfer(path, response);
+    response.end();
+    return report.strategy;
+  });
+  assertBytes((await get(server.port)).body, content);
+  assert.is(await server.results[0], "portable");
+  assert.is(seen, length);
+});
+
+test("a request that expects to be told to continue, on a Unix socket", {}, async () => {
+  const { path, content } = dataFile(tempFolder(), length);
+  const socketPath = join(tempFolder(), "socket");
+  const server = http.createServer((request, response) => void receive(request, response)).listen(socketPath);
+  await once(server, "listening");
+  const request = http.request({
+    socketPath,
+    method: "PUT",
+    headers: { expect: "100-continue", "content-length": length },
+  });
+  request.flushHeaders();
+  await once(request, "continue");
+  const answered = answerTo(request);
+  const report = await transfer(path, request);
+  request.end();
+  assert.is((await answered).body, sha256(content));
+  assertWay(report, "sendfile");
+  server.close();
+});
+
 test("more bytes than were promised are refused before anything is sent", {}, async () => {
   const { path } = dataFile(tempFolder(), 1001);
   await using server = await serve(async (_request, response) => {
@@ -368,6 +432,25 @@ test("explain() names the mechanism, and sends nothing", {}, async () => {
   });
   assert.is((await get(server.port)).body.toString(), "answer");
   assert.is(await server.results[0], isNative ? "sendfile" : "portable");
+});
+
+test("explain() waits for a request's connection, and not for a response's turn", {}, async () => {
+  const { path } = dataFile(tempFolder(), length);
+  const named = async (message: http.OutgoingMessage) => (await explain(path, message)).candidates[0]?.strategy;
+  let second: string | undefined;
+  await using server = await serve(async (request, response) => {
+    if (request.method === "PUT") return void (await receive(request, response));
+    if (request.url === "/first") await waitFor("the second to be explained", () => second !== undefined);
+    else second = (await named(response)) ?? "nothing";
+    response.end("answer");
+  });
+  await raw(server.port, asking("/first", "GET", false), asking("/second"));
+  assert.is(second, isNative ? "sendfile" : "portable");
+  const request = uploading(server.port);
+  const answered = answerTo(request);
+  assert.is(await named(request), isNative ? "sendfile" : "portable");
+  request.end("body");
+  assert.is((await answered).body, sha256(Buffer.from("body")));
 });
 
 test("a connection that is refused is the request's own error", {}, async () => {
