@@ -5,6 +5,7 @@ import * as http from "node:http";
 import * as https from "node:https";
 import * as net from "node:net";
 import { join } from "node:path";
+import process from "node:process";
 import * as tls from "node:tls";
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -12,6 +13,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { dataFile, KiB, MiB } from "../contract/support/files.ts";
 import { assertAlike, assertLeft, assertTaken, closed, codeOf, eventsOf, ways } from "../contract/support/streams.ts";
+import { runChild } from "../support/child.ts";
 import { collect, sha256 } from "../support/data.ts";
 import { openDescriptors } from "../support/fds.ts";
 import { tempFolder } from "../support/temp.ts";
@@ -421,6 +423,44 @@ test("100 uploads on one connection leave no listener behind", async () => {
       return { listeners, connections: connections() };
     }),
   );
+});
+
+/** A client that knows of the preload only that it begins with trials, told by a channel which way its bytes went. */
+const client = `
+  import { subscribe } from "node:diagnostics_channel";
+  import { createReadStream } from "node:fs";
+  import http from "node:http";
+  import { pipeline } from "node:stream/promises";
+  import { verify } from "sluice/stream";
+  const [path, port, isAnnounced, by] = process.argv.slice(1);
+  const told = [];
+  subscribe("sluice:transfer", ({ native, bytes, target }) => told.push({ native, bytes, name: target.constructor.name }));
+  await verify();
+  const headers = isAnnounced === "true" ? { "content-length": 20 * 1024 * 1024 + 17 } : {};
+  const request = http.request({ host: "127.0.0.1", port, method: "PUT", headers });
+  request.on("response", (response) => {
+    let text = "";
+    response.setEncoding("utf8").on("data", (more) => (text += more)).on("end", () => console.log(JSON.stringify({ told, text })));
+  });
+  if (by === "pipe") createReadStream(path).pipe(request);
+  else await pipeline(createReadStream(path), request);
+`;
+
+test("an unchanged client under the preload, by pipe and pipeline", async () => {
+  await withServer(echo(), async ({ to }) => {
+    for (const isAnnounced of [true, false])
+      for (const by of ["pipe", "pipeline"]) {
+        const options = ["--import", "sluice/register", "--input-type=module", "-e", client];
+        const { code, stdout, output } = await runChild(
+          [process.execPath, ...options, "--", large.path, String(to.port), String(isAnnounced), by],
+          30_000,
+        );
+        assert.is(code, 0, output);
+        const { told, text } = JSON.parse(stdout) as { told: unknown; text: string };
+        assert.equal(told, [{ native: true, bytes: large.content.length, name: "ClientRequest" }]);
+        assert.ok(text.includes(sha256(large.content)), text);
+      }
+  });
 });
 
 test.run();
