@@ -1,4 +1,4 @@
-/** Bundlers, package and process managers and test runners at fixed versions, fetched once into node_modules/.cache. */
+/** Bundlers, package and process managers, test runners and proxies at fixed versions, fetched once into node_modules/.cache. */
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
@@ -20,6 +20,13 @@ const packages = {
   managers: { pnpm: "10.34.8", "@yarnpkg/cli-dist": "4.18.1" },
   pm2: { pm2: "7.0.4" },
   runners: { jest: "30.5.2", vitest: "4.1.12" },
+  proxies: {
+    "http-proxy-middleware": "4.2.2",
+    "express-http-proxy": "2.1.2",
+    "@fastify/http-proxy": "11.6.3",
+    "fast-proxy": "2.2.0",
+    multer: "2.5.0",
+  },
   next: { next: "16.4.6", react: "19.3.1", "react-dom": "19.3.1" },
 } as const;
 
@@ -37,7 +44,8 @@ export async function fetchTools(name: keyof typeof packages): Promise<{ folder:
     const usual = ["--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"];
     const { code, output } = await runChild(["npm", "install", "--prefix", draft, ...usual, ...wanted], limitMs);
     if (code !== 0) return { reason: `npm could not fetch ${name}: ${output.trim().split("\n").at(-1)}` };
-    renameSync(draft, folder);
+    // Another test may have fetched them meanwhile.
+    if (!existsSync(folder)) renameSync(draft, folder);
     return { folder };
   } finally {
     rmSync(draft, { recursive: true, force: true });
