@@ -95,6 +95,11 @@ export function isHeldUp({ socket }: IncomingMessage): boolean {
   return (socket as ParsedSocket | null)?._paused === true;
 }
 
+/** Whether bytes that its connection has read wait for a message that was not read until now: the next read brings them. */
+export function isBehind({ socket }: IncomingMessage): boolean {
+  return ((socket as ParsedSocket | null)?.readableLength ?? 0) > 0;
+}
+
 function objectionTo(message: IncomingMessage, socket: ParsedSocket, parser: Parser): string | undefined {
   if (parser.incoming !== message) return "the message is not the one that its connection is at";
   if (Reflect.get(message, "upgrade") === true) return "the connection is upgraded";

@@ -6,7 +6,7 @@ import { bodyOf, follow } from "../body.ts";
 import { MessageFeed } from "../feeds/message-feed.ts";
 import { Tally } from "../hand-over/tally.ts";
 import { isPaused, pipesOf } from "../internals.ts";
-import { isHeldUp } from "../parser.ts";
+import { isBehind, isHeldUp } from "../parser.ts";
 import { replacedReading } from "../originals.ts";
 import { report, tell } from "../report.ts";
 import { decide, handOver } from "./decision.ts";
@@ -25,10 +25,10 @@ function endsByClose(message: IncomingMessage & { readonly req?: { readonly meth
 }
 
 /** Why a message goes Node's own way whatever comes, or undefined. */
-function objectionTo(message: IncomingMessage): string | undefined {
+function objectionTo(message: IncomingMessage, read: Read): string | undefined {
   if (message.readableEncoding !== null) return "the stream is decoded";
   if (message.readableDidRead) return "the stream was read before it was piped";
-  const replaced = replacedReading(message);
+  const replaced = message._read === read ? replacedReading(message) : "_read";
   return replaced === undefined ? undefined : `the stream's ${replaced} has been replaced`;
 }
 
@@ -62,7 +62,7 @@ export function followMessages(original: Read, surroundings: Surroundings, least
   function _read(this: IncomingMessage, size: number): void {
     const body = bodyOf(this);
     const waits = body === undefined || body.isHeld || body.came === 0 || pipesOf(this).length === 0;
-    if (waits || body.isDecided || isPaused(this) || isHeldUp(this)) return original.call(this, size);
+    if (waits || body.isDecided || isPaused(this) || isHeldUp(this) || isBehind(this)) return original.call(this, size);
     if (body.left < least) {
       body.leave();
       if (report(this) === undefined)
@@ -84,7 +84,7 @@ export function followMessages(original: Read, surroundings: Surroundings, least
     if (length === 0) return undefined;
     if (typeof length === "string") return never ?? length;
     if (length < least) return never ?? tooSmall;
-    const objection = never ?? objectionTo(message);
+    const objection = never ?? objectionTo(message, original);
     if (objection === undefined) follow(message, length, _read);
     return objection;
   };
