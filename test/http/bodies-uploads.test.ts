@@ -46,6 +46,8 @@ if (isRoot)
       await stage.saw("concluded");
       const { entries } = await stage.app.log(stage.ids[0] ?? "");
       await client.untilQuiet();
+      // What pipe() leaves open.
+      await stage.act("destroy");
       return entries.filter(({ event }) => event === "concluded").map(({ state }) => state);
     });
 

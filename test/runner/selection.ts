@@ -60,6 +60,15 @@ export const ofLines = among([
   "contract/tee",
 ]);
 
+/** Of those, what in `npm test -- --lines` runs on the newest line alone, besides the Node.js that runs the tests. */
+export const ofNewest = among([
+  "http/bodies-meddling",
+  "http/bodies-memory",
+  "http/bodies-packages",
+  "http/bodies-timing",
+  "http/bodies-uploads",
+]);
+
 /** They start every runtime by themselves: once is enough. */
 export const ofAll = among(["http/runtimes"]);
 

@@ -6,7 +6,7 @@ import { root } from "../support/root.ts";
 import { type Candidate, candidates, isNode, locate, type Runtime } from "../support/runtimes.ts";
 import { runContract } from "./contract-file.ts";
 import { type Verdict, runNative, runPlain } from "./verdict.ts";
-import { isLong, nativeLimitMs, ofAll, ofLines, ofRuntimes, plainFolders } from "./selection.ts";
+import { isLong, nativeLimitMs, ofAll, ofLines, ofNewest, ofRuntimes, plainFolders } from "./selection.ts";
 
 export interface Task {
   readonly name: string;
@@ -40,7 +40,11 @@ export const isThorough = ({ all: asked, matrix, words }: Choice): boolean => as
 
 /** The Node.js that runs this has all the plain files; in the matrix each line has those that it may break. */
 function rowsOf(choice: Choice): Row[] {
-  const lines = candidates.lines.map((candidate): Row => ({ candidate, plain: onEachLine, contract: ofLines }));
+  const lines = candidates.lines.map((candidate, index, { length }): Row => ({
+    candidate,
+    plain: isThorough(choice) || index === length - 1 ? onEachLine : (name) => onEachLine(name) && !ofNewest(name),
+    contract: ofLines,
+  }));
   const matrix = candidates.matrix.map((candidate): Row => ({
     candidate,
     plain: isNode(candidate) ? onEachLine : none,
