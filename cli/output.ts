@@ -1,13 +1,13 @@
 /** The log on stdout, and what happens when the reader of the output goes. */
 import { closeSync, openSync, writeSync } from "node:fs";
 import process from "node:process";
-import { describeFailure } from "./exit.ts";
+import { describeFailure, exitCodes } from "./exit.ts";
 import { tell } from "./screen.ts";
 
-/** A reader that has seen enough, as in `sluice doctor | head`, is no error. */
+/** A reader that has seen enough, as in `sluice doctor | head`, ends us as a signal would end cat. */
 function end(error: NodeJS.ErrnoException): void {
   if (error.code !== "EPIPE") throw error;
-  process.exit();
+  process.exit(exitCodes.SIGPIPE);
 }
 
 let onError = end;

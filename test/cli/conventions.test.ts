@@ -98,6 +98,14 @@ for (const candidate of candidates.usual) {
     }
   });
 
+  test(`what is printed ends quietly with 141 when its reader goes (${name})`, async () => {
+    for (const args of ["--help", "doctor", "explain file tcp"]) {
+      const script = `{ sleep 0.1; "$@" ${args}; echo $? >&2; } | true`;
+      const { stderr } = await promisify(execFile)("bash", ["-c", script, "bash", ...command, main]);
+      assert.is(stderr, "141\n", args);
+    }
+  });
+
   for (const [what, script] of [
     ["a file to -", '"$@" copy "$FILE" -'],
     ["a file to /dev/stdout", '"$@" copy "$FILE" /dev/stdout'],

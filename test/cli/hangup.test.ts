@@ -1,12 +1,13 @@
 /** SIGHUP: the log file is opened anew, the folder looked up again, and nothing ends. */
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { candidates } from "../support/runtimes.ts";
 import { tempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
-import { closeUpstreams, echo, exchange, startProxy, startUpstream } from "./proxying.ts";
+import { clientOf, closeUpstreams, echo, exchange, startProxy, startUpstream } from "./proxying.ts";
 import { endServers, failToServe, startServe } from "./serving.ts";
 
 test.after.each(async () => {
@@ -55,21 +56,31 @@ for (const runtime of candidates.usual)
     });
 
 for (const runtime of candidates.usual)
-  test(`proxy reopens its log at SIGHUP, and keeps its connections (${runtime.name})`, async () => {
-    const { address } = await startUpstream(echo("> "));
-    const log = join(tempFolder(), "log");
-    const proxying = await startProxy(runtime, "127.0.0.1:0", [address], ["--log-file", log, "--log-format", "json"]);
-    assert.is((await exchange(proxying, "abc")).toString(), "> abc");
-    await waitFor("a line", () => linesOf(log).length === 1);
-    renameSync(log, `${log}.1`);
-    process.kill(proxying.pid, "SIGHUP");
-    await waitFor("a new log", () => linesOf(log).length === 0 && proxying.child.exitCode === null);
-    assert.is((await exchange(proxying, "def")).toString(), "> def");
-    await waitFor("a line", () => linesOf(log).length + linesOf(`${log}.1`).length === 2);
-    process.kill(proxying.pid, "SIGHUP");
-    assert.is((await exchange(proxying, "ghi")).toString(), "> ghi");
-    await waitFor("the last line", () => linesOf(log).length > 0);
-  });
+  for (const options of [[], ["--workers", "2"]])
+    test(`proxy ${options.join(" ")} reopens its log at SIGHUP, and keeps its connections (${runtime.name})`, async () => {
+      const { address } = await startUpstream(echo("> "));
+      const log = join(tempFolder(), "log");
+      const all = ["--log-file", log, "--log-format", "json", ...options];
+      const proxying = await startProxy(runtime, "127.0.0.1:0", [address], all);
+      const kept = await clientOf(proxying);
+      kept.write("kept ");
+      assert.is((await exchange(proxying, "abc")).toString(), "> abc");
+      await waitFor("a line", () => linesOf(log).length === 1);
+      renameSync(log, `${log}.1`);
+      process.kill(proxying.pid, "SIGHUP");
+      let asked = 0;
+      // Each worker hears of it in its own time.
+      while (linesOf(log).length < 10) {
+        assert.is((await exchange(proxying, "def")).toString(), "> def");
+        asked++;
+        await waitFor("the lines", () => linesOf(log).length + linesOf(`${log}.1`).length === 1 + asked);
+      }
+      process.kill(proxying.pid, "SIGHUP");
+      const answer = text(kept);
+      kept.end("on");
+      assert.is(await answer, "> kept on");
+      await waitFor("the last line", () => linesOf(log).length + linesOf(`${log}.1`).length === 2 + asked);
+    });
 
 test("a log that can't be opened is told at the start, and ends it", async () => {
   const [runtime] = candidates.usual;

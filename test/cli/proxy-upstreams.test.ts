@@ -63,6 +63,7 @@ for (const runtime of runtimes) {
     const failures = `sluice_proxy_upstream_failures_total{upstream="127.0.0.1:${portOf(dead)}",code="ECONNREFUSED"}`;
     const turns = await startProxy(runtime, "127.0.0.1:0", addresses, ["--json-log", "--metrics-port", "0"]);
     const clients: Socket[] = [];
+    const begun = performance.now();
     for (let i = 0; i < 9; i++) {
       const client = await clientOf(turns);
       clients.push(client);
@@ -75,7 +76,9 @@ for (const runtime of runtimes) {
       9,
     );
     assert.ok(Math.min(...counts) >= 3, counts.join());
-    assert.ok(Number(await readMetric(turns, failures)) <= 3, "it is tried again and again");
+    // A loaded machine takes its time: it is tried at once, then after 1, 2 and 4 seconds more.
+    const most = 2 + Math.log2(1 + (performance.now() - begun) / 1000);
+    assert.ok(Number(await readMetric(turns, failures)) <= most, "it is tried again and again");
 
     // A client, then an upstream, that goes without a word.
     clients[0]?.resetAndDestroy();
