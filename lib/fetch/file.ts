@@ -188,7 +188,10 @@ export function createFile(runtime: Runtime): ServeFile {
   const load = () => {
     const loaded = loadLibrary(runtime);
     const native = "native" in loaded ? loaded.native : undefined;
-    const makeBody = bodyMaker(smallReader(native), runtime.ownServer);
+    const makeBody = bodyMaker(
+      smallReader(native, runtime.ownServer === undefined ? "bytes" : "files"),
+      runtime.ownServer,
+    );
     return serveFile(createOpenBeneath("native" in loaded ? loaded.native : loaded.reason, runtime), makeBody);
   };
   return async (request, path, options) => (file ??= load())(request, path, options);

@@ -63,7 +63,9 @@ test("file() hears of a client that goes, also when the garbage has been collect
 
 test("file() answers with many small files at once, each with its own bytes", { needs: ["proc"] }, async () => {
   const root = tempFolder();
-  const sites = [1, 2, 100, 4096, 65_535, 65_536, 65_537].map((size) => dataFile(root, size));
+  const sites = [1, 2, 100, 4096, 65_535, 65_536, 65_537, 131_071, 131_072, 131_073].map((size) =>
+    dataFile(root, size),
+  );
   await using server = await start((asked) => file(asked, new URL(asked.url).pathname, { root }));
   const rounds = Array.from({ length: 6 }, () => sites).flat();
   const answers = await Promise.all(

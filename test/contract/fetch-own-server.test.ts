@@ -30,7 +30,7 @@ test("file() has nobody warned of the signal of a request", { needs: ["proc"], a
   assert.equal(warnings, []);
 });
 
-for (const size of [64 * KiB + 1, 300 * KiB, 5 * MiB])
+for (const size of [64 * KiB + 2, 128 * KiB + 2, 5 * MiB])
   test(`file() sends its ranges of ${size} bytes by the runtime's own server`, { needs: ["proc"] }, async () => {
     const { root, name, content, assertClosed } = site(size);
     await using server = await start((asked) => file(asked, name, { root }));
