@@ -9,7 +9,7 @@ export const ownServer: OwnServer = {
   /** Of all Requests only those that have been received refuse a change of their headers. */
   hasMade({ headers }) {
     try {
-      headers.delete("x-sluice");
+      headers.delete("sluice-no-such-field");
       return false;
     } catch (error) {
       if (error instanceof TypeError) return true;
