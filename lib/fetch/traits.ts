@@ -41,3 +41,14 @@ export interface ServerTraits {
   watchTimeouts(times: ServerTimes): SocketTimeouts;
   readonly sendFile: SendFile;
 }
+
+/** The server that a runtime brings along beside node:http. */
+export interface OwnServer {
+  /** Whether it has made a request: it cancels the bodies of clients that go, and tells of whoever looks at the signal. */
+  hasMade(request: Request): boolean;
+  /**
+   * A body that it sends for less: an open file from an offset to its end, wherever that is when it gets there. The descriptor
+   * stays the caller's. Undefined where it can't be had, or would not end with the Content-Length.
+   */
+  openBody(request: Request, fd: number, offset: number): ReadableStream<Uint8Array> | undefined;
+}
