@@ -2,12 +2,13 @@
  * `sluice/stream`: node:stream's own functions, by which bytes go past JavaScript where both ends allow it.
  *
  * Files to HTTP responses (node:http without TLS), sockets and files; sockets to files and sockets, from the first
- * read of 16 KiB or more on. Signatures, events, options and errors are Node's own, since all of them come from Node's own code;
+ * read of 16 KiB or more on; the bodies of HTTP messages to responses, sockets and files, with 1 MiB or more to come. Signatures, events, options and errors are Node's own, since all of them come from Node's own code;
  * any other pair of streams goes Node's own way altogether.
  */
 import fs, { ReadStream } from "node:fs";
+import { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
-import stream, { Readable, Writable } from "node:stream";
+import stream, { Readable, Stream, Writable } from "node:stream";
 import streamPromises from "node:stream/promises";
 import { promisify } from "node:util";
 import { currentRuntime } from "../current.ts";
@@ -24,16 +25,17 @@ export type { EngineStats, Stats } from "../streams/stats.ts";
 export type { StreamTotal } from "../streams/totals.ts";
 
 /** Gives a stream the hook, unless it has an `_read` of its own, or the preload's. */
-function arm(source: unknown): void {
-  const { file, socket } = hooksOf(currentRuntime());
-  if (source instanceof ReadStream && source._read === fileMethods._read) source._read = file;
+function arm(source: unknown, target: unknown): void {
+  const { file, socket, message } = hooksOf(currentRuntime());
+  if (source instanceof IncomingMessage && target instanceof Stream) message(source, target as Writable);
+  else if (source instanceof ReadStream && source._read === fileMethods._read) source._read = file;
   else if (source instanceof Socket && source._read === readSocket) source._read = socket;
 }
 
 /** Of what `pipeline` is called with: its streams, or one array of them. */
 function armFirst([first, ...others]: readonly unknown[]): void {
   const [source, target] = Array.isArray(first) ? (first as readonly unknown[]) : [first, ...others];
-  arm(source);
+  arm(source, target);
   if (source instanceof Readable && target instanceof Writable) notePipe(source, target);
 }
 
@@ -46,13 +48,13 @@ const armed = <F extends (...streams: never[]) => unknown>(original: F): F =>
 /** `fs.createReadStream`. */
 export const createReadStream: typeof fs.createReadStream = (path, options) => {
   const source = fs.createReadStream(path, options);
-  arm(source);
+  arm(source, undefined);
   return source;
 };
 
 /** `source.pipe(target, options)`. */
 export function pipe<T extends Writable>(source: Readable, target: T, options?: { end?: boolean | undefined }): T {
-  arm(source);
+  arm(source, target);
   notePipe(source, target);
   return source.pipe(target, options);
 }

@@ -1,11 +1,13 @@
 /** The hooks of a runtime: those for everybody's streams, and those under trial. */
 import { ReadStream } from "node:fs";
+import { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
 import type { Runtime } from "../runtime.ts";
 import { debugLog, switchedOff } from "../support/environment.ts";
 import { Checks } from "./trials/checks.ts";
 import { fileRead } from "./hooks/file-hook.ts";
 import type { FileMethods } from "./feeds/quick-close.ts";
+import { followMessages } from "./hooks/message-hook.ts";
 import { socketRead } from "./hooks/socket-hook.ts";
 import type { Surroundings } from "./hooks/surroundings.ts";
 import type { Hooks } from "./trials/trials.ts";
@@ -15,9 +17,18 @@ const { _read, _destroy } = ReadStream.prototype;
 export const fileMethods: FileMethods = { _read, _destroy };
 export const readSocket: Socket["_read"] = Socket.prototype._read;
 
-function hooksIn(surroundings: Surroundings): Hooks {
-  return { file: fileRead(fileMethods, surroundings), socket: socketRead(readSocket, surroundings) };
+const readMessage: IncomingMessage["_read"] = IncomingMessage.prototype._read;
+
+function hooksIn(surroundings: Surroundings, leastBody?: number): Hooks {
+  return {
+    file: fileRead(fileMethods, surroundings),
+    socket: socketRead(readSocket, surroundings),
+    message: followMessages(readMessage, surroundings, leastBody),
+  };
 }
+
+/** Of a trial's body less is left when it is handed over. */
+const trialBodyBytes = 100_000;
 
 interface Installed extends Hooks {
   readonly checks: Checks;
@@ -25,7 +36,7 @@ interface Installed extends Hooks {
 
 function install(runtime: Runtime): Installed {
   const disabled = switchedOff(runtime) ?? runtime.unsupported.streams;
-  const trial = hooksIn({ runtime, debug: undefined, disabled: undefined, checks: undefined });
+  const trial = hooksIn({ runtime, debug: undefined, disabled: undefined, checks: undefined }, trialBodyBytes);
   const checks = new Checks(runtime, trial, disabled !== undefined);
   // Early enough for a server's first request. A Worker may be terminated at any moment, and Node then aborts where koffi is loading.
   if (disabled === undefined && !runtime.isWorker()) setImmediate(() => void checks.run()).unref();

@@ -8,6 +8,7 @@ import { EventEmitter } from "node:events";
 import { OutgoingMessage, type ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import { Duplex, Readable, Writable } from "node:stream";
+import { isOurPush } from "./body.ts";
 
 type Functions = Readonly<Record<string, unknown>>;
 
@@ -25,7 +26,10 @@ const answering = functionsOf(OutgoingMessage, ["write", "_send", "_writeRaw"]);
 const { emit } = EventEmitter.prototype;
 
 function replaced(object: object, functions: Functions): string | undefined {
-  for (const name in functions) if (Reflect.get(object, name) !== functions[name]) return name;
+  for (const name in functions) {
+    const value: unknown = Reflect.get(object, name);
+    if (value !== functions[name] && !isOurPush(value)) return name;
+  }
   return undefined;
 }
 

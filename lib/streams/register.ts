@@ -3,11 +3,13 @@
  * node:fs are reached, and nothing else of the process changes.
  */
 import { ReadStream } from "node:fs";
+import { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
-import { Readable } from "node:stream";
+import { Readable, type Writable } from "node:stream";
 import type { Runtime } from "../runtime.ts";
 import { switchedOff } from "../support/environment.ts";
 import { hooksOf, readSocket } from "./install.ts";
+import type { Follow } from "./hooks/message-hook.ts";
 import { pipesOf } from "./internals.ts";
 import { notePipe } from "./hooks/pipes.ts";
 import { warnPortable } from "./portable-warning.ts";
@@ -29,13 +31,28 @@ function registerSockets(read: Socket["_read"]): void {
   };
 }
 
+/** A message is looked at when it is piped, so that one whose body the app reads itself, or that has none, pays for nothing. */
+function registerMessages(follow: Follow): void {
+  const { prototype } = IncomingMessage;
+  const { pipe: original } = prototype;
+  prototype.pipe = function pipe<T extends NodeJS.WritableStream>(
+    this: IncomingMessage,
+    target: T,
+    options?: PipeOptions,
+  ): T {
+    follow(this, target as unknown as Writable);
+    return original.call(this, target, options) as T;
+  };
+}
+
 export function register(runtime: Runtime): void {
   // Who has switched it off knows.
   if (switchedOff(runtime) !== undefined) return;
   // Not while the app starts; a short one is told, too.
   setImmediate(() => void warnPortable(runtime));
-  const { file, socket } = hooksOf(runtime);
+  const { file, socket, message } = hooksOf(runtime);
   registerSockets(socket);
+  registerMessages(message);
   const { prototype } = ReadStream;
   prototype._read = file;
   prototype.pipe = function pipe<T extends NodeJS.WritableStream>(

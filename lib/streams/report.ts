@@ -7,6 +7,7 @@ import { machineFor } from "../engine/machine.ts";
 import type { Runtime } from "../runtime.ts";
 import { slot } from "../support/slot.ts";
 import { answerQuestion } from "./asked.ts";
+import { bodyOf } from "./body.ts";
 import type { Surroundings } from "./hooks/surroundings.ts";
 import { count } from "./totals.ts";
 import type { Tally } from "./hand-over/tally.ts";
@@ -59,7 +60,7 @@ export function report(stream: Readable): StreamReport | undefined {
 function countRest(this: Readable): void {
   this.off("end", countRest).off("close", countRest);
   const told = reports.get(this);
-  const { bytesRead = 0 } = this as { readonly bytesRead?: number };
+  const { bytesRead = bodyOf(this)?.came ?? 0 } = this as { readonly bytesRead?: number };
   if (told !== undefined && bytesRead > told.bytes) count("portable", told.reason, 0, bytesRead - told.bytes);
 }
 
@@ -80,17 +81,20 @@ export function tell(
 ): void {
   const { bytes, strategy, copied, syscalls, waits, cpuNs } = tally;
   const told: StreamReport = { native: bytes > 0, reason, bytes, strategy, copied, syscalls, waits, cpuNs };
+  const before = reports.get(source);
   reports.set(source, told);
   // A trial's stream is not the app's.
   if (checks === undefined) return;
-  count(bytes > 0 ? (strategy ?? "portable") : "portable", reason, 1, bytes);
-  if (goesOn) countRestOf(source);
+  const way = bytes > 0 ? (strategy ?? "portable") : "portable";
+  // A stream that is handed over again counts once.
+  count(way, reason, before === undefined ? 1 : 0, bytes - (before?.bytes ?? 0));
+  if (goesOn && before === undefined) countRestOf(source);
   if (transfers.hasSubscribers) transfers.publish({ ...told, source, target } satisfies StreamMessage);
   // Where the user's id wants a permission of its own, nobody is asked for one on the way of a response.
   if (target instanceof ServerResponse && runtime.guardsSystem !== true)
     answerQuestion(target, () => ({ ...told, engine: engineOf(runtime) }) satisfies StreamAnswer);
   if (debug === undefined) return;
   const name = "path" in source && source.path !== undefined ? String(source.path) : source.constructor.name;
-  const way = bytes > 0 ? `${String(bytes)} bytes by ${strategy ?? "?"}` : "Node's own way";
-  debug(`${name}: ${way}: ${reason}`);
+  const done = bytes > 0 ? `${String(bytes)} bytes by ${strategy ?? "?"}` : "Node's own way";
+  debug(`${name}: ${done}: ${reason}`);
 }

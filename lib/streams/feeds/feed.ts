@@ -3,6 +3,7 @@ import type { Readable } from "node:stream";
 import type { Native } from "../../../core/abi/abi.ts";
 import type { Endpoint } from "../../../core/plan/endpoint.ts";
 import type { TransferError } from "../../../core/error.ts";
+import type { Tally } from "../hand-over/tally.ts";
 import type { Counter } from "../socket-account.ts";
 
 /** Bytes to move now. A length of undefined: until the source ends. */
@@ -12,7 +13,7 @@ export interface Range {
 }
 
 export interface Feed {
-  readonly kind: "file" | "socket";
+  readonly kind: "file" | "socket" | "message";
   readonly stream: Readable;
   readonly fd: number;
   /** Why the bytes can't pass JavaScript by, or undefined where they can. */
@@ -28,10 +29,16 @@ export interface Feed {
   readonly askedLength?: number | undefined;
   /** Whether that end has been reached. */
   readonly complete?: boolean;
+  /** Whether the target has been given bytes of it already, and so whatever goes before them. */
+  readonly isCertain?: boolean;
+  /** What it has come to so far, where a stream may be handed over several times. */
+  readonly tally?: Tally;
   /** Keeps the runtime from reading, before anything is waited for: its bytes would be overtaken. */
   hold?(): void;
   /** Reads the next bytes, and leaves them the next: fewer at the end. Rejects where that fails, or it has no positions. */
   readAhead(length: number): Promise<Uint8Array>;
+  /** The stream has been destroyed: what is being read ahead is not waited for. */
+  abandon?(): void;
   /** Bytes begin to move. */
   begin?(counter: Counter): void;
   /** Bytes have left without the stream. */

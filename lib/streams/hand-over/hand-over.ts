@@ -50,6 +50,7 @@ export class HandOver {
   constructor(route: Route, onEnd: (reason: string, goesOn: boolean) => void) {
     this.#route = route;
     this.#onEnd = onEnd;
+    this.#isCertain = route.feed.isCertain === true;
   }
 
   /** Begins. Where nothing has to wait, it is over when this returns. */
@@ -77,6 +78,7 @@ export class HandOver {
     this.#watch ??= new Watch(this.#route, (reason, gone) => {
       this.stopped ??= reason;
       this.#gone ||= gone;
+      if (this.#route.feed.stream.destroyed) this.#route.feed.abandon?.();
       this.#onStop?.();
       // The lock may never be granted; when it is, it is released.
       if (this.#queued) this.#settle({ kind: "back", reason });
@@ -181,9 +183,10 @@ export class HandOver {
     if (this.#mover?.owes !== true) this.#sendTail();
     sink.close?.();
     feed.close?.();
-    this.#lock?.release();
-    // Of a socket the runtime has read before, and reads the end.
-    this.#onEnd("error" in end ? end.error.message : end.reason, end.kind !== "end" || feed.kind === "socket");
+    if (this.#isCutOff(end)) this.#cutOff();
+    else this.#lock?.release();
+    // Of a connection the runtime has read before, and reads the end.
+    this.#onEnd("error" in end ? end.error.message : end.reason, end.kind !== "end" || feed.kind !== "file");
     if (!feed.stream.destroyed) this.#tell(end);
     // A stream that was destroyed meanwhile has waited: when it closes, its counts are right.
     this.#watch?.release();
@@ -199,6 +202,23 @@ export class HandOver {
     else if (end.kind === "broken") this.#break(stream, end.error);
     else if (closesItself && stream.listenerCount("data") <= pipesOf(stream).length) stream.destroy();
     else feed.giveBack();
+  }
+
+  /** Whether the target waits for bytes of a connection that will not come. A file breaks it, see below. */
+  #isCutOff({ kind }: End): boolean {
+    return this.#mover?.owes === true && kind !== "back" && kind !== "end" && this.#route.feed.kind === "message";
+  }
+
+  /** What was written to the target next would be taken for what it waits for: that stays behind the lock, until the source has told. */
+  #cutOff(): void {
+    const { feed, target } = this.#route;
+    const lock = this.#lock;
+    const cut = () => {
+      target.destroy();
+      lock?.release();
+    };
+    if (feed.stream.closed) cut();
+    else feed.stream.once("close", cut);
   }
 
   #sendTail(): void {

@@ -142,7 +142,7 @@ export class Mover {
   /** After the first unit most bodies are done, or go on by Node. */
   #rest(lock: WriteLock, link: Link, plan: Plan, account: Account): Moved | Promise<Moved> {
     this.#enter(account);
-    const next = this.#next(plan.source);
+    const next = this.#next(plan, account);
     if ("kind" in next) return next;
     this.#control.waiting();
     return this.#loop(lock, link, this.#plan(next.source, plan.target, next.range));
@@ -152,19 +152,22 @@ export class Mover {
     // The descriptors must outlive this turn of the event loop, in which the runtime may close them.
     if (link.hold() < 0) return back("no descriptor is left for a duplicate");
     for (let plan = this.#unit(first); ;) {
-      this.#enter(await this.#send(lock, link, plan));
-      const next = this.#next(plan.source);
+      const account = await this.#send(lock, link, plan);
+      this.#enter(account);
+      const next = this.#next(plan, account);
       if ("kind" in next) return next;
       plan = this.#unit(this.#plan(next.source, plan.target, next.range));
     }
   }
 
   /** What comes after a unit: more bytes, or the end. */
-  #next(before: Endpoint): { source: Endpoint; range: Range } | Moved {
+  #next({ source: before, length }: Plan, { bytes }: Account): { source: Endpoint; range: Range } | Moved {
     const { feed, engine, tally } = this.#route;
     const { stopped } = this.#control;
     if (stopped !== undefined) return back(stopped);
-    if (before.size === undefined) return back(tally.reason);
+    // What has no size may be at its end, which the runtime finds by itself.
+    if (before.size === undefined && (length === undefined || bytes < length)) return back(tally.reason);
+    if (before.size === undefined && feed.complete !== false) return back(tally.reason);
     if (feed.complete === true || this.#room <= 0) return this.#ended();
     const source = feed.inspect(engine.native);
     if (typeof source === "string") return back(source);

@@ -92,7 +92,7 @@ export function decide(stream: Readable, feed: Feed, surroundings: Surroundings)
   const kind = `${feed.kind} to ${sink.kind}` as const;
   const objection = surroundings.checks?.objection(kind);
   return objection === undefined
-    ? { feed, sink, target, machine, engine: machine.engine, tally: new Tally() }
+    ? { feed, sink, target, machine, engine: machine.engine, tally: feed.tally ?? new Tally() }
     : { target, objection, isPending: surroundings.checks?.isPending(kind) };
 }
 
@@ -107,8 +107,10 @@ export function handOver(stream: Readable, feed: Feed, surroundings: Surrounding
       tell(stream, target, decision.tally, reason, goesOn, surroundings);
     return new HandOver(decision, told).start();
   }
-  tell(stream, target, new Tally(), objection ?? "", true, surroundings);
-  if (target instanceof ServerResponse && surroundings.disabled === undefined) keepPromise(target);
+  tell(stream, target, feed.tally ?? new Tally(), objection ?? "", true, surroundings);
+  // A message's answer is what it was: a proxy copies the length of another server, which may break it.
+  const isPromise = target instanceof ServerResponse && feed.kind !== "message";
+  if (isPromise && surroundings.disabled === undefined) keepPromise(target);
   if (stream.destroyed) return;
   if (isLeftBehind(stream, target) && feed.closesItself) return void stream.destroy();
   const isPending = "isPending" in decision && decision.isPending === true;

@@ -76,7 +76,7 @@ export class Checks implements Proven {
     const kinds = Object.keys(trials) as Kind[];
     return this.#runtime.unsupported.socketStreams === undefined
       ? kinds
-      : kinds.filter((kind) => !kind.startsWith("socket"));
+      : kinds.filter((kind) => kind.startsWith("file"));
   }
 
   /** Tries all kinds, if that hasn't been done. Never rejects. */

@@ -3,13 +3,15 @@
  * hand-over between real streams, whose every byte is compared. A release of the runtime that breaks something then
  * costs speed, and no bytes.
  */
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import type { ReadStream } from "node:fs";
 import { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
 import type { Bed } from "./bed.ts";
+import { parseOn } from "../parser.ts";
 import { uneven } from "../hooks/ledger.ts";
+import type { Follow } from "../hooks/message-hook.ts";
 import { notePipe } from "../hooks/pipes.ts";
 import { report } from "../report.ts";
 import type { Kind } from "../hooks/surroundings.ts";
@@ -18,6 +20,7 @@ import type { Kind } from "../hooks/surroundings.ts";
 export interface Hooks {
   readonly file: ReadStream["_read"];
   readonly socket: Socket["_read"];
+  readonly message: Follow;
 }
 
 /** Why a trial could not be made: what would be tried has been replaced, as each stream will say for itself. */
@@ -118,13 +121,19 @@ function bodyOf(bytes: Buffer): Buffer {
   }
 }
 
-async function respond(bed: Bed, hooks: Hooks, content: Buffer, announced: boolean): Promise<void> {
+/** `send` gives a response that body. */
+async function respond(
+  bed: Bed,
+  content: Buffer,
+  announced: boolean,
+  send: (response: Writable) => Promise<void>,
+): Promise<void> {
   const [near, far] = bed.connect();
   const arrived = collect(far);
   const response = responseOn(near);
   if (announced) response.setHeader("content-length", content.length);
   const finished = expect(response, "finish");
-  await sendFile(bed, hooks, content, response, true);
+  await send(response);
   await finished;
   near.end();
   same(bodyOf(await arrived), content);
@@ -139,6 +148,34 @@ async function passOn(bed: Bed, hooks: Hooks, target: Writable): Promise<void> {
   counts("bytesRead", near.bytesRead, bed.large.length);
 }
 
+/** The head of a request with a body of that length. */
+const headOf = (length: number): Buffer => text(`POST / HTTP/1.1\r\nhost: trial\r\ncontent-length: ${length}\r\n\r\n`);
+
+/** The first and the second message that come. */
+function messagesOn(socket: Socket): readonly Promise<IncomingMessage>[] {
+  const arrivals = new EventEmitter();
+  let number = 0;
+  parseOn(socket, (message) => arrivals.emit(`${(number += 1)}`, message));
+  return ["1", "2"].map(async (name) => ((await once(arrivals, name)) as [IncomingMessage])[0]);
+}
+
+/** Two requests in one stream, the first of which is piped on: what comes behind its body has to be the second. */
+async function receive(bed: Bed, hooks: Hooks, target: Writable, end: boolean): Promise<void> {
+  const [near, far] = bed.connect();
+  const messages = messagesOn(near);
+  const requests = [bed.large, bed.small].flatMap((body) => [headOf(body.length), body]);
+  const sent = Buffer.concat(requests);
+  far.end(sent);
+  const [first, second] = messages;
+  const message = await first;
+  if (message === undefined) throw new Error("no message came");
+  hooks.message(message, target);
+  await pipe(message, target, end);
+  const next = await second;
+  if (next !== undefined) same(await collect(next), bed.small);
+  counts("bytesRead", near.bytesRead, sent.length);
+}
+
 const ofFiles = ["ReadStream: _read at its first read, fd, pos, start, end, bytesRead, kFs, kHandle"];
 const ofStreams = [
   "Readable: _readableState.pipes and awaitDrainWriters; push(null) ends it; an unanswered _read is not repeated",
@@ -149,6 +186,11 @@ const ofHandles = ["Socket: _read starts its handle; _handle.reading, readStart,
 const ofResponses = [
   "OutgoingMessage: _header, _headerSent, _implicitHeader, _hasBody, _contentLength, _removedContLen, chunkedEncoding, outputData",
   "Socket: _httpMessage is the response whose turn it is",
+];
+const ofMessages = [
+  "IncomingMessage: _read; push is called with each part of the body; rawHeaders, complete",
+  "Socket: parser, _paused; its one listener of 'data' is socketOnData, by which the parser takes bytes",
+  "HTTPParser: incoming, kOnBody, maxHeaderPairs, getCurrentBuffer; without its callback it counts the bytes of a body",
 ];
 const ofWriters = ["WriteStream: fd, pos, bytesWritten, kFs"];
 
@@ -172,7 +214,8 @@ export const trials: Readonly<Partial<Record<Kind, Trial>>> = {
     relies: [...ofFiles, ...ofStreams, ...ofSockets, ...ofResponses],
     async run(bed, hooks) {
       for (const content of [bed.large, bed.small])
-        for (const announced of [true, false]) await respond(bed, hooks, content, announced);
+        for (const announced of [true, false])
+          await respond(bed, content, announced, (response) => sendFile(bed, hooks, content, response, true));
     },
   },
   "file to file": {
@@ -205,6 +248,33 @@ export const trials: Readonly<Partial<Record<Kind, Trial>>> = {
       const target = bed.writer(fd);
       const finished = expect(target, "finish");
       await passOn(bed, hooks, target);
+      await finished;
+      same(await contentOf(bed, hooks, fd), bed.large);
+    },
+  },
+  "message to socket": {
+    relies: [...ofMessages, ...ofHandles, ...ofStreams, ...ofSockets],
+    async run(bed, hooks) {
+      const [near, far] = bed.connect();
+      const arrived = collect(far);
+      await receive(bed, hooks, near, true);
+      same(await arrived, bed.large);
+    },
+  },
+  "message to response": {
+    relies: [...ofMessages, ...ofHandles, ...ofStreams, ...ofSockets, ...ofResponses],
+    async run(bed, hooks) {
+      for (const announced of [true, false])
+        await respond(bed, bed.large, announced, (response) => receive(bed, hooks, response, true));
+    },
+  },
+  "message to file": {
+    relies: [...ofMessages, ...ofHandles, ...ofStreams, ...ofWriters],
+    async run(bed, hooks) {
+      const fd = bed.file(new Uint8Array(0));
+      const target = bed.writer(fd);
+      const finished = expect(target, "finish");
+      await receive(bed, hooks, target, true);
       await finished;
       same(await contentOf(bed, hooks, fd), bed.large);
     },
