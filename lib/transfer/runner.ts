@@ -80,7 +80,8 @@ export class Runner implements GuardedRun {
     if (!("then" in outcome)) {
       // The portable path is next, and the caller's descriptor is still there.
       if (outcome.unstaffed === true) this.#source.keepReadable?.();
-      return outcome;
+      const ended = outcome.end === "eof" ? this.#source.hearEnd?.() : undefined;
+      return ended === undefined ? outcome : this.#heard(ended, outcome);
     }
     return outcome.then((end) => {
       if (end.end === "eof" && this.#source.hearEnd !== undefined) return this.#heard(this.#source.hearEnd(), end);
