@@ -28,7 +28,7 @@ struct job {
     bool waits_only; /* it has nothing to do but to wait for a ring */
     bool has_begun;  /* on a thread that was not ours, which left off at `after` */
     enum turn after;
-    uint32_t end;    /* SLUICE_END_* */
+    uint32_t end; /* SLUICE_END_* */
     struct job *next;
     struct job *previous;
     struct queue *queue;  /* that it is in */

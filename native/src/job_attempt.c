@@ -65,9 +65,12 @@ static enum turn keep_ends(struct work *work, enum turn turn)
 }
 
 static const uint32_t ends[] = {
-    [TURN_AGAIN] = SLUICE_END_BLOCKED,       [TURN_WAIT_SOURCE] = SLUICE_END_BLOCKED,
-    [TURN_WAIT_TARGET] = SLUICE_END_BLOCKED, [TURN_DONE] = SLUICE_END_DONE,
-    [TURN_EOF] = SLUICE_END_EOF,             [TURN_FAILED] = SLUICE_END_ERROR,
+    [TURN_AGAIN] = SLUICE_END_BLOCKED,
+    [TURN_WAIT_SOURCE] = SLUICE_END_BLOCKED,
+    [TURN_WAIT_TARGET] = SLUICE_END_BLOCKED,
+    [TURN_DONE] = SLUICE_END_DONE,
+    [TURN_EOF] = SLUICE_END_EOF,
+    [TURN_FAILED] = SLUICE_END_ERROR,
 };
 
 /*
