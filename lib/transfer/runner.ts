@@ -98,7 +98,8 @@ export class Runner implements GuardedRun {
 
   /** The engine knows that an attempt was cancelled, but not why, and nothing of what the runtime has heard. */
   #explain(outcome: Outcome): Outcome {
-    return { ...outcome, ...this.#cancellation.outcome(outcome.bytes), syscalls: outcome.syscalls };
+    const { bytes, stranded, syscalls } = outcome;
+    return { ...outcome, ...this.#cancellation.outcome(bytes), stranded, syscalls };
   }
 
   get progress(): number {
