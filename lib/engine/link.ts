@@ -33,20 +33,14 @@ export class Link {
     this.#closesItself = !stays && typeof source === "number";
   }
 
-  /**
-   * Runs an attempt. The first call must come in the same turn of the event loop as the inspection. Where a connection
-   * has no more in hand, and fewer than `least` bytes are still to come, it ends there: they aren't worth the hop.
-   */
-  run(job: Job, least = 0): Outcome | Promise<Outcome> {
+  /** Runs an attempt. The first call must come in the same turn of the event loop as the inspection. */
+  run(job: Job): Outcome | Promise<Outcome> {
     const tried = job.inline && this.#handle === 0 ? this.#attempt(job) : undefined;
     if (tried === undefined) return this.#start(job);
     const { outcome, blocked, handle = 0 } = tried;
     this.#before += outcome.bytes;
     if (handle !== 0) this.#held(handle);
     if (!blocked) return outcome;
-    const { offset, length = Infinity } = job;
-    if (offset === undefined && outcome.stranded === 0 && length - outcome.bytes < least)
-      return { ...outcome, end: "eof" };
     const rest = handle === 0 ? this.#start(after(job, outcome.bytes)) : this.#resume(job, outcome.stranded);
     return "then" in rest ? rest.then((end) => sum(outcome, end)) : sum(outcome, rest);
   }

@@ -26,8 +26,6 @@ export interface Feed {
   readonly offset: number;
   /** How many bytes were asked for from there on, where that is known without a look at the source. */
   readonly askedLength?: number | undefined;
-  /** With fewer bytes to come than these, and none at hand, the stream is served faster by itself. */
-  readonly leastBytes?: number | undefined;
   /** Whether that end has been reached. */
   readonly complete?: boolean;
   /** Keeps the runtime from reading, before anything is waited for: its bytes would be overtaken. */

@@ -217,10 +217,8 @@ export class Mover {
   }
 
   #drive(link: Link, plan: Plan): Account | Promise<Account> {
-    // What has been announced has to come by whatever way.
-    const least = this.#owed > 0 ? 0 : this.#route.feed.leastBytes;
     const run = (job: Job) => {
-      const outcome = link.run(job, least);
+      const outcome = link.run(job);
       if ("then" in outcome) this.#control.waiting();
       return outcome;
     };
