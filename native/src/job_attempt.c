@@ -74,8 +74,8 @@ static const uint32_t ends[] = {
 };
 
 /*
- * Answers the handle of a job that stays: for what is still to be done, or for the bytes that it holds. With the lock
- * held.
+ * Answers the handle of a job that stays, for what is still to be done or for the bytes that it holds, or 0. With the
+ * lock held.
  */
 static int32_t conclude(struct job *job, enum turn turn, struct sluice_outcome *outcome)
 {
@@ -86,10 +86,13 @@ static int32_t conclude(struct job *job, enum turn turn, struct sluice_outcome *
     work->stranded = (int64_t)work->pending;
     if (!job->has_begun) work->source = work->target = no_end;
     job_report(job, outcome);
-    if (job->has_begun || work->pending > 0) return job_handle(job);
+    bool stays = job->has_begun || work->pending > 0;
+    if (stays && !job->closing) return job_handle(job);
     outcome->job = 0;
+    /* Its context may have been closed meanwhile. */
+    int32_t answer = job->closing ? -EBADF : 0;
     job_release(job);
-    return 0;
+    return answer;
 }
 
 static struct job *job_borrow(int32_t context, struct end source, struct end target)

@@ -412,6 +412,50 @@ TEST("sluice_job_attempt() with small pipes moves the same bytes")
     context_close(&context);
 }
 
+struct attempts {
+    int32_t context;
+    int source;
+    int target;
+};
+
+/* Attempts, until the context is closed. */
+static void *attempt_on(void *argument)
+{
+    const struct attempts *on = argument;
+    for (;;) {
+        struct sluice_outcome outcome;
+        struct sluice_request work = request(SLUICE_SPLICE, -1, -1, -1);
+        int32_t job = sluice_job_attempt(on->context, on->source, on->target, &work, &outcome);
+        if (job == -EBADF) return NULL;
+        CHECK_GE(job, 0);
+        /* A handle may be stale by now. */
+        if (job > 0) sluice_job_close(job);
+    }
+}
+
+TEST("a context that is closed during attempts leaves no job behind")
+{
+    for (int i = 0; i < 20; i++) {
+        struct context context = context_open();
+        struct pair from = unix_pair(), to = unix_pair();
+        struct flow feeder, sink;
+        feeder_start(&feeder, from.peer, MIB);
+        sink_start(&sink, to.peer);
+        struct attempts attempts = {context.handle, from.engine, to.engine};
+        pthread_t thread;
+        CHECK_EQ(pthread_create(&thread, NULL, attempt_on, &attempts), 0);
+        usleep((useconds_t)(i * 50));
+        context_close(&context);
+        CHECK_EQ(pthread_join(thread, NULL), 0);
+        await_census(0, 0);
+        end_writing(to.engine);
+        free(read_to_end(from.engine).bytes);
+        flow_join(&feeder);
+        flow_join(&sink);
+        free(sink.contents.bytes);
+    }
+}
+
 TEST("sluice_job_attempt() refuses what might wait, and what it can't do")
 {
     struct context context = context_open();
