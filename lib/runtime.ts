@@ -28,6 +28,8 @@ export type Unsupported =
   | "socketStreams"
   /** Reading a net.Socket that stays the caller's. */
   | "sharedSockets"
+  /** What a message of node:http is sent, on its own connection. */
+  | "messages"
   /** Notices of the kernel in the error queue of a socket that the runtime polls. */
   | "socketNotices";
 

@@ -10,7 +10,10 @@ import { socketFd, stopReading } from "./sockets.ts";
 
 export const deno: Runtime = {
   name: "deno",
-  unsupported: { socketStreams: "Deno may have a read of the socket under way" },
+  unsupported: {
+    socketStreams: "Deno may have a read of the socket under way",
+    messages: "Deno's node:http is not Node's own",
+  },
   readsAhead: true,
   guardsSystem: true,
   env: (name) => (isGranted({ name: "env", variable: name }) ? Deno.env.get(name) : undefined),

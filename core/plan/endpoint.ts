@@ -49,6 +49,12 @@ export interface Endpoint {
     | undefined;
   /** statfs f_type. */
   readonly filesystem: number;
+  /** Most bytes that it takes, where something has promised its reader no more. */
+  readonly room?: number | undefined;
+  /** Why bytes that are written to it go nowhere. */
+  readonly discards?: string | undefined;
+  /** Whether its reader is told how many bytes come before they do. */
+  readonly announces?: boolean;
   /** Bytes that the runtime has already read from a socket: they go first, out of its own buffer. */
   readonly buffered: number;
 }

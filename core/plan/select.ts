@@ -81,7 +81,8 @@ function orderForMemory({ kind }: Endpoint): Order {
 }
 
 /** Bytes to move and whether they are there now. A range past the end is cut to what is there. */
-function clamp(source: Endpoint, { offset, length }: TransferRequest): { length: number | undefined; owed: boolean } {
+function clamp(source: Endpoint, request: TransferRequest): { length: number | undefined; owed: boolean } {
+  const { offset, length } = request;
   if (source.size === undefined) return { length, owed: false };
   const available = Math.max(0, source.size - offset);
   return { length: Math.min(length ?? available, available), owed: true };
@@ -99,6 +100,17 @@ export function checkCountable(name: string, end: number): void {
     errno: errnoNumber("EOVERFLOW"),
     failed: "source",
   });
+}
+
+/** What the target takes of that. Of a source whose length nobody knows it takes what it has room for. */
+function fit(source: Endpoint, target: Endpoint, request: TransferRequest): ReturnType<typeof clamp> {
+  const { length, owed } = clamp(source, request);
+  const { discards, room } = target;
+  if (discards !== undefined) return { length: 0, owed: false };
+  if (room === undefined || (length !== undefined && length <= room)) return { length, owed };
+  if (length === undefined) return { length: room, owed };
+  const detail = `its Content-Length has room for ${room} bytes, not for ${length}`;
+  return refuse(source, target, { code: "ERR_HTTP_CONTENT_LENGTH_MISMATCH", detail });
 }
 
 function checkOverlap(source: Endpoint, target: Endpoint, offset: number, length: number, at: number): void {
@@ -136,6 +148,8 @@ function objection(
     if (!end.fd) return end.withoutFd ?? `${end.name} has no descriptor`;
     if (isRing(end) && strategy !== "sharedRing") return `${end.name} is memory, which no such call reaches`;
   }
+  if (target.announces === true && fit(source, target, request).length === undefined)
+    return `the ${target.name} announces its chunks by their length, which nobody knows`;
   if (source.kind === "memory" && request.cache !== "normal") return "memory is in no page cache";
   for (const end of [source, target])
     if (request.cache === "dontcache" && isVirtual(end)) return `nobody tells what ${end.name} has in the page cache`;
@@ -173,7 +187,7 @@ function refusedBefore(
  */
 export function select(source: Endpoint, target: Endpoint, request: TransferRequest, knowledge: Knowledge): Plan {
   checkEnds(source, target, request);
-  const { length, owed } = clamp(source, request);
+  const { length, owed } = fit(source, target, request);
   checkCountable(source.name, request.offset + (length ?? 0));
   if (request.targetOffset !== undefined && length !== undefined)
     checkOverlap(source, target, request.offset, length, request.targetOffset);

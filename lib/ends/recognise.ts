@@ -7,6 +7,7 @@ import type { HasFd, Source, Target } from "../api.ts";
 import type { Runtime } from "../runtime.ts";
 import { FdSource, FdTarget } from "./fd-ends.ts";
 import { SharedRing } from "../ring/shared-ring.ts";
+import { isMessage, MessageTarget } from "./message-target.ts";
 import { MemorySource } from "./memory-source.ts";
 import { RingSource, RingTarget } from "./ring-ends.ts";
 import { SocketSource, SocketTarget } from "./socket-ends.ts";
@@ -46,7 +47,7 @@ export function checkFd<T extends string | number>(value: T): T {
   return value;
 }
 
-/** A Writable, or something that has its methods, such as http.ServerResponse. */
+/** A Writable, or something that has its methods. */
 function isWritable(value: object): value is Writable {
   const methods: Partial<Record<string, unknown>> = value as Record<string, unknown>;
   return ["write", "on", "once", "off"].every((name) => typeof methods[name] === "function");
@@ -66,6 +67,7 @@ export function targetOf(value: Target, runtime: Runtime, signal: AbortSignalLik
   if (own !== undefined) return own;
   if (typeof value === "object" && value !== null) {
     if (isHasFd(value) && !(value instanceof Writable)) return new FdTarget(checkFd(value.fd), signal);
+    if (isMessage(value)) return new MessageTarget(value, runtime);
     if (isWritable(value)) return new StreamTarget(value);
   }
   throw argumentError(

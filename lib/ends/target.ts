@@ -3,6 +3,14 @@ import type { Native } from "../../core/abi/abi.ts";
 import type { Endpoint } from "../../core/plan/endpoint.ts";
 import type { Surroundings } from "./source.ts";
 
+/** What goes around the bytes that a target is sent past JavaScript: it has to be announced before them. */
+export interface Frames {
+  /** Announces bytes, and answers how many of them may be sent before it is asked again. */
+  announce(wanted: number): Promise<number>;
+  /** So many have been sent. */
+  sent(bytes: number): void;
+}
+
 export interface TargetEnd {
   readonly fd?: number | undefined;
   /**
@@ -32,6 +40,8 @@ export interface TargetEnd {
   empty?(): Promise<void> | undefined;
   /** Whether a write that was handed over can't be taken back, and need not be waited for. */
   readonly buffers?: boolean;
+  /** Undefined: bytes go as they are. */
+  readonly frames?: Frames | undefined;
   /** Writes by the runtime's own means and answers how many bytes were taken. */
   write(bytes: Uint8Array, offset: number | undefined): Promise<number>;
   /** See SourceEnd. */

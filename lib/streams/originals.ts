@@ -5,7 +5,7 @@
  * a function that was replaced where it is at home before is taken for Node's own.
  */
 import { EventEmitter } from "node:events";
-import { OutgoingMessage, type ServerResponse } from "node:http";
+import { OutgoingMessage } from "node:http";
 import { Socket } from "node:net";
 import { Duplex, Readable, Writable } from "node:stream";
 import { isOurPush } from "./body.ts";
@@ -59,6 +59,6 @@ export function replacedSocketWriting(socket: Socket): string | undefined {
   return replaced(socket, writingSocket) ?? replaced(Object.getPrototypeOf(socket) as object, writingBeneath);
 }
 
-export function replacedAnswering(response: ServerResponse): string | undefined {
-  return replaced(response, answering);
+export function replacedAnswering(message: OutgoingMessage): string | undefined {
+  return replaced(message, answering);
 }

@@ -2,6 +2,7 @@
 import { errnoName } from "../../core/abi/errno.ts";
 import type { Job, Outcome } from "../../core/plan/kernel.ts";
 import type { Plan } from "../../core/plan/select.ts";
+import type { Engine } from "../engine/engine.ts";
 import { Link } from "../engine/link.ts";
 import type { Machine } from "../engine/machine.ts";
 import type { SourceEnd } from "../ends/source.ts";
@@ -9,6 +10,7 @@ import type { TargetEnd } from "../ends/target.ts";
 import { callFailed } from "../support/system-error.ts";
 import type { Cancellation } from "./cancellation.ts";
 import type { GuardedRun, Replacement } from "./guard.ts";
+import { runFramed } from "./framed-run.ts";
 import { MemoryHold } from "./memory-hold.ts";
 import { PortableRun } from "./portable.ts";
 
@@ -18,6 +20,7 @@ export class Runner implements GuardedRun {
   readonly #cancellation: Cancellation;
   readonly #portable: PortableRun;
   #link: Link | undefined;
+  #engine: Engine | undefined;
   #hold: MemoryHold | undefined;
   /** What is read instead of the source, and the last read by the runtime's own means. */
   #replacement: Replacement | undefined;
@@ -60,23 +63,42 @@ export class Runner implements GuardedRun {
     const from = this.#source.fd ?? (plan.source.fd ? this.#source.bytes : undefined);
     const { fd: to } = this.#target;
     if (engine === undefined || from === undefined || to === undefined) return;
+    this.#engine = engine;
     if (!startsPortable) this.#source.stop?.();
-    this.#link = new Link(engine, from, to, guarded, () => {
+    const isFramed = this.#target.frames !== undefined;
+    this.#link = new Link(engine, from, to, guarded || isFramed, () => {
       this.#source.release?.();
       this.#target.release?.();
     });
     if (typeof from !== "number") this.#hold = new MemoryHold(this.#link, from);
-    if (!emptying && !guarded && !startsPortable && plan.source.buffered === 0) return;
+    const isAtOnce = !startsPortable && plan.source.buffered === 0 && !isFramed;
+    if (!emptying && !guarded && isAtOnce) return;
     const held = this.#link.hold();
     if (held < 0) throw callFailed(`send ${plan.source.name}`, "fcntl", errnoName(-held));
   }
+
+  readonly #attempt = (job: Job): Outcome | Promise<Outcome> => {
+    if (this.#link === undefined) throw new TypeError(`${job.strategy} was chosen for ends without descriptors`);
+    return this.#link.run(job);
+  };
+
+  /** Whether the next byte of a file is there; false at its end. Only a read of the runtime's own may wait for a disk. */
+  readonly #isReadable = (offset: number): boolean | Promise<boolean> => {
+    const { fd } = this.#source;
+    if (fd === undefined || this.#engine?.readNow(fd, offset, new Uint8Array(1)) === 1) return true;
+    this.#source.keepReadable?.();
+    return this.#source.read(1, offset).then((bytes) => bytes !== undefined);
+  };
 
   run(job: Job): Outcome | Promise<Outcome> {
     const cancelled = this.#cancellation.outcome();
     if (cancelled !== undefined) return cancelled;
     if (job.strategy === "portable") return this.#portable.run(job);
-    if (this.#link === undefined) throw new TypeError(`${job.strategy} was chosen for ends without descriptors`);
-    const outcome = this.#link.run(job);
+    const { frames } = this.#target;
+    const outcome =
+      frames === undefined
+        ? this.#attempt(job)
+        : runFramed(job, frames, this.#cancellation, this.#attempt, this.#isReadable);
     if (!("then" in outcome)) {
       // The portable path is next, and the caller's descriptor is still there.
       if (outcome.unstaffed === true) this.#source.keepReadable?.();
@@ -85,6 +107,7 @@ export class Runner implements GuardedRun {
     }
     return outcome.then((end) => {
       if (end.end === "eof" && this.#source.hearEnd !== undefined) return this.#heard(this.#source.hearEnd(), end);
+      if (end.unstaffed === true) this.#source.keepReadable?.();
       const told = end.end === "cancelled" ? this.#explain(end) : end;
       return this.#hold?.confirm(job, told, this.#cancellation) ?? told;
     });

@@ -1,9 +1,8 @@
 /** CASES.md D 58: targets that no descriptor stands behind get the same bytes by the portable path. */
 import { once } from "node:events";
-import { createServer as createHttpServer, get } from "node:http";
 import * as http2 from "node:http2";
 import type { AddressInfo, Server } from "node:net";
-import { PassThrough, type Readable, Writable } from "node:stream";
+import { PassThrough, Writable } from "node:stream";
 import * as tls from "node:tls";
 import { createGunzip, createGzip } from "node:zlib";
 import { join } from "node:path";
@@ -62,23 +61,6 @@ const throughHttp2: Through = async (act) => {
   return bytes;
 };
 
-const throughHttp: Through = async (act) => {
-  const server = createHttpServer((_request, response) => {
-    act(response).then(
-      () => response.end(),
-      (error: Error) => response.destroy(error),
-    );
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const [response] = (await once(get({ port: portOf(server), host: "127.0.0.1", agent: false }), "response")) as [
-    Readable,
-  ];
-  const received = await collect(response);
-  server.close();
-  return received;
-};
-
 const throughGzip: Through = async (act) => {
   const gzip = createGzip({ level: 1 });
   const received = collect(gzip.pipe(createGunzip()));
@@ -116,7 +98,6 @@ const throughWritable: Through = async (act) => {
 const targets: Readonly<Record<string, Through>> = {
   "a TLS socket": throughTls,
   "an HTTP/2 stream": throughHttp2,
-  "an http.ServerResponse": throughHttp,
   "a zlib stream": throughGzip,
   "a PassThrough": throughPassThrough,
   "a Writable": throughWritable,

@@ -75,6 +75,38 @@ test("res.write() before a stream is sent before it", async () => {
   );
 });
 
+// Node 26 keeps what is written in chunks in the message itself, until the next tick.
+const early: Readonly<Record<string, (response: http.ServerResponse, source: fs.ReadStream) => void>> = {
+  "before it is piped": (response) => {
+    response.write("before;");
+  },
+  "as the file is opened": (response, source) => {
+    source.once("open", () => response.write("before;"));
+  },
+  "as it is read": (response, source) => {
+    source.once("open", () => process.nextTick(() => response.write("before;")));
+  },
+};
+for (const [when, write] of Object.entries(early))
+  for (const each of [small, dataFile(folder, 100 * 1024), dataFile(folder, 3 * MiB)])
+    for (const isAnnounced of [true, false])
+      for (const isFlushed of [true, false])
+        test(`what is written ${when} comes before ${each.content.length} bytes ${isAnnounced ? "with a length" : "in chunks"}${isFlushed ? ", the head sent" : ""}`, async () => {
+          const { body } = await assertAlike((way) =>
+            ask(way, async (_, response) => {
+              if (isAnnounced) response.setHeader("content-length", each.content.length + "before;".length);
+              if (isFlushed) {
+                response.flushHeaders();
+                await sleep(10);
+              }
+              const source = way.createReadStream(each.path);
+              write(response, source);
+              way.pipe(source, response);
+            }),
+          );
+          assert.is(body, sha256(Buffer.concat([Buffer.from("before;"), each.content])));
+        });
+
 test("a corked response keeps the order of a write and a stream", async () => {
   await assertAlike((way) =>
     ask(way, (_, response) => {

@@ -1,5 +1,6 @@
 /** What may happen to a stream and its target while bytes pass them by, and that Node would respect at once. */
 import type { Readable, Writable } from "node:stream";
+import { isGone } from "../sinks/connection-end.ts";
 import type { Route } from "./route.ts";
 
 /** `gone`: the peer is. */
@@ -22,7 +23,7 @@ export class Watch {
   readonly #onUnpipe = (source: unknown) => {
     if (source !== this.#stream) return;
     this.#target.off("unpipe", this.#onUnpipe);
-    const gone = this.#target.destroyed;
+    const gone = isGone(this.#target);
     this.#onStop(gone ? "the target was closed" : "the stream was unpiped", gone);
     // A bare pipe() would leave the file open for good: the most repeated leak of static servers.
     if (gone && this.#closesWithTarget && this.#stream.listenerCount("data") === 0) this.#stream.destroy();

@@ -1,9 +1,9 @@
 /** Whether a stream's bytes are handed to the kernel: where that can be done unnoticed. Else Node reads them. */
 import { WriteStream } from "node:fs";
-import { ServerResponse } from "node:http";
+import { ClientRequest, OutgoingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
-import { onConnectionEnd } from "../sinks/connection-end.ts";
+import { isGone, onConnectionEnd } from "../sinks/connection-end.ts";
 import { machineFor } from "../../engine/machine.ts";
 import type { Runtime } from "../../runtime.ts";
 import type { Feed } from "../feeds/feed.ts";
@@ -14,6 +14,7 @@ import { replacedReading } from "../originals.ts";
 import { lastTargetOf } from "./pipes.ts";
 import { keepPromise } from "../sinks/promised.ts";
 import { tell } from "../report.ts";
+import { RequestSink } from "../sinks/request-sink.ts";
 import { ResponseSink } from "../sinks/response-sink.ts";
 import type { Sink } from "../sinks/sink.ts";
 import { SocketSink } from "../sinks/socket-sink.ts";
@@ -24,6 +25,7 @@ import { Tally } from "../hand-over/tally.ts";
 /** A sink for what a stream is piped to, or why there can be none. */
 function sinkOf(target: Writable, runtime: Runtime): Sink | string {
   if (target instanceof ServerResponse) return new ResponseSink(target, runtime);
+  if (target instanceof ClientRequest) return new RequestSink(target, runtime);
   if (target instanceof Socket) return new SocketSink(target, runtime);
   if (target instanceof WriteStream) return new FileSink(target);
   return `the target is not a response, socket or file but ${target.constructor.name}`;
@@ -56,22 +58,22 @@ function look(stream: Readable, feed: Feed, { runtime, disabled }: Surroundings)
   return { target, sink, objection: feed.objection() ?? sink.objection() };
 }
 
-/** Whether the stream was on its way to a client that has gone: it would never be read, nor closed. */
+/** Whether the stream was on its way to a peer that has gone: it would never be read, nor closed. */
 function isLeftBehind(stream: Readable, target: Writable | undefined): boolean {
-  if (!(target instanceof ServerResponse || target instanceof Socket)) return false;
-  // A response hears of the end of its connection only later.
-  const connection = target instanceof ServerResponse ? target.socket : undefined;
-  const gone = target.destroyed || connection?.destroyed === true || connection?.writableEnded === true;
-  return gone && stream.listenerCount("data") <= pipesOf(stream).length;
+  if (!(target instanceof OutgoingMessage || target instanceof Socket)) return false;
+  return isGone(target) && stream.listenerCount("data") <= pipesOf(stream).length;
 }
 
-/** What goes Node's way only because a process has just begun closes its file with its client's connection all the same. */
-function closeWithClient(stream: Readable, { req }: ServerResponse): void {
-  if (!(req.socket instanceof Socket)) return;
-  const forget = onConnectionEnd(req.socket, () => {
+/** What goes Node's way only because a process has just begun closes its file with its peer's connection all the same. */
+function closeWithPeer(stream: Readable, target: Writable | undefined): void {
+  const close = () => {
     if (stream.listenerCount("data") <= pipesOf(stream).length) stream.destroy();
-  });
-  stream.once("close", forget);
+  };
+  if (target instanceof ServerResponse && target.req.socket instanceof Socket)
+    stream.once("close", onConnectionEnd(target.req.socket, close));
+  if (!(target instanceof ClientRequest)) return;
+  target.once("close", close);
+  stream.once("close", () => target.off("close", close));
 }
 
 interface Impossible {
@@ -109,11 +111,11 @@ export function handOver(stream: Readable, feed: Feed, surroundings: Surrounding
   }
   tell(stream, target, feed.tally ?? new Tally(), objection ?? "", true, surroundings);
   // A message's answer is what it was: a proxy copies the length of another server, which may break it.
-  const isPromise = target instanceof ServerResponse && feed.kind !== "message";
+  const isPromise = target instanceof OutgoingMessage && feed.kind !== "message";
   if (isPromise && surroundings.disabled === undefined) keepPromise(target);
   if (stream.destroyed) return;
   if (isLeftBehind(stream, target) && feed.closesItself) return void stream.destroy();
   const isPending = "isPending" in decision && decision.isPending === true;
-  if (isPending && feed.closesItself && target instanceof ServerResponse) closeWithClient(stream, target);
+  if (isPending && feed.closesItself) closeWithPeer(stream, target);
   feed.giveBack();
 }

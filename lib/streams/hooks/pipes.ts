@@ -1,5 +1,5 @@
 /** What streams were piped to: a target that is closed before a file is open unpipes it, and is forgotten by Node. */
-import { ServerResponse } from "node:http";
+import { OutgoingMessage } from "node:http";
 import { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
 import { slot } from "../../support/slot.ts";
@@ -12,8 +12,8 @@ const ledgers = slot<Ledger>();
 /** To be called as a stream is piped, before anything can flow. */
 export function notePipe(stream: Readable, target: NodeJS.WritableStream): void {
   lastTarget.set(stream, target);
-  // What came before an answer that waits for its turn can be seen when that comes, which may be before the file is open.
-  if (target instanceof ServerResponse && target.socket === null) keepPromise(target);
+  // What came before a message that waits for its turn can be seen when that comes, which may be before the file is open.
+  if (target instanceof OutgoingMessage && target.socket === null) keepPromise(target);
   if (stream instanceof Socket) ledgers.set(stream, new Ledger(stream, target as Writable));
 }
 

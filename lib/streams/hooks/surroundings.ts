@@ -2,7 +2,7 @@
 import type { Runtime } from "../../runtime.ts";
 
 /** What is handed over, and to what. */
-export type Kind = `${"file" | "socket" | "message"} to ${"response" | "socket" | "file"}`;
+export type Kind = `${"file" | "socket" | "message"} to ${"response" | "request" | "socket" | "file"}`;
 
 /** What has been proven of a runtime. */
 export interface Proven {

@@ -1,6 +1,14 @@
-/** Tells any number of waiters of the end of one connection, by a single listener: eleven would be warned of as a leak. */
+/** The end of a connection. Any number of waiters is told of it by a single listener: eleven would be warned of as a leak. */
+import { OutgoingMessage } from "node:http";
 import type { Socket } from "node:net";
+import type { Writable } from "node:stream";
 import { slot } from "../../support/slot.ts";
+
+/** Whether a target has gone, or its connection, of which a message hears only later. */
+export function isGone(target: Writable): boolean {
+  const connection = target instanceof OutgoingMessage ? target.socket : undefined;
+  return target.destroyed || connection?.destroyed === true || connection?.writableEnded === true;
+}
 
 const waiters = slot<Set<() => void>>();
 

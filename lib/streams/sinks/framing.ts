@@ -1,5 +1,5 @@
 /** What goes around a stream's bytes in a response: its head, the frames of its chunks, and the account of what it has promised. */
-import type { ServerResponse } from "node:http";
+import type { OutgoingMessage } from "node:http";
 import { type MessageInternals, messageInternals } from "../internals.ts";
 import { keepPromise, leftOf, promisedLength } from "./promised.ts";
 
@@ -12,7 +12,7 @@ const chunkBytes = 1024 * 1024;
 const crlf = "\r\n";
 
 export class Framing {
-  readonly #response: ServerResponse & MessageInternals;
+  readonly #response: OutgoingMessage & MessageInternals;
   /** What Content-Length still leaves; undefined before the head is rendered. */
   #room: number | undefined;
   /** What the connection had written before the response's first byte; undefined where that came before us. */
@@ -25,8 +25,8 @@ export class Framing {
   #isFresh = false;
   #inChunk = false;
 
-  constructor(response: ServerResponse) {
-    this.#response = messageInternals(response) as ServerResponse & MessageInternals;
+  constructor(response: OutgoingMessage) {
+    this.#response = messageInternals(response) as OutgoingMessage & MessageInternals;
   }
 
   /** Notes whether the response's own head has gone: `commit` objects where that changes. */

@@ -3,12 +3,12 @@
  * of them, the app, in any order. A stream owes its own range alone; that a response is short shows when it ends, and
  * then its connection ends too, or the next answer's head would be read as this one's body.
  */
-import type { ServerResponse } from "node:http";
+import type { OutgoingMessage } from "node:http";
 import { Socket } from "node:net";
 import { slot } from "../../support/slot.ts";
 import { type MessageInternals, messageInternals } from "../internals.ts";
 
-type Message = ServerResponse & MessageInternals;
+type Message = OutgoingMessage & MessageInternals;
 
 const promises = slot<Promised>();
 
@@ -58,7 +58,7 @@ class Promised {
 }
 
 /** What a response that is looked after has still to send; Infinity where it promised nothing, or is not looked after. */
-export function leftOf(response: ServerResponse): number {
+export function leftOf(response: OutgoingMessage): number {
   return promises.get(response)?.left ?? Infinity;
 }
 
@@ -67,7 +67,7 @@ export function leftOf(response: ServerResponse): number {
  *
  * @param before what its connection had written before its first byte; undefined: to be found out
  */
-export function keepPromise(response: ServerResponse, before?: number): void {
+export function keepPromise(response: OutgoingMessage, before?: number): void {
   const message = messageInternals(response) as Message;
   if (promises.get(response) !== undefined || !mayPromise(message)) return;
   const { socket, _headerSent } = message;

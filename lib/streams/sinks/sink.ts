@@ -1,4 +1,4 @@
-/** Where a stream's bytes go, behind one face: an HTTP response, a socket, a file that is written. */
+/** Where a stream's bytes go, behind one face: an HTTP response or request, a socket, a file that is written. */
 import type { Writable } from "node:stream";
 import type { Native } from "../../../core/abi/abi.ts";
 import type { Endpoint } from "../../../core/plan/endpoint.ts";
@@ -6,7 +6,7 @@ import type { Counter } from "../socket-account.ts";
 import type { Framing } from "./framing.ts";
 
 export interface Sink {
-  readonly kind: "response" | "socket" | "file";
+  readonly kind: "response" | "request" | "socket" | "file";
   /** The stream whose write lock the bytes need. */
   readonly queue: Writable;
   /** What goes around the bytes; undefined where they go as they are. */

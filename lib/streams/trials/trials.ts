@@ -5,7 +5,7 @@
  */
 import { EventEmitter, once } from "node:events";
 import type { ReadStream } from "node:fs";
-import { IncomingMessage, ServerResponse } from "node:http";
+import { ClientRequest, IncomingMessage, OutgoingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
 import type { Bed } from "./bed.ts";
@@ -105,11 +105,26 @@ function responseOn(socket: Socket): ServerResponse {
   return response;
 }
 
-/** The body of the one response in these bytes (RFC 9112 §6). */
-function bodyOf(bytes: Buffer): Buffer {
+/** A request that no agent hears of which watches clients: made without their class's constructor, and not told of when it is sent. */
+function requestOn(socket: Socket): ClientRequest {
+  const request = Reflect.construct(OutgoingMessage, [], ClientRequest) as ClientRequest;
+  request.method = "PUT";
+  request.path = "/";
+  Object.assign(request, { _finish: Reflect.get(OutgoingMessage.prototype, "_finish") });
+  // It gets no answer.
+  request.on("error", () => {}).onSocket(socket);
+  return request;
+}
+
+const starts = { response: "HTTP/1.1 200 ", request: "PUT / HTTP/1.1\r\n" } as const;
+
+type Outgoing = keyof typeof starts;
+
+/** The body of the one message in these bytes (RFC 9112 §6). */
+function bodyOf(bytes: Buffer, kind: Outgoing): Buffer {
   const start = bytes.indexOf("\r\n\r\n") + 4;
   const head = bytes.toString("latin1", 0, start);
-  if (!head.startsWith("HTTP/1.1 200 ")) throw new Error("a response came without its head");
+  if (!head.startsWith(starts[kind])) throw new Error(`a ${kind} came without its head`);
   if (!/\r\ntransfer-encoding: chunked\r\n/i.test(head)) return bytes.subarray(start);
   const chunks: Buffer[] = [];
   for (let at = start; ;) {
@@ -121,22 +136,34 @@ function bodyOf(bytes: Buffer): Buffer {
   }
 }
 
-/** `send` gives a response that body. */
-async function respond(
+/** `send` gives a message that body. */
+async function sendMessage(
   bed: Bed,
+  kind: Outgoing,
   content: Buffer,
   announced: boolean,
-  send: (response: Writable) => Promise<void>,
+  send: (message: Writable) => Promise<void>,
 ): Promise<void> {
   const [near, far] = bed.connect();
   const arrived = collect(far);
-  const response = responseOn(near);
-  if (announced) response.setHeader("content-length", content.length);
-  const finished = expect(response, "finish");
-  await send(response);
+  const message = kind === "response" ? responseOn(near) : requestOn(near);
+  if (announced) message.setHeader("content-length", content.length);
+  const finished = expect(message, "finish");
+  await send(message);
   await finished;
   near.end();
-  same(bodyOf(await arrived), content);
+  same(bodyOf(await arrived, kind), content);
+}
+
+async function sendFiles(bed: Bed, hooks: Hooks, kind: Outgoing): Promise<void> {
+  for (const content of [bed.large, bed.small])
+    for (const announced of [true, false])
+      await sendMessage(bed, kind, content, announced, (message) => sendFile(bed, hooks, content, message, true));
+}
+
+async function passMessages(bed: Bed, hooks: Hooks, kind: Outgoing): Promise<void> {
+  for (const announced of [true, false])
+    await sendMessage(bed, kind, bed.large, announced, (message) => receive(bed, hooks, message, true));
 }
 
 /** Sends into a socket from its far end, and pipes it on. */
@@ -183,9 +210,9 @@ const ofStreams = [
 ];
 const ofSockets = ["Socket: _handle.fd, _bytesDispatched, bytesWritten, _onTimeout, _unrefTimer"];
 const ofHandles = ["Socket: _read starts its handle; _handle.reading, readStart, readStop, bytesRead"];
-const ofResponses = [
+const ofOutgoing = [
   "OutgoingMessage: _header, _headerSent, _implicitHeader, _hasBody, _contentLength, _removedContLen, chunkedEncoding, outputData",
-  "Socket: _httpMessage is the response whose turn it is",
+  "Socket: _httpMessage is the message whose turn it is",
 ];
 const ofMessages = [
   "IncomingMessage: _read; push is called with each part of the body; rawHeaders, complete",
@@ -211,12 +238,12 @@ export const trials: Readonly<Partial<Record<Kind, Trial>>> = {
     },
   },
   "file to response": {
-    relies: [...ofFiles, ...ofStreams, ...ofSockets, ...ofResponses],
-    async run(bed, hooks) {
-      for (const content of [bed.large, bed.small])
-        for (const announced of [true, false])
-          await respond(bed, content, announced, (response) => sendFile(bed, hooks, content, response, true));
-    },
+    relies: [...ofFiles, ...ofStreams, ...ofSockets, ...ofOutgoing],
+    run: (bed, hooks) => sendFiles(bed, hooks, "response"),
+  },
+  "file to request": {
+    relies: [...ofFiles, ...ofStreams, ...ofSockets, ...ofOutgoing, "ClientRequest: emits 'socket' before it writes"],
+    run: (bed, hooks) => sendFiles(bed, hooks, "request"),
   },
   "file to file": {
     relies: [...ofFiles, ...ofStreams, ...ofWriters],
@@ -262,11 +289,12 @@ export const trials: Readonly<Partial<Record<Kind, Trial>>> = {
     },
   },
   "message to response": {
-    relies: [...ofMessages, ...ofHandles, ...ofStreams, ...ofSockets, ...ofResponses],
-    async run(bed, hooks) {
-      for (const announced of [true, false])
-        await respond(bed, bed.large, announced, (response) => receive(bed, hooks, response, true));
-    },
+    relies: [...ofMessages, ...ofHandles, ...ofStreams, ...ofSockets, ...ofOutgoing],
+    run: (bed, hooks) => passMessages(bed, hooks, "response"),
+  },
+  "message to request": {
+    relies: [...ofMessages, ...ofHandles, ...ofStreams, ...ofSockets, ...ofOutgoing],
+    run: (bed, hooks) => passMessages(bed, hooks, "request"),
   },
   "message to file": {
     relies: [...ofMessages, ...ofHandles, ...ofStreams, ...ofWriters],
