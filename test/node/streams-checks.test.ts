@@ -125,6 +125,17 @@ const changes: Readonly<Record<string, { change: string; kinds: readonly string[
       };`,
     kinds: ["file to socket"],
   },
+  "the count of a parser": {
+    change: `import { Socket } from "node:net";
+      const { listeners } = Socket.prototype;
+      Socket.prototype.listeners = function (event) {
+        return listeners.call(this, event).map((listener) => {
+          const told = (bytes) => listener.call(this, Buffer.concat([bytes, bytes.subarray(0, 1)]));
+          return Object.defineProperty(told, "name", { value: listener.name });
+        });
+      };`,
+    kinds: ["message to file", "message to response", "message to socket"],
+  },
 };
 
 for (const [what, { change, kinds }] of Object.entries(changes))

@@ -35,6 +35,7 @@ function objectionTo(message: IncomingMessage): string | undefined {
 
 /** Most messages: no part of it is made anew. */
 const tooSmall = "the body is too small";
+const nothing = new Tally();
 
 /** Gives the target what has come by Node's own way; nothing else comes meanwhile. */
 function empty(message: IncomingMessage): void {
@@ -95,6 +96,6 @@ export function followMessages(original: Read, surroundings: Surroundings, least
   return (message, target) => {
     if (bodyOf(message) !== undefined || report(message) !== undefined) return;
     const objection = begins(message, target);
-    if (objection !== undefined) tell(message, target, new Tally(), objection, false, surroundings);
+    if (objection !== undefined) tell(message, target, nothing, objection, false, surroundings);
   };
 }

@@ -178,12 +178,18 @@ async function passOn(bed: Bed, hooks: Hooks, target: Writable): Promise<void> {
 /** The head of a request with a body of that length. */
 const headOf = (length: number): Buffer => text(`POST / HTTP/1.1\r\nhost: trial\r\ncontent-length: ${length}\r\n\r\n`);
 
-/** The first and the second message that come. */
+/** The first and the second message that come, before the connection closes. */
 function messagesOn(socket: Socket): readonly Promise<IncomingMessage>[] {
   const arrivals = new EventEmitter();
   let number = 0;
   parseOn(socket, (message) => arrivals.emit(`${(number += 1)}`, message));
-  return ["1", "2"].map(async (name) => ((await once(arrivals, name)) as [IncomingMessage])[0]);
+  arrivals.on("error", () => {});
+  socket.once("close", () => arrivals.emit("error", new Error("a message was not found in its connection")));
+  return ["1", "2"].map((name) => {
+    const came = once(arrivals, name).then(([message]) => message as IncomingMessage);
+    came.catch(() => {});
+    return came;
+  });
 }
 
 /** Two requests in one stream, the first of which is piped on: what comes behind its body has to be the second. */
