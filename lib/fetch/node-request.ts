@@ -1,5 +1,6 @@
 /** Requests of node:http as Requests. */
 import type { IncomingMessage } from "node:http";
+import { bodyOf } from "../ends/message-body.ts";
 
 /** What a Host may have in it: nothing that would move the end of the authority in a URL. */
 const hostPattern = /^(?:[\w.~!$&'()*+,;=%-]+|\[[\da-f:.]+\])(?::\d*)?$/i;
@@ -37,25 +38,6 @@ function headersOf({ rawHeaders }: IncomingMessage): Headers {
     if (!name.startsWith(":")) headers.append(name, value);
   }
   return headers;
-}
-
-/** Chunks are slices of the buffer that the connection is read into, so the stream isn't one of bytes, which would detach it. */
-function bodyOf(message: IncomingMessage): ReadableStream<Uint8Array> {
-  // Without it the connection would go with the rest of the body, and no answer could be sent.
-  const chunks = message.iterator({ destroyOnReturn: false });
-  return new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        const { value, done } = await chunks.next();
-        if (done === true) controller.close();
-        else controller.enqueue(value as Uint8Array);
-      },
-      async cancel() {
-        await chunks.return?.();
-      },
-    },
-    { highWaterMark: 0 },
-  );
 }
 
 /** Methods whose Requests have no body; what a client sends with them is discarded. */
