@@ -63,6 +63,7 @@ function attempt({
   return new Promise((resolve, reject) => {
     const sent = (isEncrypted ? https : http).request(options);
     let answer: IncomingMessage | undefined;
+    let isReused = false;
     /** Ends the exchange: by its promise before there is a head, by the body of the answer after that. */
     const end = (reason: unknown, error?: Error) => {
       reject(reason);
@@ -82,9 +83,15 @@ function attempt({
     sent.on("error", (error) => {
       // Its answer tells of it.
       if (answer !== undefined) return;
-      const mayRetry = sent.reusedSocket && body === undefined && idempotent.has(options.method);
+      const mayRetry = isReused && body === undefined && idempotent.has(options.method);
       if (mayRetry && !signal.aborted && closedMeanwhile.has(codeOf(error))) resolve(undefined);
       end(failed(name, error));
+    });
+    sent.once("socket", (socket) => {
+      isReused = sent.reusedSocket;
+      // By that Deno repeats whatever has failed, a POST as well.
+      sent.reusedSocket = false;
+      clock.connecting(socket, isReused);
     });
     sent.once("upgrade", (_message, socket) => {
       socket.destroy();

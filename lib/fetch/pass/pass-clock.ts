@@ -20,7 +20,6 @@ export class PassClock {
     this.#upstream = upstream;
     this.#expire = expire;
     this.#arm(times.connectTimeoutMs, "no connection");
-    sent.once("socket", (socket) => this.#connecting(socket));
     sent.once("finish", () => this.#await());
     sent.once("close", () => clearTimeout(this.#timer));
     sent.on("timeout", () => this.#idle());
@@ -31,9 +30,10 @@ export class PassClock {
     if (ms > 0) this.#timer = setTimeout(() => this.#expire(expired(this.#upstream, what, ms)), ms);
   }
 
-  #connecting(socket: Socket): void {
+  /** @param isReused whether it was kept from another request */
+  connecting(socket: Socket, isReused: boolean): void {
     const isEncrypted = "encrypted" in socket;
-    if (this.#sent.reusedSocket || !(isEncrypted || socket.connecting)) this.#connected();
+    if (isReused || !(isEncrypted || socket.connecting)) this.#connected();
     else socket.once(isEncrypted ? "secureConnect" : "connect", () => this.#connected());
   }
 

@@ -47,7 +47,7 @@ export function httpUpstream(listener: http.RequestListener, where: net.ListenOp
 
 /** Says what it is told to once a head is there; `act` has the socket, and the head. */
 export function rawUpstream(act: (socket: net.Socket, head: string) => void): Promise<Upstream> {
-  const server = net.createServer({ allowHalfOpen: true }, (socket) => {
+  const server = net.createServer((socket) => {
     let text = "";
     socket.on("data", (chunk: Buffer) => {
       text += chunk.toString("latin1");
