@@ -32,7 +32,7 @@ class BodySource {
       this.#chunks ??= message.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array>;
       const { value, done } = await this.#chunks.next();
       if (done !== true) return controller.enqueue(value);
-      if (!message.complete) throw brokenOff(message);
+      if (!isWhole(message)) throw brokenOff(message);
       controller.close();
     } catch (error) {
       throw traits.explain?.(message, error) ?? error;
@@ -50,6 +50,9 @@ class BodySource {
 export function brokenOff(message: IncomingMessage): Error {
   return message.errored ?? Object.assign(new Error("aborted"), { code: "ECONNRESET" });
 }
+
+/** Whether a message that has ended has come to its own end. One of HTTP/2 ends, and is complete, where it is aborted, too. */
+export const isWhole = (message: IncomingMessage): boolean => message.complete && !message.aborted;
 
 const sources = new WeakMap<object, BodySource>();
 

@@ -1,10 +1,11 @@
 /** ReadableStreams as sources, such as the body of a Request. */
+import type { IncomingMessage } from "node:http";
 import * as streams from "node:stream";
 import type { Native } from "../../core/abi/abi.ts";
 import { argumentError, shown, TransferError } from "../../core/error.ts";
 import { type Endpoint, endpoint } from "../../core/plan/endpoint.ts";
 import type { ReadableStreamLike } from "../api.ts";
-import { messageBehind, takeMessage, wasRead } from "./message-body.ts";
+import { brokenOff, isWhole, messageBehind, takeMessage, wasRead } from "./message-body.ts";
 import type { SourceEnd } from "./source.ts";
 import { ignore } from "./stream-ends.ts";
 
@@ -72,11 +73,17 @@ export class WebSource implements SourceEnd {
 }
 
 /** A source that is read from the message of node:http behind a body, which is locked when that begins. */
-function throughMessage(body: ReadableStream, source: SourceEnd): SourceEnd {
+function throughMessage(body: ReadableStream, message: IncomingMessage, source: SourceEnd): SourceEnd {
   const open = source.open?.bind(source);
+  const read = source.read.bind(source);
   source.open = () => {
     if (takeMessage(body) === undefined) throw inUse("it is being read by others, or was");
     return open?.();
+  };
+  source.read = async (max, offset) => {
+    const chunk = await read(max, offset);
+    if (chunk === undefined && message.readableEnded && !isWhole(message)) throw brokenOff(message);
+    return chunk;
   };
   return source;
 }
@@ -84,5 +91,5 @@ function throughMessage(body: ReadableStream, source: SourceEnd): SourceEnd {
 /** @param streamSource what makes a source of the message, whose descriptor may be had */
 export function webSource(value: ReadableStream, streamSource: (message: streams.Readable) => SourceEnd): SourceEnd {
   const message = messageBehind(value);
-  return message === undefined ? new WebSource(value) : throughMessage(value, streamSource(message));
+  return message === undefined ? new WebSource(value) : throughMessage(value, message, streamSource(message));
 }

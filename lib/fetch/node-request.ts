@@ -61,10 +61,16 @@ export function toRequest(message: IncomingMessage, signal: AbortSignal): Reques
   }
 }
 
+/** Whether a body comes, be it an empty one. HTTP/2 frames bodies by itself, and need not say so in a field. */
+function hasBody(message: IncomingMessage, headers: Headers): boolean {
+  if (bodiless.has(message.method ?? "GET")) return false;
+  const { stream } = message as { readonly stream?: { readonly endAfterHeaders?: unknown } };
+  return headers.has("content-length") || headers.has("transfer-encoding") || stream?.endAfterHeaders === false;
+}
+
 function build(message: IncomingMessage, url: string, method: string, signal: AbortSignal): Request {
   const headers = headersOf(message);
-  const hasBody = !bodiless.has(method) && (headers.has("content-length") || headers.has("transfer-encoding"));
-  if (!hasBody) return new Request(url, { method, headers, signal });
+  if (!hasBody(message, headers)) return new Request(url, { method, headers, signal });
   // Not every runtime's types know `duplex`, which the others demand.
   const withBody = { method, headers, signal, body: bodyOf(message), duplex: "half" } as const;
   return new Request(url, withBody);

@@ -1,6 +1,6 @@
 /** Sends answers of other servers of node:http to responses of ours. */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { brokenOff } from "../ends/message-body.ts";
+import { brokenOff, isWhole } from "../ends/message-body.ts";
 import { cutOff } from "./pass/failure.ts";
 import type { RequestEnd } from "./request-end.ts";
 import type { Pipe } from "./traits.ts";
@@ -34,7 +34,7 @@ export const messagesBy =
         if (!message.readableEnded) cut();
       });
       message.once("end", () => {
-        if (message.complete) response.end();
+        if (isWhole(message)) response.end();
         else cut();
       });
       // A write that comes just after the connection has gone.

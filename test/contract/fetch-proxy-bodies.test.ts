@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { once } from "node:events";
 import * as fs from "node:fs";
 import * as http from "node:http";
-import * as net from "node:net";
+import type * as net from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { proxyPass, serve } from "sluice/fetch";

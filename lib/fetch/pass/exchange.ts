@@ -3,7 +3,7 @@ import * as http from "node:http";
 import * as https from "node:https";
 import type { ClientRequest, IncomingMessage, RequestOptions } from "node:http";
 import type { Readable } from "node:stream";
-import { brokenOff } from "../../ends/message-body.ts";
+import { brokenOff, isWhole } from "../../ends/message-body.ts";
 import { codeOf } from "../../support/system-error.ts";
 import type { Pipe } from "../traits.ts";
 import { failed, tellOf, unfit } from "./failure.ts";
@@ -28,18 +28,19 @@ const idempotent: ReadonlySet<string | undefined> = new Set(["GET", "HEAD", "OPT
 /** What a kept connection fails with that the upstream has closed meanwhile. */
 const closedMeanwhile: ReadonlySet<string | undefined> = new Set(["ECONNRESET", "EPIPE"]);
 
-/** Whether a body of node:http has come to the end that its head has promised. */
-const isWhole = (body: Readable): boolean => !("complete" in body) || body.complete === true;
+const isMessage = (body: Readable): body is IncomingMessage => "complete" in body;
 
 /** Sends a body to its end, and the end only where it is whole: the upstream is to take no part of it for all. */
 function sendBody(body: Readable, sent: ClientRequest, pipe: Pipe, fail: (error: Error) => void): void {
+  const cut = () =>
+    fail(body.errored ?? (isMessage(body) ? brokenOff(body) : new Error("The body of the Request was closed")));
   body.once("error", fail);
   body.once("end", () => {
-    if (isWhole(body)) sent.end();
-    else fail(brokenOff(body as IncomingMessage));
+    if (isMessage(body) && !isWhole(body)) cut();
+    else sent.end();
   });
   body.once("close", () => {
-    if (!body.readableEnded) fail(body.errored ?? brokenOff(body as IncomingMessage));
+    if (!body.readableEnded) cut();
   });
   pipe(body, sent, { end: false });
 }
