@@ -57,7 +57,8 @@ test("a body without a length is whole at a path and at an upstream, or fails at
     const stream = put(path);
     stream.write("beginning");
     await waitFor("the handler", () => begun === expected);
-    stream.destroy();
+    // Without an error Bun would end the body first.
+    stream.destroy(new Error("On purpose"));
   }
   await waitFor("the failure", () => failed === 1);
   await waitFor("the end of the upstream's connection", () => upstream.open() === 0);
