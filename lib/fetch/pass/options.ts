@@ -74,7 +74,7 @@ function text(name: string, value: unknown): string | undefined {
 /** @throws TypeError, RangeError */
 export function checkPass(options: ProxyPassOptions): PassAsked {
   checkKnown(options, proxyPassOptions);
-  const { agent, onError = console.error } = options;
+  const { agent, onError = (error: unknown) => console.error(error) } = options;
   if (agent !== undefined && (typeof agent !== "object" || agent === null || !("addRequest" in agent)))
     throw argumentError(
       "ERR_INVALID_ARG_TYPE",
