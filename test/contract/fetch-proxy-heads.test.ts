@@ -294,6 +294,8 @@ const unfit: Readonly<Record<string, string>> = {
   "another coding": "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
   "a byte that is in no value": "HTTP/1.1 200 OK\r\nX-A: a\0b\r\nContent-Length: 0\r\n\r\n",
   "a status that there is not": "HTTP/1.1 799 Odd\r\nContent-Length: 0\r\n\r\n",
+  "a byte that is in no text": "HTTP/1.1 200 O\x01K\r\nContent-Length: 0\r\n\r\n",
+  "no CR": "HTTP/1.1 200 OK\nContent-Length: 0\n\n",
   "an upgrade": "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
   "no head": "nonsense\r\n\r\n",
 };

@@ -8,6 +8,9 @@ import { dropHops, framingOf } from "./hops.ts";
 /** Statuses whose Responses can have no body. */
 const bodiless: ReadonlySet<number | undefined> = new Set([204, 205, 304]);
 
+/** RFC 9112, 4. Not every runtime's Response asks for it, and no response of node:http takes anything else. */
+const reasonPhrase = /^[\t\x20-\x7e\x80-\xff]*$/;
+
 /** The last resort: another server dropped a Response, unread, uncancelled and without an abort. */
 const abandoned = new FinalizationRegistry<IncomingMessage>((message) => message.destroy());
 
@@ -47,6 +50,7 @@ export function answerOf(request: Request, message: IncomingMessage, name: strin
   try {
     if (framing === undefined) throw unfit(name, "its answer is in an unknown transfer coding");
     if (statusCode < 200 || statusCode > 599) throw unfit(name, `it answered with a status of ${statusCode}`);
+    if (!reasonPhrase.test(statusMessage)) throw unfit(name, "its status has a text that is none");
     const headers = headersOf(message);
     dropHops(headers);
     if (framing.length === undefined) headers.delete("content-length");
