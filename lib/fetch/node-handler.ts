@@ -86,8 +86,18 @@ function sendStatus(response: ServerResponse, status: number): void {
 
 /** Ends an answer that has failed: with 500 while that can be said, else by breaking the connection off. */
 function abandon(response: ServerResponse): void {
-  if (response.headersSent || response.destroyed) response.destroy();
+  if (response.destroyed) return;
+  if (response.headersSent) breakOff(response);
   else sendStatus(response, 500);
+}
+
+/** Ends the connection of an answer that isn't whole. Where only that would be the end of the body (HTTP/1.0), by a reset. */
+function breakOff(response: ServerResponse): void {
+  const isFramed = response.req.httpVersion !== "1.0" || response.hasHeader("content-length");
+  const { socket } = response;
+  // Not every server's has it.
+  if (isFramed || typeof socket?.resetAndDestroy !== "function") response.destroy();
+  else socket.resetAndDestroy();
 }
 
 /** Discards what is unread of a request's body: the next request comes behind it. */

@@ -6,10 +6,10 @@ import type { RequestEnd } from "./request-end.ts";
 import type { Pipe } from "./traits.ts";
 
 /**
- * Sends the body of a message as the whole body of a response whose head has been set. One that breaks off breaks the
- * connection: no part of it is taken for all.
+ * Sends the body of a message as the whole body of a response whose head has been set.
  *
- * Resolves when all has been handed over, or the connection is gone; rejects with what the message fails with.
+ * Resolves when all has been handed over, or the connection is gone; rejects with what the message fails with: then the
+ * connection has to be broken off, or a part would be taken for all.
  */
 export type SendMessage = (message: IncomingMessage, response: ServerResponse, end: RequestEnd) => Promise<void>;
 
@@ -17,10 +17,8 @@ export const messagesBy =
   (pipe: Pipe): SendMessage =>
   (message, response, end) =>
     new Promise((resolve, reject) => {
-      // While no head has been sent, it can still be said what is wrong.
       const fail = (error: unknown) => {
         message.destroy();
-        if (response.headersSent) response.destroy();
         reject(error);
       };
       const cut = () => fail(cutOff(message, brokenOff(message)));

@@ -12,7 +12,7 @@ import { collect } from "../support/data.ts";
 import { takeFdCensusWithoutPipes } from "../support/fds.ts";
 import { tempFolder } from "../support/temp.ts";
 import { settles, waitFor } from "../support/wait.ts";
-import { connectTo, request, stallAfterFirst } from "./support/fetch.ts";
+import { connectTo, exchange, request, stallAfterFirst } from "./support/fetch.ts";
 import { assertBytes, data, dataFile, MiB } from "./support/files.ts";
 import { rejection } from "./support/outcome.ts";
 import { echo, echoed, type Front, front, httpUpstream, rawUpstream, type Upstream } from "./support/upstreams.ts";
@@ -240,6 +240,38 @@ for (const [what, head] of Object.entries(broken))
       assert.is(error?.name, "TransferError");
       assert.is(error?.code, "ECONNRESET");
     });
+
+test("a client of HTTP/1.0 takes no part of a body for all", {}, async () => {
+  await using upstream = await rawUpstream((socket, text) => {
+    socket.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+    setTimeout(() => socket.end(text.startsWith("GET /whole ") ? "0\r\n\r\n" : ""), 50);
+  });
+  const transformed = async (answer: Response | Promise<Response>) => {
+    const { body, headers } = await answer;
+    return new Response(body?.pipeThrough(new TransformStream<Uint8Array, Uint8Array>()) ?? null, { headers });
+  };
+  await using direct = await front(upstream);
+  await using other = await front(upstream, {}, (pass) => (asked) => transformed(pass(asked)));
+  for (const proxy of [direct, other])
+    for (const path of ["/whole", "/part"]) {
+      const client = await connectTo(proxy);
+      let failed: NodeJS.ErrnoException | undefined;
+      let text = "";
+      client.on("error", (error) => (failed = error)).on("data", (chunk: Buffer) => (text += chunk.toString("latin1")));
+      client.write(`GET ${path} HTTP/1.0\r\n\r\n`);
+      await new Promise((resolve) => client.once("close", resolve));
+      assert.match(text, /\r\n\r\nhello$/);
+      assert.is(failed?.code, path === "/part" ? "ECONNRESET" : undefined);
+    }
+});
+
+test("a body of no bytes leaves the connection as it was, on both sides", {}, async () => {
+  await using upstream = await httpUpstream(echo);
+  await using proxy = await front(upstream);
+  const put = "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n";
+  const text = await exchange(proxy, put + put + put.replace("Host: x", "Host: x\r\nConnection: close"));
+  assert.is(text.split("HTTP/1.1 200 OK").length, 4);
+});
 
 test(
   "an answer that comes before the request's body has its way, and the client's connection goes on",
