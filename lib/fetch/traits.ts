@@ -1,6 +1,7 @@
 /** What a runtime's node:http leaves to others. */
 import type { Server as HttpServer, ServerResponse } from "node:http";
 import type { Server as NetServer, Socket } from "node:net";
+import type { Readable, Writable } from "node:stream";
 import type { RequestEnd } from "./request-end.ts";
 
 /** Milliseconds; 0: for ever. */
@@ -34,6 +35,9 @@ export interface FilePart {
  * what reading fails with. The end of the request may come while it waits for its turn.
  */
 export type SendFile = (part: FilePart, response: ServerResponse, end: RequestEnd) => Promise<void>;
+
+/** `source.pipe(target, options)`, past JavaScript where both ends allow it. */
+export type Pipe = (source: Readable, target: Writable, options: { readonly end: boolean }) => void;
 
 export interface ServerTraits {
   /** Makes what takes the connections of a server, and hands them on to it. */

@@ -7,7 +7,8 @@ import { settles } from "../support/wait.ts";
 import { connectTo, request, stallAfterFirst } from "./support/fetch.ts";
 import { assertBytes, dataFile, MiB } from "./support/files.ts";
 import { collectGarbage } from "./support/garbage.ts";
-import { site, start } from "./support/other-server.ts";
+import { startOwn as start } from "./support/own-servers.ts";
+import { site } from "./support/site.ts";
 
 test("file() is an ordinary Response on any server", { needs: ["proc"] }, async () => {
   const { root, name, content, assertClosed } = site(3 * MiB);

@@ -4,7 +4,8 @@ import { type FetchHandler, file } from "sluice/fetch";
 import { assert, test } from "../support/contract.ts";
 import { connectTo, exchange, request, stallAfterFirst } from "./support/fetch.ts";
 import { assertBytes, data, KiB, MiB } from "./support/files.ts";
-import { site, start } from "./support/other-server.ts";
+import { startOwn as start } from "./support/own-servers.ts";
+import { site } from "./support/site.ts";
 
 const head = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 

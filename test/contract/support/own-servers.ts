@@ -1,15 +1,10 @@
-/** A server that knows nothing of Sluice: the runtime's own, or a plain one of node:http. */
+/** Servers that know nothing of Sluice: Bun.serve, Deno.serve, and a plain one of node:http. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import type { FetchHandler } from "sluice/fetch";
-import { assert } from "../../support/contract.ts";
-import { openDescriptors } from "../../support/fds.ts";
-import { tempFolder } from "../../support/temp.ts";
-import { settles } from "../../support/wait.ts";
-import { dataFile } from "./files.ts";
 
-interface Running extends AsyncDisposable {
+export interface Running extends AsyncDisposable {
   readonly port: number;
 }
 
@@ -29,7 +24,8 @@ const { Bun, Deno } = globalThis as {
   };
 };
 
-export async function start(fetch: FetchHandler): Promise<Running> {
+/** Serves by the runtime's own server: on Node a plain one of node:http. */
+export async function startOwn(fetch: FetchHandler): Promise<Running> {
   const hostname = "127.0.0.1";
   if (Bun !== undefined) {
     const server = Bun.serve({ port: 0, hostname, fetch });
@@ -47,7 +43,9 @@ export async function start(fetch: FetchHandler): Promise<Running> {
       method: message.method ?? "GET",
       headers,
       signal: abort.signal,
-    });
+      body: message.headers["content-length"] === undefined ? null : (Readable.toWeb(message) as ReadableStream),
+      duplex: "half",
+    } as RequestInit);
     void Promise.resolve(fetch(asked)).then(async (answer) => {
       if (response.destroyed) return void (await answer.body?.cancel());
       response.writeHead(answer.status, [...answer.headers].flat());
@@ -63,31 +61,6 @@ export async function start(fetch: FetchHandler): Promise<Running> {
     async [Symbol.asyncDispose]() {
       server.close();
       server.closeAllConnections();
-    },
-  };
-}
-
-export interface Site {
-  readonly root: string;
-  readonly name: string;
-  readonly path: string;
-  readonly content: Buffer;
-  assertClosed(): Promise<void>;
-}
-
-/** A folder with one file in it. */
-export function site(size: number): Site {
-  const root = tempFolder();
-  const { path, content } = dataFile(root, size);
-  const open = () => openDescriptors().filter((name) => name.includes(root));
-  return {
-    root,
-    name: path.slice(root.length),
-    path,
-    content,
-    async assertClosed() {
-      await settles(() => open().length === 0);
-      assert.equal(open(), []);
     },
   };
 }
