@@ -40,7 +40,9 @@ export const messagesBy =
       response.once("close", over);
       // An answer that waits for its turn may hear of its connection's end by nothing else.
       end.add(over);
-      // A head goes out with the first bytes, where these are here; else it isn't kept back for them.
-      if (message.readableLength === 0 && !message.complete) response.flushHeaders();
       pipe(message, response, { end: false });
+      // A head goes out with the first bytes, which are read in this turn of the event loop; it isn't kept back for others.
+      setImmediate(() => {
+        if (!response.headersSent && !response.destroyed) response.flushHeaders();
+      });
     });
