@@ -1,7 +1,10 @@
 /** The body of an HTTP message that comes from a connection: how long it is, and how much of it may pass a parser by. */
 
-/** With less of a body to come, the runtime passes it on at less cost than what a hand-over needs around it. */
-export const leastBodyBytes = 1024 * 1024;
+/**
+ * With less of a body to come, the runtime passes it on at less cost than what a hand-over needs around it. To another
+ * connection its first bytes go on the calling thread, so that less pays.
+ */
+export const leastBodyBytes = { connection: 512 * 1024, file: 1024 * 1024 } as const;
 
 /** The end of a body that the runtime reads itself, so that it is its own parser that meets what follows, or what is missing. */
 export const bodyTailBytes = 1024;

@@ -13,6 +13,7 @@
  * | `ERR_SLUICE_CHANGED` | the source was changed while a snapshot of it was made |
  * | `ERR_SLUICE_LIMIT` | a limit that the host has set a WebAssembly guest: open handles, or bytes |
  * | `ERR_HTTP_CONTENT_LENGTH_MISMATCH` | the source has more bytes than the target's head has promised |
+ * | `ERR_INVALID_STATE` | the source is the body of a Request, or another ReadableStream, that is being read by others or was |
  * | `ERR_STREAM_WRITE_AFTER_END` | the target stream was ended before |
  * | `ERR_SLUICE_FAILED` | the runtime failed without a code of its own; see `cause` |
  *

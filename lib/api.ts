@@ -32,6 +32,15 @@ export interface BunSocketLike {
   terminate(): void;
 }
 
+/** A `ReadableStream` of bytes, such as the body of a Request, by what is used of it. */
+export interface ReadableStreamLike {
+  readonly locked: boolean;
+  getReader(): {
+    read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>;
+    cancel(reason?: unknown): Promise<void>;
+  };
+}
+
 /** What only its own runtime takes. */
 export type RuntimeEnd = BunFileLike | BunSocketLike | DenoConnLike;
 
@@ -39,7 +48,17 @@ export type RuntimeEnd = BunFileLike | BunSocketLike | DenoConnLike;
  * Where bytes come from: a path or file URL, a descriptor, an open file, a socket, a stream, a shared ring, or memory that stays as it is
  * meanwhile.
  */
-export type Source = string | URL | number | HasFd | FileHandle | Readable | SharedRing | Uint8Array | RuntimeEnd;
+export type Source =
+  | string
+  | URL
+  | number
+  | HasFd
+  | FileHandle
+  | Readable
+  | ReadableStreamLike
+  | SharedRing
+  | Uint8Array
+  | RuntimeEnd;
 
 /** Where bytes go: a path or file URL (created, or emptied unless `targetOffset` is given), a descriptor, an open file, a socket, a stream or a shared ring. */
 export type Target = string | URL | number | HasFd | FileHandle | Writable | SharedRing | RuntimeEnd;

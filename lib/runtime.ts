@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { Native } from "../core/abi/abi.ts";
 import type { SourceEnd } from "./ends/source.ts";
 import type { TargetEnd } from "./ends/target.ts";
-import type { ServerTraits } from "./fetch/traits.ts";
+import type { OwnServer, ServerTraits } from "./fetch/traits.ts";
 
 /** How completions reach the isolate. */
 export interface Waker {
@@ -78,4 +78,6 @@ export interface Runtime {
   target?(value: object): TargetEnd | undefined;
   /** Absent where servers of node:http do all that is asked of them. */
   readonly server?: ServerTraits;
+  /** Absent where the runtime's own server takes what any other does. */
+  readonly ownServer?: OwnServer;
 }

@@ -4,6 +4,7 @@ import { isMainThread } from "node:worker_threads";
 import type { Runtime } from "../../lib/runtime.ts";
 import { bind, openWaker, view } from "./ffi.ts";
 import { source, target } from "./objects.ts";
+import { ownServer } from "./own-server.ts";
 import { isGranted, seesDescriptors } from "./permissions.ts";
 import { socketFd, stopReading } from "./sockets.ts";
 
@@ -27,4 +28,5 @@ export const deno: Runtime = {
   stopReading,
   source,
   target,
+  ownServer,
 };

@@ -73,7 +73,7 @@ async function measure(name: RuntimeName, setting: Setting): Promise<Section[]> 
 }
 
 const kibibyte = 2 ** 10;
-const bodies: readonly number[] = [10 * kibibyte, 64 * kibibyte, mebibyte, 16 * mebibyte];
+const bodies: readonly number[] = [10 * kibibyte, 64 * kibibyte, 128 * kibibyte, mebibyte, 16 * mebibyte];
 
 const servers = {
   bun: { name: "Bun.serve", own: "Bun.file" },

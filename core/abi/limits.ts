@@ -2,6 +2,8 @@
 export const limits = {
   /** Most bytes `sluice_attempt` moves on the calling thread. */
   inline_bytes: 262144,
+  /** Most bytes `sluice_job_attempt` moves there: a relay pipe full. */
+  inline_stream_bytes: 1048576,
   /** Up to here a read and a write beat handing over pages (`npm run bench -- curve`). */
   inline_copy_bytes: 65536,
   /** Bytes of an engine turn on a socket or pipe. */

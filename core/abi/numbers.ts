@@ -18,7 +18,7 @@ export const opcodes = {
 /** A mechanism that the native engine runs. */
 export type NativeStrategy = keyof typeof opcodes;
 
-/** How an attempt ended. `blocked` comes from `sluice_attempt` alone: the rest needs the engine. */
+/** How an attempt ended. `blocked` comes from attempts on the calling thread alone: the rest needs the engine. */
 export const ends = { done: 0, eof: 1, cancelled: 2, error: 3, blocked: 4 } as const;
 
 /** Which end an error is about; `none` where the call can't tell or nothing failed. */
@@ -58,6 +58,8 @@ export const requestFlags = {
   holes: 64,
   /** Nothing is moved: the target, a file, gets the extended attributes of the source, another. */
   attributes: 128,
+  /** A job of `sluice_job_attempt` goes on where that left off; the rest of the request was given then. */
+  resume: 256,
 } as const;
 
 /** `outcome.copied`: what the kernel itself says; `untold` where it says nothing. */

@@ -250,8 +250,12 @@ export function carried({ source, candidates }: Plan): Candidate | undefined {
   return { strategy: "portable", reason: "the runtime had already read these bytes" };
 }
 
-/** A hop to the engine costs tens of µs, so a small body to a socket is tried on the calling thread first. */
+/**
+ * A hop to the engine costs tens of µs, so a small body to a socket is tried on the calling thread first, and of a
+ * connection what it has in hand.
+ */
 function isInline(source: Endpoint, target: Endpoint, length: number | undefined): boolean {
+  if (source.kind === "socket") return target.kind === "socket" || target.kind === "file";
   const isAtHand = source.kind === "file" || source.kind === "memory";
   return isAtHand && target.kind === "socket" && length !== undefined && length <= limits.inline_bytes;
 }

@@ -130,7 +130,7 @@ function judge(plan: Plan, { strategy }: Candidate, outcome: Outcome, moved: num
   }
   if (outcome.unstaffed === true) {
     const why = "no thread can be started (EAGAIN: RLIMIT_NPROC, or the pids.max of a cgroup)";
-    return more
+    return more && outcome.stranded === 0
       ? { kind: "next", why }
       : failed(why, { code: "EAGAIN", errno: outcome.errno, syscall: "pthread_create" });
   }

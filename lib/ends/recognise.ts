@@ -14,10 +14,15 @@ import { SocketSource, SocketTarget } from "./socket-ends.ts";
 import type { SourceEnd } from "./source.ts";
 import { StreamSource, StreamTarget } from "./stream-ends.ts";
 import type { TargetEnd } from "./target.ts";
+import { webSource } from "./web-source.ts";
 
 export function isHasFd(value: unknown): value is HasFd {
   return typeof value === "object" && value !== null && "fd" in value && typeof value.fd === "number";
 }
+
+/** What a caller may have meant by nothing. */
+const hint = (value: unknown): string =>
+  value === null ? "; the body of a Request that has none is null: `request.body ?? new Uint8Array()`" : "";
 
 /**
  * Recognises a source.
@@ -33,10 +38,11 @@ export function sourceOf(value: Source, runtime: Runtime): SourceEnd {
   const own = typeof value === "object" && value !== null ? runtime.source?.(value) : undefined;
   if (own !== undefined) return own;
   if (value instanceof Readable) return new StreamSource(value);
+  if (value instanceof ReadableStream) return webSource(value, (message) => sourceOf(message, runtime));
   if (isHasFd(value)) return new FdSource(checkFd(value.fd));
   throw argumentError(
     "ERR_INVALID_ARG_TYPE",
-    `source must be a path, URL, file descriptor, FileHandle, socket, Readable, SharedRing or Uint8Array, got ${shown(value)}`,
+    `source must be a path, URL, file descriptor, FileHandle, socket, Readable, ReadableStream, SharedRing or Uint8Array, got ${shown(value)}${hint(value)}`,
   );
 }
 

@@ -37,6 +37,8 @@ export interface Attempted {
   readonly blocked: boolean;
   /** Bytes of the head that have left. */
   readonly headSent: number;
+  /** A job that goes on from there, or holds what could not be delivered; 0 where there is none. */
+  readonly handle?: number;
 }
 
 export class Engine {
@@ -203,6 +205,23 @@ export class Engine {
     if (answer < 0) return undefined;
     const blocked = outcomeRecord.get(view, "end") === ends.blocked;
     return { outcome: decode(this.#outcomes, 0), blocked, headSent: outcomeRecord.get(view, "head") };
+  }
+
+  /** The same from a connection, whose bytes are not at hand again: what it has taken a job keeps, and goes on from. */
+  attemptStream(source: number, target: number, job: Job): Attempted | undefined {
+    encode(this.#request, job);
+    const { bytes, view } = this.#outcomes;
+    const { native, context } = this;
+    const handle = native.sluice_job_attempt(context, source, target, this.#request.bytes, bytes);
+    if (handle < 0) return undefined;
+    const blocked = outcomeRecord.get(view, "end") === ends.blocked;
+    return { outcome: decode(this.#outcomes, 0), blocked, headSent: 0, handle };
+  }
+
+  /** Lets a job go on that an attempt on the calling thread has left. */
+  resume(handle: number, job: Job, last: boolean): Promise<Outcome> | Outcome {
+    encode(this.#request, job, requestFlags.resume | (last ? requestFlags.last : 0));
+    return this.#start(handle);
   }
 
   /** Reads a file from an offset on, if that waits for nothing: bytes, or a negative errno. */

@@ -37,17 +37,21 @@ export class Link {
   run(job: Job): Outcome | Promise<Outcome> {
     const tried = job.inline && this.#handle === 0 ? this.#attempt(job) : undefined;
     if (tried === undefined) return this.#start(job);
-    const { outcome, blocked } = tried;
+    const { outcome, blocked, handle = 0 } = tried;
     this.#before += outcome.bytes;
+    if (handle !== 0) this.#held(handle);
     if (!blocked) return outcome;
-    const rest = this.#start(after(job, outcome.bytes));
+    const rest = handle === 0 ? this.#start(after(job, outcome.bytes)) : this.#resume(job, outcome.stranded);
     return "then" in rest ? rest.then((end) => sum(outcome, end)) : sum(outcome, rest);
   }
 
   /** One attempt on the calling thread. */
   #attempt(job: Job): Attempted | undefined {
     const { offset = 0, length = 0, strategy } = job;
-    if (typeof this.#source === "number") return this.#engine.attempt(this.#source, this.#target, job);
+    if (typeof this.#source === "number") {
+      if (job.offset !== undefined) return this.#engine.attempt(this.#source, this.#target, job);
+      return strategy === "splice" ? this.#engine.attemptStream(this.#source, this.#target, job) : undefined;
+    }
     if (strategy !== "buffered") return undefined;
     const sent = this.#engine.send(this.#target, this.#source.subarray(offset, offset + length));
     const answered = { ...nothing, bytes: Math.max(0, sent), syscalls: 1 };
@@ -59,7 +63,16 @@ export class Link {
   #start(job: Job): Outcome | Promise<Outcome> {
     const opened = this.hold();
     if (opened < 0) return failed(-opened);
-    const outcome = this.#engine.start(this.#handle, job, this.#closesItself);
+    return this.#follow(this.#engine.start(this.#handle, job, this.#closesItself), job);
+  }
+
+  /** Goes on where an attempt on the calling thread left off, which held so many bytes then. */
+  #resume(job: Job, held: number): Outcome | Promise<Outcome> {
+    const outcome = this.#engine.resume(this.#handle, job, this.#closesItself);
+    return "then" in outcome ? this.#follow(outcome, job) : { ...outcome, stranded: held };
+  }
+
+  #follow(outcome: Outcome | Promise<Outcome>, job: Job): Outcome | Promise<Outcome> {
     if (!("then" in outcome)) return outcome;
     this.#running = true;
     return outcome.then((end) => {
@@ -109,10 +122,14 @@ export class Link {
           ? this.#engine.open(this.#source, this.#target)
           : this.#engine.openMemory(this.#source, this.#target);
       if (opened < 0) return opened;
-      this.#handle = opened;
-      this.#onHeld();
+      this.#held(opened);
     }
     return 0;
+  }
+
+  #held(handle: number): void {
+    this.#handle = handle;
+    this.#onHeld();
   }
 
   cancel(): void {

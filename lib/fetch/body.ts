@@ -76,8 +76,12 @@ const sources = new WeakMap<Body, FileSource>();
 /** The last resort: another server dropped a Response, unread, uncancelled and without an abort. */
 const abandoned = new FinalizationRegistry<OpenFile>((file) => file.close());
 
-/** Makes a stream that owns the file. It is closed at the end of its request unless it is being read. */
-export function fileBody(request: Request, file: OpenFile, pieces: readonly Piece[]): Body {
+/**
+ * Makes a stream that owns the file. It is closed at the end of its request unless it is being read.
+ *
+ * @param cancels whether the server cancels it by itself when the client goes, so that the signal is left alone
+ */
+export function fileBody(request: Request, file: OpenFile, pieces: readonly Piece[], cancels: boolean): Body {
   const source = new FileSource(file, pieces);
   // Nothing is read before it is asked for.
   const body: Body = new ReadableStream(source, { highWaterMark: 0 });
@@ -87,11 +91,12 @@ export function fileBody(request: Request, file: OpenFile, pieces: readonly Piec
   };
   source.forget = atRequestEnd(request, drop);
   if (source.forget !== undefined) return body;
+  abandoned.register(body, file);
+  if (cancels) return body;
   // It has no reader any more; a rejection would be one more error for a server to tell of.
   source.request = request;
   if (request.signal.aborted) file.close();
   request.signal.addEventListener("abort", () => file.close(), { once: true });
-  abandoned.register(body, file);
   return body;
 }
 

@@ -17,6 +17,7 @@ import { contentRange, multipart, type Part, partsOf, type Piece } from "./range
 import { decodePath } from "./request-path.ts";
 import { isOurs } from "./request-end.ts";
 import { type ReadSmall, smallReader } from "./small-body.ts";
+import type { OwnServer } from "./traits.ts";
 import { readUnsized } from "./unsized.ts";
 
 export type ServeFile = (request: Request, path: string, options: FileOptions) => Promise<Response>;
@@ -92,16 +93,31 @@ const cutFrom = (bytes: Uint8Array, pieces: readonly Piece[]): readonly Piece[] 
 type AnyBody = Body | Uint8Array<ArrayBuffer>;
 type MakeBody = (request: Request, file: OpenFile, pieces: readonly Piece[]) => AnyBody | Promise<AnyBody>;
 
+/** A body that the runtime's own server sends for less, of what is all of a file from an offset on. */
+function ownBody(server: OwnServer, request: Request, file: OpenFile, pieces: readonly Piece[]): Body | undefined {
+  const [piece, ...others] = pieces;
+  if (piece === undefined || !("start" in piece) || others.length > 0) return undefined;
+  const { start, length } = piece;
+  if (start + length !== file.size) return undefined;
+  const body = file.readBy((fd) => server.openBody(request, fd, start));
+  if (body !== undefined) file.close();
+  return body;
+}
+
 /** Servers of ours want a descriptor; others are given what costs them least. */
 const bodyMaker =
-  (readSmall: ReadSmall): MakeBody =>
+  (readSmall: ReadSmall, ownServer: OwnServer | undefined): MakeBody =>
   (request, file, pieces) => {
+    if (isOurs(request)) return fileBody(request, file, pieces, false);
     const whole = (bytes: Uint8Array<ArrayBuffer> | undefined) => {
-      if (bytes === undefined) return fileBody(request, file, pieces);
-      file.close();
-      return bytes;
+      if (bytes !== undefined) {
+        file.close();
+        return bytes;
+      }
+      if (ownServer?.hasMade(request) !== true) return fileBody(request, file, pieces, false);
+      return ownBody(ownServer, request, file, pieces) ?? fileBody(request, file, pieces, true);
     };
-    const read = isOurs(request) ? undefined : readSmall(file, pieces);
+    const read = readSmall(file, pieces);
     return read instanceof Promise ? read.then(whole) : whole(read);
   };
 
@@ -172,7 +188,10 @@ export function createFile(runtime: Runtime): ServeFile {
   const load = () => {
     const loaded = loadLibrary(runtime);
     const native = "native" in loaded ? loaded.native : undefined;
-    const makeBody = bodyMaker(smallReader(native));
+    const makeBody = bodyMaker(
+      smallReader(native, runtime.ownServer === undefined ? "bytes" : "files"),
+      runtime.ownServer,
+    );
     return serveFile(createOpenBeneath("native" in loaded ? loaded.native : loaded.reason, runtime), makeBody);
   };
   return async (request, path, options) => (file ??= load())(request, path, options);

@@ -5,7 +5,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
  * Fields of one connection (RFC 9110, 7.6.1): an answer that came from elsewhere has its own. How a body is framed is for
  * the server to say; of Connection only "close" is the handler's.
  */
-const hops: ReadonlySet<string> = new Set([
+export const hops: ReadonlySet<string> = new Set([
   "connection",
   "keep-alive",
   "proxy-connection",

@@ -1,6 +1,7 @@
 /** Fetch-style handlers as listeners of node:http. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { checkKnown } from "../../core/options.ts";
+import { messageBehind, takeMessage } from "../ends/message-body.ts";
 import { codeOf } from "../support/system-error.ts";
 import { takeFile } from "./body.ts";
 import { promisedLength, setHead } from "./headers.ts";
@@ -8,6 +9,7 @@ import { toRequest } from "./node-request.ts";
 import { type FetchHandler, handlerOptions, type HandlerOptions, type NodeHandler } from "./options.ts";
 import { beginRequest, type RequestEnd } from "./request-end.ts";
 import { isAsCodedHead, sendBody } from "./send-body.ts";
+import type { SendMessage } from "./send-message.ts";
 import type { SendFile } from "./traits.ts";
 
 /** Statuses whose answers have no body (RFC 9110, 6.4.1). */
@@ -18,9 +20,24 @@ async function drop(body: Response["body"]): Promise<void> {
   if (body !== null && !body.locked) await body.cancel();
 }
 
+/** How bodies that are more than streams are sent. */
+export interface Senders {
+  readonly file: SendFile;
+  readonly message: SendMessage;
+}
+
+/** The untouched answer of an upstream behind a body, unless its head has been changed to promise another length. */
+function upstreamBehind(body: ReadableStream<Uint8Array>, headers: Headers): IncomingMessage | undefined {
+  const message = messageBehind(body);
+  if (typeof message?.statusCode !== "number") return undefined;
+  const { "content-length": length, "transfer-encoding": codings } = message.headers;
+  const own = codings === undefined && length !== undefined ? Number(length) : undefined;
+  return promisedLength(headers) === own ? takeMessage(body) : undefined;
+}
+
 /** Sends an answer to its end. Rejects where its body fails, or the connection does; answers what else there is to tell. */
 async function send(
-  sendFile: SendFile,
+  senders: Senders,
   message: IncomingMessage,
   response: ServerResponse,
   answer: Response,
@@ -47,10 +64,15 @@ async function send(
     response.end();
     return drop(body);
   }
+  const upstream = isHead ? undefined : upstreamBehind(body, answer.headers);
+  if (upstream !== undefined) {
+    setHead(message, response, answer, { length: promisedLength(answer.headers), isCoded: true });
+    return senders.message(upstream, response, end);
+  }
   const file = isHead ? undefined : takeFile(body);
   if (file === undefined) return sendBody(message, response, answer, body, end);
   setHead(message, response, answer, { length: file.length, isCoded: true });
-  return sendFile(file, response, end);
+  return senders.file(file, response, end);
 }
 
 /** Answers with a status, and tells nothing else. */
@@ -64,8 +86,18 @@ function sendStatus(response: ServerResponse, status: number): void {
 
 /** Ends an answer that has failed: with 500 while that can be said, else by breaking the connection off. */
 function abandon(response: ServerResponse): void {
-  if (response.headersSent || response.destroyed) response.destroy();
+  if (response.destroyed) return;
+  if (response.headersSent) breakOff(response);
   else sendStatus(response, 500);
+}
+
+/** Ends the connection of an answer that isn't whole. Where only that would be the end of the body (HTTP/1.0), by a reset. */
+function breakOff(response: ServerResponse): void {
+  const isFramed = response.req.httpVersion !== "1.0" || response.hasHeader("content-length");
+  const { socket } = response;
+  // Not every server's has it.
+  if (isFramed || typeof socket?.resetAndDestroy !== "function") response.destroy();
+  else socket.resetAndDestroy();
 }
 
 /** Discards what is unread of a request's body: the next request comes behind it. */
@@ -98,9 +130,9 @@ async function call(fetch: FetchHandler, request: Request): Promise<Response> {
 
 export type ToNodeHandler = (fetch: FetchHandler, options?: HandlerOptions) => NodeHandler;
 
-/** Makes `toNodeHandler` for a way of sending files. */
+/** Makes `toNodeHandler` for ways of sending bodies. */
 export const nodeHandlers =
-  (sendFile: SendFile): ToNodeHandler =>
+  (senders: Senders): ToNodeHandler =>
   (fetch, options = {}) => {
     checkKnown(options, handlerOptions);
     const { onError = console.error } = options;
@@ -108,7 +140,7 @@ export const nodeHandlers =
       const abort = new AbortController();
       const request = toRequest(message, abort.signal);
       if (typeof request === "number") return sendStatus(response, request);
-      const end = beginRequest(request);
+      const end = beginRequest(request, message.socket.remoteAddress);
       const over = () => {
         if (!response.writableFinished) abort.abort();
         end.come();
@@ -120,7 +152,7 @@ export const nodeHandlers =
       // It may be gone, and it may wait: what the handler answers all the same is sent.
       message.once(clientEnded, () => abort.abort());
       call(fetch, request)
-        .then((answer) => send(sendFile, message, response, answer, end))
+        .then((answer) => send(senders, message, response, answer, end))
         .then((error) => error && onError(error))
         .catch((error: unknown) => {
           abandon(response);

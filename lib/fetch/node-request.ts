@@ -1,5 +1,6 @@
 /** Requests of node:http as Requests. */
 import type { IncomingMessage } from "node:http";
+import { bodyOf } from "../ends/message-body.ts";
 
 /** What a Host may have in it: nothing that would move the end of the authority in a URL. */
 const hostPattern = /^(?:[\w.~!$&'()*+,;=%-]+|\[[\da-f:.]+\])(?::\d*)?$/i;
@@ -39,25 +40,6 @@ function headersOf({ rawHeaders }: IncomingMessage): Headers {
   return headers;
 }
 
-/** Chunks are slices of the buffer that the connection is read into, so the stream isn't one of bytes, which would detach it. */
-function bodyOf(message: IncomingMessage): ReadableStream<Uint8Array> {
-  // Without it the connection would go with the rest of the body, and no answer could be sent.
-  const chunks = message.iterator({ destroyOnReturn: false });
-  return new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        const { value, done } = await chunks.next();
-        if (done === true) controller.close();
-        else controller.enqueue(value as Uint8Array);
-      },
-      async cancel() {
-        await chunks.return?.();
-      },
-    },
-    { highWaterMark: 0 },
-  );
-}
-
 /** Methods whose Requests have no body; what a client sends with them is discarded. */
 const bodiless = new Set(["GET", "HEAD"]);
 
@@ -79,10 +61,16 @@ export function toRequest(message: IncomingMessage, signal: AbortSignal): Reques
   }
 }
 
+/** Whether a body comes, be it an empty one. HTTP/2 frames bodies by itself, and need not say so in a field. */
+function hasBody(message: IncomingMessage, headers: Headers): boolean {
+  if (bodiless.has(message.method ?? "GET")) return false;
+  const { stream } = message as { readonly stream?: { readonly endAfterHeaders?: unknown } };
+  return headers.has("content-length") || headers.has("transfer-encoding") || stream?.endAfterHeaders === false;
+}
+
 function build(message: IncomingMessage, url: string, method: string, signal: AbortSignal): Request {
   const headers = headersOf(message);
-  const hasBody = !bodiless.has(method) && (headers.has("content-length") || headers.has("transfer-encoding"));
-  if (!hasBody) return new Request(url, { method, headers, signal });
+  if (!hasBody(message, headers)) return new Request(url, { method, headers, signal });
   // Not every runtime's types know `duplex`, which the others demand.
   const withBody = { method, headers, signal, body: bodyOf(message), duplex: "half" } as const;
   return new Request(url, withBody);

@@ -38,7 +38,7 @@ export class OpenFile {
   }
 
   /** Has a call read from the descriptor, while it waits for nothing. */
-  readBy(call: (fd: number) => number): number {
+  readBy<T>(call: (fd: number) => T): T {
     return call(this.#fd);
   }
 

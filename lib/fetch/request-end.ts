@@ -4,10 +4,13 @@
 export class RequestEnd {
   /** Held until then: Node collects the signal of a Request with it, whoever listens to that. */
   request: Request | undefined;
+  /** The client's, where its connection has one. */
+  readonly address: string | undefined;
   #acts: Set<() => void> | undefined = new Set();
 
-  constructor(request: Request) {
+  constructor(request: Request, address: string | undefined) {
     this.request = request;
+    this.address = address;
   }
 
   get isPast(): boolean {
@@ -32,14 +35,17 @@ export class RequestEnd {
 const ours = new WeakMap<Request, RequestEnd>();
 
 /** Announces a request whose end will come, whatever becomes of its response. */
-export function beginRequest(request: Request): RequestEnd {
-  const end = new RequestEnd(request);
+export function beginRequest(request: Request, address: string | undefined): RequestEnd {
+  const end = new RequestEnd(request, address);
   ours.set(request, end);
   return end;
 }
 
 /** Whether a server of ours has begun a request. */
 export const isOurs = (request: Request): boolean => ours.has(request);
+
+/** The address of the client of a request that a server of ours has begun. */
+export const addressOf = (request: Request): string | undefined => ours.get(request)?.address;
 
 /** Has something done at the end of a request that a server of ours has begun. Undefined for other requests. */
 export function atRequestEnd(request: Request, act: () => void): (() => void) | undefined {

@@ -29,6 +29,7 @@ export type {
   LeaseOptions,
   LeaseSource,
   ProxyEnd,
+  ReadableStreamLike,
   RuntimeEnd,
   Source,
   Target,

@@ -7,7 +7,7 @@ import { debugLog, switchedOff } from "../support/environment.ts";
 import { Checks } from "./trials/checks.ts";
 import { fileRead } from "./hooks/file-hook.ts";
 import type { FileMethods } from "./feeds/quick-close.ts";
-import { followMessages } from "./hooks/message-hook.ts";
+import { followMessages, type Least } from "./hooks/message-hook.ts";
 import { socketRead } from "./hooks/socket-hook.ts";
 import type { Surroundings } from "./hooks/surroundings.ts";
 import type { Hooks } from "./trials/trials.ts";
@@ -19,16 +19,16 @@ export const readSocket: Socket["_read"] = Socket.prototype._read;
 
 const readMessage: IncomingMessage["_read"] = IncomingMessage.prototype._read;
 
-function hooksIn(surroundings: Surroundings, leastBody?: number): Hooks {
+function hooksIn(surroundings: Surroundings, least?: Least): Hooks {
   return {
     file: fileRead(fileMethods, surroundings),
     socket: socketRead(readSocket, surroundings),
-    message: followMessages(readMessage, surroundings, leastBody),
+    message: followMessages(readMessage, surroundings, least),
   };
 }
 
 /** Of a trial's body less is left when it is handed over. */
-const trialBodyBytes = 100_000;
+const trialLeast: Least = () => 100_000;
 
 interface Installed extends Hooks {
   readonly checks: Checks;
@@ -36,7 +36,7 @@ interface Installed extends Hooks {
 
 function install(runtime: Runtime): Installed {
   const disabled = switchedOff(runtime) ?? runtime.unsupported.streams;
-  const trial = hooksIn({ runtime, debug: undefined, disabled: undefined, checks: undefined }, trialBodyBytes);
+  const trial = hooksIn({ runtime, debug: undefined, disabled: undefined, checks: undefined }, trialLeast);
   const checks = new Checks(runtime, trial, disabled !== undefined);
   // Early enough for a server's first request. A Worker may be terminated at any moment, and Node then aborts where koffi is loading.
   if (disabled === undefined && !runtime.isWorker()) setImmediate(() => void checks.run()).unref();

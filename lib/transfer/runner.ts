@@ -102,7 +102,8 @@ export class Runner implements GuardedRun {
     if (!("then" in outcome)) {
       // The portable path is next, and the caller's descriptor is still there.
       if (outcome.unstaffed === true) this.#source.keepReadable?.();
-      return outcome;
+      const ended = outcome.end === "eof" ? this.#source.hearEnd?.() : undefined;
+      return ended === undefined ? outcome : this.#heard(ended, outcome);
     }
     return outcome.then((end) => {
       if (end.end === "eof" && this.#source.hearEnd !== undefined) return this.#heard(this.#source.hearEnd(), end);
@@ -120,7 +121,8 @@ export class Runner implements GuardedRun {
 
   /** The engine knows that an attempt was cancelled, but not why, and nothing of what the runtime has heard. */
   #explain(outcome: Outcome): Outcome {
-    return { ...outcome, ...this.#cancellation.outcome(outcome.bytes), syscalls: outcome.syscalls };
+    const { bytes, stranded, syscalls } = outcome;
+    return { ...outcome, ...this.#cancellation.outcome(bytes), stranded, syscalls };
   }
 
   get progress(): number {

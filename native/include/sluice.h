@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdint.h>
 
-#define SLUICE_ABI_FINGERPRINT 280243375
+#define SLUICE_ABI_FINGERPRINT 1835581951
 
 /* The library is built with hidden visibility: only what bears this mark leaves it. */
 #define SLUICE_EXPORT __attribute__((visibility("default")))
@@ -103,6 +103,7 @@ enum {
     SLUICE_REQUEST_LAST = 32,
     SLUICE_REQUEST_HOLES = 64,
     SLUICE_REQUEST_ATTRIBUTES = 128,
+    SLUICE_REQUEST_RESUME = 256,
 };
 
 enum {
@@ -172,6 +173,7 @@ enum {
 /* Limits, in bytes. */
 enum {
     SLUICE_INLINE_BYTES = 262144,
+    SLUICE_INLINE_STREAM_BYTES = 1048576,
     SLUICE_INLINE_COPY_BYTES = 65536,
     SLUICE_TURN_BYTES = 2097152,
     SLUICE_PAIR_TURN_BYTES = 1048576,
@@ -492,6 +494,9 @@ SLUICE_EXPORT int32_t sluice_reap(int32_t context, void *outcomes, uint32_t capa
 
 /* One bounded attempt on the calling thread that never waits: resident pages, room in the socket, or `blocked`. A head goes before them, in the same segment. */
 SLUICE_EXPORT int32_t sluice_attempt(int32_t source, int32_t target, void *request, void *outcome, void *head, uint32_t head_length);
+
+/* One bounded attempt on the calling thread to splice from a connection to another, or to a file in memory, that never waits. 0: it is over. Else the handle of an idle job: of one that is `blocked`, to be resumed, or of one that failed and holds what it could not deliver. -EAGAIN where such ends may wait. */
+SLUICE_EXPORT int32_t sluice_job_attempt(int32_t context, int32_t source, int32_t target, void *request, void *outcome);
 
 /* Reads a file at the request's offset, up to its length (at most SLUICE_INLINE_BYTES), if that waits for nothing: how many bytes, or a negative errno; -EAGAIN where a disk would have to be asked. */
 SLUICE_EXPORT int32_t sluice_read_now(int32_t source, void *request, void *bytes);

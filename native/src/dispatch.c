@@ -5,6 +5,7 @@
  */
 #include "dispatch.h"
 
+#include <poll.h>
 #include <sys/epoll.h>
 
 #include "poller.h"
@@ -109,7 +110,9 @@ void lanes_dispatch(struct job *job, enum turn after)
     /* What is in the pipe or the residue has to leave before more is read. */
     bool to_target = after == TURN_WAIT_TARGET || job->work.pending > 0 || !job->work.source.pollable;
     struct end *target = job->work.tee ? tee_blocked(job->work.tee) : &job->work.target;
-    if (after == TURN_COLD)
+    /* What has more to write to a file needs the blocking lane again: by epoll it would wake a thread of each. */
+    bool goes_on = after == TURN_AGAIN && !job->work.tee && !target->pollable && !target->ring;
+    if (after == TURN_COLD || goes_on)
         enqueue(job);
     else if (after == TURN_WAIT_NOTICE)
         arm(job, target, 0); /* EPOLLERR tells of an error queue that is not empty, and is never left out */
@@ -130,10 +133,21 @@ static bool begins_at_once(const struct job *job)
            job->work.target.nonblocking;
 }
 
+/* From a peer to a file: the peer is waited for where it has sent nothing, and no thread of the blocking lane is. */
+static enum turn before_first(struct job *job)
+{
+    struct work *work = &job->work;
+    if (work->tee || !work->source.pollable || !target_may_block(&work->target)) return TURN_AGAIN;
+    struct pollfd entry = {.fd = work->source.fd, .events = POLLIN};
+    struct timespec now = {0};
+    work->syscalls++;
+    return SYS(ppoll, &entry, 1, &now, NULL, 0) > 0 ? TURN_AGAIN : TURN_WAIT_SOURCE;
+}
+
 bool lanes_start_job(struct job *job)
 {
     if (!begins_at_once(job)) {
-        lanes_dispatch(job, TURN_AGAIN);
+        lanes_dispatch(job, before_first(job));
         return false;
     }
     job->work.syscalls++; /* that of lanes_call() */

@@ -118,11 +118,26 @@ static int32_t job_start_wait(struct job *job, const struct sluice_request *requ
     return 0;
 }
 
+/* Lets a job go on that has begun on a thread which could not wait. */
+static int32_t job_resume(struct job *job, const struct sluice_request *request)
+{
+    if (!job->has_begun) return -EINVAL;
+    if (!lanes_staff()) return -EAGAIN;
+    work_resume(&job->work);
+    job->has_begun = false;
+    job->waits_only = false;
+    job->is_last = request->flags & SLUICE_REQUEST_LAST;
+    running++;
+    lanes_dispatch(job, job->after);
+    return 0;
+}
+
 /* `queued` becomes true where lanes_call() is due. */
 static int32_t job_start(int32_t handle, const struct sluice_request *request, bool *queued)
 {
     struct job *job = job_find(handle);
     if (!job) return -EBADF;
+    if (request->flags & SLUICE_REQUEST_RESUME) return job->state == JOB_IDLE ? job_resume(job, request) : -EBUSY;
     run_turn *run = mechanism_for(&job->work, request);
     /* Memory may be held by the kernel beyond the end. */
     bool is_held = job->work.memory.bytes && request->flags & SLUICE_REQUEST_LAST;
@@ -134,6 +149,7 @@ static int32_t job_start(int32_t handle, const struct sluice_request *request, b
     if (failed < 0) return failed;
     work_discard(&job->work);
     work_prepare(&job->work, request, run);
+    job->has_begun = false;
     job->awaited = NULL;
     job->waits_only = false;
     job->is_last = request->flags & SLUICE_REQUEST_LAST;

@@ -26,7 +26,9 @@ struct job {
     bool closing;
     bool is_last;    /* it is over when its attempt is done */
     bool waits_only; /* it has nothing to do but to wait for a ring */
-    uint32_t end;    /* SLUICE_END_* */
+    bool has_begun;  /* on a thread that was not ours, which left off at `after` */
+    enum turn after;
+    uint32_t end; /* SLUICE_END_* */
     struct job *next;
     struct job *previous;
     struct queue *queue;  /* that it is in */
@@ -54,6 +56,8 @@ void jobs_of(int32_t context, void (*visit)(struct job *));
 
 /* --- job_open.c --- */
 
+/* What every job begins with: a handle. */
+int32_t job_opened(struct job *job);
 void job_release_ends(struct job *job);
 
 /* --- job.c --- */

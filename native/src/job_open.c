@@ -44,8 +44,7 @@ static enum residency residency_of(const struct end *source)
     return on_disk ? RESIDENCY_UNASKED : RESIDENCY_ALWAYS;
 }
 
-/* What every job begins with: a handle. */
-static int32_t job_opened(struct job *job)
+int32_t job_opened(struct job *job)
 {
     job->work.pipe = (struct pipe_pair){.read_fd = -1, .write_fd = -1};
     job->work.residue = NULL;
@@ -53,6 +52,7 @@ static int32_t job_opened(struct job *job)
     job->work.memory = (struct memory){0};
     job->work.tee = NULL;
     job->awaited = NULL;
+    job->has_begun = false;
     job->work.residency = residency_of(&job->work.source);
     return job_handle(job);
 }

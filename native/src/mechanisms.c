@@ -76,6 +76,11 @@ void work_prepare(struct work *work, const struct sluice_request *request, run_t
     work->refusal = 0;
     work->doubted = false;
     work->broken = 0;
+    work_resume(work);
+}
+
+void work_resume(struct work *work)
+{
     work->error = 0;
     work->failed = SLUICE_SIDE_NONE;
     work->stranded = 0;

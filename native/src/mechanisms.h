@@ -11,6 +11,8 @@ run_turn *mechanism_for(const struct work *work, const struct sluice_request *re
 
 /* Prepares for an attempt. */
 void work_prepare(struct work *work, const struct sluice_request *request, run_turn *run);
+/* Counts anew, for an attempt that goes on where another left off. */
+void work_resume(struct work *work);
 /* Gives back what an attempt holds beyond its descriptors, but for the bytes of a stream that it could not deliver. */
 void work_settle(struct work *work, close_file *close_file);
 

@@ -2,35 +2,13 @@
  * One attempt from beginning to end on the calling thread, for hosts whose functions can't return promises: a
  * WebAssembly guest waits for the answer anyway. Only between regular files, which end by themselves.
  */
-#include <signal.h>
 #include <stdlib.h>
 
 #include "closing.h"
 #include "mechanisms.h"
+#include "shield.h"
 
 #define BUFFER_BYTES (256 * 1024)
-
-/* Runtimes don't block SIGXFSZ as our threads do, and it ends a process whose file grows beyond its limit. */
-static void shield(sigset_t *before)
-{
-    sigset_t fatal;
-    sigemptyset(&fatal);
-    sigaddset(&fatal, SIGXFSZ);
-    pthread_sigmask(SIG_BLOCK, &fatal, before);
-}
-
-/* Takes a signal that has come meanwhile, so that it isn't delivered now. */
-static void unshield(const sigset_t *before)
-{
-    sigset_t fatal;
-    struct timespec now = {0};
-    sigemptyset(&fatal);
-    sigaddset(&fatal, SIGXFSZ);
-    if (!sigismember(before, SIGXFSZ))
-        while (sigtimedwait(&fatal, NULL, &now) == SIGXFSZ)
-            ;
-    pthread_sigmask(SIG_SETMASK, before, NULL);
-}
 
 static uint32_t run_to_end(struct work *work, struct lane *lane)
 {

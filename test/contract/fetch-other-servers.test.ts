@@ -1,8 +1,5 @@
 /** Responses of `file()` on servers that know nothing of Sluice: Bun.serve, Deno.serve, and a plain one of node:http. */
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
-import { Readable } from "node:stream";
-import { type FetchHandler, file } from "sluice/fetch";
+import { file } from "sluice/fetch";
 import { assert, test } from "../support/contract.ts";
 import { openDescriptors } from "../support/fds.ts";
 import { tempFolder } from "../support/temp.ts";
@@ -10,79 +7,8 @@ import { settles } from "../support/wait.ts";
 import { connectTo, request, stallAfterFirst } from "./support/fetch.ts";
 import { assertBytes, dataFile, MiB } from "./support/files.ts";
 import { collectGarbage } from "./support/garbage.ts";
-
-interface Running extends AsyncDisposable {
-  readonly port: number;
-}
-
-/** What Bun and Deno have of their own, as far as it is used here. */
-const { Bun, Deno } = globalThis as {
-  readonly Bun?: {
-    serve(options: { port: number; hostname: string; fetch: FetchHandler }): {
-      port: number;
-      stop(now: boolean): Promise<void>;
-    };
-  };
-  readonly Deno?: {
-    serve(
-      options: { port: number; hostname: string; onListen: () => void },
-      fetch: FetchHandler,
-    ): { addr: { port: number }; shutdown(): Promise<void> };
-  };
-};
-
-async function start(fetch: FetchHandler): Promise<Running> {
-  const hostname = "127.0.0.1";
-  if (Bun !== undefined) {
-    const server = Bun.serve({ port: 0, hostname, fetch });
-    return { port: server.port, [Symbol.asyncDispose]: () => server.stop(true) };
-  }
-  if (Deno !== undefined) {
-    const server = Deno.serve({ port: 0, hostname, onListen: () => undefined }, fetch);
-    return { port: server.addr.port, [Symbol.asyncDispose]: () => server.shutdown() };
-  }
-  const server = createServer((message, response) => {
-    const headers = new Headers(message.headers as Record<string, string>);
-    const abort = new AbortController();
-    response.once("close", () => abort.abort());
-    const asked = new Request(`http://${hostname}${message.url}`, {
-      method: message.method ?? "GET",
-      headers,
-      signal: abort.signal,
-    });
-    void Promise.resolve(fetch(asked)).then(async (answer) => {
-      if (response.destroyed) return void (await answer.body?.cancel());
-      response.writeHead(answer.status, [...answer.headers].flat());
-      if (answer.body === null) return void response.end();
-      Readable.fromWeb(answer.body as Parameters<typeof Readable.fromWeb>[0])
-        .on("error", () => response.destroy())
-        .pipe(response);
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, hostname, resolve));
-  return {
-    port: (server.address() as AddressInfo).port,
-    async [Symbol.asyncDispose]() {
-      server.close();
-      server.closeAllConnections();
-    },
-  };
-}
-
-function site(size: number): { root: string; name: string; content: Buffer; assertClosed(): Promise<void> } {
-  const root = tempFolder();
-  const { path, content } = dataFile(root, size);
-  const open = () => openDescriptors().filter((name) => name.includes(root));
-  return {
-    root,
-    name: path.slice(root.length),
-    content,
-    async assertClosed() {
-      await settles(() => open().length === 0);
-      assert.equal(open(), []);
-    },
-  };
-}
+import { startOwn as start } from "./support/own-servers.ts";
+import { site } from "./support/site.ts";
 
 test("file() is an ordinary Response on any server", { needs: ["proc"] }, async () => {
   const { root, name, content, assertClosed } = site(3 * MiB);
@@ -138,7 +64,9 @@ test("file() hears of a client that goes, also when the garbage has been collect
 
 test("file() answers with many small files at once, each with its own bytes", { needs: ["proc"] }, async () => {
   const root = tempFolder();
-  const sites = [1, 2, 100, 4096, 65_535, 65_536, 65_537].map((size) => dataFile(root, size));
+  const sites = [1, 2, 100, 4096, 65_535, 65_536, 65_537, 131_071, 131_072, 131_073].map((size) =>
+    dataFile(root, size),
+  );
   await using server = await start((asked) => file(asked, new URL(asked.url).pathname, { root }));
   const rounds = Array.from({ length: 6 }, () => sites).flat();
   const answers = await Promise.all(

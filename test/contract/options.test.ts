@@ -15,7 +15,7 @@ import {
   tee,
   transfer,
 } from "sluice";
-import { file as fileResponse, serve, type Server, toNodeHandler } from "sluice/fetch";
+import { file as fileResponse, proxyPass, serve, type Server, toNodeHandler } from "sluice/fetch";
 import { instantiateFallback, instantiatePlugin, wasiImports } from "sluice/wasi";
 import { assert, test } from "../support/contract.ts";
 import { tempFolder } from "../support/temp.ts";
@@ -63,6 +63,7 @@ const calls: Readonly<Record<string, Call>> = {
   file: (options, { target }) => fileResponse(new Request("http://x/"), "/", bag({ root: target, ...options })),
   serve: (options) => serve(bag({ fetch, ...options })),
   "serve, close": (options) => withServer((server) => server.close(bag(options))),
+  proxyPass: (options) => proxyPass(new Request("http://x/"), "http://127.0.0.1:1/", bag(options)),
   toNodeHandler: (options) => toNodeHandler(fetch, bag(options)),
   instantiateFallback: (options) => instantiateFallback(bag({ roots, ...options })),
   instantiatePlugin: (options) => instantiatePlugin(bag({ roots, ...options })),

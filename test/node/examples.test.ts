@@ -1,8 +1,9 @@
-/** The file servers in examples/, each on its own runtime, as curl sees them. */
+/** The servers in examples/, each on its own runtime, as curl sees them. */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import * as fs from "node:fs";
-import { connect } from "node:net";
+import { createServer } from "node:http";
+import { type AddressInfo, connect } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { suite } from "uvu";
@@ -40,9 +41,13 @@ interface Server extends AsyncDisposable {
 }
 
 /** An example at work, once it has told its address. */
-async function serve(script: string, command: readonly [string, ...string[]]): Promise<Server> {
+async function serve(
+  script: string,
+  command: readonly [string, ...string[]],
+  args: readonly string[] = [folder, "0"],
+): Promise<Server> {
   const [program, ...options] = command;
-  const child = spawn(program, [...options, join(root, script), folder, "0"], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(program, [...options, join(root, script), ...args], { stdio: ["ignore", "pipe", "pipe"] });
   let complaints = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (complaints += text));
   const ended = once(child, "close");
@@ -169,6 +174,43 @@ for (const example of ["map-and-write", "transfer-to"]) {
       assert.is(sha256(fs.readFileSync(target)), sha256(content));
     });
   }
+}
+
+for (const candidate of candidates.usual) {
+  const start = async (example: string, ...args: readonly string[]) =>
+    serve(`build/examples/${example}.js`, (await locate(candidate)).command, args);
+
+  test(`the upload example stores files whole, or not at all, on ${candidate.name}`, async () => {
+    const store = tempFolder();
+    await using server = await start("upload", store, "0");
+    const answer = await curl("--upload-file", path, `${server.url}film.mp4`);
+    assert.is(answer, `${content.length} bytes\n`);
+    assert.is(sha256(fs.readFileSync(join(store, "film.mp4"))), sha256(content));
+    for (const bad of ["..%2fsecret.txt", ".hidden", "a/b"])
+      assert.is(await curl("--upload-file", path, "--write-out", "%{http_code}", `${server.url}${bad}`), "400");
+    const socket = connect({ port: server.port, host: "127.0.0.1" });
+    socket.write(`PUT /film.mp4 HTTP/1.1\r\nHost: x\r\nContent-Length: ${MiB}\r\n\r\n${"x".repeat(100_000)}`);
+    socket.end();
+    await collect(socket);
+    assert.ok(await settles(() => fs.readdirSync(store).length === 1));
+    assert.is(sha256(fs.readFileSync(join(store, "film.mp4"))), sha256(content));
+  });
+
+  test(`the example of a reverse proxy serves files, and passes the rest on, on ${candidate.name}`, async () => {
+    const upstream = createServer((request, response) => {
+      void collect(request).then((body) => response.end(`${request.method} ${request.url} ${sha256(body)}`));
+    });
+    upstream.listen(0, "127.0.0.1");
+    await once(upstream, "listening");
+    const { port } = upstream.address() as AddressInfo;
+    await using server = await start("reverse-proxy", folder, "0", `http://127.0.0.1:${port}`);
+    assert.is(await curl(`${server.url}small.txt`), "small");
+    assert.is(await curl(`${server.url}api/a?b`), `GET /a?b ${sha256(Buffer.alloc(0))}`);
+    assert.is(await curl("--upload-file", path, `${server.url}api/a`), `PUT /a ${sha256(content)}`);
+    upstream.close();
+    upstream.closeAllConnections();
+    assert.is(await statusOf(`${server.url}api/a`), "502");
+  });
 }
 
 test.run();

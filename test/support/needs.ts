@@ -94,6 +94,7 @@ export const needs = {
   /** Extended attributes can be set and read: by archives, which node: modules and most machines have no other means for. */
   tar: () => missingProgram("tar"),
   haproxy: () => missingProgram("haproxy"),
+  openssl: () => missingProgram("openssl"),
   nginx: () => missingProgram("nginx"),
   /** A btrfs image can be made and mounted: see `mountScratch`. */
   btrfs: mountable("btrfs"),

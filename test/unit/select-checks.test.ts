@@ -117,13 +117,16 @@ const inline: readonly (readonly [what: string, source: Endpoint, target: Endpoi
   ["a small file to a pipe", file(1, { size: 1 }), end("pipe"), false],
   ["a small file to a file", file(1, { size: 1 }), file(2), false],
   ["a pipe to a socket", end("pipe"), socket, false],
+  ["a socket to a socket", end("socket"), socket, true],
+  ["a socket to a file", end("socket"), file(2), true],
+  ["a socket to a pipe", end("socket"), end("pipe"), false],
 ];
 
 for (const [what, source, target, expected] of inline)
   test(`select() ${expected ? "tries" : "does not try"} ${what} on the calling thread`, () => {
     const { inline: got, candidates } = plan(source, target);
     assert.is(got, expected);
-    const copying = expected && (source.size ?? 0) <= limits.inline_copy_bytes;
+    const copying = expected && source.kind === "file" && (source.size ?? 0) <= limits.inline_copy_bytes;
     assert.is(candidates[0]?.strategy === "buffered", copying, candidates[0]?.strategy);
     assert.is(candidates.filter(({ strategy }) => strategy === "buffered").length, 1);
   });

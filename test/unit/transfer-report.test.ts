@@ -11,6 +11,7 @@ import { type Account, drive, driveSync, transferLoop } from "#core/transfer/loo
 import { end, file, request, unknowing } from "../support/ends.ts";
 
 const quiet: Outcome = { bytes: 0, stranded: 0, end: "done", errno: 0, syscalls: 0, waits: 0, cpuNs: 0 };
+const EAGAIN = 11;
 const EINVAL = 22;
 const EPIPE = 32;
 const ENOSYS = 38;
@@ -124,6 +125,16 @@ test("transferLoop() tells the bytes that a source without positions lost", () =
     outcomes: [{ bytes: 10, stranded: 4, end: "error", errno: EINVAL }],
   });
   assert.equal([error.bytesTransferred, error.bytesStranded, error.sourceOffset], [10, 4, undefined]);
+});
+
+test("transferLoop() leaves no bytes behind where an attempt that holds some finds no thread", () => {
+  const error = failureOf({
+    source: end("socket"),
+    target: end("socket"),
+    options: {},
+    outcomes: [{ bytes: 10, stranded: 4, end: "error", errno: EAGAIN, unstaffed: true }],
+  });
+  assert.equal([error.code, error.bytesTransferred, error.bytesStranded], ["EAGAIN", 10, 4]);
 });
 
 /** Copies as observed: the worst answer of those that moved bytes. */

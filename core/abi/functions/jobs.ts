@@ -92,6 +92,11 @@ export const jobFunctions = {
     names: ["source", "target", "request", "outcome", "head", "head_length"],
     doc: "One bounded attempt on the calling thread that never waits: resident pages, room in the socket, or `blocked`. A head goes before them, in the same segment.",
   }),
+  sluice_job_attempt: define({
+    args: ["i32", "i32", "i32", "buffer", "buffer"],
+    names: ["context", "source", "target", "request", "outcome"],
+    doc: "One bounded attempt on the calling thread to splice from a connection to another, or to a file in memory, that never waits. 0: it is over. Else the handle of an idle job: of one that is `blocked`, to be resumed, or of one that failed and holds what it could not deliver. -EAGAIN where such ends may wait.",
+  }),
   sluice_read_now: define({
     args: ["i32", "buffer", "buffer"],
     names: ["source", "request", "bytes"],

@@ -62,8 +62,8 @@ function smallLength({ engine, feed, sink }: Route): number {
 export function sendAtOnce(route: Route): Begun {
   const { engine, feed, sink } = route;
   const { framing } = sink;
-  // Only a socket takes bytes without a wait.
-  if (sink.kind === "file" || sink.queue.writableLength > 0) return nothingBegun;
+  // Only a socket takes bytes without a wait. What a connection has in hand can't be read again: it goes within the lock.
+  if (feed.kind !== "file" || sink.kind === "file" || sink.queue.writableLength > 0) return nothingBegun;
   const target = sink.open(engine.native);
   if (typeof target === "string") return { ...nothingBegun, objection: target };
   if (target.kind !== "socket" || !target.nonblocking) return nothingBegun;

@@ -1,4 +1,5 @@
 /** Messages of node:http that are piped: from their body's first bytes on, the others go from the connection to the target. */
+import { WriteStream } from "node:fs";
 import type { IncomingMessage } from "node:http";
 import type { Writable } from "node:stream";
 import { bodyLength, leastBodyBytes } from "../../../core/body.ts";
@@ -41,13 +42,16 @@ function empty(message: IncomingMessage): void {
   while (message.readableLength > 0 && !isPaused(message) && message.read() !== null);
 }
 
+/** With fewer bytes of a body to come it isn't handed over to that target. */
+export type Least = (target: Writable | undefined) => number;
+
+const usualLeast: Least = (target) => leastBodyBytes[target instanceof WriteStream ? "file" : "connection"];
+
 /**
  * Makes what follows messages out of Node's own `_read`. A body is handed over when some of it has come, so that what its target
  * begins with has been written, and as often as enough of it is left: a stream that was paused goes on.
- *
- * @param least with fewer bytes to come it isn't
  */
-export function followMessages(original: Read, surroundings: Surroundings, least: number = leastBodyBytes): Follow {
+export function followMessages(original: Read, surroundings: Surroundings, least: Least = usualLeast): Follow {
   const { runtime } = surroundings;
   const never = surroundings.disabled ?? runtime.unsupported.socketStreams;
 
@@ -63,7 +67,7 @@ export function followMessages(original: Read, surroundings: Surroundings, least
     const body = bodyOf(this);
     const waits = body === undefined || body.isHeld || body.came === 0 || pipesOf(this).length === 0;
     if (waits || body.isDecided || isPaused(this) || isHeldUp(this) || isBehind(this)) return original.call(this, size);
-    if (body.left < least) {
+    if (body.left < least(pipesOf(this)[0])) {
       body.leave();
       if (report(this) === undefined)
         tell(this, pipesOf(this)[0], body.tally, "too little of the body was left", true, surroundings);
@@ -79,11 +83,11 @@ export function followMessages(original: Read, surroundings: Surroundings, least
   }
 
   /** Follows a message where that is of use; else the answer is why not, or undefined where there is no body. */
-  const begins = (message: IncomingMessage): string | undefined => {
+  const begins = (message: IncomingMessage, target: Writable): string | undefined => {
     const length = bodyLength(message.rawHeaders) ?? (endsByClose(message) ? "the body ends with its connection" : 0);
     if (length === 0) return undefined;
     if (typeof length === "string") return never ?? length;
-    if (length < least) return never ?? tooSmall;
+    if (length < least(target)) return never ?? tooSmall;
     const objection = never ?? objectionTo(message, original);
     if (objection === undefined) follow(message, length, _read);
     return objection;
@@ -91,7 +95,7 @@ export function followMessages(original: Read, surroundings: Surroundings, least
 
   return (message, target) => {
     if (bodyOf(message) !== undefined || report(message) !== undefined) return;
-    const objection = begins(message);
+    const objection = begins(message, target);
     if (objection !== undefined) tell(message, target, nothing, objection, false, surroundings);
   };
 }
