@@ -19,7 +19,7 @@ const atOnce = 8;
 /** What comes before, so that the runtime's own heap has grown as far as it likes to. */
 const first = each / (everything ? 8 : 2);
 /** What a server's memory may grow by while all of them are under way: a small part of what they are. */
-const most = 64 * MiB;
+const most = 128 * MiB;
 
 /** Of an odd length, so that a piece that is lost or doubled is seen. */
 const block = data(MiB - 7, 500);
