@@ -22,7 +22,7 @@ const fsOption = "Leave the `fs` option of the stream out, and node:fs as it is 
 
 const remedies: readonly Row[] = [
   [/^the response's write has been replaced/, compression],
-  [/^the (stream|socket|file)'s \w+ has been replaced/, agent],
+  [/^the (stream|socket|file|request)'s \w+ has been replaced/, agent],
   [
     /^the target is not a response, socket or file but /,
     "Something stands between the file and the response: a compressor, a throttle, another transform. Pipe the file to the response itself.",
@@ -30,6 +30,26 @@ const remedies: readonly Row[] = [
   [/^the stream was unpiped before/, readElsewhere],
   [/^the stream was read before|^the stream has been read in part|^the stream is piped to several/, readElsewhere],
   [/^somebody else reads the stream/, readElsewhere],
+  [
+    /^somebody else reads the connection/,
+    "Add no 'data' or 'readable' listener to the connection of a message: what it is to see can't go past it.",
+  ],
+  [
+    /^the body is too small|^too little of the body was left/,
+    "Nothing: so small a body costs no less on its way past JavaScript.",
+  ],
+  [
+    /^the body comes in chunks|^the body ends with its connection/,
+    "Have the sender name the length of its body (Content-Length), where it knows it.",
+  ],
+  [
+    /^the message has (several lengths|too many headers)|^the message's length is not a plain number/,
+    "Have the sender name the length once, as a plain number, and raise `maxHeadersCount` where there are more headers.",
+  ],
+  [
+    /^the message is not the one that its connection is at|^the connection is upgraded/,
+    "Pipe a message while its body comes. After an upgrade pipe the socket.",
+  ],
   [/^it was piped by other means|^the target was given more or less/, readElsewhere],
   [
     /^the stream is decoded/,
@@ -37,20 +57,27 @@ const remedies: readonly Row[] = [
   ],
   [/^the stream (is|was) (paused|unpiped|destroyed)/, midway],
   [/^the target was (ended|closed)|^the peer has gone|^the connection was closed before/, midway],
-  [/^the (file|socket) is closed for writing|^the file is not open|^the response has ended/, midway],
+  [/^the (file|socket) is closed for writing|^the file is not open|^the (response|request) has ended/, midway],
   [/^the target is corked/, "Call uncork() before the file is piped."],
   [
-    /^the response (was written to meanwhile|still has output)/,
+    /^the (response|request) (was written to meanwhile|still has output)/,
     "Write nothing to the response while a file is piped to it.",
   ],
-  [/^the response is not the first of its connection/, "Nothing: it waits for an earlier answer of its connection."],
+  [
+    /^the (response|request) is not the first of its connection/,
+    "Nothing: it waits for an earlier answer of its connection.",
+  ],
   [/^the file is (read|written) by other functions/, fsOption],
   [/^the descriptor is read from its own position/, path],
   [/^the source is not a regular file|^the file's size is not its length/, asIs],
   [/^source and target are the same file/, "Nothing: a file can't be copied onto itself."],
   [/^TLS (encrypts|decrypts) in the process/, tls],
   [
-    /^the response's connection is not a socket of node:net|^the socket has no handle|^the socket's handle shows no descriptor|^the target has no descriptor/,
+    /^the message's connection has no parser/,
+    "Let node:http itself read the connection: a message of another server or client has no parser to go by.",
+  ],
+  [
+    /^the (response|request|message)'s connection is not a socket of node:net|^the socket has no handle|^the socket's handle shows no descriptor|^the target has no descriptor/,
     "Let the app answer on connections of node:http itself: those of other servers show no descriptor.",
   ],
   [/^this response has no body/, "Ask with GET, for an answer that has one: HEAD, 204 and 304 have none."],
@@ -58,7 +85,7 @@ const remedies: readonly Row[] = [
   [/^strictContentLength counts in JavaScript/, "Leave `strictContentLength` out: Node counts each write for it."],
   [/^what a hand-over relies on in .* is being tried/, "Ask again: the process has just begun."],
   [
-    /failed the trial of |can't be tried: |^nothing is handed over from /,
+    /failed the trial of |can't be tried: |^nothing is handed over from |^node:http's parser /,
     "This runtime does something else than is relied on. Use another release of it, and report this one with its reason.",
   ],
   [/^switched off by /, "Start the app without SLUICE_DISABLE."],

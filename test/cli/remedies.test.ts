@@ -8,7 +8,7 @@ import { root } from "../support/root.ts";
 
 /** How every reason begins, in a string or a template; what is filled in stands for itself. */
 const reasonPattern =
-  /["`]((?:the (?:response|stream|socket|file|target|source|descriptor|connection|peer|body)|this response|source and target|somebody|there is nothing|it was piped|nothing is handed|switched off|what a hand-over|strictContentLength|TLS )[^"`]*)["`]/g;
+  /["`]((?:the (?:response|request|message|stream|socket|file|target|source|descriptor|connection|peer|body|\$\{kind\})|node:http's |too little|this response|source and target|somebody|there is nothing|it was piped|nothing is handed|switched off|what a hand-over|strictContentLength|TLS )[^"`]*)["`]/g;
 
 /** Texts that are not about the app's stream. */
 const others = [/^the (stream|target|body) (of|in) /, /^the socket's error/];
@@ -16,7 +16,9 @@ const others = [/^the (stream|target|body) (of|in) /, /^the socket's error/];
 function reasonsOf(path: string): string[] {
   const lines = readFileSync(path, "utf8").split("\n");
   const code = lines.filter((line) => !/^\s*(\/?\*|\/\/)/.test(line)).join("\n");
-  return [...code.matchAll(reasonPattern)].map(([, reason = ""]) => reason.replace(/\$\{[^}]*\}/g, "write"));
+  return [...code.matchAll(reasonPattern)].map(([, reason = ""]) =>
+    reason.replace("${kind}", "request").replace(/\$\{[^}]*\}/g, "write"),
+  );
 }
 
 function sourcesIn(folder: string): string[] {
@@ -44,8 +46,9 @@ test("every reason in the documents has a remedy", () => {
   for (const row of rows) {
     // The last row is the engine's own reason, which is the loader's.
     if (row === "…") continue;
-    const reason = row.replace(/ \([^)]*\)/g, "").replaceAll("…", "write");
-    assert.type(remedyFor(reason), "string", reason);
+    const plain = row.replace(/ \([^)]*\)/g, "").replaceAll("…", "write");
+    for (const reason of plain.split(/, (?!socket or file)/))
+      assert.type(remedyFor(reason.replace(/^its /, "the message's ")), "string", reason);
   }
 });
 
