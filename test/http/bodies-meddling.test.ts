@@ -69,9 +69,11 @@ scene("nothing moves from unpipe() to pipe()", { native: [1, 2], loose: true, ra
   await client.head();
   const some = await client.read(MiB);
   await stage.act("unpipe");
-  const underWay = await client.untilQuiet();
-  const before = await client.untilQuiet();
-  assert.is(before.length, 0);
+  const parts: Buffer[] = [];
+  // What is under way on a loaded machine comes in its own time.
+  do parts.push(await client.untilQuiet());
+  while (parts.at(-1)?.length !== 0);
+  const underWay = Buffer.concat(parts);
   assert.ok(some.length + underWay.length < large.length, "it did not stop");
   await stage.act("pipe");
   const more = await client.read(large.length - some.length - underWay.length);
