@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { assertBytes, data, MiB } from "../contract/support/files.ts";
-import { assertAlike, assertLeft, assertTaken, closed, codeOf, type Way } from "../contract/support/streams.ts";
+import { assertAlike, assertLeft, assertTaken, closed, codeOf, type Way, ways } from "../contract/support/streams.ts";
 import { collect } from "../support/data.ts";
 import { tempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
@@ -351,10 +351,10 @@ for (const [end, act] of Object.entries(ends))
     });
   });
 
-test("a body keeps to its own asynchronous context", async () => {
+test("no body's events come in the asynchronous context of another", async () => {
   const store = new AsyncLocalStorage<string>();
-  await assertAlike((way) =>
-    serving(
+  for (const way of Object.values(ways))
+    await serving(
       (request, response) =>
         void store.run(String(request.url), () => {
           const file = fs.createWriteStream(newFile());
@@ -367,12 +367,12 @@ test("a body keeps to its own asynchronous context", async () => {
           const path = `/${number}`;
           const sent = http.request({ port, path, host: "127.0.0.1", method: "PUT", agent: false, headers });
           sent.end(content);
-          return String((await outcomeOf(sent)).body);
+          // In plain Node, too, it is now the request's own and now that of the parser, which has none.
+          assert.ok(["", path].includes(String((await outcomeOf(sent)).body)));
         });
-        return await Promise.all(answers);
+        await Promise.all(answers);
       },
-    ),
-  );
+    );
 });
 
 test("a disk that is full in mid-body fails the file, and nothing else", async () => {
