@@ -2,6 +2,7 @@
 import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { expired, type PassFailure } from "./failure.ts";
+import { bodyOf } from "../../streams/body.ts";
 import type { PassTimes } from "./options.ts";
 
 export class PassClock {
@@ -73,4 +74,4 @@ export class PassClock {
 
 /** Whether there are bytes that nobody has asked for yet: then it is not the upstream that stands still. */
 const isWaitedFor = (message: IncomingMessage): boolean =>
-  message.complete || message.isPaused() || message.readableLength > 0;
+  message.complete || message.isPaused() || message.readableLength > 0 || bodyOf(message)?.isWaitedFor === true;

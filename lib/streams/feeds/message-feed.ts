@@ -102,6 +102,7 @@ export class MessageFeed implements Feed {
 
   begin(counter: Counter): void {
     this.#counter = counter;
+    this.#body.mover = counter;
     accountOf(this.stream.socket).beginReading(counter);
   }
 
@@ -122,6 +123,7 @@ export class MessageFeed implements Feed {
 
   close(): void {
     this.release();
+    this.#body.mover = undefined;
     if (this.#counter !== undefined) accountOf(this.stream.socket).rest(this.#counter);
     if (this.stream.destroyed) this.#catchUp();
   }
