@@ -1,5 +1,6 @@
 /** Sends files to responses on sockets of node:net by the engine. */
 import type { ServerResponse } from "node:http";
+import { withPaths } from "../../core/error.ts";
 import type { RequestEnd } from "../../lib/fetch/request-end.ts";
 import { truncated } from "../../lib/fetch/send.ts";
 import type { SendFile } from "../../lib/fetch/traits.ts";
@@ -28,7 +29,7 @@ function turnOf(response: ServerResponse, end: RequestEnd): Promise<void> | unde
 export const sendByTransfer =
   (otherwise: SendFile): SendFile =>
   async (part, response, end) => {
-    const { fd, start, length } = part;
+    const { fd, start, length, path } = part;
     await turnOf(response, end);
     const { socket } = response;
     if (end.isPast || socket === null) return closeFd(fd);
@@ -43,10 +44,10 @@ export const sendByTransfer =
       response.flushHeaders();
       const { bytes } = await transfer(machine, fd, socket, options);
       // A file that was shorter from the start on.
-      if (bytes < length) throw truncated(length - bytes, start + bytes);
+      if (bytes < length) throw truncated(length - bytes, start + bytes, path);
       response.end();
     } catch (error) {
-      if (!end.isPast && !socket.destroyed) throw error;
+      if (!end.isPast && !socket.destroyed) throw withPaths(error, { path });
     } finally {
       forget();
       // A close may wait for a daemon: not here.

@@ -27,6 +27,11 @@ const remedies: readonly Row[] = [
     /^the target is not a response, socket or file but /,
     "Something stands between the file and the response: a compressor, a throttle, another transform. Pipe the file to the response itself.",
   ],
+  [
+    /^the source is not a file, a socket or a message of node:http but /,
+    "Something stands between the bytes and their target: a transform, or a client of another kind. Pipe the file, or an answer of http.request().",
+  ],
+  [/^HTTP\/2 is unpacked /, "Nothing: HTTP/2 cuts its bodies up in the process. Let the peer speak HTTP/1.1."],
   [/^the stream was unpiped before/, readElsewhere],
   [/^the stream was read before|^the stream has been read in part|^the stream is piped to several/, readElsewhere],
   [/^somebody else reads the stream/, readElsewhere],

@@ -57,7 +57,7 @@ class FileSource {
       if (count > 0) return buffer.subarray(0, count);
       throw new TransferError(
         `Cannot send file: expected ${missing} more bytes at offset ${position}, source was truncated`,
-        { code: "ERR_SLUICE_TRUNCATED", bytesTransferred: this.#given, sourceOffset: position },
+        { code: "ERR_SLUICE_TRUNCATED", bytesTransferred: this.#given, sourceOffset: position, path: this.file.path },
       );
     } catch (error) {
       this.file.close();
@@ -110,5 +110,5 @@ export function takeFile(body: Body): FilePart | undefined {
   body.getReader();
   // A download may take hours; the stream and its Response need not wait for it.
   source.forget?.();
-  return { fd: source.file.release(), start: piece.start, length: piece.length };
+  return { fd: source.file.release(), start: piece.start, length: piece.length, path: source.file.path };
 }

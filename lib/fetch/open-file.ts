@@ -1,18 +1,24 @@
 /** Files that are served: found by a path beneath the root, and opened. */
 import { closeSync, fstatSync, read, type Stats } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { withPaths } from "../../core/error.ts";
 import type { OpenBeneath } from "../confine/open-beneath.ts";
 import { callFailed } from "../support/system-error.ts";
 
 /** One descriptor, closed once, and never under a read. */
 export class OpenFile {
   readonly stats: Stats;
+  /** By which it was found, beneath the root as that was given. */
+  readonly path: string;
   #fd: number;
   #isReading = false;
   #isUnwanted = false;
 
-  constructor(fd: number, stats: Stats) {
+  constructor(fd: number, stats: Stats, path: string) {
     this.#fd = fd;
     this.stats = stats;
+    this.path = path;
   }
 
   get size(): number {
@@ -82,14 +88,15 @@ const kinds: Readonly<Record<string, "missing" | "forbidden">> = {
  * @throws TransferError for what says nothing of the path: EMFILE, EIO, …
  */
 export async function lookUp(openBeneath: OpenBeneath, root: string | URL, path: string): Promise<Found> {
+  const whole = join(root instanceof URL ? fileURLToPath(root) : root, path);
   const opened = await openBeneath(root, path);
   if (typeof opened === "string") {
     const kind = kinds[opened];
-    if (kind === undefined) throw callFailed(`open ${path}`, "open", opened);
+    if (kind === undefined) throw withPaths(callFailed(`open ${path}`, "open", opened), { path: whole });
     return { kind };
   }
   const stats = fstatSync(opened);
-  if (stats.isFile()) return { kind: "file", file: new OpenFile(opened, stats) };
+  if (stats.isFile()) return { kind: "file", file: new OpenFile(opened, stats, whole) };
   closeSync(opened);
   return { kind: stats.isDirectory() ? "folder" : "missing" };
 }

@@ -8,7 +8,7 @@ export type OpenStream = typeof createReadStream;
 
 export const sendByStream =
   (open: OpenStream): SendFile =>
-  ({ fd, start, length }, response, end) => {
+  ({ fd, start, length, path }, response, end) => {
     const stream = open("", { fd, start, end: start + length - 1 });
     return new Promise((resolve, reject) => {
       // While no head has been sent, it can still be said what is wrong.
@@ -25,7 +25,7 @@ export const sendByStream =
       response.once("error", fail);
       stream.once("end", () => {
         if (stream.bytesRead === length) response.end();
-        else fail(truncated(length - stream.bytesRead, start + stream.bytesRead));
+        else fail(truncated(length - stream.bytesRead, start + stream.bytesRead, path));
       });
       response.once("close", over);
       // An answer that waits for its turn may hear of its connection's end by nothing else.
@@ -35,9 +35,9 @@ export const sendByStream =
     });
   };
 
-export function truncated(missing: number, offset: number): TransferError {
+export function truncated(missing: number, offset: number, path: string): TransferError {
   return new TransferError(
     `Cannot send file: expected ${missing} more bytes at offset ${offset}, source was truncated`,
-    { code: "ERR_SLUICE_TRUNCATED", sourceOffset: offset },
+    { code: "ERR_SLUICE_TRUNCATED", sourceOffset: offset, path },
   );
 }

@@ -25,6 +25,7 @@ export interface FilePart {
   readonly fd: number;
   readonly start: number;
   readonly length: number;
+  readonly path: string;
 }
 
 /**

@@ -2,7 +2,7 @@
  * Files whose size says nothing: those of procfs have 0 bytes to stat(2), those of sysfs a page, whatever is in them.
  * They are read before an answer promises a length.
  */
-import { TransferError } from "../../core/error.ts";
+import { TransferError, withPaths } from "../../core/error.ts";
 import { callFailed, codeOf } from "../support/system-error.ts";
 import type { OpenFile } from "./open-file.ts";
 
@@ -21,12 +21,13 @@ export async function readUnsized(file: OpenFile): Promise<Uint8Array | undefine
   for (let count = 1; count > 0; length += count) {
     const chunk = new Uint8Array(chunkSize);
     count = await file.read(chunk, length).catch((error: unknown) => {
-      throw callFailed("read file", "read", codeOf(error) ?? "EIO", error);
+      throw withPaths(callFailed("read file", "read", codeOf(error) ?? "EIO", error), file);
     });
     if (length === 0 && count === Math.min(size, chunkSize)) return undefined;
     if (length + count > mostBytes)
       throw new TransferError("Cannot serve file: its size is not its length, and it has no end in sight", {
         code: "EFBIG",
+        path: file.path,
       });
     chunks.push(chunk.subarray(0, count));
   }

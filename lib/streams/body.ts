@@ -4,6 +4,7 @@ import { Readable } from "node:stream";
 import { passableBytes } from "../../core/body.ts";
 import { shadow } from "../support/shadow.ts";
 import { slot } from "../support/slot.ts";
+import type { Counter } from "./socket-account.ts";
 import { Tally } from "./hand-over/tally.ts";
 
 type Read = (this: IncomingMessage, size: number) => void;
@@ -37,6 +38,8 @@ export class Body {
   isDecided = false;
   /** Whether it is being handed over. */
   isHeld = false;
+  /** What moves it past the runtime. */
+  mover: Counter | undefined;
   #claim: Claim | undefined;
   readonly #undo: readonly (() => void)[];
 
@@ -54,6 +57,11 @@ export class Body {
   /** Of those, what may pass the parser by. */
   get passable(): number {
     return passableBytes(this.left);
+  }
+
+  /** Whether it is the target's peer that takes nothing, while its bytes pass the runtime by. */
+  get isWaitedFor(): boolean {
+    return this.mover !== undefined && this.mover.outstanding > 0;
   }
 
   /** The message is as it was. */

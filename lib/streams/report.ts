@@ -1,7 +1,9 @@
 /** Tells which way each stream went: to who asks, to the diagnostics channel, and to stderr under SLUICE_DEBUG or NODE_DEBUG. */
 import { channel } from "node:diagnostics_channel";
-import { ServerResponse } from "node:http";
-import type { Readable, Writable } from "node:stream";
+import { ReadStream } from "node:fs";
+import { IncomingMessage, ServerResponse } from "node:http";
+import { Socket } from "node:net";
+import { Readable, type Writable } from "node:stream";
 import type { Copied, Strategy } from "../../core/plan/kernel.ts";
 import { machineFor } from "../engine/machine.ts";
 import type { Runtime } from "../runtime.ts";
@@ -10,7 +12,7 @@ import { answerQuestion } from "./asked.ts";
 import { bodyOf } from "./body.ts";
 import type { Surroundings } from "./hooks/surroundings.ts";
 import { count } from "./totals.ts";
-import type { Tally } from "./hand-over/tally.ts";
+import { Tally } from "./hand-over/tally.ts";
 
 export interface StreamReport {
   /** Whether bytes went past JavaScript. False: all of them went Node's own way. */
@@ -48,12 +50,29 @@ function engineOf(runtime: Runtime): string | undefined {
   return typeof machine.native === "string" ? machine.native : undefined;
 }
 
+function toldOf({ bytes, strategy, copied, syscalls, waits, cpuNs }: Tally, reason: string): StreamReport {
+  return { native: bytes > 0, reason, bytes, strategy, copied, syscalls, waits, cpuNs };
+}
+
 const transfers = channel("sluice:transfer");
 const reports = slot<StreamReport>();
 
+/** Why no stream of its kind is handed over, so that nothing is decided of any. */
+function foreignReason(stream: Readable): string | undefined {
+  if (stream instanceof ReadStream || stream instanceof Socket || stream instanceof IncomingMessage) return undefined;
+  const { name } = stream.constructor;
+  // node:http2 is asked for by nobody else.
+  return name.includes("Http2")
+    ? "HTTP/2 is unpacked in the process"
+    : `the source is not a file, a socket or a message of node:http but ${name}`;
+}
+
 /** Which way the stream went and why; undefined while that is not decided. */
 export function report(stream: Readable): StreamReport | undefined {
-  return reports.get(stream);
+  const told = reports.get(stream);
+  if (told !== undefined || !(stream instanceof Readable)) return told;
+  const reason = foreignReason(stream);
+  return reason === undefined ? undefined : toldOf(new Tally(), reason);
 }
 
 /** Counts what the runtime has read of a stream; a listener that all streams share. */
@@ -79,8 +98,8 @@ export function tell(
   goesOn: boolean,
   { runtime, debug, checks }: Surroundings,
 ): void {
-  const { bytes, strategy, copied, syscalls, waits, cpuNs } = tally;
-  const told: StreamReport = { native: bytes > 0, reason, bytes, strategy, copied, syscalls, waits, cpuNs };
+  const told = toldOf(tally, reason);
+  const { bytes, strategy } = told;
   const before = reports.get(source);
   reports.set(source, told);
   // A trial's stream is not the app's.

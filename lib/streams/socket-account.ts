@@ -6,6 +6,8 @@ import { type SocketInternals, socketInternals } from "./internals.ts";
 export interface Counter {
   /** Bytes that have moved. */
   readonly progress: number;
+  /** Bytes that the target has taken and its peer has not, or a negative errno. */
+  readonly outstanding: number;
 }
 
 type Counted = Socket & SocketInternals;

@@ -1,7 +1,7 @@
 /** sluice:transfer/transfer of an instance, shaped as the package's own functions. */
 import type * as Transfer from "../../wasm/types/host/interfaces/sluice-transfer-transfer.d.ts";
 import { type ErrorCase, errorOfCase } from "../../core/wasi/component.ts";
-import { TransferError } from "../../core/error.ts";
+import { TransferError, withPathsIn } from "../../core/error.ts";
 import { type ByteCount, checkKnown, type Names, optionalCount } from "../../core/options.ts";
 import type { Copied } from "../../core/plan/kernel.ts";
 
@@ -61,7 +61,7 @@ export type GuestCapabilities = ReturnType<typeof Transfer.capabilities>;
 /**
  * What an instance does. It answers at once, holding this thread meanwhile: run it in a Worker where that matters.
  *
- * All throw TransferError with `code` (an errno name or `ERR_SLUICE_*`), `bytesTransferred` and `sourceOffset`.
+ * All throw TransferError with `code` (an errno name or `ERR_SLUICE_*`), `bytesTransferred`, `sourceOffset`, and the `path` and `dest` of the call.
  */
 export interface GuestTransfer extends Disposable {
   /** Moves a range of a file into another; see `transfer()`. Paths are the guest's: "/data/log.bin". */
@@ -140,6 +140,7 @@ export function guestTransfer(exported: typeof Transfer, onClose: () => void): G
       });
     }
   };
+  const between = <T>(path: string, dest: string, call: () => T) => withPathsIn({ path, dest }, () => ask(call));
   const close = () => {
     open = false;
     onClose();
@@ -147,15 +148,15 @@ export function guestTransfer(exported: typeof Transfer, onClose: () => void): G
   return {
     transfer: (source, target, options = {}) => {
       const record = optionsRecord(options);
-      return ask(() => exported.transfer(source, target, record));
+      return between(source, target, () => exported.transfer(source, target, record));
     },
     copyFile: (source, target, options = {}) => {
       const record = copyRecord(options);
-      return ask(() => exported.copyFile(source, target, record));
+      return between(source, target, () => exported.copyFile(source, target, record));
     },
     explain: (source, target, options = {}) => {
       const record = optionsRecord(options);
-      return ask(() => exported.explain(source, target, record));
+      return between(source, target, () => exported.explain(source, target, record));
     },
     capabilities: () => ask(() => exported.capabilities()),
     close,

@@ -1,12 +1,16 @@
 /** `path` and `dest` of a TransferError: the paths of the call, as errors of node:fs have them. */
+import { truncateSync } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pathToFileURL } from "node:url";
 import { copyFile, explain, lease, map, openFile, openRing, tee, TeeError, transfer, TransferError } from "sluice";
+import { file as fileResponse, serve } from "sluice/fetch";
+import { instantiateFallback, instantiatePlugin } from "sluice/wasi";
 import { assert, test } from "../support/contract.ts";
 import { tempFolder } from "../support/temp.ts";
 import { connect } from "./support/connection.ts";
-import { data, dataFile } from "./support/files.ts";
+import { data, dataFile, MiB } from "./support/files.ts";
+import { waitFor } from "../support/wait.ts";
 import { failure } from "./support/outcome.ts";
 
 const folder = tempFolder();
@@ -148,3 +152,56 @@ test(
     });
   },
 );
+
+test("paths of a failure: file()'s, whoever reads the body", { needs: [] }, async () => {
+  const root = tempFolder();
+  const { path } = dataFile(root, 2 * MiB);
+  for (const given of [root, pathToFileURL(root)]) {
+    truncateSync(path, 2 * MiB);
+    const response = await fileResponse(new Request("http://localhost/"), path.slice(root.length), { root: given });
+    truncateSync(path, 1000);
+    const error = await failure(() => response.arrayBuffer());
+    assert.is(error.code, "ERR_SLUICE_TRUNCATED");
+    assert.equal(pathsOf(error), { path, dest: undefined });
+  }
+});
+
+test("paths of a failure: serve() tells its onError which file was cut", { needs: [] }, async () => {
+  const root = tempFolder();
+  const { path } = dataFile(root, 2 * MiB);
+  let told: unknown;
+  await using server = await serve({
+    hostname: "127.0.0.1",
+    async fetch(request) {
+      const response = await fileResponse(request, path.slice(root.length), { root });
+      truncateSync(path, 1000);
+      return response;
+    },
+    onError: (error) => void (told = error),
+  });
+  await fetch(server.url).then(
+    (response) => response.arrayBuffer().catch(() => undefined),
+    () => undefined,
+  );
+  await waitFor("the failure", () => told !== undefined);
+  assert.instance(told, TransferError);
+  assert.is((told as TransferError).code, "ERR_SLUICE_TRUNCATED");
+  assert.equal(pathsOf(told as TransferError), { path, dest: undefined });
+});
+
+test("paths of a failure: a file that has no end", { needs: ["root"] }, async () => {
+  const path = "/proc/kpageflags";
+  const error = await failure(() => fileResponse(new Request("http://localhost/"), path, { root: "/" }));
+  assert.equal(pathsOf(error), { path, dest: undefined });
+});
+
+for (const [name, make] of Object.entries({ fallback: instantiateFallback, plugin: instantiatePlugin }))
+  test(`paths of a failure: ${name}'s are the guest's`, { needs: ["engine"] }, async () => {
+    const guest = await make({ roots: { "/data": { path: folder, write: true } } });
+    const [path, dest] = ["/data/missing", "/data/no/such/folder"];
+    for (const call of ["transfer", "copyFile", "explain"] as const)
+      for (const source of [path, "/elsewhere"])
+        assert.equal(pathsOf(thrown(() => guest[call](source, dest))), { path: source, dest });
+    guest.close();
+    assert.equal(pathsOf(thrown(() => guest.transfer(path, dest))), { path, dest });
+  });

@@ -38,6 +38,8 @@ interface Server extends AsyncDisposable {
   readonly port: number;
   readonly process: ChildProcess;
   openFds(): number;
+  /** What has been said on stderr. */
+  told(): string;
 }
 
 /** An example at work, once it has told its address. */
@@ -45,9 +47,13 @@ async function serve(
   script: string,
   command: readonly [string, ...string[]],
   args: readonly string[] = [folder, "0"],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<Server> {
   const [program, ...options] = command;
-  const child = spawn(program, [...options, join(root, script), ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(program, [...options, join(root, script), ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...env },
+  });
   let complaints = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (complaints += text));
   const ended = once(child, "close");
@@ -59,6 +65,7 @@ async function serve(
     url,
     port: Number(new URL(url).port),
     process: child,
+    told: () => complaints,
     openFds: () => fs.readdirSync(`/proc/${child.pid}/fd`).length,
     async [Symbol.asyncDispose]() {
       child.kill("SIGKILL");
@@ -212,5 +219,152 @@ for (const candidate of candidates.usual) {
     assert.is(await statusOf(`${server.url}api/a`), "502");
   });
 }
+
+/** An example of plain node:http, under the preload, which tells which way its bytes go. */
+const preloaded = (example: string, ...args: readonly string[]) =>
+  serve(`build/examples/${example}.js`, [process.execPath, "--import", "sluice/register"], args, { SLUICE_DEBUG: "1" });
+
+/** Begins an upload, sends some bytes of it, and breaks off. */
+async function breakOff({ port }: Server, head: string, body: Buffer): Promise<void> {
+  const socket = connect({ port, host: "127.0.0.1" });
+  socket.write(`PUT /film.mp4 HTTP/1.1\r\nHost: x\r\n${head}\r\n\r\n`);
+  socket.end(body);
+  await once(socket.resume(), "close");
+}
+
+const past = /^sluice: IncomingMessage: (\d+) bytes by splice: /m;
+
+test("the example of uploads with resume goes on where a client broke off, and shows nothing before the end", async () => {
+  const store = tempFolder();
+  await using server = await preloaded("resumable-upload", store, "0");
+  const url = `${server.url}film.mp4`;
+  const { length } = content;
+  const offset = async (): Promise<number> => {
+    const told = await curl(
+      "--head",
+      "--output",
+      "/dev/null",
+      "--write-out",
+      "%{http_code} %header{upload-offset}",
+      url,
+    );
+    assert.match(told, /^204 \d+$/);
+    return Number(told.slice(4));
+  };
+  assert.is(await statusOf(url), "405");
+  assert.is(await curl("--head", "--output", "/dev/null", "--write-out", "%{http_code}", url), "404");
+  await breakOff(server, `Content-Length: ${length}`, content.subarray(0, 10 * MiB));
+  assert.ok(await settles(async () => (await offset()) === 10 * MiB), "what has come is kept");
+  const rest = `Content-Range: bytes ${10 * MiB}-${length - 1}/${length}\r\nContent-Length: ${length - 10 * MiB}`;
+  await breakOff(server, rest, content.subarray(10 * MiB, 20 * MiB));
+  assert.ok(await settles(async () => (await offset()) === 20 * MiB), "and what has come behind it");
+  assert.equal(fs.readdirSync(store), [".film.mp4.part"]);
+
+  const upload = (...more: readonly string[]) =>
+    curl("--upload-file", path, "--output", "/dev/null", "--write-out", "%{http_code}", ...more, url);
+  assert.is(await upload("--continue-at", String(MiB)), "409");
+  assert.is(await upload("--header", "Content-Range: bytes 0-9/10"), "400");
+  assert.is(await offset(), 20 * MiB);
+  assert.is(await upload("--continue-at", String(await offset())), "201");
+  assert.equal(fs.readdirSync(store), ["film.mp4"]);
+  assert.is(sha256(fs.readFileSync(join(store, "film.mp4"))), sha256(content));
+  assert.is(
+    await curl("--head", "--output", "/dev/null", "--write-out", "%{http_code} %header{content-length}", url),
+    `200 ${length}`,
+  );
+  assert.match(server.told(), past);
+  for (const bad of ["..%2fsecret.txt", ".film.mp4.part", "a/b"]) assert.is(await statusOf(server.url + bad), "400");
+});
+
+test("the example of http-proxy passes bodies on past JavaScript, and tells each end that the other has gone", async () => {
+  let open = 0;
+  const upstream = createServer((request, response) => {
+    open++;
+    response.on("close", () => open--);
+    if (request.url === "/broken") {
+      response.writeHead(200, { "content-length": content.length }).write(content.subarray(0, 10 * MiB), () => {
+        response.destroy();
+      });
+    } else if (request.method === "GET") response.setHeader("content-length", content.length).end(content);
+    else void collect(request).then((body) => response.end(sha256(body)));
+  }).listen(0, "127.0.0.1");
+  await once(upstream, "listening");
+  const { port } = upstream.address() as AddressInfo;
+  await using server = await preloaded("http-proxy", `http://127.0.0.1:${port}`, "0");
+  const ways = () =>
+    server
+      .told()
+      .split("\n")
+      .filter((line) => past.test(line)).length;
+  assert.is(sha256(Buffer.from(await curl(`${server.url}film.mp4`), "latin1")), sha256(content));
+  assert.ok(await settles(() => ways() === 1), server.told());
+  assert.is(await curl("--upload-file", path, `${server.url}film.mp4`), sha256(content));
+  assert.ok(await settles(() => ways() === 2), server.told());
+  const broken = await curl(`${server.url}broken`).then(
+    () => 0,
+    (error: { readonly code: number }) => error.code,
+  );
+  assert.is(broken, 18, "curl: transfer closed with outstanding read data remaining");
+  await abort(server.port);
+  assert.ok(await settles(() => open === 0), `${open} answers of the upstream are open`);
+  upstream.close();
+  upstream.closeAllConnections();
+  assert.is(await statusOf(`${server.url}film.mp4`), "502");
+});
+
+for (const candidate of candidates.usual)
+  test(`the example of an object store keeps objects whole, or not at all, on ${candidate.name}`, async () => {
+    const store = tempFolder();
+    const { command } = await locate(candidate);
+    await using server = await serve("build/examples/object-storage.js", command, [store, "0"]);
+    const key = `${server.url}films/a%20b/.film.mp4`;
+    const put = await curl(
+      "--upload-file",
+      path,
+      "--output",
+      "/dev/null",
+      "--write-out",
+      "%{http_code} %header{etag}",
+      key,
+    );
+    assert.match(put, /^201 (W\/)?"[^"]+"$/);
+    const etag = put.slice(4);
+    assert.is(sha256(Buffer.from(await curl(key), "latin1")), sha256(content));
+    assert.is(await curl("--range", "1000-1999", key), content.toString("latin1", 1000, 2000));
+    const head = [
+      "--head",
+      "--output",
+      "/dev/null",
+      "--write-out",
+      "%{http_code} %header{content-length} %header{etag}",
+    ];
+    assert.is(await curl(...head, key), `200 ${content.length} ${etag}`);
+    assert.is(await curl("--header", `If-None-Match: ${etag}`, "--write-out", "%{http_code}", key), "304");
+
+    // Another object, and not a compressed form of this one; nothing but UTF-8, and no name that is too long.
+    await curl("--upload-file", path, `${key}.gz`);
+    const plain = [
+      "--header",
+      "Accept-Encoding: gzip",
+      "--output",
+      "/dev/null",
+      "--write-out",
+      "%header{content-encoding}",
+    ];
+    assert.is(await curl(...plain, key), "");
+    for (const bad of ["", "%ff", "x".repeat(201)]) assert.is(await statusOf(server.url + bad), "400");
+
+    const socket = connect({ port: server.port, host: "127.0.0.1" });
+    socket.end(
+      `PUT ${new URL(key).pathname} HTTP/1.1\r\nHost: x\r\nContent-Length: ${MiB}\r\n\r\n${"x".repeat(100_000)}`,
+    );
+    await collect(socket);
+    assert.ok(await settles(() => fs.readdirSync(store).length === 2), String(fs.readdirSync(store)));
+    assert.is(await curl(...head, key), `200 ${content.length} ${etag}`);
+    for (const object of [key, `${key}.gz`, key])
+      assert.is(await curl("--request", "DELETE", "--write-out", "%{http_code}", object), "204");
+    assert.is(await statusOf(key), "404");
+    assert.equal(fs.readdirSync(store), []);
+  });
 
 test.run();

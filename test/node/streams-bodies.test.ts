@@ -2,8 +2,10 @@
 import { once } from "node:events";
 import * as fs from "node:fs";
 import * as http from "node:http";
+import * as https from "node:https";
 import * as net from "node:net";
 import { join } from "node:path";
+import * as tls from "node:tls";
 import type { Readable, Writable } from "node:stream";
 import { report } from "sluice/stream";
 import { suite } from "uvu";
@@ -436,6 +438,33 @@ for (const [what, headers, body, reason, change] of objections)
       );
     });
   });
+
+test("a body that comes by HTTPS stays Node's, and says so", async () => {
+  const psk = Buffer.from("a key that both sides know");
+  const options = { ciphers: "PSK", maxVersion: "TLSv1.2" } as const;
+  await assertAlike(async (way) => {
+    const path = newFile();
+    const server = https.createServer({ ...options, pskCallback: () => psk }, (request, response) => {
+      way.pipe(request, fs.createWriteStream(path)).on("finish", () => {
+        assertLeft(way, request, /^TLS decrypts in the process$/);
+        response.end("stored");
+      });
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as net.AddressInfo;
+    const pskCallback = () => ({ psk, identity: "test" });
+    const createConnection = () =>
+      tls.connect({ ...options, host: "127.0.0.1", port, pskCallback, checkServerIdentity: () => undefined });
+    const sent = http.request({ method: "PUT", createConnection, headers: { "content-length": content.length } });
+    sent.end(content);
+    const [response] = (await once(sent, "response")) as [http.IncomingMessage];
+    assert.is(String(await collect(response)), "stored");
+    assertBytes(fs.readFileSync(path), content);
+    server.closeAllConnections();
+    server.close();
+  });
+});
 
 test("a request without a body is no stream that is told of", async () => {
   await serving(

@@ -72,7 +72,7 @@ function attempt({
       answer?.destroy(error);
       sent.destroy();
     };
-    const clock = new PassClock(sent, times, name, (failure) => end(failure, failure.error));
+    const clock = new PassClock(sent, times, name, body, (failure) => end(failure, failure.error));
     const abort = () => end(signal.reason, signal.reason instanceof Error ? signal.reason : undefined);
     // It holds the Request as long as there is a connection: Node collects a signal, and who listens to it, with that.
     const over = () => {

@@ -1,20 +1,33 @@
 /** The time-outs of one exchange with an upstream: each stage of it has its own. */
 import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
+import type { Readable } from "node:stream";
 import { expired, type PassFailure } from "./failure.ts";
+import { bodyOf } from "../../streams/body.ts";
 import type { PassTimes } from "./options.ts";
 
 export class PassClock {
   readonly #sent: ClientRequest;
   readonly #times: PassTimes;
   readonly #upstream: string;
+  readonly #body: Readable | undefined;
   readonly #expire: (failure: PassFailure) => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isConnected = false;
   #message: IncomingMessage | undefined;
 
-  /** @param expire is told once, of the stage that took too long */
-  constructor(sent: ClientRequest, times: PassTimes, upstream: string, expire: (failure: PassFailure) => void) {
+  /**
+   * @param body the request's, which may be on its way past the runtime
+   * @param expire is told once, of the stage that took too long
+   */
+  constructor(
+    sent: ClientRequest,
+    times: PassTimes,
+    upstream: string,
+    body: Readable | undefined,
+    expire: (failure: PassFailure) => void,
+  ) {
+    this.#body = body;
     this.#sent = sent;
     this.#times = times;
     this.#upstream = upstream;
@@ -57,6 +70,11 @@ export class PassClock {
     this.#sent.setTimeout(this.#times.idleTimeoutMs);
   }
 
+  /** Whether the upstream takes nothing of the request. */
+  get #isStuck(): boolean {
+    return this.#sent.writableNeedDrain || (this.#body !== undefined && bodyOf(this.#body)?.isWaitedFor === true);
+  }
+
   #idle(): void {
     const ms = this.#times.idleTimeoutMs;
     const message = this.#message;
@@ -65,7 +83,7 @@ export class PassClock {
     if (message === undefined && this.#sent.writableFinished) return;
     if (message !== undefined && isWaitedFor(message)) return void this.#sent.setTimeout(ms);
     // With room in the request it is the client that sends nothing.
-    if (message === undefined && !this.#sent.writableNeedDrain)
+    if (message === undefined && !this.#isStuck)
       return this.#expire(expired(this.#upstream, "nothing came of the request", ms, 408));
     this.#expire(expired(this.#upstream, "nothing moved", ms));
   }
@@ -73,4 +91,4 @@ export class PassClock {
 
 /** Whether there are bytes that nobody has asked for yet: then it is not the upstream that stands still. */
 const isWaitedFor = (message: IncomingMessage): boolean =>
-  message.complete || message.isPaused() || message.readableLength > 0;
+  message.complete || message.isPaused() || message.readableLength > 0 || bodyOf(message)?.isWaitedFor === true;

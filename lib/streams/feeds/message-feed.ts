@@ -107,6 +107,7 @@ export class MessageFeed implements Feed {
 
   begin(counter: Counter): void {
     this.#counter = counter;
+    this.#body.mover = counter;
     accountOf(this.#socket).beginReading(counter);
   }
 
@@ -127,6 +128,7 @@ export class MessageFeed implements Feed {
 
   close(): void {
     this.release();
+    this.#body.mover = undefined;
     if (this.#counter !== undefined) accountOf(this.#socket).rest(this.#counter);
     if (this.stream.destroyed) this.#catchUp();
   }
