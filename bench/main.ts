@@ -13,6 +13,7 @@ import { http, httpSlowClients } from "./suites/http.ts";
 import { ipc } from "./suites/ipc.ts";
 import { map } from "./suites/map.ts";
 import { memory } from "./suites/memory.ts";
+import { messageBodies } from "./suites/message-bodies.ts";
 import { proxy } from "./suites/proxy.ts";
 import { answers, runtimes } from "./suites/runtimes.ts";
 import { scale } from "./suites/scale.ts";
@@ -27,6 +28,7 @@ const suites: Readonly<Record<string, readonly Suite[]>> = {
   cost: [cost],
   map: [map],
   proxy: [proxy],
+  bodies: [messageBodies],
   memory: [memory],
   runtimes: [runtimes, answers],
   scale: [scale],

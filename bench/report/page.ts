@@ -9,6 +9,7 @@ const suiteTitles: Readonly<Record<string, string>> = {
   "file-to-socket": "A file to a socket",
   copy: "File to file",
   http: "Files over HTTP",
+  bodies: "Bodies that come from a connection",
   proxy: "Proxies",
   ipc: "Between processes",
   runtimes: "Node, Bun, Deno",

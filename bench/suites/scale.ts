@@ -65,7 +65,7 @@ const proxies: Readonly<Record<string, (upstream: number, most: number) => Promi
       const ends = [`127.0.0.1:${port}`, `127.0.0.1:${upstream}`];
       return ["proxy", ...ends, "--quiet", "--max-connections", String(connections), "--drain", String(drainSeconds)];
     }),
-  [haproxy]: (upstream, most) => startHaproxy(upstream, ["splice-auto"], most + 10),
+  [haproxy]: (upstream, most) => startHaproxy(upstream, ["splice-auto"], { most: most + 10 }),
   [pipe]: startPipe,
 };
 

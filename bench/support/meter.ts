@@ -150,6 +150,10 @@ export function startTreeMeter(pids: readonly number[]): () => Spent {
   };
 }
 
+/** The most that processes, and those that descend from them, have ever had resident, each at its own worst moment. */
+export const peakBytes = (pid: number): number =>
+  pidsOf(pid).reduce((sum, one) => sum + (field(look(`/proc/${one}/status`), "VmHWM") ?? 0) * 1024, 0);
+
 /** What a process holds at this moment. */
 export interface Holdings {
   /** Memory of its own that is in use, whether garbage or not. */

@@ -15,15 +15,26 @@ export const pipe = "a.pipe(b), b.pipe(a)";
 export const preloaded = "the same + register";
 export const own = "proxy()";
 
+interface HaproxyOptions {
+  readonly mode?: "tcp" | "http";
+  /** Connections of clients at a time, for which it has to be allowed the descriptors. */
+  readonly most?: number;
+}
+
 /** One thread, as Debian's configuration leaves everything else, and nothing logged. */
-function configuration(port: number, upstream: number, options: readonly string[], most: number): string {
+function configuration(
+  port: number,
+  upstream: number,
+  options: readonly string[],
+  { mode = "tcp", most = 4096 }: HaproxyOptions,
+): string {
   return `
 global
   nbthread 1
   maxconn ${most}
   maxpipes 128
 defaults
-  mode tcp
+  mode ${mode}
 ${options.map((option) => `  option ${option}`).join("\n")}
   timeout connect 5s
   timeout client 1h
@@ -34,15 +45,16 @@ listen bench
 `;
 }
 
-/**
- * @param most connections of clients at a time, for which it has to be allowed the descriptors
- * @throws Unavailable when it is not installed
- */
-export async function startHaproxy(upstream: number, options: readonly string[], most = 4096): Promise<HttpServer> {
+/** @throws Unavailable when it is not installed */
+export async function startHaproxy(
+  upstream: number,
+  options: readonly string[],
+  how: HaproxyOptions = {},
+): Promise<HttpServer> {
   const program = needProgram("haproxy");
   const port = await freePort();
   const file = join(await scratchFolder(tmpdir(), 0), "haproxy.cfg");
-  await writeFile(file, configuration(port, upstream, options, most));
+  await writeFile(file, configuration(port, upstream, options, how));
   return startSilent([program, "-q", "-db", "-f", file], port);
 }
 

@@ -50,8 +50,14 @@ function serve(env: NodeJS.ProcessEnv = {}): Start {
   };
 }
 
-/** Debian's defaults (sendfile, tcp_nopush, the open files not cached), one worker, and nothing written. */
-function nginxConfiguration(folder: string, files: string, port: number): string {
+/** What nginx is to do: directives of its one server, and of what is beside that. */
+interface NginxTask {
+  readonly server: string;
+  readonly beside?: string;
+}
+
+/** Debian's defaults (sendfile, tcp_nopush, the open files not cached), one worker, and no log. */
+function nginxConfiguration(folder: string, { server, beside = "" }: NginxTask, port: number): string {
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
   return `
     ${process.getuid?.() === 0 ? "user root;" : ""}
@@ -69,23 +75,27 @@ function nginxConfiguration(folder: string, files: string, port: number): string
       types { }
       default_type application/octet-stream;
       ${temporary.map((name) => `${name}_temp_path ${folder}/${name};`).join("\n      ")}
-      server { listen 127.0.0.1:${port}; root ${files}; }
+      ${beside}
+      server { listen 127.0.0.1:${port}; ${server} }
     }`;
 }
 
-/** @throws Unavailable when it is not installed */
-async function startNginx(files: string): Promise<HttpServer> {
+/**
+ * @param parent where it keeps what it is sent
+ * @throws Unavailable when it is not installed
+ */
+export async function startNginx(task: NginxTask, parent = tmpdir()): Promise<HttpServer> {
   const program = needProgram("nginx");
-  const folder = join(await scratchFolder(tmpdir(), 0), "nginx");
+  const folder = join(await scratchFolder(parent, 0), "nginx");
   await mkdir(folder);
   const port = await freePort();
   const file = join(folder, "nginx.conf");
-  await writeFile(file, nginxConfiguration(folder, files, port));
+  await writeFile(file, nginxConfiguration(folder, task, port));
   return startSilent([program, "-p", folder, "-c", file, "-e", "stderr"], port);
 }
 
 const servers: readonly { readonly name: string; readonly role: Role; readonly start: Start }[] = [
-  { name: nginx, role: "rival", start: startNginx },
+  { name: nginx, role: "rival", start: (files) => startNginx({ server: `root ${files};` }) },
   { name: "Express", role: "rival", start: framework("express") },
   { name: "Express + register", role: "sluice", start: framework("express", preload) },
   { name: "Fastify", role: "rival", start: framework("fastify") },

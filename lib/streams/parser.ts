@@ -126,15 +126,17 @@ export function parserOf(message: IncomingMessage): MessageParser | string {
   return objectionTo(message, socket, parser) ?? new MessageParser(message, socket, parser, kOnBody);
 }
 
-/**
- * Has a server's parser read a connection, without the server: it would tell agents, and answer. For trials.
- */
-export function parseOn(socket: Socket, onMessage: (message: IncomingMessage) => void): void {
+/** Has a server's parser read a connection, without the server: it would tell agents, and answer. For trials. */
+export function parseOn(socket: Socket): void {
   const server = new Server();
   const [listener] = server.listeners("connection");
   listener?.call(server, socket);
+}
+
+/** Takes the messages of a connection in place of its server or client. For trials. */
+export function takeMessages(socket: Socket, onMessage: (message: IncomingMessage) => void): void {
   const { parser } = socket as ParsedSocket;
-  if (parser === undefined || parser === null) throw new Error("a server's connection has no parser");
+  if (parser === undefined || parser === null) throw new Error("a connection of node:http has no parser");
   parser.onIncoming = (message: IncomingMessage) => {
     onMessage(message);
     // The body is to be parsed.
