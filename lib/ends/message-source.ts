@@ -72,11 +72,11 @@ export class MessageSource extends StreamSource implements SourceEnd {
 
   async #hold(followed: Followed): Promise<void> {
     await afterParser();
-    if (this.#isEnded) return;
-    this.#plain = followed.objection();
-    if (this.#plain !== undefined) return;
-    followed.feed.hold();
-    this.#isHeld = true;
+    if (this.#isEnded || this.#message.destroyed) return;
+    this.#plain = await followed.hold();
+    this.#isHeld = this.#plain === undefined;
+    // The transfer may have been aborted meanwhile.
+    if (this.#isEnded) this.#leave(followed);
   }
 
   async look({ native }: Surroundings): Promise<Endpoint> {
@@ -135,12 +135,14 @@ export class MessageSource extends StreamSource implements SourceEnd {
     this.#isEnded = true;
     if (this.#onClose !== undefined) this.#message.off("close", this.#onClose);
     super.end(broken);
-    const followed = this.#followed;
-    if (followed === undefined) return undefined;
     const { socket } = this.#message;
-    this.#letGo();
-    followed.leave();
+    if (this.#followed !== undefined) this.#leave(this.#followed);
     if (broken) socket.destroy();
     return undefined;
+  }
+
+  #leave(followed: Followed): void {
+    this.#letGo();
+    followed.leave();
   }
 }

@@ -43,18 +43,49 @@ export function roomOf(message: OutgoingMessage): number | undefined {
 
 /** A message whose bytes are counted, so that most of its body may pass its parser by. */
 export class Followed {
-  readonly feed: MessageFeed;
+  feed: MessageFeed;
   readonly body: Body;
   readonly #message: IncomingMessage;
+  readonly #runtime: Runtime;
 
   constructor(message: IncomingMessage, runtime: Runtime, body: Body) {
     this.#message = message;
+    this.#runtime = runtime;
     this.body = body;
-    this.feed = new MessageFeed(message, runtime, readMessage, body);
+    this.feed = this.#newFeed();
   }
 
-  /** Why its bytes can't be taken from its connection now, or undefined. */
-  objection(): string | undefined {
+  #newFeed(): MessageFeed {
+    return new MessageFeed(this.#message, this.#runtime, readMessage, this.body);
+  }
+
+  /** Keeps the runtime from reading its connection, or says why that can't be. Not to be called while a parser runs. */
+  async hold(): Promise<string | undefined> {
+    const readAgain = this.#runtime.stopReading(this.#message.socket);
+    try {
+      await this.#catchUp();
+      this.feed = this.#newFeed();
+      const objection = this.#objection();
+      if (objection === undefined) this.feed.hold();
+      return objection;
+    } finally {
+      readAgain();
+    }
+  }
+
+  /** A client's connection may have been read ahead of a message that nobody has read yet. */
+  async #catchUp(): Promise<void> {
+    const message = this.#message;
+    for (let before = Infinity; isBehind(message) && !message.destroyed && !isHeldUp(message);) {
+      const { readableLength } = message.socket;
+      if (readableLength >= before) return;
+      before = readableLength;
+      readMessage.call(message, message.readableHighWaterMark);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  #objection(): string | undefined {
     const message = this.#message;
     if (message.destroyed || message.complete) return "the message has come to its end";
     if (isHeldUp(message)) return "the connection waits for its answers to be sent";
