@@ -57,6 +57,8 @@ export interface Endpoint {
   readonly announces?: boolean;
   /** Bytes that the runtime has already read from a socket: they go first, out of its own buffer. */
   readonly buffered: number;
+  /** Of the bytes after those, what may pass its runtime by, which reads the others itself; undefined: all. */
+  readonly passable?: number | undefined;
 }
 
 const plain: Endpoint = {

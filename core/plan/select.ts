@@ -148,7 +148,7 @@ function objection(
     if (!end.fd) return end.withoutFd ?? `${end.name} has no descriptor`;
     if (isRing(end) && strategy !== "sharedRing") return `${end.name} is memory, which no such call reaches`;
   }
-  if (target.announces === true && fit(source, target, request).length === undefined)
+  if (target.announces === true && source.passable === undefined && fit(source, target, request).length === undefined)
     return `the ${target.name} announces its chunks by their length, which nobody knows`;
   if (source.kind === "memory" && request.cache !== "normal") return "memory is in no page cache";
   for (const end of [source, target])

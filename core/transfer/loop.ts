@@ -52,13 +52,16 @@ export function* transferLoop(plan: Plan, capabilities: Capabilities): Generator
   let left = plan.candidates.length;
   for (const candidate of plan.candidates) {
     const more = --left > 0;
-    const outcome = yield jobFor(plan, candidate, ledger.bytes, more);
+    const whole = jobFor(plan, candidate, ledger.bytes, more);
+    const job = bounded(whole, plan, ledger.bytes);
+    const outcome = yield job;
     const verdict = judge(plan, candidate, outcome, ledger.bytes, more);
     enter(ledger, candidate, outcome, verdict);
     const refused =
       verdict.kind === "next" && outcome.errno > 0 && outcome.unstaffed !== true ? errnoName(outcome.errno) : undefined;
     if (refused !== undefined || outcome.bytes > 0)
       capabilities.learn(candidate.strategy, plan.source, plan.target, refused);
+    if (verdict.kind === "complete" && job !== whole) yield* aside(plan, ledger, rest);
     if (verdict.kind === "complete") return close(plan, ledger);
     if (verdict.kind === "failed") throw failure(plan, candidate, ledger, outcome, verdict);
   }
@@ -69,12 +72,28 @@ export function* transferLoop(plan: Plan, capabilities: Capabilities): Generator
 function* carry(plan: Plan, ledger: Ledger): Generator<Job, boolean, Outcome> {
   const candidate = carried(plan);
   if (candidate === undefined) return false;
-  const length = Math.min(plan.source.buffered, plan.length ?? plan.source.buffered);
-  const outcome = yield { ...jobFor(plan, candidate, 0), length };
-  const verdict = judge(plan, candidate, outcome, 0, false);
+  yield* aside(plan, ledger, candidate, Math.min(plan.source.buffered, plan.length ?? plan.source.buffered));
+  return true;
+}
+
+/** The end of a source of which not all may pass its runtime by. */
+const rest: Candidate = { strategy: "portable", reason: "the runtime reads the end of the body by itself" };
+
+/** Moves what no mechanism is chosen for; without `length`, all that is left. */
+function* aside(plan: Plan, ledger: Ledger, candidate: Candidate, length?: number): Generator<Job, void, Outcome> {
+  const moved = ledger.bytes;
+  const job = jobFor(plan, candidate, moved);
+  const outcome = yield length === undefined ? job : { ...job, length };
+  const verdict = judge(plan, candidate, outcome, moved, false);
   enter(ledger, candidate, outcome, verdict);
   if (verdict.kind === "failed") throw failure(plan, candidate, ledger, outcome, verdict);
-  return true;
+}
+
+/** A job as far as the source's bytes may pass its runtime by. */
+function bounded(job: Job, { source }: Plan, moved: number): Job {
+  if (source.passable === undefined || job.strategy === "portable") return job;
+  const most = Math.max(0, source.buffered + source.passable - moved);
+  return job.length !== undefined && job.length <= most ? job : { ...job, length: most };
 }
 
 function jobFor(plan: Plan, { strategy }: Candidate, moved: number, givesWay = false): Job {

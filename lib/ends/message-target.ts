@@ -10,6 +10,7 @@ import { type Endpoint, endpoint } from "../../core/plan/endpoint.ts";
 import type { Runtime } from "../runtime.ts";
 import type { OutgoingSink } from "../streams/sinks/outgoing-sink.ts";
 import { codeOf } from "../support/system-error.ts";
+import { loadMessages } from "./message-knowledge.ts";
 import { MessageTurn } from "./message-turn.ts";
 import { targetClosed } from "./stream-ends.ts";
 import type { Frames, TargetEnd } from "./target.ts";
@@ -19,9 +20,6 @@ type Message = OutgoingMessage & {
   readonly req?: ServerResponse["req"];
   readonly errored?: Error | null;
 };
-
-/** Loaded when the first message comes: node:http is slow to load, and is there by then. */
-const knowledge = (): Promise<typeof import("../streams/messages.ts")> => import("../streams/messages.ts");
 
 /** By its shape: an `instanceof` would load node:http for all who import the package. */
 export function isMessage(value: object): value is OutgoingMessage {
@@ -82,13 +80,17 @@ export class MessageTarget implements TargetEnd {
 
   /** Finds out whether its bytes can go out past it. */
   async #know(): Promise<OutgoingSink | undefined> {
-    const { messageSink, roomOf, unproven } = await knowledge();
-    const sink = messageSink(this.#message, this.#runtime);
-    this.#roomOf = roomOf;
+    const known = await loadMessages();
+    if (typeof known === "string") {
+      this.#plain = known;
+      return undefined;
+    }
+    const sink = known.messageSink(this.#message, this.#runtime);
+    this.#roomOf = known.roomOf;
     this.#plain =
       sink === undefined
         ? "it is no response and no request of node:http"
-        : ((await unproven(sink.kind, this.#runtime)) ?? sink.objection());
+        : ((await known.unproven(`file to ${sink.kind}`, this.#runtime)) ?? sink.objection());
     return sink;
   }
 

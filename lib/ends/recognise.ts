@@ -7,6 +7,7 @@ import type { HasFd, Source, Target } from "../api.ts";
 import type { Runtime } from "../runtime.ts";
 import { FdSource, FdTarget } from "./fd-ends.ts";
 import { SharedRing } from "../ring/shared-ring.ts";
+import { isIncoming, MessageSource } from "./message-source.ts";
 import { isMessage, MessageTarget } from "./message-target.ts";
 import { MemorySource } from "./memory-source.ts";
 import { RingSource, RingTarget } from "./ring-ends.ts";
@@ -37,7 +38,7 @@ export function sourceOf(value: Source, runtime: Runtime): SourceEnd {
   if (value instanceof SharedRing) return new RingSource(value);
   const own = typeof value === "object" && value !== null ? runtime.source?.(value) : undefined;
   if (own !== undefined) return own;
-  if (value instanceof Readable) return new StreamSource(value);
+  if (value instanceof Readable) return isIncoming(value) ? new MessageSource(value, runtime) : new StreamSource(value);
   if (value instanceof ReadableStream) return webSource(value, (message) => sourceOf(message, runtime));
   if (isHasFd(value)) return new FdSource(checkFd(value.fd));
   throw argumentError(

@@ -8,6 +8,12 @@ export interface Surroundings {
   readonly runtime: { readonly guardsSystem?: boolean };
 }
 
+/** What counts the bytes that the engine moves. */
+export interface Counter {
+  readonly progress: number;
+  readonly outstanding: number;
+}
+
 export interface SourceEnd {
   /** The path it is opened from. */
   readonly path?: string | undefined;
@@ -35,6 +41,10 @@ export interface SourceEnd {
   look?(around: Surroundings): Promise<Endpoint>;
   /** Stops the runtime from reading it: the engine is going to. */
   stop?(): void;
+  /** Called with what counts the bytes that the engine is going to take. */
+  begin?(counter: Counter): void;
+  /** Called with how many bytes an attempt of the engine's has taken. */
+  passed?(bytes: number): void;
   /** At most `max` bytes by the runtime's own means; undefined at the end. */
   read(max: number, offset: number | undefined): Promise<Uint8Array | undefined>;
   /** Calls back when the runtime's object is closed by others. */

@@ -28,7 +28,7 @@ export class StreamSource implements SourceEnd {
     this.#stream = stream;
   }
 
-  open(): undefined {
+  open(): Promise<void> | undefined {
     // The second keeps the stream from flowing to listeners of 'data', or nowhere, also between two waits of ours.
     this.#stream.on("error", ignore).on("readable", ignore);
     return undefined;

@@ -16,7 +16,7 @@ interface Claim {
   readonly resolve: (bytes: Uint8Array) => void;
 }
 
-const bodies = slot<Body>();
+const bodies = slot<Body | undefined>();
 const { push: plainPush } = Readable.prototype;
 
 function push(this: IncomingMessage, chunk: unknown, encoding?: BufferEncoding): boolean {
@@ -99,9 +99,14 @@ export class Body {
 }
 
 /** Follows a message from now on. `read`: what asks it for bytes. */
-export function follow(message: IncomingMessage, length: number, read: Read): void {
-  bodies.set(message, new Body(message, length, read));
+export function follow(message: IncomingMessage, length: number, read: Read): Body {
+  const body = new Body(message, length, read);
+  bodies.set(message, body);
+  return body;
 }
+
+/** To be called when its body has been left. */
+export const unfollow = (message: IncomingMessage): void => bodies.set(message, undefined);
 
 /** Undefined: not followed. */
 export const bodyOf = (message: object): Body | undefined => bodies.get(message);

@@ -17,7 +17,7 @@ const { _read, _destroy } = ReadStream.prototype;
 export const fileMethods: FileMethods = { _read, _destroy };
 export const readSocket: Socket["_read"] = Socket.prototype._read;
 
-const readMessage: IncomingMessage["_read"] = IncomingMessage.prototype._read;
+export const readMessage: IncomingMessage["_read"] = IncomingMessage.prototype._read;
 
 function hooksIn(surroundings: Surroundings, least?: Least): Hooks {
   return {

@@ -70,6 +70,7 @@ export class Runner implements GuardedRun {
       this.#source.release?.();
       this.#target.release?.();
     });
+    if (!startsPortable) this.#source.begin?.(this.#link);
     if (typeof from !== "number") this.#hold = new MemoryHold(this.#link, from);
     const isAtOnce = !startsPortable && plan.source.buffered === 0 && !isFramed;
     if (!emptying && !guarded && isAtOnce) return;
@@ -79,7 +80,14 @@ export class Runner implements GuardedRun {
 
   readonly #attempt = (job: Job): Outcome | Promise<Outcome> => {
     if (this.#link === undefined) throw new TypeError(`${job.strategy} was chosen for ends without descriptors`);
-    return this.#link.run(job);
+    const outcome = this.#link.run(job);
+    if (this.#source.passed === undefined) return outcome;
+    return "then" in outcome ? outcome.then(this.#passed) : this.#passed(outcome);
+  };
+
+  readonly #passed = (outcome: Outcome): Outcome => {
+    this.#source.passed?.(outcome.bytes + outcome.stranded);
+    return outcome;
   };
 
   /** Whether the next byte of a file is there; false at its end. Only a read of the runtime's own may wait for a disk. */
