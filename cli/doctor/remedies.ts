@@ -40,16 +40,20 @@ const remedies: readonly Row[] = [
     "Add no 'data' or 'readable' listener to the connection of a message: what it is to see can't go past it.",
   ],
   [
-    /^the body is too small|^too little of the body was left/,
+    /^the body is too small|^too little of the body (was|is) left/,
     "Nothing: so small a body costs no less on its way past JavaScript.",
   ],
   [
-    /^the body comes in chunks|^the body ends with its connection/,
+    /^the body comes in chunks|^the body ends with its connection|^the message tells no length/,
     "Have the sender name the length of its body (Content-Length), where it knows it.",
   ],
   [
     /^the message has (several lengths|too many headers)|^the message's length is not a plain number/,
     "Have the sender name the length once, as a plain number, and raise `maxHeadersCount` where there are more headers.",
+  ],
+  [
+    /^the message (is piped|has come to its end)|^the connection (waits for its answers|has been read ahead)/,
+    "Transfer a message as soon as it comes, and before anything else reads it.",
   ],
   [
     /^the message is not the one that its connection is at|^the connection is upgraded/,

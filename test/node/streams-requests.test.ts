@@ -92,6 +92,7 @@ for (const where of ["TCP", "a Unix socket"])
                 way.pipe(source, request);
                 const answer = await answerTo(request);
                 assert.ok(answer.includes(sha256(Buffer.from(before), content)), answer);
+                await closed(source);
                 assertTaken(way, source, content.length);
                 answers.push(answer);
               }
@@ -116,6 +117,7 @@ test("requests that wait for their agent's only connection are sent one after th
           return answerTo(request);
         }),
       );
+      await Promise.all(sources.map(closed));
       for (const source of sources) assertTaken(way, source);
       agent.destroy();
       return { answers, connections: connections() };
@@ -139,6 +141,7 @@ test("Expect: 100-continue, and headers that were sent before", async () => {
         const source = way.createReadStream(large.path);
         way.pipe(source, request);
         answers.push(await answerTo(request));
+        await closed(source);
         assertTaken(way, source, large.content.length);
       }
       return answers;

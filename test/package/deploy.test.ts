@@ -1,16 +1,16 @@
 /** The recipes of docs/deployment.md that can be run here: under pm2, Jest and Vitest, and what systemd's hardening comes to. */
 import { execFileSync, spawn } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { withProgram } from "../http/support/programs.ts";
+import { freePort, isListening } from "../support/ports.ts";
 import { root } from "../support/root.ts";
 import { home } from "../support/runtimes.ts";
 import { tempFolder } from "../support/temp.ts";
+import { waitFor } from "../support/wait.ts";
 import { fetchTools, runIn } from "./bundlers.ts";
 import { buildForArm64, install, pack, succeed } from "./package.ts";
 
@@ -30,16 +30,9 @@ createServer((request, response) => void createReadStream(__dirname + "/film.bin
 `,
 );
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 /** The app's own word for it, by `sluice doctor --app`. */
 async function assertSent(port: number): Promise<void> {
+  await waitFor("the app to listen", () => isListening(port));
   const command = [node, "node_modules/.bin/sluice", "doctor", "--json", "--app", `http://127.0.0.1:${port}/film.bin`];
   const { code, stdout, output } = await runIn(project, command);
   assert.is(code, 0, output);

@@ -1,7 +1,5 @@
 /** A standalone app of Next.js, by the settings of docs/deployment.md: its output alone has the engine. */
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { spawn } from "node:child_process";
@@ -9,6 +7,7 @@ import { once } from "node:events";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { fetchNode } from "../support/programs.ts";
+import { freePort } from "../support/ports.ts";
 import { tempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
 import { fetchTools, runIn } from "./bundlers.ts";
@@ -42,15 +41,6 @@ interface Told {
   readonly engine: { readonly available: boolean; readonly reason: string };
   readonly strategy: string;
   readonly bytes: number;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 /** Starts what has been deployed, and answers what its route tells. */

@@ -2,37 +2,21 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { type AddressInfo, connect, createServer } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
+import { freePort, isListening } from "../../support/ports.ts";
 import { waitFor } from "../../support/wait.ts";
 
 export interface Front extends AsyncDisposable {
   readonly url: string;
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
-const answers = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
-    socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
-    socket.once("connect", () => socket.destroy());
-  });
-
 async function start(child: ChildProcess, port: number): Promise<Front> {
   let said = "";
   child.stderr?.on("data", (text: Buffer) => (said += text.toString()));
   await waitFor("the other proxy to listen", async () => {
     if (child.exitCode !== null) throw new Error(`It ended: ${said}`);
-    return await answers(port);
+    return await isListening(port);
   });
   return {
     url: `http://127.0.0.1:${port}/`,
