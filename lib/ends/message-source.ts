@@ -138,6 +138,9 @@ export class MessageSource extends StreamSource implements SourceEnd {
     const { socket } = this.#message;
     if (this.#followed !== undefined) this.#leave(this.#followed);
     if (broken) socket.destroy();
+    // Who takes as much as was promised doesn't ask for more: the message tells of its end, and its connection is used again.
+    const { complete, readableLength, destroyed } = this.#message;
+    if (complete && readableLength === 0 && !destroyed) this.#message.read(0);
     return undefined;
   }
 
