@@ -1,6 +1,5 @@
 /** The programs of docs/metrics.md, as they stand there, in an app that sends files: scraped over HTTP. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
