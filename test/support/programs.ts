@@ -70,15 +70,17 @@ async function askForNewest(major: number): Promise<string | undefined> {
 }
 
 /** Installed beside its place and renamed into it, so that a half-fetched one is never taken for whole. */
-async function install(major: number, version: string, ...options: readonly string[]): Promise<void> {
+async function install(major: number, version: string): Promise<void> {
   const folder = folderOf(major);
   const draft = `${folder}.${process.pid}`;
   mkdirSync(draft, { recursive: true });
   try {
-    const usual = ["--no-save", "--ignore-scripts", "--no-audit", "--no-fund"];
-    const command = ["npm", "install", "--prefix", draft, ...usual, ...options, `${packageName}@${version}`] as const;
-    const { code, output } = await runChild(command, limitMs * 3);
-    if (code !== 0) throw new Error(`npm could not fetch ${packageName}@${version}:\n${output}`);
+    const usual = ["--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"];
+    const command = ["npm", "install", "--prefix", draft, ...usual, `${packageName}@${version}`] as const;
+    // A registry may stand still for once, and many tests depend on it.
+    let ended = await runChild(command, limitMs * 3);
+    if (ended.code !== 0) ended = await runChild(command, limitMs * 3);
+    if (ended.code !== 0) throw new Error(`npm could not fetch ${packageName}@${version}:\n${ended.output}`);
     rmSync(folder, { recursive: true, force: true });
     renameSync(draft, folder);
   } finally {
@@ -105,7 +107,7 @@ export async function fetchNode(major: number, fresh = process.env["CI"] !== und
     console.log(
       `note: the registry did not say which Node.js ${major} is the newest; ${present ?? "npm's own copy"} serves`,
     );
-    if (present === undefined) await install(major, String(major), "--prefer-offline");
+    if (present === undefined) await install(major, String(major));
   } else if (newest !== present) await install(major, newest);
   if (newest !== undefined) utimesSync(folder, new Date(), new Date());
   return program;
