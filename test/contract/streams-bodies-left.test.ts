@@ -123,9 +123,11 @@ const foreign = /^the source is not a file, a socket or a message of node:http b
 test("the body of a fetch() says so", engine, async () => {
   const server = http.createServer((_request, response) => response.end(content));
   await listening(server, async (port) => {
-    const { body } = await fetch(`http://127.0.0.1:${port}/`, { headers: { connection: "close" } });
+    // Kept: fetch() of Node 22 fails an assertion of its own where a connection ends while it holds a body back.
+    const { body } = await fetch(`http://127.0.0.1:${port}/`);
     assert.ok(body);
     await assertStored(Readable.fromWeb(body as ReadableStream), "fetch", foreign);
+    server.closeAllConnections();
   });
 });
 
