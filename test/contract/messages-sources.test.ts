@@ -2,13 +2,14 @@
 import { once } from "node:events";
 import * as fs from "node:fs";
 import * as http from "node:http";
-import type { AddressInfo } from "node:net";
+import * as net from "node:net";
 import { join } from "node:path";
 import process from "node:process";
 import { explain, type Report, transfer, type TransferError } from "sluice";
 import { serve as serveFetch } from "sluice/fetch";
 import { assert, test } from "../support/contract.ts";
 import { collect } from "../support/data.ts";
+import { openDescriptors } from "../support/fds.ts";
 import { tempFolder } from "../support/temp.ts";
 import { assertBytes, data, MiB } from "./support/files.ts";
 import { failure } from "./support/outcome.ts";
@@ -29,7 +30,7 @@ async function serve(handler: (request: http.IncomingMessage, response: http.Ser
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return {
-    port: (server.address() as AddressInfo).port,
+    port: (server.address() as net.AddressInfo).port,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       server.close();
@@ -97,6 +98,60 @@ test("small bodies are read as streams", {}, async () => {
   });
   assert.is((await answer(sending(server.port, content))).toString(), "portable");
   assertBytes(fs.readFileSync(path), content);
+});
+
+/** Two uploads and a question in one write, each with a body of its own. */
+async function pipeline(port: number, bodies: readonly Buffer[]): Promise<string> {
+  const heads = bodies.map((body) => `PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`);
+  const last = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+  const client = net.connect(port, "127.0.0.1");
+  client.write(Buffer.concat([...bodies.flatMap((body, i) => [Buffer.from(heads[i] ?? ""), body]), Buffer.from(last)]));
+  return (await collect(client)).toString("latin1");
+}
+
+test("what is pipelined behind a body is no part of it, and a descriptor is a target", {}, async () => {
+  const folder = tempFolder();
+  const bodies = [data(length, 21), data(length + 5, 22)];
+  let stored = 0;
+  await using server = await serve(async (request, response) => {
+    if (request.method === "GET") return void response.end("the last");
+    const fd = fs.openSync(join(folder, `${(stored += 1)}`), "w");
+    try {
+      assertWay(await transfer(request, fd));
+    } finally {
+      fs.closeSync(fd);
+    }
+    response.end("stored");
+  });
+  const answers = await pipeline(server.port, bodies);
+  assert.is(answers.match(/HTTP\/1\.1 200 /g)?.length, 3, answers);
+  assert.match(answers, "the last");
+  for (const [i, body] of bodies.entries()) assertBytes(fs.readFileSync(join(folder, `${i + 1}`)), body);
+});
+
+test("an abort midway tells how far it came, and closes what it opened", { needs: ["proc"] }, async () => {
+  const path = join(tempFolder(), "target");
+  const content = data(length, 23);
+  let tell = (_error: TransferError) => {};
+  const failed = new Promise<TransferError>((resolve) => (tell = resolve));
+  await using server = await serve(async (request, response) => {
+    const abort = new AbortController();
+    const onProgress = (bytes: number) => void (bytes >= MiB && abort.abort());
+    tell(await failure(() => transfer(request, path, { signal: abort.signal, onProgress })));
+    response.destroy();
+  });
+  const headers = { "content-length": length };
+  const client = http.request({ port: server.port, host: "127.0.0.1", method: "PUT", agent: false, headers });
+  client.on("error", () => undefined).write(content.subarray(0, 2 * MiB));
+  const error = await failed;
+  assert.is(error.code, "ABORT_ERR");
+  assert.ok(error.bytesTransferred >= MiB && error.bytesTransferred <= 2 * MiB, `${error.bytesTransferred} bytes`);
+  assertBytes(fs.readFileSync(path), content.subarray(0, error.bytesTransferred));
+  client.destroy();
+  assert.equal(
+    openDescriptors().filter((name) => name.includes(path)),
+    [],
+  );
 });
 
 test("a client that breaks off leaves nothing, and an error that says how far it came", {}, async () => {
