@@ -9,6 +9,7 @@
  */
 #define _GNU_SOURCE
 #include "http.h"
+#include "peers.h"
 #include "times.h"
 #include <pthread.h>
 #include <signal.h>
@@ -67,26 +68,6 @@ static void *serve_one(void *argument) {
   return NULL;
 }
 
-static void *end_with_stdin(void *argument) {
-  char byte;
-  (void)argument;
-  while (read(0, &byte, 1) > 0)
-    continue;
-  exit(0);
-}
-
-_Noreturn static void serve(void) {
-  pthread_t thread;
-  int listener = listen_and_tell(LOOPBACK, 4096);
-  pthread_create(&thread, NULL, end_with_stdin, NULL);
-  for (;;) {
-    int fd = accept(listener, NULL, NULL);
-    if (fd < 0) continue;
-    pthread_create(&thread, NULL, serve_one, (void *)(intptr_t)fd);
-    pthread_detach(thread);
-  }
-}
-
 static struct {
   const char *method;
   long long bytes;
@@ -133,7 +114,7 @@ static int ask_all(int connections) {
 
 int main(int argc, char **argv) {
   signal(SIGPIPE, SIG_IGN);
-  if (argc == 2 && strcmp(argv[1], "serve") == 0) serve();
+  if (argc == 2 && strcmp(argv[1], "serve") == 0) serve_each(serve_one);
   if (argc == 7 && strcmp(argv[1], "ask") == 0) {
     asked.method = argv[3];
     asked.bytes = atoll(argv[4]);

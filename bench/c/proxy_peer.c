@@ -10,7 +10,7 @@
  * A connection begins with 8 bytes (u64): how many to send, or 0 to echo whatever comes. Downloads are discarded inside
  * the kernel (MSG_TRUNC), so that the peers are never the bottleneck and the same for all proxies.
  */
-#include "tcp.h"
+#include "peers.h"
 #include "times.h"
 #include <errno.h>
 #include <poll.h>
@@ -40,26 +40,6 @@ static void *serve_one(void *argument) {
   }
   close(fd);
   return NULL;
-}
-
-static void *end_with_stdin(void *argument) {
-  char byte;
-  (void)argument;
-  while (read(0, &byte, 1) > 0)
-    continue;
-  exit(0);
-}
-
-_Noreturn static void serve(void) {
-  pthread_t thread;
-  int listener = listen_and_tell(LOOPBACK, 4096);
-  pthread_create(&thread, NULL, end_with_stdin, NULL);
-  for (;;) {
-    int fd = accept(listener, NULL, NULL);
-    if (fd < 0) continue;
-    pthread_create(&thread, NULL, serve_one, (void *)(intptr_t)fd);
-    pthread_detach(thread);
-  }
 }
 
 static void begin(int fd, uint64_t wanted) {
@@ -112,7 +92,7 @@ static int ping(int port, size_t size, int rounds) {
 
 int main(int argc, char **argv) {
   signal(SIGPIPE, SIG_IGN);
-  if (argc == 2 && strcmp(argv[1], "serve") == 0) serve();
+  if (argc == 2 && strcmp(argv[1], "serve") == 0) serve_each(serve_one);
   if (argc == 5 && strcmp(argv[1], "bulk") == 0) return bulk(atoi(argv[2]), atoi(argv[3]), atoll(argv[4]));
   if (argc == 5 && strcmp(argv[1], "ping") == 0) return ping(atoi(argv[2]), (size_t)atol(argv[3]), atoi(argv[4]));
   return fputs("usage: proxy_peer serve | bulk PORT CONNECTIONS BYTES | ping PORT SIZE ROUNDS\n", stderr), 2;
